@@ -1,0 +1,76 @@
+//! The one door to files: everything that the engine reads or writes goes through a [`Directory`].
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+/// A flat folder of files. Names hold no separators; a name is never used twice for different bytes.
+///
+/// Durability is explicit: bytes survive a crash after [`FileWriter::sync`], names (created, renamed, deleted)
+/// after [`Directory::sync_names`].
+pub trait Directory: Send + Sync + Debug {
+    /// Makes a new, empty file; an existing one is an error (`AlreadyExists`).
+    fn create(&self, name: &str) -> io::Result<Box<dyn FileWriter>>;
+    /// Opens the bytes of a file for reading; later writes are not seen.
+    fn open(&self, name: &str) -> io::Result<ByteView>;
+    /// Opens a file to append behind its first `len` bytes; what stands after them is cut off.
+    fn append(&self, name: &str, len: u64) -> io::Result<Box<dyn FileWriter>>;
+    /// Gives a file another name, atomically replacing what had that name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file.
+    fn delete(&self, name: &str) -> io::Result<()>;
+    /// The names of all files, sorted.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// Makes creations, renames and deletions durable.
+    fn sync_names(&self) -> io::Result<()>;
+}
+
+/// Writes one file from its start (or its end, after [`Directory::append`]) forward.
+pub trait FileWriter: io::Write + Send {
+    /// Returns when all bytes written so far are on the device (`fdatasync`).
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// Immutable bytes, in memory or mapped; cheap to clone and to cut.
+#[derive(Clone)]
+pub struct ByteView {
+    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    range: Range<usize>,
+}
+
+impl ByteView {
+    /// Takes over what holds the bytes.
+    pub fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        let range = 0..owner.as_ref().len();
+        ByteView {
+            owner: Arc::new(owner),
+            range,
+        }
+    }
+
+    /// A part of these bytes; `None` when it reaches past their end.
+    pub fn slice(&self, range: Range<usize>) -> Option<ByteView> {
+        if range.start > range.end || range.end > self.range.len() {
+            return None;
+        }
+        let start = self.range.start + range.start;
+        Some(ByteView {
+            owner: self.owner.clone(),
+            range: start..start + range.len(),
+        })
+    }
+}
+
+impl Deref for ByteView {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &(*self.owner).as_ref()[self.range.clone()]
+    }
+}
+
+impl std::fmt::Debug for ByteView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ByteView({} bytes)", self.range.len())
+    }
+}

@@ -1,0 +1,9 @@
+//! The engine: one shard's index on one disk.
+//!
+//! No network, no async runtime. JSON is known in two rooms only: [`document`], where a `_source` becomes
+//! fields, and [`schema`], where a mapping is read and shown.
+
+pub mod directory;
+pub mod ids;
+pub mod schema;
+pub mod value;
