@@ -3,7 +3,9 @@
 //! No network, no async runtime. JSON is known in two rooms only: [`document`], where a `_source` becomes
 //! fields, and [`schema`], where a mapping is read and shown.
 
+pub mod analysis;
 pub mod directory;
+pub mod document;
 pub mod ids;
 pub mod schema;
 pub mod value;

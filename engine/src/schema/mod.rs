@@ -7,7 +7,23 @@
 //! | numbers, dates, boolean | none; [`points`](crate::segment::PointsReader) | numeric: order-preserving `i64` |
 //! | binary | none | bytes as ordinals, only if asked for |
 
-use std::sync::Arc;
+mod error;
+mod field;
+mod field_kind;
+mod index_schema;
+mod mapping;
+mod range;
+mod settings;
+
+pub mod dates;
+
+pub use error::{SchemaError, ValueError};
+pub use field::{FieldMapping, Similarity};
+pub use field_kind::FieldKind;
+pub use index_schema::{IndexSchema, UpdateReason};
+pub use mapping::Mapping;
+pub use range::{RangeMatch, RangeOptions};
+pub use settings::{Durability, IndexSettings, SettingError};
 
 use crate::value::Value;
 
@@ -74,9 +90,3 @@ pub fn f64_from_sortable(stored: i64) -> f64 {
     f64::from_bits((stored ^ ((stored >> 63) & i64::MAX)) as u64)
 }
 
-/// A mapping shared by readers and writers.
-pub type SharedMapping = Arc<Mapping>;
-
-/// Placeholder to be replaced by the schema owner.
-#[derive(Debug, Default)]
-pub struct Mapping {}
