@@ -89,4 +89,3 @@ pub fn f64_to_sortable(value: f64) -> i64 {
 pub fn f64_from_sortable(stored: i64) -> f64 {
     f64::from_bits((stored ^ ((stored >> 63) & i64::MAX)) as u64)
 }
-
