@@ -9,3 +9,7 @@ pub mod document;
 pub mod ids;
 pub mod schema;
 pub mod value;
+pub mod buffer;
+pub mod segment;
+pub mod simd;
+pub mod writer;

@@ -1,0 +1,23 @@
+//! Segments: immutable files of documents `0..max_doc`, opened, read and checked.
+
+mod columns;
+mod error;
+mod live_docs;
+mod norms;
+mod points;
+mod postings;
+mod reader;
+mod stored;
+mod terms;
+mod window;
+
+pub use columns::{ColumnWindow, NumericColumn, OrdinalColumn, ZoneMap};
+pub use error::{MergeError, OpenSegmentError, ReadError, VerifyError};
+pub use live_docs::LiveDocs;
+pub use norms::{NormsReader, length_of_norm, norm_of_length};
+pub use points::PointsReader;
+pub use postings::{Impact, PostingsCursor, PostingsNeed};
+pub use reader::{FieldInfo, SegmentReader};
+pub use stored::StoredDocument;
+pub use terms::{TermInfo, TermIter, TermSearch, TermsReader};
+pub use window::{WINDOW_DOCS, Window};

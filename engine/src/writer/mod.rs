@@ -1,0 +1,3 @@
+//! How segments come to be after the buffer.
+
+pub mod merge;
