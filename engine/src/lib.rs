@@ -4,12 +4,12 @@
 //! fields, and [`schema`], where a mapping is read and shown.
 
 pub mod analysis;
+pub mod buffer;
 pub mod directory;
 pub mod document;
 pub mod ids;
 pub mod schema;
-pub mod value;
-pub mod buffer;
 pub mod segment;
 pub mod simd;
+pub mod value;
 pub mod writer;

@@ -60,7 +60,9 @@ pub struct ReadError {
 
 /// A full check found damage.
 #[derive(Debug, thiserror::Error)]
-#[error("segment {segment}: {section}: {what}; the file is damaged, recover this shard from another copy")]
+#[error(
+    "segment {segment}: {section}: {what}; the file is damaged, recover this shard from another copy"
+)]
 pub struct VerifyError {
     /// The segment.
     pub segment: SegmentId,

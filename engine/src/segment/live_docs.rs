@@ -48,7 +48,11 @@ impl LiveDocs {
         todo!()
     }
     /// Reads a side file, which must belong to this segment.
-    pub fn decode(segment: SegmentId, max_doc: u32, bytes: &[u8]) -> Result<LiveDocs, OpenSegmentError> {
+    pub fn decode(
+        segment: SegmentId,
+        max_doc: u32,
+        bytes: &[u8],
+    ) -> Result<LiveDocs, OpenSegmentError> {
         let _ = (segment, max_doc, bytes);
         todo!()
     }

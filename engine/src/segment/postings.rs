@@ -76,7 +76,11 @@ impl PostingsCursor {
     }
     /// Copies the next documents (from the one after the current on) of one block and answers their number, 0 at the end; the
     /// cursor then stands on the last one copied. Frequencies are 1 where not asked for.
-    pub fn next_block(&mut self, docs: &mut [u32; 128], freqs: &mut [u32; 128]) -> Result<usize, ReadError> {
+    pub fn next_block(
+        &mut self,
+        docs: &mut [u32; 128],
+        freqs: &mut [u32; 128],
+    ) -> Result<usize, ReadError> {
         let _ = (docs, freqs);
         todo!()
     }

@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::{NormsReader, NumericColumn, OpenSegmentError, OrdinalColumn, PointsReader, ReadError, StoredDocument, TermsReader, VerifyError};
+use super::{
+    NormsReader, NumericColumn, OpenSegmentError, OrdinalColumn, PointsReader, ReadError,
+    StoredDocument, TermsReader, VerifyError,
+};
 use crate::directory::ByteView;
 use crate::document::FieldSpec;
 use crate::ids::{DocId, SegmentId};

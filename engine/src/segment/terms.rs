@@ -51,7 +51,11 @@ impl TermsReader {
         todo!()
     }
     /// The documents of a term of this very reader.
-    pub fn postings(&self, term: &TermInfo, need: PostingsNeed) -> Result<PostingsCursor, ReadError> {
+    pub fn postings(
+        &self,
+        term: &TermInfo,
+        need: PostingsNeed,
+    ) -> Result<PostingsCursor, ReadError> {
         let _ = (term, need);
         todo!()
     }
