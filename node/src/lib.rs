@@ -1,3 +1,6 @@
 //! The server: masters, coordination and data nodes, or all of them in one process.
 
+pub mod config;
 pub mod coordination;
+pub mod data;
+pub mod sys;

@@ -1,0 +1,42 @@
+//! The table of everything that is served: an endpoint that is not a row here does not exist.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use hyper::Method;
+
+use super::{App, RestError, RestRequest, RestResponse};
+
+/// What a handler gives back.
+pub type HandlerFuture = BoxFuture<'static, Result<RestResponse, RestError>>;
+
+/// One operation of the API, under all its paths.
+pub struct Endpoint {
+    /// Name of the operation in the API specification, such as `indices.create`.
+    pub name: &'static str,
+    /// Methods and paths; a path part in braces is a variable, as in `/{index}/_doc/{id}`.
+    pub routes: &'static [(Method, &'static str)],
+    /// Query parameters that the operation understands, besides [`COMMON_PARAMS`] and its path variables.
+    pub params: &'static [&'static str],
+    /// Answers one request: `|app, request| Box::pin(run(app, request))`.
+    pub handler: fn(Arc<App>, RestRequest) -> HandlerFuture,
+}
+
+/// Query parameters that every operation understands.
+pub const COMMON_PARAMS: &[&str] = &[
+    "pretty",
+    "human",
+    "error_trace",
+    "filter_path",
+    "format",
+    "source",
+    "source_content_type",
+];
+
+/// The families, one file each. Order matters only where two rows claim the same method and path: the first wins.
+pub const ENDPOINTS: &[&[Endpoint]] = &[super::root::ENDPOINTS];
+
+/// All rows of all families.
+pub fn all() -> impl Iterator<Item = &'static Endpoint> {
+    ENDPOINTS.iter().flat_map(|family| family.iter())
+}

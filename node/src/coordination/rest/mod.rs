@@ -1,0 +1,24 @@
+//! The REST face: requests in, responses out, errors in the words of OpenSearch.
+//!
+//! A request passes [`dispatch`], which finds its row in [`endpoints`], checks its parameters and calls the handler.
+
+pub mod app;
+pub mod content;
+pub mod dispatch;
+pub mod endpoints;
+pub mod errors;
+pub mod filter_path;
+pub mod json_text;
+pub mod params;
+pub mod request;
+pub mod response;
+pub mod root;
+pub mod router;
+pub mod units;
+
+pub use app::App;
+pub use endpoints::Endpoint;
+pub use errors::RestError;
+pub use params::Params;
+pub use request::RestRequest;
+pub use response::RestResponse;

@@ -1,0 +1,209 @@
+//! What coordination may ask of a shard, wherever it is. One process asks [`super::local`]; a cluster will ask over
+//! the wire through the same trait.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One shard of one index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ShardTarget {
+    /// Name of the concrete index.
+    pub index: String,
+    /// Its uuid: a deleted index of the same name is another one.
+    pub index_uuid: String,
+    /// Number of the shard, from 0.
+    pub shard: u32,
+}
+
+/// One operation on one document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WriteOp {
+    /// Stores a document, new or in place of what has its id.
+    Index {
+        /// `_id`
+        id: String,
+        /// `_routing`, if the user gave one.
+        routing: Option<String>,
+        /// The document, as JSON text.
+        source: Bytes,
+        /// What must hold for the write to happen.
+        version: VersionRule,
+        /// A document of that id must not exist.
+        create_only: bool,
+    },
+    /// Removes a document.
+    Delete {
+        /// `_id`
+        id: String,
+        /// `_routing`, if the user gave one.
+        routing: Option<String>,
+        /// What must hold for the write to happen.
+        version: VersionRule,
+    },
+}
+
+impl WriteOp {
+    /// `_id` of the document.
+    pub fn id(&self) -> &str {
+        match self {
+            WriteOp::Index { id, .. } | WriteOp::Delete { id, .. } => id,
+        }
+    }
+}
+
+/// What must hold for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum VersionRule {
+    /// Nothing; the version counts up.
+    #[default]
+    Any,
+    /// The document's last change is this one.
+    IfSeqNo {
+        /// `if_seq_no`
+        seq_no: i64,
+        /// `if_primary_term`
+        primary_term: u64,
+    },
+    /// The caller's version must be higher than the stored one, and is stored.
+    External(u64),
+    /// The caller's version must be as high or higher, and is stored.
+    ExternalGte(u64),
+}
+
+/// When a write must be visible to searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RefreshPolicy {
+    /// Some time: at the next scheduled refresh.
+    #[default]
+    None,
+    /// Before the answer, by refreshing now.
+    Immediate,
+    /// Before the answer, by waiting for the scheduled refresh.
+    WaitFor,
+}
+
+/// What a write did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteOutcome {
+    /// Place in the order of the shard.
+    pub seq_no: i64,
+    /// Reign in which it was done.
+    pub primary_term: u64,
+    /// `_version` of the document after it.
+    pub version: u64,
+    /// For an index operation: whether the id was free. For a deletion: whether there was something to delete.
+    pub created_or_found: bool,
+    /// A refresh was made for this write, because of [`RefreshPolicy::Immediate`] or too many waiters.
+    pub forced_refresh: bool,
+}
+
+/// Reads one document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetOp {
+    /// `_id`
+    pub id: String,
+    /// See writes that no refresh has made searchable yet.
+    pub realtime: bool,
+    /// Refresh before reading.
+    pub refresh: bool,
+    /// Names of stored fields to bring along.
+    pub stored_fields: Vec<String>,
+}
+
+/// A document as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredDocument {
+    /// `_id`
+    pub id: String,
+    /// `_routing`
+    pub routing: Option<String>,
+    /// `_version`
+    pub version: u64,
+    /// `_seq_no`
+    pub seq_no: i64,
+    /// `_primary_term`
+    pub primary_term: u64,
+    /// `_source`, as JSON text.
+    pub source: Bytes,
+    /// Stored fields that were asked for and exist, each with its values.
+    pub fields: Vec<(String, Vec<Value>)>,
+}
+
+/// Why a shard did not do what it was asked to.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ShardError {
+    /// The shard is not on this node, or not open.
+    #[error("no such shard [{index}][{shard}]")]
+    NotFound {
+        /// Name of the index.
+        index: String,
+        /// Number of the shard.
+        shard: u32,
+    },
+    /// The document is not at the version that the caller named.
+    #[error("{reason}")]
+    VersionConflict {
+        /// OpenSearch's words: `[id]: version conflict, …`.
+        reason: String,
+    },
+    /// The document has fields that the mapping does not know yet: apply this update, then ask again.
+    #[error("mapping update needed")]
+    MappingUpdate(Value),
+    /// Too much is in flight: ask later.
+    #[error("{reason}")]
+    Rejected {
+        /// Which limit was reached.
+        reason: String,
+    },
+    /// Anything else, in OpenSearch's terms.
+    #[error("{kind}: {reason}")]
+    Other {
+        /// HTTP status that suits it.
+        status: u16,
+        /// `type` of the error envelope.
+        kind: String,
+        /// `reason` of the error envelope.
+        reason: String,
+        /// The error beneath, as (type, reason).
+        caused_by: Option<(String, String)>,
+    },
+}
+
+/// The shards of a cluster.
+///
+/// Every call names its shard; a call for a shard that is not there is [`ShardError::NotFound`].
+#[async_trait]
+pub trait ShardService: Send + Sync {
+    /// Does operations in their order and returns when they are as durable as the index wants them to be.
+    ///
+    /// The inner results stand at the places of their operations; one that failed does not stop the others.
+    async fn write(
+        &self,
+        target: &ShardTarget,
+        ops: Vec<WriteOp>,
+        refresh: RefreshPolicy,
+    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError>;
+
+    /// Reads one document; `None` if there is none of that id.
+    async fn get(&self, target: &ShardTarget, op: GetOp)
+    -> Result<Option<StoredDocument>, ShardError>;
+
+    /// Makes everything written so far searchable.
+    async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError>;
+
+    /// Writes segments to disk, makes a commit point, trims the translog.
+    ///
+    /// `force`: even if nothing changed. `wait_if_ongoing`: wait for a running flush in place of refusing.
+    async fn flush(&self, target: &ShardTarget, force: bool, wait_if_ongoing: bool)
+    -> Result<(), ShardError>;
+
+    /// Merges down to at most so many segments, or only those with deleted documents.
+    async fn force_merge(
+        &self,
+        target: &ShardTarget,
+        max_segments: Option<usize>,
+        only_expunge_deletes: bool,
+    ) -> Result<(), ShardError>;
+}
