@@ -187,8 +187,11 @@ pub trait ShardService: Send + Sync {
     ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError>;
 
     /// Reads one document; `None` if there is none of that id.
-    async fn get(&self, target: &ShardTarget, op: GetOp)
-    -> Result<Option<StoredDocument>, ShardError>;
+    async fn get(
+        &self,
+        target: &ShardTarget,
+        op: GetOp,
+    ) -> Result<Option<StoredDocument>, ShardError>;
 
     /// Makes everything written so far searchable.
     async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError>;
@@ -196,8 +199,12 @@ pub trait ShardService: Send + Sync {
     /// Writes segments to disk, makes a commit point, trims the translog.
     ///
     /// `force`: even if nothing changed. `wait_if_ongoing`: wait for a running flush in place of refusing.
-    async fn flush(&self, target: &ShardTarget, force: bool, wait_if_ongoing: bool)
-    -> Result<(), ShardError>;
+    async fn flush(
+        &self,
+        target: &ShardTarget,
+        force: bool,
+        wait_if_ongoing: bool,
+    ) -> Result<(), ShardError>;
 
     /// Merges down to at most so many segments, or only those with deleted documents.
     async fn force_merge(

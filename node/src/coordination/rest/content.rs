@@ -67,9 +67,7 @@ pub fn parse_value(body: &[u8], media: MediaType) -> Result<Value, RestError> {
                 .map_err(|error| mistake(format!("invalid UTF-8 in YAML: {error}")))?;
             serde_saphyr::from_str(text).map_err(|error| mistake(error.to_string()))
         }
-        MediaType::Cbor => {
-            ciborium::from_reader(body).map_err(|error| mistake(error.to_string()))
-        }
+        MediaType::Cbor => ciborium::from_reader(body).map_err(|error| mistake(error.to_string())),
         MediaType::Smile => {
             serde_smile::from_slice(body).map_err(|error| mistake(error.to_string()))
         }
@@ -119,14 +117,22 @@ pub fn json_mistake(error: &serde_json::Error) -> RestError {
     RestError::new(
         400,
         kind,
-        format!("{text}\n at [line: {}, column: {}]", error.line(), error.column()),
+        format!(
+            "{text}\n at [line: {}, column: {}]",
+            error.line(),
+            error.column()
+        ),
     )
     .with("line", error.line())
     .with("col", error.column())
 }
 
 fn mistake(reason: String) -> RestError {
-    RestError::new(400, "parse_exception", format!("failed to parse content: {reason}"))
+    RestError::new(
+        400,
+        "parse_exception",
+        format!("failed to parse content: {reason}"),
+    )
 }
 
 #[cfg(test)]
@@ -138,7 +144,12 @@ mod tests {
     fn every_format_comes_back() {
         let value = json!({"a": [1, -2, 1.5, "x", null, true], "b": {"c": "d: e"}});
         let text = value.to_string();
-        for media in [MediaType::Json, MediaType::Yaml, MediaType::Cbor, MediaType::Smile] {
+        for media in [
+            MediaType::Json,
+            MediaType::Yaml,
+            MediaType::Cbor,
+            MediaType::Smile,
+        ] {
             let encoded = encode_json_as(text.as_bytes(), media).unwrap();
             assert_eq!(parse_value(&encoded, media).unwrap(), value, "{media:?}");
         }

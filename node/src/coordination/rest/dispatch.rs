@@ -68,8 +68,7 @@ pub async fn dispatch(app: Arc<App>, raw: RawRequest) -> Response<Bytes> {
             if failure.status >= 500 {
                 debug!(request = %line, error = %failure, "answered with an error");
             }
-            let mut response =
-                RestResponse::json(failure.status, &failure.envelope(format.trace));
+            let mut response = RestResponse::json(failure.status, &failure.envelope(format.trace));
             response.headers = failure.headers;
             response
         }
@@ -187,7 +186,10 @@ fn take_path_params(
 ) {
     for (_, path) in endpoint.routes {
         for part in path.split('/') {
-            let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            let Some(name) = part
+                .strip_prefix('{')
+                .and_then(|rest| rest.strip_suffix('}'))
+            else {
                 continue;
             };
             if endpoint.params.contains(&name) {
@@ -220,7 +222,10 @@ fn check_params(endpoint: &Endpoint, path: &str, params: &Params) -> Result<(), 
             [] => {}
             [one] => reason.push_str(&format!(" -> did you mean [{one}]?")),
             several => {
-                reason.push_str(&format!(" -> did you mean any of [{}]?", several.join(", ")));
+                reason.push_str(&format!(
+                    " -> did you mean any of [{}]?",
+                    several.join(", ")
+                ));
             }
         }
     }
@@ -317,7 +322,11 @@ fn write(response: RestResponse, format: &Format) -> Response<Bytes> {
         headers.insert(hyper::header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     for (name, value) in response.headers {
-        let name = if name == "allow" { ALLOW } else { HeaderName::from_static(name) };
+        let name = if name == "allow" {
+            ALLOW
+        } else {
+            HeaderName::from_static(name)
+        };
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.append(name, value);
         }

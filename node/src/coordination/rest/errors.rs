@@ -201,7 +201,11 @@ mod tests {
         let error = RestError::illegal_argument("outer").with_cause(RestError::internal("inner"));
         let envelope = error.envelope(true);
         assert_eq!(envelope["error"]["caused_by"]["reason"], "inner");
-        assert!(envelope["error"]["root_cause"][0].get("caused_by").is_none());
+        assert!(
+            envelope["error"]["root_cause"][0]
+                .get("caused_by")
+                .is_none()
+        );
         assert_eq!(
             envelope["error"]["stack_trace"],
             "illegal_argument_exception: outer\nCaused by: exception: inner"

@@ -153,7 +153,14 @@ fn filter_object(
         }
         serde_json::to_writer(&mut *out, key)?;
         out.push(b':');
-        if filter_value(value.get(), all_below, &rest_includes, &rest_excludes, depth + 1, out)? {
+        if filter_value(
+            value.get(),
+            all_below,
+            &rest_includes,
+            &rest_excludes,
+            depth + 1,
+            out,
+        )? {
             any = true;
         } else {
             out.truncate(before);
@@ -265,10 +272,22 @@ mod tests {
     #[test]
     fn includes() {
         check("took", JSON, r#"{"took":1}"#);
-        check("hits.hits._id", JSON, r#"{"hits":{"hits":[{"_id":"1"},{"_id":"2"}]}}"#);
+        check(
+            "hits.hits._id",
+            JSON,
+            r#"{"hits":{"hits":[{"_id":"1"},{"_id":"2"}]}}"#,
+        );
         check("hits.t*", JSON, r#"{"hits":{"total":2}}"#);
-        check("**._id,took", JSON, r#"{"took":1,"hits":{"hits":[{"_id":"1"},{"_id":"2"}]}}"#);
-        check("hits.hits._source", JSON, r#"{"hits":{"hits":[{"_source":{"a":1.10,"b":[]}}]}}"#);
+        check(
+            "**._id,took",
+            JSON,
+            r#"{"took":1,"hits":{"hits":[{"_id":"1"},{"_id":"2"}]}}"#,
+        );
+        check(
+            "hits.hits._source",
+            JSON,
+            r#"{"hits":{"hits":[{"_source":{"a":1.10,"b":[]}}]}}"#,
+        );
         check("x\\.y", JSON, r#"{"x.y":{}}"#);
         check("nothing", JSON, "{}");
     }
@@ -277,7 +296,11 @@ mod tests {
     fn excludes() {
         check("-hits,-x*", JSON, r#"{"took":1}"#);
         check("hits,-hits.hits", JSON, r#"{"hits":{"total":2}}"#);
-        check("-**._source,-x*", JSON, r#"{"took":1,"hits":{"total":2,"hits":[{"_id":"1"},{"_id":"2"}]}}"#);
+        check(
+            "-**._source,-x*",
+            JSON,
+            r#"{"took":1,"hits":{"total":2,"hits":[{"_id":"1"},{"_id":"2"}]}}"#,
+        );
     }
 
     #[test]

@@ -83,7 +83,10 @@ mod tests {
     fn lays_out_as_opensearch_does() {
         let compact = r#"{"a":[1,{"b":"x:,{"}],"c":{},"d":[],"e":1.10}"#;
         let expected = "{\n  \"a\" : [\n    1,\n    {\n      \"b\" : \"x:,{\"\n    }\n  ],\n  \"c\" : { },\n  \"d\" : [ ],\n  \"e\" : 1.10\n}\n";
-        assert_eq!(String::from_utf8(pretty(compact.as_bytes())).unwrap(), expected);
+        assert_eq!(
+            String::from_utf8(pretty(compact.as_bytes())).unwrap(),
+            expected
+        );
     }
 
     proptest! {

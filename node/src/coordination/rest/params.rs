@@ -192,9 +192,6 @@ mod tests {
             error.reason,
             "Failed to parse int parameter [size] with value [x]"
         );
-        assert_eq!(
-            error.caused_by.unwrap().reason,
-            "For input string: \"x\""
-        );
+        assert_eq!(error.caused_by.unwrap().reason, "For input string: \"x\"");
     }
 }

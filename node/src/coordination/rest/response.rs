@@ -85,7 +85,10 @@ impl RestResponse {
     /// Adds a deprecation notice as a `Warning: 299` header.
     pub fn with_deprecation(self, notice: &str) -> RestResponse {
         let escaped = notice.replace('\\', "\\\\").replace('"', "\\\"");
-        let warning = format!("299 OpenSearch-{} \"{escaped}\"", super::root::OPENSEARCH_WARNING_AGENT);
+        let warning = format!(
+            "299 OpenSearch-{} \"{escaped}\"",
+            super::root::OPENSEARCH_WARNING_AGENT
+        );
         self.with_header("warning", warning)
     }
 }

@@ -52,7 +52,10 @@ impl Router {
                 let mut names = Vec::new();
                 let mut node = &mut root;
                 for part in path.split('/').filter(|part| !part.is_empty()) {
-                    node = match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                    node = match part
+                        .strip_prefix('{')
+                        .and_then(|rest| rest.strip_suffix('}'))
+                    {
                         Some(name) => {
                             names.push(name);
                             node.variable.get_or_insert_default()
@@ -80,7 +83,8 @@ impl Router {
         }
         let mut allowed = Vec::new();
         let mut variables = Vec::new();
-        if let Some((leaf, values)) = walk(&self.root, &parts, method, &mut variables, &mut allowed) {
+        if let Some((leaf, values)) = walk(&self.root, &parts, method, &mut variables, &mut allowed)
+        {
             let vars = leaf.names.iter().copied().zip(values).collect();
             return Ok(Found::Endpoint(leaf.endpoint, vars));
         }
@@ -152,7 +156,10 @@ mod tests {
         },
         Endpoint {
             name: "health",
-            routes: &[(Method::GET, "/_cluster/health"), (Method::GET, "/_cluster/health/{index}")],
+            routes: &[
+                (Method::GET, "/_cluster/health"),
+                (Method::GET, "/_cluster/health/{index}"),
+            ],
             params: &[],
             handler: |_, _| Box::pin(async { Ok(RestResponse::empty(200)) }),
         },
@@ -175,7 +182,10 @@ mod tests {
     #[test]
     fn literals_win_and_variables_are_decoded() {
         assert_eq!(find(Method::GET, "/_cluster/health"), "health {}");
-        assert_eq!(find(Method::GET, "/hats/"), "indices.get {\"index\": \"hats\"}");
+        assert_eq!(
+            find(Method::GET, "/hats/"),
+            "indices.get {\"index\": \"hats\"}"
+        );
         assert_eq!(
             find(Method::GET, "/hats/_doc/a%2Fb"),
             "get {\"id\": \"a/b\", \"index\": \"hats\"}"

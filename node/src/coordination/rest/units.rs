@@ -85,9 +85,11 @@ pub fn parse_byte_size(text: &str, name: &str) -> Result<i64, RestError> {
             Ok(count) if count >= 0.0 && count * factor < i64::MAX as f64 => {
                 Ok((count * factor) as i64)
             }
-            _ => Err(RestError::new(400, "parse_exception", format!(
-                "failed to parse setting [{name}] with value [{text}] as a size in bytes"
-            ))),
+            _ => Err(RestError::new(
+                400,
+                "parse_exception",
+                format!("failed to parse setting [{name}] with value [{text}] as a size in bytes"),
+            )),
         };
     }
     Err(RestError::new(
@@ -112,7 +114,12 @@ pub fn human_bytes(bytes: u64) -> String {
 
 /// A duration as people read it: `1.2s`, `15ms`, `3d`.
 pub fn human_millis(millis: u64) -> String {
-    const UNITS: &[(&str, u64)] = &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    const UNITS: &[(&str, u64)] = &[
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+    ];
     for (unit, length) in UNITS {
         if millis >= *length {
             return one_decimal(millis as f64 / *length as f64, unit);
