@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod directory;
 pub mod document;
 pub mod ids;
+pub mod query;
 pub mod schema;
 pub mod segment;
 pub mod simd;
