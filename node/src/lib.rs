@@ -1,6 +1,8 @@
 //! The server: masters, coordination and data nodes, or all of them in one process.
 
+pub mod cluster;
 pub mod config;
 pub mod coordination;
 pub mod data;
+pub mod master;
 pub mod sys;

@@ -1,0 +1,27 @@
+//! The cluster state: what indices, templates, settings, nodes and shard copies there are.
+//!
+//! One typed, versioned value. It is changed only by commands, through the pure functions of [`crate::master`];
+//! everybody else holds an `Arc<ClusterState>` and reads.
+
+pub mod allocation;
+pub mod date_math;
+pub mod error;
+pub mod identity;
+pub mod index_metadata;
+pub mod index_settings;
+pub mod cluster_settings;
+pub mod names;
+pub mod node;
+pub mod resolve;
+pub mod routing;
+pub mod setting_values;
+pub mod settings;
+pub mod state;
+pub mod template;
+
+pub use error::StateError;
+pub use index_metadata::{AliasMetadata, IndexMetadata, IndexState};
+pub use node::{NodeId, NodeInfo};
+pub use resolve::{IndicesOptions, ResolveError, ResolvedIndex, WriteTarget};
+pub use routing::{RoutingTable, ShardCopy, ShardState};
+pub use state::ClusterState;

@@ -1,0 +1,130 @@
+//! What indices and aliases may be called.
+
+use super::error::StateError;
+
+/// Longest name of an index, in bytes of UTF-8.
+const NAME_BYTES_MAX: usize = 255;
+/// What no name may hold.
+const FORBIDDEN: [char; 10] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ','];
+
+/// Checks the name of a new index.
+pub fn validate_index_name(name: &str) -> Result<(), StateError> {
+    check(name, true)?;
+    if name.to_lowercase() != name {
+        return Err(StateError::invalid_index_name(name, "must be lowercase"));
+    }
+    Ok(())
+}
+
+/// Checks the name of an alias: as an index's, but capitals are allowed.
+pub fn validate_alias_name(name: &str) -> Result<(), StateError> {
+    if name.is_empty() {
+        return Err(StateError::illegal_argument("alias name is required"));
+    }
+    check(name, false)
+}
+
+fn check(name: &str, is_index: bool) -> Result<(), StateError> {
+    let invalid = |why: &str| {
+        if is_index {
+            StateError::invalid_index_name(name, why)
+        } else {
+            StateError::new(400, "invalid_alias_name_exception", format!("Invalid alias name [{name}], {why}"))
+                .with("index", name)
+                .with("index_uuid", "_na_")
+        }
+    };
+    if name.contains(FORBIDDEN) {
+        return Err(invalid(
+            "must not contain the following characters [ , \", *, \\, <, |, ,, >, /, ?]",
+        ));
+    }
+    if name.is_empty() {
+        return Err(invalid("must not be empty"));
+    }
+    if name.contains('#') {
+        return Err(invalid("must not contain '#'"));
+    }
+    if name.contains(':') {
+        return Err(invalid("must not contain ':'"));
+    }
+    if name.starts_with(['_', '-', '+']) {
+        return Err(invalid("must not start with '_', '-', or '+'"));
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return Err(invalid(&format!(
+            "index name is too long, ({} > {NAME_BYTES_MAX})",
+            name.len()
+        )));
+    }
+    if name == "." || name == ".." {
+        return Err(invalid("must not be '.' or '..'"));
+    }
+    Ok(())
+}
+
+/// Whether `*` wildcards of a pattern cover a text. Nothing else is special.
+pub fn matches_pattern(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut last = None;
+    for part in parts {
+        if let Some(middle) = last.replace(part) {
+            let middle: &str = middle;
+            match rest.find(middle) {
+                Some(at) => rest = &rest[at + middle.len()..],
+                None => return false,
+            }
+        }
+    }
+    match last {
+        None => rest.is_empty(),
+        Some(end) => rest.ends_with(end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cover_texts() {
+        for (pattern, text, covered) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("a*", "ab", true),
+            ("*b", "ab", true),
+            ("a*b", "a", false),
+            ("a*a", "a", false),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXcYb", false),
+            ("*", "", true),
+            ("**", "x", true),
+            ("a*bc*c", "abc", false),
+        ] {
+            assert_eq!(matches_pattern(pattern, text), covered, "{pattern} over {text}");
+        }
+    }
+
+    #[test]
+    fn names_are_refused_with_the_reason() {
+        for (name, why) in [
+            ("A", "must be lowercase"),
+            ("_a", "must not start with '_', '-', or '+'"),
+            ("a#", "must not contain '#'"),
+            ("a:b", "must not contain ':'"),
+            ("..", "must not be '.' or '..'"),
+            ("a b", "must not contain the following characters [ , \", *, \\, <, |, ,, >, /, ?]"),
+        ] {
+            let refused = validate_index_name(name).unwrap_err();
+            assert_eq!(refused.reason, format!("Invalid index name [{name}], {why}"));
+            assert_eq!(refused.status, 400);
+        }
+        assert!(validate_index_name(&"a".repeat(256)).is_err());
+        assert!(validate_index_name(".hidden-ü").is_ok());
+        assert!(validate_alias_name("Alias").is_ok());
+    }
+}

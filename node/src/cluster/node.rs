@@ -1,0 +1,43 @@
+//! The processes of the cluster.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Persistent name of a node: 22 characters, made once for a data directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub String);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a node tells about itself when it joins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Persistent id.
+    pub id: NodeId,
+    /// Random name of this run of the process.
+    pub ephemeral_id: String,
+    /// Name a person gave it, or the host's.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Address without port.
+    pub ip: String,
+    /// `ip:port` of the transport between nodes.
+    pub transport_address: String,
+    /// `ip:port` where REST answers, as clients reach it.
+    pub http_address: String,
+    /// Role names, sorted: `cluster_manager`, `data`, `ingest`, `remote_cluster_client`.
+    pub roles: Vec<String>,
+    /// `node.attr.*` of the configuration, without the prefix.
+    pub attributes: BTreeMap<String, String>,
+    /// OpenSearch version that the interface follows, e.g. `3.6.0`.
+    pub version: String,
+    /// When the process started, in ms since the epoch.
+    pub started_ms: i64,
+}

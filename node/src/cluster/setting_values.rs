@@ -1,0 +1,1 @@
+//! Times, sizes and ratios as settings write them.

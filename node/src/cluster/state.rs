@@ -1,0 +1,98 @@
+//! The whole state in one value.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::index_metadata::{AliasMetadata, IndexMetadata};
+use super::node::{NodeId, NodeInfo};
+use super::routing::RoutingTable;
+use super::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
+
+/// What the cluster agrees on. Cheap to share (`Arc`), never changed in place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClusterState {
+    /// Raised by every change.
+    pub version: u64,
+    /// Name of this very version, random.
+    pub state_uuid: String,
+    /// Name a person gave the cluster.
+    pub cluster_name: String,
+    /// Made once, with the cluster; 22 characters.
+    pub cluster_uuid: String,
+    /// The node that decides.
+    pub master: NodeId,
+    /// All nodes, by id.
+    pub nodes: BTreeMap<NodeId, NodeInfo>,
+    /// All indices, by concrete name.
+    pub indices: BTreeMap<String, Arc<IndexMetadata>>,
+    /// Composable index templates, by name.
+    pub index_templates: BTreeMap<String, Arc<IndexTemplate>>,
+    /// Component templates, by name.
+    pub component_templates: BTreeMap<String, Arc<ComponentTemplate>>,
+    /// Templates of the older kind, by name.
+    pub legacy_templates: BTreeMap<String, Arc<LegacyTemplate>>,
+    /// Cluster settings that outlive a restart, flat; lists as `key.0`, `key.1`.
+    pub persistent: BTreeMap<String, String>,
+    /// Cluster settings that win over the persistent ones until the next restart, flat.
+    pub transient: BTreeMap<String, String>,
+    /// Ingest pipelines as given, by id.
+    pub pipelines: BTreeMap<String, serde_json::Value>,
+    /// Stored scripts as given, by id.
+    pub stored_scripts: BTreeMap<String, serde_json::Value>,
+    /// Where the shard copies are. Not persisted: rebuilt from the indices at start.
+    pub routing: RoutingTable,
+}
+
+impl ClusterState {
+    /// A cluster without nodes and indices.
+    pub fn empty(cluster_name: &str, cluster_uuid: &str, master: NodeId) -> ClusterState {
+        ClusterState {
+            version: 0,
+            state_uuid: "_na_".to_owned(),
+            cluster_name: cluster_name.to_owned(),
+            cluster_uuid: cluster_uuid.to_owned(),
+            master,
+            nodes: BTreeMap::new(),
+            indices: BTreeMap::new(),
+            index_templates: BTreeMap::new(),
+            component_templates: BTreeMap::new(),
+            legacy_templates: BTreeMap::new(),
+            persistent: BTreeMap::new(),
+            transient: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
+            stored_scripts: BTreeMap::new(),
+            routing: RoutingTable::default(),
+        }
+    }
+
+    /// The index of this concrete name.
+    pub fn index(&self, name: &str) -> Option<&Arc<IndexMetadata>> {
+        self.indices.get(name)
+    }
+
+    /// The index of this uuid.
+    pub fn index_by_uuid(&self, uuid: &str) -> Option<&Arc<IndexMetadata>> {
+        self.indices.values().find(|index| index.uuid == uuid)
+    }
+
+    /// The indices behind an alias, by name; empty when there is no such alias.
+    pub fn alias_members(&self, alias: &str) -> Vec<(&Arc<IndexMetadata>, &AliasMetadata)> {
+        let mut members = Vec::new();
+        for index in self.indices.values() {
+            if let Some(metadata) = index.aliases.get(alias) {
+                members.push((index, metadata));
+            }
+        }
+        members
+    }
+
+    /// A cluster setting in force: transient before persistent; `None` means its default.
+    pub fn cluster_setting(&self, key: &str) -> Option<&str> {
+        self.transient
+            .get(key)
+            .or_else(|| self.persistent.get(key))
+            .map(String::as_str)
+    }
+}

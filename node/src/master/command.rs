@@ -1,0 +1,181 @@
+//! What can be asked of the masters.
+
+use std::collections::BTreeMap;
+
+use quidditch_engine::schema::UpdateReason;
+use serde_json::Value;
+
+use super::aliases::AliasAction;
+use super::shards::ShardReport;
+use crate::cluster::error::StateError;
+use crate::cluster::index_metadata::AliasMetadata;
+use crate::cluster::node::NodeInfo;
+use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
+
+/// Why a command was refused.
+pub type CommandError = StateError;
+
+/// One wanted change of the cluster state. Names are concrete: expressions are resolved before.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Makes an index.
+    CreateIndex(CreateIndex),
+    /// Makes an index for a first write, by templates; one that exists is fine.
+    AutoCreate {
+        /// Concrete name.
+        index: String,
+    },
+    /// Removes indices and their data.
+    DeleteIndices {
+        /// Concrete names.
+        names: Vec<String>,
+    },
+    /// Lets closed indices serve again.
+    OpenIndices {
+        /// Concrete names.
+        names: Vec<String>,
+    },
+    /// Stops indices from serving, keeps their data.
+    CloseIndices {
+        /// Concrete names.
+        names: Vec<String>,
+    },
+    /// Merges a mapping into one index's; the way of dynamic mapping.
+    UpdateMapping {
+        /// Concrete name.
+        index: String,
+        /// Mapping to merge, `{"properties": …}`.
+        update: Value,
+        /// Put by a user, or by a document.
+        reason: UpdateReason,
+    },
+    /// Merges a mapping into several indices', all or none.
+    PutMapping {
+        /// Concrete names.
+        indices: Vec<String>,
+        /// Mapping to merge, `{"properties": …}`.
+        update: Value,
+    },
+    /// Changes index settings.
+    UpdateSettings(UpdateSettings),
+    /// Adds a block (`write`, `read`, `read_only`, `metadata`, `read_only_allow_delete`).
+    AddBlock {
+        /// Concrete names.
+        indices: Vec<String>,
+        /// Name of the block.
+        block: String,
+    },
+    /// Changes aliases, all or none.
+    UpdateAliases {
+        /// In order.
+        actions: Vec<AliasAction>,
+    },
+    /// Makes a new index behind an alias and moves writes to it.
+    Rollover(Rollover),
+    /// Stores a composable index template.
+    PutIndexTemplate {
+        /// Its name.
+        name: String,
+        /// What it is.
+        template: IndexTemplate,
+        /// Refuse to replace one.
+        create: bool,
+    },
+    /// Removes composable index templates; a wildcard may match none, a name may not.
+    DeleteIndexTemplates {
+        /// Name or pattern.
+        name: String,
+    },
+    /// Stores a component template.
+    PutComponentTemplate {
+        /// Its name.
+        name: String,
+        /// What it is.
+        template: ComponentTemplate,
+        /// Refuse to replace one.
+        create: bool,
+    },
+    /// Removes component templates that no index template uses.
+    DeleteComponentTemplates {
+        /// Name or pattern.
+        name: String,
+    },
+    /// Stores a template of the older kind.
+    PutLegacyTemplate {
+        /// Its name.
+        name: String,
+        /// What it is.
+        template: LegacyTemplate,
+        /// Refuse to replace one.
+        create: bool,
+    },
+    /// Removes templates of the older kind.
+    DeleteLegacyTemplates {
+        /// Name or pattern.
+        name: String,
+    },
+    /// Changes cluster settings; `None` resets, keys may hold `*` then.
+    UpdateClusterSettings {
+        /// Outliving a restart.
+        persistent: BTreeMap<String, Option<String>>,
+        /// Until the next restart.
+        transient: BTreeMap<String, Option<String>>,
+    },
+    /// Stores (`Some`) or removes (`None`) an ingest pipeline.
+    PutPipeline {
+        /// Its id.
+        id: String,
+        /// The definition as given.
+        pipeline: Option<Value>,
+    },
+    /// Stores (`Some`) or removes (`None`) a script.
+    PutStoredScript {
+        /// Its id.
+        id: String,
+        /// The definition as given.
+        script: Option<Value>,
+    },
+    /// A node came up.
+    JoinNode(NodeInfo),
+    /// What became of shard copies on a node.
+    ReportShards(Vec<ShardReport>),
+}
+
+/// A new index.
+#[derive(Clone, Debug, Default)]
+pub struct CreateIndex {
+    /// Concrete name.
+    pub name: String,
+    /// The name as the user wrote it (date math); empty means the same.
+    pub provided_name: String,
+    /// Flat settings, `index.*` (see [`crate::cluster::settings::flatten`]).
+    pub settings: BTreeMap<String, String>,
+    /// Mapping, `{"properties": …}`; `Null` when none was given.
+    pub mapping: Value,
+    /// Aliases; filters are already checked.
+    pub aliases: BTreeMap<String, AliasMetadata>,
+}
+
+/// New values of index settings.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateSettings {
+    /// Concrete names.
+    pub indices: Vec<String>,
+    /// Flat settings, `index.*`; `None` resets to the default, the key may hold `*` then.
+    pub settings: BTreeMap<String, Option<String>>,
+    /// Leave settings alone that have a value.
+    pub preserve_existing: bool,
+}
+
+/// A rollover whose conditions were met (or that has none).
+#[derive(Clone, Debug, Default)]
+pub struct Rollover {
+    /// The alias.
+    pub alias: String,
+    /// The index that had the writes; the command is refused when it no longer has.
+    pub old_index: String,
+    /// Name, settings, mapping and aliases of the new index.
+    pub new_index: CreateIndex,
+    /// Conditions that were met, as the REST interface shows them.
+    pub met_conditions: serde_json::Map<String, Value>,
+}

@@ -1,0 +1,97 @@
+//! What has happened to the cluster state. Events are what the journal keeps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cluster::index_metadata::IndexMetadata;
+use crate::cluster::node::NodeInfo;
+use crate::cluster::routing::ShardCopy;
+use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
+
+/// One change. Applying the same events to the same state always gives the same state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Event {
+    /// An index is new or changed; the whole of its metadata.
+    IndexPut(Arc<IndexMetadata>),
+    /// An index is gone.
+    IndexRemoved {
+        /// Its name.
+        name: String,
+    },
+    /// Where the copies of an index's shards are now. Not journaled.
+    ShardsRouted {
+        /// The index.
+        index: String,
+        /// `shards[n]` lists the copies of shard `n`.
+        shards: Vec<Vec<ShardCopy>>,
+    },
+    /// A composable index template is new or changed.
+    IndexTemplatePut {
+        /// Its name.
+        name: String,
+        /// What it is.
+        template: Arc<IndexTemplate>,
+    },
+    /// A composable index template is gone.
+    IndexTemplateRemoved {
+        /// Its name.
+        name: String,
+    },
+    /// A component template is new or changed.
+    ComponentTemplatePut {
+        /// Its name.
+        name: String,
+        /// What it is.
+        template: Arc<ComponentTemplate>,
+    },
+    /// A component template is gone.
+    ComponentTemplateRemoved {
+        /// Its name.
+        name: String,
+    },
+    /// A template of the older kind is new or changed.
+    LegacyTemplatePut {
+        /// Its name.
+        name: String,
+        /// What it is.
+        template: Arc<LegacyTemplate>,
+    },
+    /// A template of the older kind is gone.
+    LegacyTemplateRemoved {
+        /// Its name.
+        name: String,
+    },
+    /// The cluster settings now, all of them.
+    ClusterSettings {
+        /// Outliving a restart.
+        persistent: BTreeMap<String, String>,
+        /// Until the next restart.
+        transient: BTreeMap<String, String>,
+    },
+    /// An ingest pipeline is new, changed (`Some`) or gone (`None`).
+    Pipeline {
+        /// Its id.
+        id: String,
+        /// The definition as given.
+        pipeline: Option<Value>,
+    },
+    /// A stored script is new, changed (`Some`) or gone (`None`).
+    StoredScript {
+        /// Its id.
+        id: String,
+        /// The definition as given.
+        script: Option<Value>,
+    },
+    /// A node is here. Not journaled.
+    NodeJoined(Box<NodeInfo>),
+}
+
+impl Event {
+    /// Whether the event must survive a restart.
+    pub fn is_durable(&self) -> bool {
+        !matches!(self, Event::ShardsRouted { .. } | Event::NodeJoined(_))
+    }
+}

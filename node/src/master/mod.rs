@@ -1,0 +1,67 @@
+//! The masters: they decide how the cluster state changes.
+//!
+//! [`decide`] turns a [`Command`] into [`Event`]s and [`apply`] turns an event into the next state; both are
+//! pure. What keeps the events safe and shows the states to everybody is behind the [`Masters`] trait.
+
+mod aliases;
+mod apply;
+mod command;
+mod decide;
+mod event;
+mod ids;
+mod shards;
+mod single;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use aliases::AliasAction;
+pub use apply::apply;
+pub use command::{Command, CommandError, CreateIndex, Rollover, UpdateSettings};
+pub use decide::decide;
+pub use event::Event;
+pub use ids::{Ids, RandomIds};
+pub use shards::{AppliedState, ShardReport, StateApplier};
+pub use single::{MasterParts, OpenMasterError, SingleMaster};
+
+use crate::cluster::ClusterState;
+
+/// Who keeps the cluster state: one voter in this process, or a group that agrees over the network.
+#[async_trait]
+pub trait Masters: Send + Sync {
+    /// Has the state changed. Returns the state after it when the change is on disk and the shards of this node
+    /// have followed it, so that an answer `acknowledged: true` is true.
+    async fn submit(&self, command: Command) -> Result<Arc<ClusterState>, CommandError>;
+
+    /// The newest state.
+    fn state(&self) -> Arc<ClusterState>;
+
+    /// Tells each new state.
+    fn watch(&self) -> tokio::sync::watch::Receiver<Arc<ClusterState>>;
+
+    /// How many commands wait, and for how long the oldest has waited, in ms.
+    fn pending(&self) -> PendingTasks {
+        PendingTasks::default()
+    }
+}
+
+/// Commands not yet decided.
+#[derive(Clone, Debug, Default)]
+pub struct PendingTasks {
+    /// In the order of their arrival.
+    pub tasks: Vec<PendingTask>,
+}
+
+/// One command not yet decided.
+#[derive(Clone, Debug)]
+pub struct PendingTask {
+    /// Number in the order of arrival.
+    pub insert_order: u64,
+    /// What it is, e.g. `create-index [a]`.
+    pub source: String,
+    /// How long it has waited, in ms.
+    pub waited_ms: u64,
+    /// Whether it is being worked on.
+    pub executing: bool,
+}
