@@ -51,11 +51,15 @@ impl StateError {
 
     /// `index_not_found_exception`, 404, for one name or expression.
     pub fn index_not_found(expression: &str) -> StateError {
-        StateError::new(404, "index_not_found_exception", format!("no such index [{expression}]"))
-            .with("resource.type", "index_or_alias")
-            .with("resource.id", expression)
-            .with("index", expression)
-            .with("index_uuid", "_na_")
+        StateError::new(
+            404,
+            "index_not_found_exception",
+            format!("no such index [{expression}]"),
+        )
+        .with("resource.type", "index_or_alias")
+        .with("resource.id", expression)
+        .with("index", expression)
+        .with("index_uuid", "_na_")
     }
 
     /// `resource_already_exists_exception`, 400, for an index.

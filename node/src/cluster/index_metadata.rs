@@ -114,16 +114,24 @@ impl<'de> Deserialize<'de> for IndexMetadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = Persisted::deserialize(deserializer)?;
         let schema = IndexSchema::new(&read.mapping, &read.settings).map_err(|err| {
-            serde::de::Error::custom(format!("index [{}]: its mapping or analysis no longer reads: {err}", read.name))
+            serde::de::Error::custom(format!(
+                "index [{}]: its mapping or analysis no longer reads: {err}",
+                read.name
+            ))
         })?;
         let shards = read.number_of_shards as usize;
         if shards == 0
             || read.routing_num_shards == 0
-            || !read.routing_num_shards.is_multiple_of(read.number_of_shards)
+            || !read
+                .routing_num_shards
+                .is_multiple_of(read.number_of_shards)
             || read.primary_terms.len() != shards
             || read.in_sync.len() != shards
         {
-            return Err(serde::de::Error::custom(format!("index [{}]: shard counts disagree", read.name)));
+            return Err(serde::de::Error::custom(format!(
+                "index [{}]: shard counts disagree",
+                read.name
+            )));
         }
         Ok(IndexMetadata {
             name: read.name,
@@ -214,7 +222,10 @@ fn murmur3_x86_32(bytes: &[u8]) -> u32 {
     let mut chunks = bytes.chunks_exact(4);
     for chunk in &mut chunks {
         let word = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
-        hash = (hash ^ mix(word)).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
+        hash = (hash ^ mix(word))
+            .rotate_left(13)
+            .wrapping_mul(5)
+            .wrapping_add(0xe654_6b64);
     }
     let mut last = 0u32;
     for (i, byte) in chunks.remainder().iter().enumerate() {
@@ -244,12 +255,22 @@ mod tests {
         assert_eq!(routing_hash("hell"), 0x5a0c_b7c3);
         assert_eq!(routing_hash("hello"), 0xd7c3_1989_u32 as i32);
         assert_eq!(routing_hash("hello w"), 0x2252_9848);
-        assert_eq!(routing_hash("The quick brown fox jumps over the lazy dog"), 0xe07d_b09c_u32 as i32);
+        assert_eq!(
+            routing_hash("The quick brown fox jumps over the lazy dog"),
+            0xe07d_b09c_u32 as i32
+        );
     }
 
     #[test]
     fn hash_space_grows_with_the_shards() {
-        for (shards, space) in [(1, 1024), (2, 1024), (3, 768), (5, 640), (1023, 2046), (1024, 2048)] {
+        for (shards, space) in [
+            (1, 1024),
+            (2, 1024),
+            (3, 768),
+            (5, 640),
+            (1023, 2046),
+            (1024, 2048),
+        ] {
             assert_eq!(default_routing_num_shards(shards), space, "{shards} shards");
         }
     }

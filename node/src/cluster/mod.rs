@@ -4,12 +4,12 @@
 //! everybody else holds an `Arc<ClusterState>` and reads.
 
 pub mod allocation;
+pub mod cluster_settings;
 pub mod date_math;
 pub mod error;
 pub mod identity;
 pub mod index_metadata;
 pub mod index_settings;
-pub mod cluster_settings;
 pub mod names;
 pub mod node;
 pub mod resolve;

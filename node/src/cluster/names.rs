@@ -29,9 +29,13 @@ fn check(name: &str, is_index: bool) -> Result<(), StateError> {
         if is_index {
             StateError::invalid_index_name(name, why)
         } else {
-            StateError::new(400, "invalid_alias_name_exception", format!("Invalid alias name [{name}], {why}"))
-                .with("index", name)
-                .with("index_uuid", "_na_")
+            StateError::new(
+                400,
+                "invalid_alias_name_exception",
+                format!("Invalid alias name [{name}], {why}"),
+            )
+            .with("index", name)
+            .with("index_uuid", "_na_")
         }
     };
     if name.contains(FORBIDDEN) {
@@ -105,7 +109,11 @@ mod tests {
             ("**", "x", true),
             ("a*bc*c", "abc", false),
         ] {
-            assert_eq!(matches_pattern(pattern, text), covered, "{pattern} over {text}");
+            assert_eq!(
+                matches_pattern(pattern, text),
+                covered,
+                "{pattern} over {text}"
+            );
         }
     }
 
@@ -117,10 +125,16 @@ mod tests {
             ("a#", "must not contain '#'"),
             ("a:b", "must not contain ':'"),
             ("..", "must not be '.' or '..'"),
-            ("a b", "must not contain the following characters [ , \", *, \\, <, |, ,, >, /, ?]"),
+            (
+                "a b",
+                "must not contain the following characters [ , \", *, \\, <, |, ,, >, /, ?]",
+            ),
         ] {
             let refused = validate_index_name(name).unwrap_err();
-            assert_eq!(refused.reason, format!("Invalid index name [{name}], {why}"));
+            assert_eq!(
+                refused.reason,
+                format!("Invalid index name [{name}], {why}")
+            );
             assert_eq!(refused.status, 400);
         }
         assert!(validate_index_name(&"a".repeat(256)).is_err());

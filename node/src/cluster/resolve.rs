@@ -154,7 +154,12 @@ impl ResolvedIndex {
             .filter(|routing| !routing.is_empty())
             .map(|routing| routing.split(',').map(str::to_owned).collect());
         let effective = match (&self.search_routing, asked) {
-            (Some(allowed), Some(asked)) => Some(allowed.intersection(&asked).cloned().collect::<BTreeSet<String>>()),
+            (Some(allowed), Some(asked)) => Some(
+                allowed
+                    .intersection(&asked)
+                    .cloned()
+                    .collect::<BTreeSet<String>>(),
+            ),
             (Some(allowed), None) => Some(allowed.clone()),
             (None, asked) => asked,
         };
@@ -198,7 +203,11 @@ impl ClusterState {
         options: &IndicesOptions,
         now_ms: i64,
     ) -> Result<Vec<ResolvedIndex>, ResolveError> {
-        let parts: Vec<&str> = expression.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = expression
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .collect();
         self.resolve_all(&parts, options, now_ms)
     }
 
@@ -218,7 +227,11 @@ impl ClusterState {
     }
 
     /// Names of indices and aliases after wildcards; aliases stay aliases unless a wildcard matched them.
-    fn expand_names(&self, written: &[String], options: &IndicesOptions) -> Result<BTreeMap<String, bool>, ResolveError> {
+    fn expand_names(
+        &self,
+        written: &[String],
+        options: &IndicesOptions,
+    ) -> Result<BTreeMap<String, bool>, ResolveError> {
         let mut names: BTreeMap<String, bool> = BTreeMap::new();
         if is_everything(written) {
             if options.expands() {
@@ -237,7 +250,10 @@ impl ClusterState {
         let mut wildcard_seen = false;
         for expression in written {
             if expression.starts_with('_') && expression != "_all" {
-                return Err(StateError::invalid_index_name(expression, "must not start with '_'."));
+                return Err(StateError::invalid_index_name(
+                    expression,
+                    "must not start with '_'.",
+                ));
             }
             if self.exists(expression, options) {
                 names.insert(expression.clone(), true);
@@ -289,7 +305,9 @@ impl ClusterState {
         let mut found = BTreeSet::new();
         let mut any = false;
         for index in self.indices.values() {
-            if (all || matches_pattern(pattern, &index.name)) && shows_hidden(pattern, &index.name, index.is_hidden(), options) {
+            if (all || matches_pattern(pattern, &index.name))
+                && shows_hidden(pattern, &index.name, index.is_hidden(), options)
+            {
                 any = true;
                 if options.shows(index.state) {
                     found.insert(index.name.clone());
@@ -300,7 +318,8 @@ impl ClusterState {
             }
             for (alias, metadata) in &index.aliases {
                 let hidden = metadata.is_hidden == Some(true);
-                if matches_pattern(pattern, alias) && shows_hidden(pattern, alias, hidden, options) {
+                if matches_pattern(pattern, alias) && shows_hidden(pattern, alias, hidden, options)
+                {
                     any = true;
                     if options.shows(index.state) {
                         found.insert(alias.clone());
@@ -336,7 +355,8 @@ impl ClusterState {
                 Some(Abstraction::Index(index)) => vec![index],
                 Some(Abstraction::Alias(members)) => {
                     if members.len() > 1 && !options.allow_multiple {
-                        let list: Vec<&str> = members.iter().map(|index| index.name.as_str()).collect();
+                        let list: Vec<&str> =
+                            members.iter().map(|index| index.name.as_str()).collect();
                         return Err(StateError::illegal_argument(format!(
                             "alias [{name}] has more than one index associated with it [{}], can't execute a single index op",
                             list.join(", ")
@@ -345,7 +365,8 @@ impl ClusterState {
                     members
                 }
             };
-            let is_wild = written.len() > 1 || written.iter().any(|expression| expression.contains('*'));
+            let is_wild =
+                written.len() > 1 || written.iter().any(|expression| expression.contains('*'));
             for index in members {
                 if index.state == IndexState::Close && options.forbid_closed {
                     let by_wildcard = is_wild && !written.contains(name);
@@ -358,7 +379,10 @@ impl ClusterState {
             }
         }
         if found.is_empty() && !options.allow_no_indices {
-            return Err(no_indices(written.first().map_or("_all", String::as_str), written));
+            return Err(no_indices(
+                written.first().map_or("_all", String::as_str),
+                written,
+            ));
         }
         if is_everything(written) {
             for resolved in found.values_mut() {
@@ -446,12 +470,24 @@ impl ClusterState {
 }
 
 /// Notes that `name` leads to `index`, joining filters and routings of several ways.
-fn reach<'a>(found: &mut BTreeMap<&'a str, ResolvedIndex>, index: &'a Arc<IndexMetadata>, name: &str) {
-    let alias = if index.name == name { None } else { index.aliases.get(name) };
+fn reach<'a>(
+    found: &mut BTreeMap<&'a str, ResolvedIndex>,
+    index: &'a Arc<IndexMetadata>,
+    name: &str,
+) {
+    let alias = if index.name == name {
+        None
+    } else {
+        index.aliases.get(name)
+    };
     let filter = alias.and_then(|alias| alias.filter.clone());
     let routing = alias
         .and_then(|alias| alias.search_routing.as_ref())
-        .map(|text| text.split(',').map(str::to_owned).collect::<BTreeSet<String>>());
+        .map(|text| {
+            text.split(',')
+                .map(str::to_owned)
+                .collect::<BTreeSet<String>>()
+        });
     match found.get_mut(index.name.as_str()) {
         None => {
             found.insert(
@@ -482,7 +518,10 @@ fn reach<'a>(found: &mut BTreeMap<&'a str, ResolvedIndex>, index: &'a Arc<IndexM
     }
 }
 
-fn write_index<'a>(alias: &str, members: &[&'a Arc<IndexMetadata>]) -> Result<&'a Arc<IndexMetadata>, ResolveError> {
+fn write_index<'a>(
+    alias: &str,
+    members: &[&'a Arc<IndexMetadata>],
+) -> Result<&'a Arc<IndexMetadata>, ResolveError> {
     let declared = members
         .iter()
         .find(|index| index.aliases[alias].is_write_index == Some(true));
@@ -520,7 +559,10 @@ fn no_indices(asked: &str, written: &[String]) -> StateError {
     let reason = if is_everything(written) && asked == "_all" {
         "no indices exist".to_owned()
     } else {
-        format!("no such index [{}]", if written.len() == 1 { asked } else { "null" })
+        format!(
+            "no such index [{}]",
+            if written.len() == 1 { asked } else { "null" }
+        )
     };
     StateError::new(404, "index_not_found_exception", reason)
         .with("resource.type", "index_or_alias")

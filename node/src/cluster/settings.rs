@@ -72,7 +72,9 @@ pub fn show_flat(flat: &BTreeMap<String, String>) -> Value {
             && number.parse::<usize>().is_ok()
             && flat.contains_key(&format!("{list}.0"))
         {
-            let entry = shown.entry(list.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
+            let entry = shown
+                .entry(list.to_owned())
+                .or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(values) = entry {
                 values.push(Value::String(value.clone()));
                 continue;
@@ -101,7 +103,8 @@ fn lists(value: Value) -> Value {
     let Value::Object(object) = value else {
         return value;
     };
-    let is_list = !object.is_empty() && (0..object.len()).all(|i| object.contains_key(&i.to_string()));
+    let is_list =
+        !object.is_empty() && (0..object.len()).all(|i| object.contains_key(&i.to_string()));
     if is_list {
         let mut values = Vec::with_capacity(object.len());
         for i in 0..object.len() {
@@ -109,7 +112,12 @@ fn lists(value: Value) -> Value {
         }
         return Value::Array(values);
     }
-    Value::Object(object.into_iter().map(|(key, value)| (key, lists(value))).collect())
+    Value::Object(
+        object
+            .into_iter()
+            .map(|(key, value)| (key, lists(value)))
+            .collect(),
+    )
 }
 
 #[cfg(test)]
@@ -125,8 +133,10 @@ mod tests {
             json!({"index.number_of_shards": 2, "a": {"b": ["x", "y"]}}),
         ] {
             let flat = flatten(settings.as_object().unwrap(), "index.");
-            let flat: BTreeMap<String, String> =
-                flat.into_iter().map(|(key, value)| (key, value.unwrap())).collect();
+            let flat: BTreeMap<String, String> = flat
+                .into_iter()
+                .map(|(key, value)| (key, value.unwrap()))
+                .collect();
             assert_eq!(
                 nest(&flat),
                 json!({"index": {"a": {"b": ["x", "y"]}, "number_of_shards": "2"}})

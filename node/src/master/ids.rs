@@ -16,7 +16,8 @@ impl Ids for RandomIds {
     fn next_uuid(&mut self) -> String {
         let mut bytes = [0u8; 16];
         // Without random numbers two indices could share a name; there is nothing sensible to go on with.
-        getrandom::fill(&mut bytes).expect("the system gives random numbers: getrandom(2) exists since Linux 3.17");
+        getrandom::fill(&mut bytes)
+            .expect("the system gives random numbers: getrandom(2) exists since Linux 3.17");
         URL_SAFE_NO_PAD.encode(bytes)
     }
 }

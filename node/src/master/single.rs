@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use quidditch_engine::directory::Directory;
 use tokio::sync::watch;
 
+use super::Masters;
 use super::command::{Command, CommandError};
 use super::shards::StateApplier;
-use super::Masters;
 use crate::cluster::{ClusterState, NodeInfo};
 
 /// What a single master is made of.
