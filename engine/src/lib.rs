@@ -3,6 +3,7 @@
 //! No network, no async runtime. JSON is known in two rooms only: [`document`], where a `_source` becomes
 //! fields, and [`schema`], where a mapping is read and shown.
 
+pub mod aggs;
 pub mod analysis;
 pub mod buffer;
 pub mod directory;
