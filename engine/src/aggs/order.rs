@@ -30,11 +30,17 @@ pub enum OrderKey {
 impl BucketOrder {
     /// By key.
     pub fn key(ascending: bool) -> BucketOrder {
-        BucketOrder { by: OrderKey::Key, ascending }
+        BucketOrder {
+            by: OrderKey::Key,
+            ascending,
+        }
     }
 
     /// By document count.
     pub fn count(ascending: bool) -> BucketOrder {
-        BucketOrder { by: OrderKey::Count, ascending }
+        BucketOrder {
+            by: OrderKey::Count,
+            ascending,
+        }
     }
 }
