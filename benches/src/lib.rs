@@ -28,17 +28,32 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .with_context(|| format!("cannot start {}; build it with `cargo build --release`", binary.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot start {}; build it with `cargo build --release`",
+                    binary.display()
+                )
+            })?;
         let output = child.stdout.take().context("the server's output")?;
         let mut lines = BufReader::new(output).lines();
         let address = loop {
-            let Some(line) = lines.next() else { bail!("the server ended before it was ready") };
+            let Some(line) = lines.next() else {
+                bail!("the server ended before it was ready")
+            };
             let line = line?;
             if let Some((_, rest)) = line.split_once("http://") {
-                break rest.split([' ', '/', ',']).next().unwrap_or_default().to_string();
+                break rest
+                    .split([' ', '/', ','])
+                    .next()
+                    .unwrap_or_default()
+                    .to_string();
             }
         };
-        let mut server = Server { child, address, ready_after: Duration::ZERO };
+        let mut server = Server {
+            child,
+            address,
+            ready_after: Duration::ZERO,
+        };
         server.request("GET", "/", "", b"")?;
         server.ready_after = started.elapsed();
         std::thread::spawn(move || lines.for_each(drop));
@@ -46,7 +61,13 @@ impl Server {
     }
 
     /// Sends one request on a connection of its own; the answer's status and body.
-    pub fn request(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<(u16, Vec<u8>)> {
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<(u16, Vec<u8>)> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_nodelay(true)?;
         write!(
@@ -58,7 +79,10 @@ impl Server {
         stream.write_all(body)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
-        let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").context("an HTTP head")?;
+        let head = answer
+            .windows(4)
+            .position(|bytes| bytes == b"\r\n\r\n")
+            .context("an HTTP head")?;
         let status = std::str::from_utf8(answer.get(9..12).context("a status line")?)?.parse()?;
         Ok((status, answer.split_off(head + 4)))
     }
@@ -66,14 +90,24 @@ impl Server {
     /// Resident memory in bytes, as the kernel counts it.
     pub fn resident_bytes(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-        let kilobytes: u64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .context("VmRSS")?;
+        let kilobytes: u64 = line
+            .split_whitespace()
+            .nth(1)
+            .context("a number")?
+            .parse()?;
         Ok(kilobytes * 1024)
     }
 
     /// Ends the process in order (SIGTERM), so that it flushes.
     pub fn stop(mut self) -> Result<()> {
-        Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        Command::new("kill")
+            .arg("-TERM")
+            .arg(self.child.id().to_string())
+            .status()?;
         let status = self.child.wait()?;
         if !status.success() {
             bail!("the server ended with {status}");

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tools/ has a parent").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tools/ has a parent")
+        .to_path_buf()
 }
 
 /// All files below `folder` that end in `ending`, with their paths relative to the repository.
@@ -12,13 +15,20 @@ fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, ending: &str, into: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.expect("a readable entry").path();
-            let name = path.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().to_string())
+                .unwrap_or_default();
             if path.is_dir() {
                 if name != "target" && name != ".git" && name != "data" {
                     walk(&path, ending, into);
                 }
             } else if name.ends_with(ending) {
-                let shown = path.strip_prefix(root()).expect("below the root").to_string_lossy().to_string();
+                let shown = path
+                    .strip_prefix(root())
+                    .expect("below the root")
+                    .to_string_lossy()
+                    .to_string();
                 if let Ok(text) = fs::read_to_string(&path) {
                     into.push((shown, text));
                 }
@@ -43,7 +53,12 @@ fn dependencies(manifest: &str) -> Vec<String> {
     for line in text.lines() {
         if line.starts_with('[') {
             inside = line == "[dependencies]";
-        } else if inside && let Some(name) = line.split(['.', ' ', '=']).next().filter(|name| !name.is_empty()) {
+        } else if inside
+            && let Some(name) = line
+                .split(['.', ' ', '='])
+                .next()
+                .filter(|name| !name.is_empty())
+        {
             names.push(name.to_string());
         }
     }
@@ -53,9 +68,24 @@ fn dependencies(manifest: &str) -> Vec<String> {
 #[test]
 fn the_engine_knows_no_network_and_nobody_of_ours() {
     let names = dependencies("engine/Cargo.toml");
-    assert!(names.iter().any(|name| name == "fst"), "the manifest was not understood: {names:?}");
-    for forbidden in ["tokio", "axum", "hyper", "tonic", "prost", "openraft", "quidditch-node", "quidditch-proto"] {
-        assert!(!names.iter().any(|name| name == forbidden), "engine/Cargo.toml lists {forbidden}");
+    assert!(
+        names.iter().any(|name| name == "fst"),
+        "the manifest was not understood: {names:?}"
+    );
+    for forbidden in [
+        "tokio",
+        "axum",
+        "hyper",
+        "tonic",
+        "prost",
+        "openraft",
+        "quidditch-node",
+        "quidditch-proto",
+    ] {
+        assert!(
+            !names.iter().any(|name| name == forbidden),
+            "engine/Cargo.toml lists {forbidden}"
+        );
     }
 }
 
@@ -67,17 +97,31 @@ fn proto_knows_only_its_codec() {
 #[test]
 fn json_stays_in_two_rooms_of_the_engine() {
     for (path, text) in files("engine/src", ".rs") {
-        let allowed = path.starts_with("engine/src/schema") || path.starts_with("engine/src/document");
-        let uses = without_tests(&text).lines().any(|line| line.contains("serde_json") && !line.trim_start().starts_with("//"));
-        assert!(allowed || !uses, "{path} uses serde_json; JSON belongs to schema/ and document/");
+        let allowed =
+            path.starts_with("engine/src/schema") || path.starts_with("engine/src/document");
+        let uses = without_tests(&text)
+            .lines()
+            .any(|line| line.contains("serde_json") && !line.trim_start().starts_with("//"));
+        assert!(
+            allowed || !uses,
+            "{path} uses serde_json; JSON belongs to schema/ and document/"
+        );
     }
 }
 
 #[test]
 fn unsafe_and_intrinsics_live_in_few_places() {
-    for folder in ["engine/src", "node/src", "tools/src", "benches/src", "proto/src"] {
+    for folder in [
+        "engine/src",
+        "node/src",
+        "tools/src",
+        "benches/src",
+        "proto/src",
+    ] {
         for (path, text) in files(folder, ".rs") {
-            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
             let mut has_unsafe = false;
             let mut has_intrinsics = false;
             for line in code {
@@ -85,16 +129,27 @@ fn unsafe_and_intrinsics_live_in_few_places() {
                 has_intrinsics |= line.contains("std::arch") || line.contains("core::arch");
             }
             let simd = path.starts_with("engine/src/simd");
-            assert!(!has_intrinsics || simd, "{path} uses vector intrinsics; they live in engine/src/simd");
+            assert!(
+                !has_intrinsics || simd,
+                "{path} uses vector intrinsics; they live in engine/src/simd"
+            );
             let may = simd || path.starts_with("engine/src/directory");
-            assert!(!has_unsafe || may, "{path} uses unsafe; it lives in engine/src/simd and engine/src/directory");
+            assert!(
+                !has_unsafe || may,
+                "{path} uses unsafe; it lives in engine/src/simd and engine/src/directory"
+            );
         }
     }
 }
 
 #[test]
 fn nothing_unfinished_is_left() {
-    let marks = [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["FIX", "ME"].concat(), ["XX", "X:"].concat()];
+    let marks = [
+        ["to", "do!("].concat(),
+        ["unimple", "mented!("].concat(),
+        ["FIX", "ME"].concat(),
+        ["XX", "X:"].concat(),
+    ];
     for folder in ["engine", "node", "proto", "tools", "benches"] {
         for (path, text) in files(folder, ".rs") {
             for mark in &marks {
@@ -106,8 +161,15 @@ fn nothing_unfinished_is_left() {
 
 #[test]
 fn the_repository_speaks_of_the_product_alone() {
-    let words = [["/wo", "rk/"].concat(), ["sub", "agent"].concat(), ["/ro", "ot/"].concat(), ["/ho", "me/"].concat()];
-    for ending in [".rs", ".md", ".toml", ".py", ".yml", ".yaml", ".proto", ".sh", "run"] {
+    let words = [
+        ["/wo", "rk/"].concat(),
+        ["sub", "agent"].concat(),
+        ["/ro", "ot/"].concat(),
+        ["/ho", "me/"].concat(),
+    ];
+    for ending in [
+        ".rs", ".md", ".toml", ".py", ".yml", ".yaml", ".proto", ".sh", "run",
+    ] {
         for (path, text) in files(".", ending) {
             for word in &words {
                 assert!(!text.contains(word.as_str()), "{path} contains {word}");
@@ -121,7 +183,13 @@ fn every_story_and_script_is_reachable() {
     let ci = fs::read_to_string(root().join(".ci/run")).expect(".ci/run");
     let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
     for promise in ["cargo run --release", "cargo test --workspace"] {
-        assert!(readme.contains(promise), "README.md no longer says `{promise}`");
+        assert!(
+            readme.contains(promise),
+            "README.md no longer says `{promise}`"
+        );
     }
-    assert!(ci.contains("cargo test --workspace"), ".ci/run no longer runs the README's test command");
+    assert!(
+        ci.contains("cargo test --workspace"),
+        ".ci/run no longer runs the README's test command"
+    );
 }

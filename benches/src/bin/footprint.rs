@@ -34,7 +34,10 @@ fn main() -> Result<()> {
     let mut empty = Vec::new();
     let mut resident = 0;
     for run in 0..arguments.runs {
-        let server = Server::start(&arguments.binary, &arguments.folder.join(format!("empty-{run}")))?;
+        let server = Server::start(
+            &arguments.binary,
+            &arguments.folder.join(format!("empty-{run}")),
+        )?;
         empty.push(server.ready_after);
         std::thread::sleep(Duration::from_secs(2));
         resident = resident.max(server.resident_bytes()?);
@@ -51,12 +54,22 @@ fn main() -> Result<()> {
         filled.push(server.ready_after);
         let (_, body) = server.request("GET", "/hats/_count?filter_path=count", "", b"")?;
         let wanted = format!("{{\"count\":{}}}", arguments.docs);
-        ensure!(body == wanted.as_bytes(), "expected {wanted}, found {}", String::from_utf8_lossy(&body));
+        ensure!(
+            body == wanted.as_bytes(),
+            "expected {wanted}, found {}",
+            String::from_utf8_lossy(&body)
+        );
         server.stop()?;
     }
 
-    println!("ready, empty directory       {:>7.1} ms   (goal 100 ms)", median(&mut empty).as_secs_f64() * 1e3);
-    println!("resident when idle           {:>7.1} MB   (goal 50 MB)", resident as f64 / 1e6);
+    println!(
+        "ready, empty directory       {:>7.1} ms   (goal 100 ms)",
+        median(&mut empty).as_secs_f64() * 1e3
+    );
+    println!(
+        "resident when idle           {:>7.1} MB   (goal 50 MB)",
+        resident as f64 / 1e6
+    );
     println!(
         "ready, {:>9} documents   {:>7.1} ms   (goal 300 ms)",
         arguments.docs,
@@ -68,15 +81,34 @@ fn main() -> Result<()> {
 
 /// Indexes `docs` small documents by `_bulk`, and flushes.
 fn fill(server: &Server, docs: usize) -> Result<()> {
-    let words = ["felt", "straw", "top", "bowler", "cap", "beret", "boater", "fez", "hood", "helmet"];
+    let words = [
+        "felt", "straw", "top", "bowler", "cap", "beret", "boater", "fez", "hood", "helmet",
+    ];
     let mut body = String::new();
     for number in 0..docs {
-        let (a, b, c) = (words[number % 10], words[number / 10 % 10], words[number / 100 % 10]);
+        let (a, b, c) = (
+            words[number % 10],
+            words[number / 10 % 10],
+            words[number / 100 % 10],
+        );
         writeln!(body, "{{\"index\":{{\"_id\":\"{number}\"}}}}")?;
-        writeln!(body, "{{\"name\":\"{a} {b} {c} number {number}\",\"colour\":\"{a}\",\"price\":{}}}", number % 1000)?;
+        writeln!(
+            body,
+            "{{\"name\":\"{a} {b} {c} number {number}\",\"colour\":\"{a}\",\"price\":{}}}",
+            number % 1000
+        )?;
         if body.len() > 4_000_000 || number + 1 == docs {
-            let (status, answer) = server.request("POST", "/hats/_bulk?filter_path=errors", "application/x-ndjson", body.as_bytes())?;
-            ensure!(status == 200 && answer == b"{\"errors\":false}", "bulk: {status} {}", String::from_utf8_lossy(&answer));
+            let (status, answer) = server.request(
+                "POST",
+                "/hats/_bulk?filter_path=errors",
+                "application/x-ndjson",
+                body.as_bytes(),
+            )?;
+            ensure!(
+                status == 200 && answer == b"{\"errors\":false}",
+                "bulk: {status} {}",
+                String::from_utf8_lossy(&answer)
+            );
             body.clear();
             eprint!("\rindexed {} of {docs}", number + 1);
         }
