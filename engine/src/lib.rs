@@ -13,5 +13,6 @@ pub mod query;
 pub mod schema;
 pub mod segment;
 pub mod simd;
+pub mod translog;
 pub mod value;
 pub mod writer;

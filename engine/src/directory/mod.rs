@@ -1,5 +1,10 @@
 //! The one door to files: everything that the engine reads or writes goes through a [`Directory`].
 
+pub mod faulty;
+pub mod fs;
+mod mmap;
+pub mod ram;
+
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Deref, Range};
@@ -30,6 +35,40 @@ pub trait Directory: Send + Sync + Debug {
 pub trait FileWriter: io::Write + Send {
     /// Returns when all bytes written so far are on the device (`fdatasync`).
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Writes all of `bytes` and returns when they, and all bytes before them, are on the device.
+    fn write_and_sync(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)?;
+        self.sync()
+    }
+}
+
+/// Refuses names that could reach outside a directory, or that no file system holds.
+fn check_name(name: &str) -> io::Result<()> {
+    let plain = !name.is_empty()
+        && name.len() <= 200
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    if plain {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("[{name}] is not a file name: letters, digits, '-', '_' and '.' only"),
+    ))
+}
+
+fn not_found(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{name}: no such file"))
+}
+
+fn already_exists(name: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        format!("{name}: file exists already"),
+    )
 }
 
 /// Immutable bytes, in memory or mapped; cheap to clone and to cut.

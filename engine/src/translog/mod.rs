@@ -1,0 +1,6 @@
+//! Operations since the last flush, and the journal that keeps them safe.
+
+pub mod frame;
+pub mod journal;
+
+pub use journal::{Journal, JournalError, Location};
