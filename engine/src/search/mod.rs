@@ -1,0 +1,25 @@
+//! Searching one shard: the request, the two phases (query, fetch) and their answers.
+//!
+//! The query phase finds which documents and feeds collectors, window by window; the fetch phase reads what is shown of
+//! the few that won. Both work on a [`ShardReader`](crate::shard::ShardReader), which never changes.
+
+mod collector;
+mod context;
+mod error;
+mod memory;
+mod phases;
+mod request;
+mod result;
+mod sort;
+
+pub use collector::WindowCollector;
+pub use context::SearchContext;
+pub use error::SearchError;
+pub use memory::MemoryAccount;
+pub use phases::{count, fetch, matching_docs, query};
+pub use request::{Collapse, SearchRequest, Slice, TrackTotalHits};
+pub use result::{
+    DocAddress, FetchRequest, FetchedHit, FieldAndFormat, HitCount, HitRelation, ShardHit,
+    ShardQueryResult,
+};
+pub use sort::{SortKey, SortMissing, SortMode, SortOrder, SortSource, SortValue};
