@@ -3,5 +3,8 @@
 pub mod aggs;
 pub mod json;
 pub mod json_text;
+pub mod queries;
+pub mod suggest;
 
 pub use json::{Json, ParseError};
+pub use queries::{parse_clause, parse_query};
