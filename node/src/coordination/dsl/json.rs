@@ -333,8 +333,16 @@ impl<'a> Json<'a> {
     /// A whole number of 32 bits.
     pub fn i32(&self) -> Result<i32, ParseError> {
         let whole = self.i64()?;
-        i32::try_from(whole)
-            .map_err(|_| self.illegal(format!("Value [{whole}] is out of range for an integer")))
+        i32::try_from(whole).map_err(|_| {
+            self.error(
+                "input_coercion_exception",
+                format!(
+                    "Numeric value ({whole}) out of range of int ({} - {})",
+                    i32::MIN,
+                    i32::MAX
+                ),
+            )
+        })
     }
 
     /// A number, also as text.

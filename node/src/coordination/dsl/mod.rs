@@ -1,9 +1,13 @@
 //! The query language: request bodies become the engine's types here, once, and nowhere else.
 
 pub mod aggs;
+pub mod fields;
 pub mod json;
 pub mod json_text;
 pub mod queries;
+pub mod search_body;
+pub mod sort;
+pub mod source;
 pub mod suggest;
 
 pub use json::{Json, ParseError};
