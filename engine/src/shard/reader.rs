@@ -1,16 +1,17 @@
-//! What a search sees of a shard: the segments of one moment.
+//! Point-in-time views: what a search sees.
 
 use std::sync::Arc;
 
+use crate::ids::DocId;
 use crate::schema::IndexSchema;
 use crate::segment::{LiveDocs, SegmentReader};
 
-/// One segment and which of its documents were dead at that moment.
+/// One segment as it was at some moment.
 #[derive(Clone, Debug)]
 pub struct SegmentSnapshot {
-    /// The segment.
+    /// The documents.
     pub reader: Arc<SegmentReader>,
-    /// `None`: all documents are alive.
+    /// Which of them are dead; `None`: none is.
     pub live: Option<Arc<LiveDocs>>,
 }
 
@@ -22,15 +23,51 @@ impl SegmentSnapshot {
             None => self.reader.max_doc(),
         }
     }
+
+    /// Whether a document is alive.
+    pub fn is_live(&self, doc: DocId) -> bool {
+        match &self.live {
+            Some(live) => live.is_live(doc),
+            None => doc.0 < self.reader.max_doc(),
+        }
+    }
 }
 
-/// A shard at the moment of a refresh; never changes.
+/// The segments of a shard as they were at one moment. Holding it keeps their bytes readable; writers never wait
+/// for it.
 #[derive(Clone, Debug)]
 pub struct ShardReader {
-    /// Segments in order; documents of an earlier one come first where all else is equal.
+    /// Oldest first.
     pub segments: Vec<SegmentSnapshot>,
-    /// The mapping of that moment.
+    /// The schema at that moment.
     pub schema: Arc<IndexSchema>,
-    /// Grows with each refresh that changed something.
+    /// Grows with every change of what a search can see.
     pub generation: u64,
+}
+
+impl ShardReader {
+    /// A view of these segments; for tests and tools that have no shard.
+    pub fn new(segments: Vec<SegmentSnapshot>, schema: Arc<IndexSchema>) -> ShardReader {
+        ShardReader {
+            segments,
+            schema,
+            generation: 0,
+        }
+    }
+
+    /// Number of live documents.
+    pub fn doc_count(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|segment| u64::from(segment.live_count()))
+            .sum()
+    }
+
+    /// Number of documents, dead ones included.
+    pub fn max_doc(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|segment| u64::from(segment.reader.max_doc()))
+            .sum()
+    }
 }

@@ -1,0 +1,97 @@
+//! What a shard counts.
+
+use serde::{Deserialize, Serialize};
+
+/// How often something was done, and how long it took in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationStats {
+    /// Times.
+    pub total: u64,
+    /// Times it was refused.
+    pub failed: u64,
+    /// Milliseconds.
+    pub time_ms: u64,
+    /// Under way now.
+    pub current: u64,
+}
+
+/// The translog's part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranslogStats {
+    /// Operations in all files kept.
+    pub operations: u64,
+    /// Bytes of all files kept.
+    pub size_bytes: u64,
+    /// Operations that no commit point holds yet.
+    pub uncommitted_operations: u64,
+    /// Bytes of those.
+    pub uncommitted_bytes: u64,
+    /// Milliseconds since the oldest file kept was begun.
+    pub earliest_age_ms: u64,
+}
+
+/// Counters of one shard copy, since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardStats {
+    /// Live documents a search sees.
+    pub docs: u64,
+    /// Dead documents still in segments.
+    pub deleted: u64,
+    /// Bytes of all segments, in memory or on disk, and of the translog.
+    pub store_bytes: u64,
+    /// Documents put.
+    pub indexing: OperationStats,
+    /// Documents removed.
+    pub deletes: OperationStats,
+    /// Deletes and puts that changed nothing.
+    pub noops: u64,
+    /// Lookups that found the document.
+    pub get_exists: OperationStats,
+    /// Lookups that did not.
+    pub get_missing: OperationStats,
+    /// Refreshes.
+    pub refresh: OperationStats,
+    /// Flushes.
+    pub flush: OperationStats,
+    /// Merges.
+    pub merge: OperationStats,
+    /// Documents merged.
+    pub merge_docs: u64,
+    /// Bytes merged.
+    pub merge_bytes: u64,
+    /// Segments a search sees.
+    pub segments: u64,
+    /// Bytes of those.
+    pub segments_bytes: u64,
+    /// Memory of documents not refreshed yet, in bytes.
+    pub buffer_bytes: u64,
+    /// Memory of the live version map, in bytes, roughly.
+    pub version_map_bytes: u64,
+    /// Highest number given.
+    pub max_seq_no: i64,
+    /// All operations up to this one are durable here.
+    pub local_checkpoint: i64,
+    /// All operations up to this one are durable on every in-sync copy.
+    pub global_checkpoint: i64,
+    /// The translog.
+    pub translog: TranslogStats,
+}
+
+/// One segment in a listing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentSummary {
+    /// `_` and the generation in base 36.
+    pub name: String,
+    /// Order in which it came to be in this shard.
+    pub generation: u64,
+    /// Live documents.
+    pub docs: u64,
+    /// Dead documents.
+    pub deleted: u64,
+    /// Bytes of its file.
+    pub size_bytes: u64,
+    /// Part of the last commit point.
+    pub committed: bool,
+    /// Seen by searches.
+    pub search: bool,
+}
