@@ -5,4 +5,7 @@ pub mod config;
 pub mod coordination;
 pub mod data;
 pub mod master;
+pub mod process;
+pub mod server;
 pub mod sys;
+pub mod telemetry;

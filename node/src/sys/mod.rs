@@ -1,4 +1,6 @@
-//! The door to the world: clocks and random numbers. Nobody else in this crate asks the system for them.
+//! The door to the world: clocks, random numbers, the machine. Nobody else in this crate asks the system for them.
 
 pub mod clock;
+pub mod lock;
+pub mod machine;
 pub mod rng;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::data::service::ShardService;
 use crate::sys::clock::Clock;
+
+use super::in_flight::InFlight;
 
 /// What this node is, as it tells others.
 #[derive(Clone, Debug)]
@@ -29,8 +30,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// This node.
     pub node: NodeIdentity,
-    /// Shards, wherever they are.
-    pub shards: Arc<dyn ShardService>,
+    /// Counts request bodies; the server takes from it.
+    pub in_flight: Arc<InFlight>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod endpoints;
 pub mod errors;
 pub mod filter_path;
+pub mod in_flight;
 pub mod json_text;
 pub mod params;
 pub mod request;

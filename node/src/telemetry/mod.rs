@@ -1,0 +1,25 @@
+//! Logs: for people or for machines, on the standard error.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+
+/// Starts logging; a second call changes nothing. `QUIDDITCH_LOG` wins over the configured level.
+pub fn init(config: &Config) -> Result<(), String> {
+    let directives = match std::env::var("QUIDDITCH_LOG") {
+        Ok(text) if !text.is_empty() => text,
+        _ => config.log_level.clone(),
+    };
+    let filter = EnvFilter::try_new(&directives)
+        .map_err(|error| format!("log level [{directives}]: {error}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match config.log_json {
+        true => builder.json().try_init(),
+        false => builder.with_target(false).try_init(),
+    };
+    // already started: by another test of this process
+    drop(started);
+    Ok(())
+}
