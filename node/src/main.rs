@@ -19,7 +19,12 @@ struct Arguments {
     #[arg(long, env = "QUIDDITCH_DATA_DIR", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// Where REST is served; port 0 picks one [default: 127.0.0.1:9200]
-    #[arg(long, env = "QUIDDITCH_HTTP_ADDR", value_name = "HOST:PORT", global = true)]
+    #[arg(
+        long,
+        env = "QUIDDITCH_HTTP_ADDR",
+        value_name = "HOST:PORT",
+        global = true
+    )]
     http_addr: Option<String>,
     /// A file of settings, YAML
     #[arg(long, env = "QUIDDITCH_CONFIG", value_name = "FILE", global = true)]

@@ -75,7 +75,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
         let service = ServiceBuilder::new()
             .layer(compression)
             .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-            .service(tower::service_fn(move |request| handle(app.clone(), request)));
+            .service(tower::service_fn(move |request| {
+                handle(app.clone(), request)
+            }));
         let connection = builder
             .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
             .into_owned();
@@ -87,7 +89,10 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+        .await
+        .is_err()
+    {
         warn!("some requests did not end in time and were cut off");
     }
 }
@@ -113,7 +118,10 @@ where
         Some(encoding) => Err(RestError::new(
             415,
             "illegal_argument_exception",
-            format!("Content-Encoding [{}] is not supported", encoding.to_str().unwrap_or("?")),
+            format!(
+                "Content-Encoding [{}] is not supported",
+                encoding.to_str().unwrap_or("?")
+            ),
         )),
         None => read_body(&app, body, announced, &mut guards).await,
     };
@@ -129,9 +137,10 @@ where
     drop(guards);
     if too_long && response.status() == StatusCode::PAYLOAD_TOO_LARGE {
         // the rest of the body is not worth reading
-        response
-            .headers_mut()
-            .insert(hyper::header::CONNECTION, hyper::header::HeaderValue::from_static("close"));
+        response.headers_mut().insert(
+            hyper::header::CONNECTION,
+            hyper::header::HeaderValue::from_static("close"),
+        );
     }
     Ok(response)
 }
@@ -172,7 +181,11 @@ where
     let mut length = 0u64;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            RestError::new(400, "parse_exception", format!("the body could not be read: {error}"))
+            RestError::new(
+                400,
+                "parse_exception",
+                format!("the body could not be read: {error}"),
+            )
         })?;
         let Ok(data) = frame.into_data() else {
             continue;

@@ -82,7 +82,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let held = lock_data_dir(dir.path()).unwrap();
         let text = lock_data_dir(dir.path()).unwrap_err().to_string();
-        assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
+        assert!(
+            text.contains(&format!("(pid {})", std::process::id())),
+            "{text}"
+        );
         assert!(text.contains("--data-dir"), "{text}");
         drop(held);
         lock_data_dir(dir.path()).unwrap();
