@@ -1,18 +1,11 @@
 //! `fields`, `docvalue_fields`, `stored_fields`: which values of a document an answer shows besides its source.
 
+use quidditch_engine::search::FieldAndFormat;
+
 use super::{Json, ParseError};
 
-/// A field, or a pattern of names, and how its values are written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FieldFormat {
-    /// Path or pattern.
-    pub field: String,
-    /// A date or number format; `None`: the field's own.
-    pub format: Option<String>,
-}
-
 /// Reads a list of names and `{"field", "format"}` objects.
-pub fn parse_field_formats(list: &Json<'_>) -> Result<Vec<FieldFormat>, ParseError> {
+pub fn parse_field_formats(list: &Json<'_>) -> Result<Vec<FieldAndFormat>, ParseError> {
     let mut fields = Vec::new();
     for item in list.items() {
         if !item.is_object() {
@@ -22,13 +15,13 @@ pub fn parse_field_formats(list: &Json<'_>) -> Result<Vec<FieldFormat>, ParseErr
                     item.token()
                 )));
             }
-            fields.push(FieldFormat {
+            fields.push(FieldAndFormat {
                 field: item.text()?,
                 format: None,
             });
             continue;
         }
-        let mut one = FieldFormat {
+        let mut one = FieldAndFormat {
             field: String::new(),
             format: None,
         };

@@ -1,10 +1,13 @@
 //! The body of a search.
 
+use quidditch_engine::aggs::AggRequest;
 use quidditch_engine::query::Query;
+use quidditch_engine::search::{FieldAndFormat, Slice, SortKey};
 use quidditch_engine::value::Value;
 
-use super::fields::{FieldFormat, StoredFields, parse_field_formats};
-use super::sort::{SortSpec, parse_sort};
+use super::aggs::parse_aggs;
+use super::fields::{StoredFields, parse_field_formats};
+use super::sort::parse_sort;
 use super::source::FetchSource;
 use super::{Json, ParseError, parse_clause};
 
@@ -20,15 +23,15 @@ pub struct SearchBody {
     /// Hits to show.
     pub size: Option<i32>,
     /// Order of hits.
-    pub sort: Vec<SortSpec>,
+    pub sort: Vec<SortKey>,
     /// Sort values of the hit before the first to show.
     pub search_after: Option<Vec<Value>>,
     /// Parts of the source to show.
     pub source: Option<FetchSource>,
     /// `fields`
-    pub fields: Vec<FieldFormat>,
+    pub fields: Vec<FieldAndFormat>,
     /// `docvalue_fields`
-    pub docvalue_fields: Vec<FieldFormat>,
+    pub docvalue_fields: Vec<FieldAndFormat>,
     /// `stored_fields`
     pub stored_fields: Option<StoredFields>,
     /// `track_total_hits`
@@ -41,10 +44,10 @@ pub struct SearchBody {
     pub timeout: Option<String>,
     /// Stop on a shard after so many documents; 0: never.
     pub terminate_after: Option<i32>,
-    /// `aggs`, unread.
-    pub aggs: Option<serde_json::Value>,
+    /// `aggs`
+    pub aggs: Vec<AggRequest>,
     /// One of several parts of the result.
-    pub slice: Option<SliceSpec>,
+    pub slice: Option<Slice>,
     /// A point in time to search.
     pub pit: Option<PitSpec>,
     /// Show `_version`.
@@ -96,17 +99,6 @@ impl TrackTotal {
         }
         TrackTotal::of_number(value.i32()?).map_err(|error| error.inside(&value.path()))
     }
-}
-
-/// `slice`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SliceSpec {
-    /// Field whose values divide; `None`: `_id`.
-    pub field: Option<String>,
-    /// Which part, from 0.
-    pub id: u32,
-    /// Number of parts, at least 2.
-    pub max: u32,
 }
 
 /// `pit`.
@@ -193,7 +185,9 @@ fn member(search: &mut SearchBody, key: &str, value: &Json<'_>) -> Result<bool, 
             }
             search.terminate_after = Some(count);
         }
-        "aggs" | "aggregations" if object => search.aggs = Some(value.value().clone()),
+        "aggs" | "aggregations" if object => {
+            search.aggs = parse_aggs(value.value()).map_err(|error| error.inside(&value.path()))?;
+        }
         "slice" if object => search.slice = Some(parse_slice(value)?),
         "pit" if object => search.pit = Some(parse_pit(value)?),
         "version" if scalar => search.version = Some(value.bool()?),
@@ -239,7 +233,7 @@ pub fn parse_search_after(list: &Json<'_>) -> Result<Vec<Value>, ParseError> {
 }
 
 /// Reads `slice`.
-pub fn parse_slice(body: &Json<'_>) -> Result<SliceSpec, ParseError> {
+pub fn parse_slice(body: &Json<'_>) -> Result<Slice, ParseError> {
     let (mut field, mut id, mut max) = (None, None, None);
     for (key, value) in body.members() {
         match key {
@@ -264,7 +258,7 @@ pub fn parse_slice(body: &Json<'_>) -> Result<SliceSpec, ParseError> {
     if field.as_deref() == Some("") {
         return Err(body.illegal("field name must not be null or empty"));
     }
-    Ok(SliceSpec {
+    Ok(Slice {
         field: field.filter(|field| field != "_id"),
         id,
         max,

@@ -1,57 +1,29 @@
 //! `sort`: the order of hits.
 
+use quidditch_engine::search::{SortKey, SortMissing, SortMode, SortOrder, SortSource};
 use quidditch_engine::value::Value;
 
 use super::suggest::did_you_mean;
 use super::{Json, ParseError};
 
-/// One key of the order, as the user wrote it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SortSpec {
-    /// A field, or `_score`, `_doc`, `_shard_doc`.
-    pub field: String,
-    /// Highest first.
-    pub descending: bool,
-    /// Where documents without a value go: `_first`, `_last`, or as if they had this value.
-    pub missing: Option<Value>,
-    /// Which of several values counts.
-    pub mode: Option<SortMode>,
-    /// Type to assume where the field is not mapped.
-    pub unmapped_type: Option<String>,
-    /// Type to compare numbers as: `long`, `double`, `date`, `date_nanos`.
-    pub numeric_type: Option<String>,
-    /// How dates are written in the answer.
-    pub format: Option<String>,
-}
-
-/// Which of several values of a document counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum SortMode {
-    Min,
-    Max,
-    Sum,
-    Avg,
-    Median,
-}
-
-impl SortSpec {
-    /// A key with all defaults: `_score` descending, all others ascending.
-    pub fn new(field: &str) -> SortSpec {
-        SortSpec {
-            field: field.to_owned(),
-            descending: field == "_score",
-            missing: None,
-            mode: None,
-            unmapped_type: None,
-            numeric_type: None,
-            format: None,
-        }
+/// A key with all defaults: `_score` descending, all others ascending.
+pub fn sort_key(field: &str) -> SortKey {
+    match field {
+        "_score" => SortKey::score(),
+        "_doc" => SortKey {
+            source: SortSource::Doc,
+            ..SortKey::field("", SortOrder::Asc)
+        },
+        "_shard_doc" => SortKey {
+            source: SortSource::ShardDoc,
+            ..SortKey::field("", SortOrder::Asc)
+        },
+        _ => SortKey::field(field, SortOrder::Asc),
     }
 }
 
 /// Reads `sort` in any of its forms: a name, an object, a list of both.
-pub fn parse_sort(value: &Json<'_>) -> Result<Vec<SortSpec>, ParseError> {
+pub fn parse_sort(value: &Json<'_>) -> Result<Vec<SortKey>, ParseError> {
     if !value.is_array() && !value.is_object() && !value.is_scalar() {
         return Err(value.illegal(
             "malformed sort format, either start with array, object, or an actual string",
@@ -75,15 +47,16 @@ pub fn parse_sort(value: &Json<'_>) -> Result<Vec<SortSpec>, ParseError> {
 }
 
 /// Reads the URL parameter `sort`: `field`, `field:asc`, `field:desc`.
-pub fn parse_sort_param(text: &str) -> Result<SortSpec, ParseError> {
+pub fn parse_sort_param(text: &str) -> Result<SortKey, ParseError> {
     let Some((field, order)) = text.rsplit_once(':') else {
-        return Ok(SortSpec::new(text));
+        return Ok(sort_key(text));
     };
-    let mut key = SortSpec::new(field);
-    key.descending = match order.to_ascii_lowercase().as_str() {
-        "asc" => false,
-        "desc" => true,
-        "reverse" => !key.descending,
+    let mut key = sort_key(field);
+    key.order = match order.to_ascii_lowercase().as_str() {
+        "asc" => SortOrder::Asc,
+        "desc" => SortOrder::Desc,
+        "reverse" if key.order == SortOrder::Asc => SortOrder::Desc,
+        "reverse" => SortOrder::Asc,
         _ => {
             return Err(ParseError::illegal_argument(format!(
                 "Unknown sort order [{order}]"
@@ -93,12 +66,12 @@ pub fn parse_sort_param(text: &str) -> Result<SortSpec, ParseError> {
     Ok(key)
 }
 
-fn named(field: &str, at: &Json<'_>) -> Result<SortSpec, ParseError> {
+fn named(field: &str, at: &Json<'_>) -> Result<SortKey, ParseError> {
     match field {
         "_geo_distance" | "_script" => {
             Err(at.illegal(format!("sorting by [{field}] is not supported")))
         }
-        _ => Ok(SortSpec::new(field)),
+        _ => Ok(sort_key(field)),
     }
 }
 
@@ -115,10 +88,10 @@ const KNOWN: &[&str] = &[
 ];
 
 /// One member of a sort object: `"field": "desc"` or `"field": {"order": "desc", …}`.
-fn parse_key(field: &str, value: &Json<'_>) -> Result<SortSpec, ParseError> {
+fn parse_key(field: &str, value: &Json<'_>) -> Result<SortKey, ParseError> {
     let mut key = named(field, value)?;
     if !value.is_object() {
-        key.descending = descending(value)?;
+        key.order = order(value)?;
         return Ok(key);
     }
     let (what, known): (&str, &[&str]) = match field {
@@ -128,12 +101,12 @@ fn parse_key(field: &str, value: &Json<'_>) -> Result<SortSpec, ParseError> {
     for (name, inner) in value.members() {
         let refused = |reason: String| Err(inner.content(format!("[{what}] {reason}")));
         match name {
-            "order" => key.descending = descending(&inner)?,
+            "order" => key.order = order(&inner)?,
             _ if !known.contains(&name) => {
                 let hint = did_you_mean(name, known.iter().copied());
                 return refused(format!("unknown field [{name}]{hint}"));
             }
-            "missing" => key.missing = Some(inner.scalar()?).filter(|value| *value != Value::Null),
+            "missing" => key.missing = missing(&inner)?,
             "unmapped_type" => key.unmapped_type = inner.text_or_null()?,
             "numeric_type" => key.numeric_type = Some(numeric_type(&inner)?),
             "format" => key.format = inner.text_or_null()?,
@@ -144,11 +117,20 @@ fn parse_key(field: &str, value: &Json<'_>) -> Result<SortSpec, ParseError> {
     Ok(key)
 }
 
-fn descending(value: &Json<'_>) -> Result<bool, ParseError> {
+fn missing(value: &Json<'_>) -> Result<SortMissing, ParseError> {
+    Ok(match value.scalar()? {
+        Value::Null => SortMissing::Last,
+        Value::Str(text) if text == "_last" => SortMissing::Last,
+        Value::Str(text) if text == "_first" => SortMissing::First,
+        stand_in => SortMissing::Value(stand_in),
+    })
+}
+
+fn order(value: &Json<'_>) -> Result<SortOrder, ParseError> {
     let text = value.text()?;
     match text.to_ascii_lowercase().as_str() {
-        "asc" => Ok(false),
-        "desc" => Ok(true),
+        "asc" => Ok(SortOrder::Asc),
+        "desc" => Ok(SortOrder::Desc),
         _ => Err(value.illegal(format!(
             "No enum constant org.opensearch.search.sort.SortOrder.{}",
             text.to_uppercase()
@@ -183,22 +165,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn parse(body: serde_json::Value) -> Result<Vec<SortSpec>, ParseError> {
+    fn parse(body: serde_json::Value) -> Result<Vec<SortKey>, ParseError> {
         parse_sort(&Json::root(&body))
     }
 
     #[test]
     fn reads_every_form() {
         let keys = parse(json!(["a", {"b": "desc"}, {"c": {"order": "desc", "missing": "_first", "mode": "max"}}, "_score"])).unwrap();
-        let shown: Vec<_> = keys
-            .iter()
-            .map(|key| (key.field.as_str(), key.descending))
-            .collect();
+        assert_eq!(keys[0], SortKey::field("a", SortOrder::Asc));
+        assert_eq!(keys[1], SortKey::field("b", SortOrder::Desc));
         assert_eq!(
-            shown,
-            [("a", false), ("b", true), ("c", true), ("_score", true)]
+            (keys[2].missing.clone(), keys[2].mode),
+            (SortMissing::First, Some(SortMode::Max))
         );
-        assert_eq!(keys[2].missing, Some(Value::Str("_first".into())));
+        assert_eq!(keys[3], SortKey::score());
         assert_eq!(parse(json!("a")).unwrap().len(), 1);
         assert_eq!(parse(json!({"a": "asc", "b": {}})).unwrap().len(), 2);
     }
@@ -221,8 +201,14 @@ mod tests {
 
     #[test]
     fn the_parameter_has_its_own_form() {
-        assert!(parse_sort_param("a:desc").unwrap().descending);
-        assert!(!parse_sort_param("a").unwrap().descending);
+        assert_eq!(
+            parse_sort_param("a:desc").unwrap(),
+            SortKey::field("a", SortOrder::Desc)
+        );
+        assert_eq!(
+            parse_sort_param("a").unwrap(),
+            SortKey::field("a", SortOrder::Asc)
+        );
         assert!(parse_sort_param("a:x").is_err());
     }
 }
