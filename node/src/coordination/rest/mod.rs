@@ -15,6 +15,7 @@ pub mod request;
 pub mod response;
 pub mod root;
 pub mod router;
+mod search_errors;
 pub mod units;
 
 pub use app::App;

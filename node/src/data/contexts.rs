@@ -1,0 +1,120 @@
+//! Readers that stay open between two requests, and when they close.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quidditch_engine::shard::ShardReader;
+
+use super::search::ContextId;
+use crate::sys::clock::Clock;
+
+/// The open readers of a node.
+#[derive(Debug)]
+pub struct Contexts {
+    session: u64,
+    next: AtomicU64,
+    clock: Arc<dyn Clock>,
+    open: Mutex<HashMap<u64, OpenReader>>,
+}
+
+#[derive(Debug)]
+struct OpenReader {
+    index_uuid: String,
+    reader: Arc<ShardReader>,
+    keep_alive: Duration,
+    /// On the clock's monotonic scale.
+    expires: Duration,
+}
+
+impl Contexts {
+    /// No readers yet.
+    ///
+    /// * `session`: a random number that sets this run of the process apart from all others.
+    pub fn new(session: u64, clock: Arc<dyn Clock>) -> Contexts {
+        Contexts {
+            session,
+            next: AtomicU64::new(1),
+            clock,
+            open: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Keeps a reader.
+    pub fn open(
+        &self,
+        index_uuid: &str,
+        reader: Arc<ShardReader>,
+        keep_alive: Duration,
+    ) -> ContextId {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let expires = self.clock.monotonic().saturating_add(keep_alive);
+        let kept = OpenReader {
+            index_uuid: index_uuid.to_owned(),
+            reader,
+            keep_alive,
+            expires,
+        };
+        let mut open = self.open.lock();
+        open.insert(id, kept);
+        ContextId {
+            session: self.session,
+            id,
+        }
+    }
+
+    /// The reader, whose time starts anew; at least `keep_alive` if given. `None`: it is closed.
+    pub fn get(&self, id: &ContextId, keep_alive: Option<Duration>) -> Option<Arc<ShardReader>> {
+        if id.session != self.session {
+            return None;
+        }
+        let now = self.clock.monotonic();
+        let mut open = self.open.lock();
+        let kept = open.get_mut(&id.id)?;
+        if kept.expires <= now {
+            open.remove(&id.id);
+            return None;
+        }
+        if let Some(longer) = keep_alive {
+            kept.keep_alive = kept.keep_alive.max(longer);
+        }
+        kept.expires = kept.expires.max(now.saturating_add(kept.keep_alive));
+        Some(kept.reader.clone())
+    }
+
+    /// Closes a reader; false if it was closed already.
+    pub fn free(&self, id: &ContextId) -> bool {
+        if id.session != self.session {
+            return false;
+        }
+        match self.open.lock().remove(&id.id) {
+            Some(kept) => kept.expires > self.clock.monotonic(),
+            None => false,
+        }
+    }
+
+    /// Closes all readers of an index, which was closed or deleted.
+    pub fn free_index(&self, index_uuid: &str) {
+        self.open
+            .lock()
+            .retain(|_, kept| kept.index_uuid != index_uuid);
+    }
+
+    /// Closes the readers whose time is over; called every few seconds.
+    pub fn expire(&self) {
+        let now = self.clock.monotonic();
+        self.open.lock().retain(|_, kept| kept.expires > now);
+    }
+
+    /// How many readers are open, also those that are due to close.
+    pub fn len(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

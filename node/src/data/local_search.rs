@@ -1,0 +1,242 @@
+//! Searches of the shards on this node.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use quidditch_engine::search::{self, FetchedHit, MemoryAccount, SearchContext, SearchError};
+use quidditch_engine::shard::ShardReader;
+use tokio::sync::Semaphore;
+
+use super::contexts::Contexts;
+use super::search::{
+    ContextId, SearchLimits, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
+    ShardSearchError,
+};
+use super::service::ShardTarget;
+
+/// Where the readers of open shards come from.
+pub trait ShardReaders: Send + Sync {
+    /// The last refreshed reader of a shard; `None` when the shard is not open here.
+    fn reader(&self, target: &ShardTarget) -> Option<Arc<ShardReader>>;
+}
+
+/// The search half of a data node.
+pub struct LocalSearch {
+    readers: Arc<dyn ShardReaders>,
+    contexts: Arc<Contexts>,
+    memory: Arc<MemoryAccount>,
+    permits: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    queue_max: usize,
+}
+
+impl LocalSearch {
+    /// Searches with at most `threads` at a time; as many as `queue_max` more wait, all others are refused.
+    ///
+    /// * `memory`: pays for what all searches together hold.
+    pub fn new(
+        readers: Arc<dyn ShardReaders>,
+        contexts: Arc<Contexts>,
+        memory: Arc<MemoryAccount>,
+        threads: usize,
+        queue_max: usize,
+    ) -> LocalSearch {
+        LocalSearch {
+            readers,
+            contexts,
+            memory,
+            permits: Arc::new(Semaphore::new(threads)),
+            queue: Arc::new(Semaphore::new(threads + queue_max)),
+            queue_max,
+        }
+    }
+
+    /// The open readers.
+    pub fn contexts(&self) -> &Arc<Contexts> {
+        &self.contexts
+    }
+
+    fn current(&self, target: &ShardTarget) -> Result<Arc<ShardReader>, ShardSearchError> {
+        self.readers
+            .reader(target)
+            .ok_or_else(|| ShardSearchError::NoShard {
+                index: target.index.clone(),
+                shard: target.shard,
+            })
+    }
+
+    fn kept(
+        &self,
+        id: &ContextId,
+        keep_alive: Option<Duration>,
+    ) -> Result<Arc<ShardReader>, ShardSearchError> {
+        self.contexts
+            .get(id, keep_alive)
+            .ok_or_else(|| ShardSearchError::ContextMissing { id: id.clone() })
+    }
+
+    /// Runs work on a thread that may block. If the caller goes away, the work is told to stop.
+    async fn run<T, F>(&self, work: F) -> Result<T, ShardSearchError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&AtomicBool, &MemoryAccount) -> Result<T, SearchError> + Send + 'static,
+    {
+        let Ok(_place) = self.queue.clone().try_acquire_owned() else {
+            return Err(ShardSearchError::Rejected(format!(
+                "rejected execution of a search: all threads are busy and the queue of [{}] is full",
+                self.queue_max
+            )));
+        };
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let _guard = CancelOnDrop(cancelled.clone());
+        let permit = match self.permits.clone().acquire_owned().await {
+            Ok(permit) => permit,
+            Err(_) => return Err(SearchError::Cancelled.into()),
+        };
+        let memory = self.memory.clone();
+        let joined = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let account = MemoryAccount::within(memory, u64::MAX);
+            work(&cancelled, &account)
+        })
+        .await;
+        match joined {
+            Ok(result) => Ok(result?),
+            Err(panic) => Err(SearchError::Refused {
+                kind: "exception".to_owned(),
+                reason: format!("the search panicked; please report this: {panic}"),
+                status: 500,
+                cause: None,
+            }
+            .into()),
+        }
+    }
+}
+
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn context_of<'a>(
+    target: &'a ShardTarget,
+    limits: &SearchLimits,
+    now_ms: i64,
+    cancelled: &'a AtomicBool,
+    memory: &'a MemoryAccount,
+) -> SearchContext<'a> {
+    SearchContext {
+        deadline: limits
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout)),
+        shard: target.shard,
+        shard_count: limits.shard_count,
+        max_clause_count: limits.max_clause_count,
+        allow_expensive_queries: limits.allow_expensive_queries,
+        max_buckets: limits.max_buckets,
+        ..SearchContext::new(&target.index, now_ms, cancelled, memory)
+    }
+}
+
+#[async_trait]
+impl SearchService for LocalSearch {
+    async fn query(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<ShardQueryReply, ShardSearchError> {
+        let reader = match &query.context {
+            Some(id) => self.kept(id, query.keep_alive)?,
+            None => self.current(target)?,
+        };
+        let (place, searched) = (target.clone(), reader.clone());
+        let ShardQuery {
+            request,
+            limits,
+            context,
+            keep_alive,
+        } = query;
+        let result = self
+            .run(move |cancelled, memory| {
+                let context = context_of(&place, &limits, request.now_ms, cancelled, memory);
+                search::query(&searched, &request, &context)
+            })
+            .await?;
+        let context = match (context, keep_alive) {
+            (Some(id), _) => Some(id),
+            (None, Some(time)) => Some(self.contexts.open(&target.index_uuid, reader, time)),
+            (None, None) => None,
+        };
+        Ok(ShardQueryReply { context, result })
+    }
+
+    async fn fetch(
+        &self,
+        target: &ShardTarget,
+        fetch: ShardFetch,
+    ) -> Result<Vec<FetchedHit>, ShardSearchError> {
+        let reader = self.kept(&fetch.context, None)?;
+        let (place, id, release) = (target.clone(), fetch.context.clone(), fetch.release);
+        let result = self
+            .run(move |cancelled, memory| {
+                let limits = SearchLimits {
+                    timeout: None,
+                    ..fetch.limits
+                };
+                let context = context_of(&place, &limits, fetch.now_ms, cancelled, memory);
+                search::fetch(&reader, &fetch.docs, &fetch.request, &context)
+            })
+            .await;
+        if release {
+            self.contexts.free(&id);
+        }
+        result
+    }
+
+    async fn count(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<u64, ShardSearchError> {
+        let reader = self.current(target)?;
+        let place = target.clone();
+        self.run(move |cancelled, memory| {
+            let context = context_of(
+                &place,
+                &query.limits,
+                query.request.now_ms,
+                cancelled,
+                memory,
+            );
+            search::count(&reader, &query.request.query, &context)
+        })
+        .await
+    }
+
+    async fn open_context(
+        &self,
+        target: &ShardTarget,
+        keep_alive: Duration,
+    ) -> Result<ContextId, ShardSearchError> {
+        let reader = self.current(target)?;
+        Ok(self.contexts.open(&target.index_uuid, reader, keep_alive))
+    }
+
+    async fn extend_context(
+        &self,
+        _target: &ShardTarget,
+        id: ContextId,
+        keep_alive: Duration,
+    ) -> Result<(), ShardSearchError> {
+        self.kept(&id, Some(keep_alive)).map(|_| ())
+    }
+
+    async fn free_context(&self, _target: &ShardTarget, id: ContextId) -> bool {
+        self.contexts.free(&id)
+    }
+}
