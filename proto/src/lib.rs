@@ -1,1 +1,13 @@
-//! x
+//! Protocol Buffers messages of the cluster, and nothing else.
+//!
+//! The `.proto` files are the source; `src/generated` is made from them, kept in the repository so that a build needs
+//! no compiler for them, and compared by a test. To make it anew: `UPDATE_PROTO=1 cargo test -p quidditch-proto`.
+
+/// The cluster state on disk.
+pub mod state {
+    /// Version 1.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!("generated/quidditch.state.v1.rs");
+    }
+}
