@@ -1,6 +1,11 @@
 //! The data role: shards on this node's disk, behind a service that coordination asks.
 
 pub mod contexts;
+pub mod lifecycle;
+pub mod local;
 pub mod local_search;
+pub mod pool;
+pub mod scheduler;
 pub mod search;
 pub mod service;
+pub mod update;

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use quidditch_engine::shard::{SegmentSummary, ShardStats};
+
 /// One shard of one index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ShardTarget {
@@ -37,11 +39,11 @@ pub enum WriteOp {
     Delete {
         /// `_id`
         id: String,
-        /// `_routing`, if the user gave one.
-        routing: Option<String>,
         /// What must hold for the write to happen.
         version: VersionRule,
     },
+    /// Changes parts of a document, where the document is.
+    Update(UpdateOp),
 }
 
 impl WriteOp {
@@ -49,8 +51,30 @@ impl WriteOp {
     pub fn id(&self) -> &str {
         match self {
             WriteOp::Index { id, .. } | WriteOp::Delete { id, .. } => id,
+            WriteOp::Update(update) => &update.id,
         }
     }
+}
+
+/// A partial change: the stored document is read, merged with the part, and stored again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpdateOp {
+    /// `_id`
+    pub id: String,
+    /// `_routing`, if the user gave one.
+    pub routing: Option<String>,
+    /// What to merge into the stored document, as JSON text; `None` with an upsert alone.
+    pub doc: Option<Bytes>,
+    /// What to store if there is no document, as JSON text.
+    pub upsert: Option<Bytes>,
+    /// A merge that changes nothing writes nothing.
+    pub detect_noop: bool,
+    /// How often to try again when somebody else changed the document meanwhile.
+    pub retry_on_conflict: u32,
+    /// What must hold for the write to happen.
+    pub version: VersionRule,
+    /// Bring the new source along in the outcome.
+    pub return_source: bool,
 }
 
 /// What must hold for a write to happen.
@@ -84,6 +108,34 @@ pub enum RefreshPolicy {
     WaitFor,
 }
 
+/// What became of a document by a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WriteKind {
+    /// It is new.
+    Created,
+    /// It stands in place of an older one.
+    Updated,
+    /// It is gone.
+    Deleted,
+    /// There was nothing to delete.
+    NotFound,
+    /// Nothing: it was so already.
+    Noop,
+}
+
+impl WriteKind {
+    /// `result` of answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            WriteKind::Created => "created",
+            WriteKind::Updated => "updated",
+            WriteKind::Deleted => "deleted",
+            WriteKind::NotFound => "not_found",
+            WriteKind::Noop => "noop",
+        }
+    }
+}
+
 /// What a write did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteOutcome {
@@ -93,8 +145,10 @@ pub struct WriteOutcome {
     pub primary_term: u64,
     /// `_version` of the document after it.
     pub version: u64,
-    /// For an index operation: whether the id was free. For a deletion: whether there was something to delete.
-    pub created_or_found: bool,
+    /// What became of the document.
+    pub result: WriteKind,
+    /// The new source, for updates that asked for it.
+    pub source: Option<Bytes>,
     /// A refresh was made for this write, because of [`RefreshPolicy::Immediate`] or too many waiters.
     pub forced_refresh: bool,
 }
@@ -148,6 +202,12 @@ pub enum ShardError {
         /// OpenSearch's words: `[id]: version conflict, …`.
         reason: String,
     },
+    /// An update of a document that is not there.
+    #[error("[{id}]: document missing")]
+    DocumentMissing {
+        /// `_id`
+        id: String,
+    },
     /// The document has fields that the mapping does not know yet: apply this update, then ask again.
     #[error("mapping update needed")]
     MappingUpdate(Value),
@@ -166,9 +226,21 @@ pub enum ShardError {
         kind: String,
         /// `reason` of the error envelope.
         reason: String,
-        /// The error beneath, as (type, reason).
-        caused_by: Option<(String, String)>,
+        /// The error beneath.
+        caused_by: Option<Box<ShardError>>,
     },
+}
+
+impl ShardError {
+    /// An error that only the log can help with.
+    pub fn internal(reason: impl Into<String>) -> ShardError {
+        ShardError::Other {
+            status: 500,
+            kind: "exception".to_owned(),
+            reason: reason.into(),
+            caused_by: None,
+        }
+    }
 }
 
 /// The shards of a cluster.
@@ -178,7 +250,9 @@ pub enum ShardError {
 pub trait ShardService: Send + Sync {
     /// Does operations in their order and returns when they are as durable as the index wants them to be.
     ///
-    /// The inner results stand at the places of their operations; one that failed does not stop the others.
+    /// The inner results stand at the places of their operations; one that failed does not stop the others, except
+    /// for [`ShardError::MappingUpdate`]: that is the last result then, and the operations from there on were not
+    /// done, so that their order holds when they are sent again.
     async fn write(
         &self,
         target: &ShardTarget,
@@ -213,4 +287,10 @@ pub trait ShardService: Send + Sync {
         max_segments: Option<usize>,
         only_expunge_deletes: bool,
     ) -> Result<(), ShardError>;
+
+    /// Counters of a shard.
+    async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError>;
+
+    /// The segments of a shard, oldest first.
+    async fn segments(&self, target: &ShardTarget) -> Result<Vec<SegmentSummary>, ShardError>;
 }

@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::cluster::ClusterState;
 use crate::config::Config;
+use crate::data::contexts::Contexts;
+use crate::data::pool::Pools;
+use crate::data::search::SearchService;
+use crate::data::service::ShardService;
+use crate::master::Masters;
 use crate::sys::clock::Clock;
 
 use super::in_flight::InFlight;
@@ -30,6 +36,16 @@ pub struct App {
     pub config: Arc<Config>,
     /// This node.
     pub node: NodeIdentity,
+    /// Who keeps the cluster state.
+    pub masters: Arc<dyn Masters>,
+    /// Shards, wherever they are.
+    pub shards: Arc<dyn ShardService>,
+    /// Searches of shards, wherever they are.
+    pub search: Arc<dyn SearchService>,
+    /// Readers that searches keep open on this node.
+    pub contexts: Arc<Contexts>,
+    /// Threads of this node for work that blocks.
+    pub pools: Arc<Pools>,
     /// Counts request bodies; the server takes from it.
     pub in_flight: Arc<InFlight>,
     /// Time.
@@ -37,8 +53,13 @@ pub struct App {
 }
 
 impl App {
-    /// Name of the cluster for machines.
-    pub fn cluster_uuid(&self) -> String {
-        "_na_".to_owned()
+    /// The newest cluster state.
+    pub fn state(&self) -> Arc<ClusterState> {
+        self.masters.state()
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 }

@@ -41,7 +41,7 @@ async fn info(app: Arc<App>, _request: RestRequest) -> Result<RestResponse, Rest
     Ok(RestResponse::ok(&json!({
         "name": app.node.name,
         "cluster_name": app.config.cluster_name,
-        "cluster_uuid": app.cluster_uuid(),
+        "cluster_uuid": app.state().cluster_uuid,
         "version": {
             "distribution": "opensearch",
             "number": OPENSEARCH_VERSION,

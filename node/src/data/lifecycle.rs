@@ -1,0 +1,280 @@
+//! Shards follow the cluster state: made, opened, changed, closed, removed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use quidditch_engine::directory::Directory;
+use quidditch_engine::directory::fs::FsDirectory;
+use quidditch_engine::ids::PrimaryTerm;
+use quidditch_engine::schema::IndexSchema;
+use quidditch_engine::shard::{OpenShardError, Shard, ShardOptions, ShardParts};
+use tracing::{error, info, warn};
+
+use super::local::{LocalShard, LocalShards, ShardKey};
+use super::service::ShardTarget;
+use crate::cluster::{ClusterState, IndexState, ShardState};
+use crate::master::{AppliedState, ShardReport, StateApplier};
+
+/// Written beside a shard's data once it exists: from then on missing data is an error, not a new shard.
+const BORN: &str = "born";
+/// Behind the name of an index folder that is being removed.
+const DELETED: &str = ".deleted";
+
+/// A copy that the state gives to this node.
+struct Wanted {
+    target: ShardTarget,
+    allocation_id: String,
+    primary_term: u64,
+    schema: Arc<IndexSchema>,
+    initializing: bool,
+}
+
+#[async_trait]
+impl StateApplier for LocalShards {
+    async fn apply(&self, state: &Arc<ClusterState>) -> AppliedState {
+        let _one_at_a_time = self.applying.lock().await;
+        let wanted = self.wanted(state);
+        self.close_unwanted(state, &wanted).await;
+        let mut applied = AppliedState::default();
+        let mut opening = Vec::new();
+        for (key, wanted) in wanted {
+            let open = self.open.read().get(&key).cloned();
+            match open {
+                Some(shard) => {
+                    if !Arc::ptr_eq(&shard.shard.schema(), &wanted.schema) {
+                        shard.shard.update_schema(wanted.schema.clone());
+                    }
+                    if wanted.initializing {
+                        applied.reports.push(report(&wanted, None));
+                    }
+                }
+                None => opening.push(self.open_one(key, wanted)),
+            }
+        }
+        applied.reports.extend(futures::future::join_all(opening).await);
+        applied
+    }
+}
+
+fn report(wanted: &Wanted, failure: Option<String>) -> ShardReport {
+    ShardReport {
+        index_uuid: wanted.target.index_uuid.clone(),
+        shard: wanted.target.shard,
+        allocation_id: wanted.allocation_id.clone(),
+        failure,
+    }
+}
+
+impl LocalShards {
+    /// Removes what deletions left behind when the process ended too early, and tells about folders of indices that
+    /// the state does not know. Call it once, before the first state is applied.
+    pub fn clean_up(&self) {
+        let Ok(entries) = std::fs::read_dir(self.indices_dir()) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().ends_with(DELETED) {
+                remove(&entry.path());
+            }
+        }
+    }
+
+    fn indices_dir(&self) -> PathBuf {
+        self.data_dir.join("indices")
+    }
+
+    fn wanted(&self, state: &ClusterState) -> BTreeMap<ShardKey, Wanted> {
+        let mut wanted = BTreeMap::new();
+        for (name, index) in &state.indices {
+            if index.state != IndexState::Open {
+                continue;
+            }
+            for shard in 0..index.number_of_shards {
+                for copy in state.routing.copies(name, shard) {
+                    let here = copy.node.as_ref().is_some_and(|node| node.0 == self.node_id);
+                    let (true, Some(allocation_id)) = (here, &copy.allocation_id) else {
+                        continue;
+                    };
+                    if copy.state == ShardState::Unassigned {
+                        continue;
+                    }
+                    let term = index.primary_terms.get(shard as usize).copied().unwrap_or(1);
+                    let target = ShardTarget {
+                        index: name.clone(),
+                        index_uuid: index.uuid.clone(),
+                        shard,
+                    };
+                    wanted.insert(
+                        (index.uuid.clone(), shard),
+                        Wanted {
+                            target,
+                            allocation_id: allocation_id.clone(),
+                            primary_term: term,
+                            schema: index.schema.clone(),
+                            initializing: copy.state == ShardState::Initializing,
+                        },
+                    );
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Closes shards that are no longer given to this node; those of deleted indices lose their files.
+    async fn close_unwanted(&self, state: &ClusterState, wanted: &BTreeMap<ShardKey, Wanted>) {
+        let mut closing: Vec<(ShardKey, Arc<LocalShard>)> = Vec::new();
+        {
+            let mut open = self.open.write();
+            let gone: Vec<ShardKey> =
+                open.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect();
+            for key in gone {
+                if let Some(shard) = open.remove(&key) {
+                    closing.push((key, shard));
+                }
+            }
+        }
+        let mut deleted: Vec<String> = Vec::new();
+        for (key, shard) in closing {
+            let index_exists = state.index_by_uuid(&key.0).is_some();
+            let target = shard.target.clone();
+            self.contexts.free_index(&key.0);
+            if !index_exists && !deleted.contains(&key.0) {
+                deleted.push(key.0.clone());
+            }
+            let done = self.pools.management.run(move || shard.shard.close()).await;
+            match done {
+                Ok(Ok(())) => info!(index = %target.index, shard = target.shard, "closed"),
+                Ok(Err(failure)) if index_exists => {
+                    warn!(index = %target.index, shard = target.shard, error = %failure, "closed, but could not flush");
+                }
+                Ok(Err(_)) => {}
+                Err(failure) => {
+                    error!(index = %target.index, shard = target.shard, error = %failure, "could not close");
+                }
+            }
+        }
+        self.remove_deleted(state, deleted).await;
+    }
+
+    /// Removes the folders of deleted indices, also of those that were closed.
+    async fn remove_deleted(&self, state: &ClusterState, mut deleted: Vec<String>) {
+        for uuid in self.known.lock().iter() {
+            if state.index_by_uuid(uuid).is_none() && !deleted.contains(uuid) {
+                deleted.push(uuid.clone());
+            }
+        }
+        {
+            let mut known = self.known.lock();
+            known.retain(|uuid| !deleted.contains(uuid));
+            known.extend(state.indices.values().map(|index| index.uuid.clone()));
+        }
+        for uuid in deleted {
+            let from = self.indices_dir().join(&uuid);
+            let to = self.indices_dir().join(format!("{uuid}{DELETED}"));
+            let done = self
+                .pools
+                .management
+                .run(move || {
+                    // a crash after the rename is cleaned up at the next start
+                    if std::fs::rename(&from, &to).is_ok() {
+                        remove(&to);
+                    }
+                })
+                .await;
+            if let Err(failure) = done {
+                warn!(%uuid, error = %failure, "could not remove the files of a deleted index");
+            }
+        }
+    }
+
+    async fn open_one(&self, key: ShardKey, wanted: Wanted) -> ShardReport {
+        let dir = self.indices_dir().join(&key.0).join(key.1.to_string());
+        let parts = OpenParts {
+            dir,
+            schema: wanted.schema.clone(),
+            clock: self.clock.clone(),
+            primary_term: wanted.primary_term,
+            allocation_id: wanted.allocation_id.clone(),
+        };
+        let opened = self.pools.management.run(move || open_shard(parts)).await;
+        let failure = match opened {
+            Ok(Ok(shard)) => {
+                info!(index = %wanted.target.index, shard = wanted.target.shard, "opened");
+                let local =
+                    LocalShard::new(wanted.target.clone(), wanted.allocation_id.clone(), shard);
+                self.open.write().insert(key, Arc::new(local));
+                None
+            }
+            Ok(Err(failure)) => Some(failure),
+            Err(failure) => Some(failure.to_string()),
+        };
+        if let Some(reason) = &failure {
+            error!(index = %wanted.target.index, shard = wanted.target.shard, error = %reason, "could not open");
+        }
+        report(&wanted, failure)
+    }
+}
+
+struct OpenParts {
+    dir: PathBuf,
+    schema: Arc<IndexSchema>,
+    clock: Arc<dyn crate::sys::clock::Clock>,
+    primary_term: u64,
+    allocation_id: String,
+}
+
+/// Opens what is there; makes a shard only where there never was one.
+fn open_shard(parts: OpenParts) -> Result<Shard, String> {
+    let dir = &parts.dir;
+    let shown = |error: std::io::Error| format!("{}: {error}", dir.display());
+    std::fs::create_dir_all(dir.join("index")).map_err(shown)?;
+    std::fs::create_dir_all(dir.join("translog")).map_err(shown)?;
+    let born = dir.join(BORN);
+    let create = !born.try_exists().map_err(shown)?;
+    let open = |create: bool| -> Result<Result<Shard, OpenShardError>, String> {
+        let directory: Arc<dyn Directory> =
+            Arc::new(FsDirectory::open(dir.join("index")).map_err(shown)?);
+        let translog: Arc<dyn Directory> =
+            Arc::new(FsDirectory::open(dir.join("translog")).map_err(shown)?);
+        Ok(Shard::open(ShardParts {
+            directory,
+            translog,
+            schema: parts.schema.clone(),
+            clock: parts.clock.clone(),
+            primary_term: PrimaryTerm(parts.primary_term),
+            options: ShardOptions::default(),
+            allocation_id: parts.allocation_id.clone(),
+            create,
+        }))
+    };
+    let shard = match open(create)? {
+        // made, but the process ended before that was noted
+        Err(OpenShardError::Exists) if create => open(false)?,
+        other => other,
+    };
+    let shard = shard.map_err(|error| format!("{}: {error}", dir.display()))?;
+    if create {
+        note_birth(dir, &born).map_err(shown)?;
+    }
+    Ok(shard)
+}
+
+/// Makes the marker durable, and with it the names of the folders above.
+fn note_birth(dir: &Path, born: &Path) -> std::io::Result<()> {
+    std::fs::File::create(born)?.sync_all()?;
+    let mut folder = Some(dir);
+    for _ in 0..3 {
+        let Some(path) = folder else { break };
+        std::fs::File::open(path)?.sync_all()?;
+        folder = path.parent();
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        warn!(path = %path.display(), %error, "could not remove a folder");
+    }
+}

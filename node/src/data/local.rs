@@ -1,0 +1,443 @@
+//! The shard service over the shards of this very node.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use quidditch_engine::document::{DocumentError, StoredValue};
+use quidditch_engine::ids::{PrimaryTerm, SeqNo};
+use quidditch_engine::schema::Durability;
+use quidditch_engine::shard::{
+    self, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardReader, VersionCheck, WriteError, WriteResult,
+};
+use quidditch_engine::translog::Location;
+use serde_json::Value;
+
+use super::contexts::Contexts;
+use super::local_search::ShardReaders;
+use super::pool::Pools;
+use super::service::{
+    GetOp, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats, ShardTarget,
+    StoredDocument, VersionRule, WriteKind, WriteOp, WriteOutcome,
+};
+use super::update;
+use crate::sys::clock::Clock;
+
+/// Requests that may wait for one refresh; one more makes it happen at once.
+const REFRESH_WAITERS_MAX: usize = 1000;
+
+/// The open shards of this node.
+pub struct LocalShards {
+    pub(super) data_dir: PathBuf,
+    pub(super) node_id: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) open: RwLock<HashMap<ShardKey, Arc<LocalShard>>>,
+    /// Uuids of the indices of the last state.
+    pub(super) known: parking_lot::Mutex<std::collections::BTreeSet<String>>,
+    /// One state at a time is carried out.
+    pub(super) applying: tokio::sync::Mutex<()>,
+    /// Readers that searches keep open.
+    pub contexts: Arc<Contexts>,
+    /// Threads for everything that blocks.
+    pub pools: Arc<Pools>,
+}
+
+/// Uuid of the index and number of the shard.
+pub(super) type ShardKey = (String, u32);
+
+/// One open shard.
+pub struct LocalShard {
+    /// Which one.
+    pub target: ShardTarget,
+    /// Identity of this copy.
+    pub allocation_id: String,
+    /// The engine.
+    pub shard: Shard,
+    /// The scheduler is at it.
+    pub(super) maintained: AtomicBool,
+    waiters: AtomicUsize,
+}
+
+impl LocalShard {
+    pub(super) fn new(target: ShardTarget, allocation_id: String, shard: Shard) -> LocalShard {
+        LocalShard {
+            target,
+            allocation_id,
+            shard,
+            maintained: AtomicBool::new(false),
+            waiters: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl LocalShards {
+    /// A node without shards; they come with the cluster state.
+    pub fn new(
+        data_dir: PathBuf,
+        node_id: String,
+        clock: Arc<dyn Clock>,
+        contexts: Arc<Contexts>,
+        processors: usize,
+    ) -> Arc<LocalShards> {
+        Arc::new(LocalShards {
+            data_dir,
+            node_id,
+            clock,
+            open: RwLock::default(),
+            known: parking_lot::Mutex::default(),
+            applying: tokio::sync::Mutex::new(()),
+            contexts,
+            pools: Arc::new(Pools::new(processors)),
+        })
+    }
+
+    /// The open shard, or the error that says that it is not here.
+    pub fn shard(&self, target: &ShardTarget) -> Result<Arc<LocalShard>, ShardError> {
+        let key = (target.index_uuid.clone(), target.shard);
+        match self.open.read().get(&key) {
+            Some(shard) => Ok(shard.clone()),
+            None => Err(ShardError::NotFound {
+                index: target.index.clone(),
+                shard: target.shard,
+            }),
+        }
+    }
+
+    /// All open shards.
+    pub fn all(&self) -> Vec<Arc<LocalShard>> {
+        self.open.read().values().cloned().collect()
+    }
+
+    /// Flushes and closes all shards: the end of the process.
+    pub async fn close(&self) {
+        let shards: Vec<Arc<LocalShard>> = {
+            let mut open = self.open.write();
+            open.drain().map(|(_, shard)| shard).collect()
+        };
+        for shard in shards {
+            let target = shard.target.clone();
+            match self.pools.management.run(move || shard.shard.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(index = %target.index, shard = target.shard, %error, "could not flush at the end; the translog will be replayed");
+                }
+                Err(error) => tracing::error!(index = %target.index, shard = target.shard, %error, "could not close"),
+            }
+        }
+    }
+}
+
+impl ShardReaders for LocalShards {
+    fn reader(&self, target: &ShardTarget) -> Option<Arc<ShardReader>> {
+        Some(self.shard(target).ok()?.shard.reader())
+    }
+}
+
+#[async_trait]
+impl ShardService for LocalShards {
+    async fn write(
+        &self,
+        target: &ShardTarget,
+        ops: Vec<WriteOp>,
+        refresh: RefreshPolicy,
+    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
+        let shard = self.shard(target)?;
+        let worker = shard.clone();
+        let mut results = self
+            .pools
+            .write
+            .run(move || write_all(&worker.shard, ops))
+            .await??;
+        let last_seq_no = results
+            .iter()
+            .flatten()
+            .filter(|outcome| outcome.result != WriteKind::Noop)
+            .map(|outcome| outcome.seq_no)
+            .max();
+        let Some(last_seq_no) = last_seq_no else {
+            return Ok(results);
+        };
+        let forced = match refresh {
+            RefreshPolicy::None => false,
+            RefreshPolicy::Immediate => {
+                let worker = shard.clone();
+                self.pools.write.run(move || worker.shard.refresh()).await?.map_err(admin_error)?;
+                true
+            }
+            RefreshPolicy::WaitFor => self.wait_for_refresh(&shard, last_seq_no).await?,
+        };
+        if forced {
+            for outcome in results.iter_mut().flatten() {
+                outcome.forced_refresh = true;
+            }
+        }
+        Ok(results)
+    }
+
+    async fn get(
+        &self,
+        target: &ShardTarget,
+        op: GetOp,
+    ) -> Result<Option<StoredDocument>, ShardError> {
+        let shard = self.shard(target)?;
+        self.pools.get.run(move || get(&shard.shard, &op)).await?
+    }
+
+    async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError> {
+        let shard = self.shard(target)?;
+        let done = self.pools.management.run(move || shard.shard.refresh()).await?;
+        done.map(|_| ()).map_err(admin_error)
+    }
+
+    async fn flush(
+        &self,
+        target: &ShardTarget,
+        force: bool,
+        wait_if_ongoing: bool,
+    ) -> Result<(), ShardError> {
+        let shard = self.shard(target)?;
+        let done = self
+            .pools
+            .management
+            .run(move || shard.shard.flush(force, wait_if_ongoing))
+            .await?;
+        done.map(|_| ()).map_err(admin_error)
+    }
+
+    async fn force_merge(
+        &self,
+        target: &ShardTarget,
+        max_segments: Option<usize>,
+        only_expunge_deletes: bool,
+    ) -> Result<(), ShardError> {
+        let shard = self.shard(target)?;
+        let done = self
+            .pools
+            .management
+            .run(move || shard.shard.force_merge(max_segments, only_expunge_deletes))
+            .await?;
+        done.map_err(admin_error)
+    }
+
+    async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
+        Ok(self.shard(target)?.shard.stats())
+    }
+
+    async fn segments(&self, target: &ShardTarget) -> Result<Vec<SegmentSummary>, ShardError> {
+        Ok(self.shard(target)?.shard.segments())
+    }
+}
+
+impl LocalShards {
+    /// Waits until a search sees the operation. `true`: too many wait already, a refresh was made.
+    async fn wait_for_refresh(&self, shard: &Arc<LocalShard>, seq_no: i64) -> Result<bool, ShardError> {
+        let before = shard.waiters.fetch_add(1, Ordering::Relaxed);
+        struct Waiter<'a>(&'a AtomicUsize);
+        impl Drop for Waiter<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let _waiter = Waiter(&shard.waiters);
+        if before >= REFRESH_WAITERS_MAX {
+            let worker = shard.clone();
+            self.pools.write.run(move || worker.shard.refresh()).await?.map_err(admin_error)?;
+            return Ok(true);
+        }
+        let (done, waiting) = tokio::sync::oneshot::channel();
+        shard.shard.on_refreshed(
+            SeqNo(seq_no),
+            Box::new(move || {
+                // nobody may be waiting any more: the client went away
+                let _ = done.send(());
+            }),
+        );
+        // dropped unanswered: the shard was closed, its operations are in the translog
+        let _ = waiting.await;
+        Ok(false)
+    }
+}
+
+/// Does the operations one after the other, and waits once for the disk.
+fn write_all(
+    shard: &Shard,
+    ops: Vec<WriteOp>,
+) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
+    let mut results = Vec::with_capacity(ops.len());
+    let mut last: Option<Location> = None;
+    for op in ops {
+        let done = write_one(shard, op, &mut last);
+        let stop = matches!(done, Err(ShardError::MappingUpdate(_)));
+        results.push(done);
+        if stop {
+            break;
+        }
+    }
+    if let Some(location) = last
+        && shard.schema().settings.durability == Durability::Request
+    {
+        shard.ensure_synced(location).map_err(|error| {
+            ShardError::internal(format!("the translog could not be made durable: {error}"))
+        })?;
+    }
+    Ok(results)
+}
+
+fn write_one(
+    shard: &Shard,
+    op: WriteOp,
+    last: &mut Option<Location>,
+) -> Result<WriteOutcome, ShardError> {
+    match op {
+        WriteOp::Index {
+            id,
+            routing,
+            source,
+            version,
+            create_only,
+        } => {
+            let result = shard.index(IndexOp {
+                id,
+                routing,
+                source,
+                version: check_of(version),
+                create_only,
+                origin: Origin::Primary,
+            });
+            let result = result.map_err(write_error)?;
+            *last = result.location.or(*last);
+            let kind = match result.created {
+                true => WriteKind::Created,
+                false => WriteKind::Updated,
+            };
+            Ok(outcome(&result, kind))
+        }
+        WriteOp::Delete { id, version } => {
+            let result = shard.delete(DeleteOp {
+                id,
+                version: check_of(version),
+                origin: Origin::Primary,
+            });
+            let result = result.map_err(write_error)?;
+            *last = result.location.or(*last);
+            let kind = match result.found {
+                true => WriteKind::Deleted,
+                false => WriteKind::NotFound,
+            };
+            Ok(outcome(&result, kind))
+        }
+        WriteOp::Update(op) => update::run(shard, op, last),
+    }
+}
+
+/// What a write of the engine looks like from outside.
+pub(super) fn outcome(result: &WriteResult, kind: WriteKind) -> WriteOutcome {
+    WriteOutcome {
+        seq_no: result.seq_no.0,
+        primary_term: result.primary_term.0,
+        version: result.version,
+        result: kind,
+        source: None,
+        forced_refresh: false,
+    }
+}
+
+/// The engine's word for a condition.
+pub(super) fn check_of(rule: VersionRule) -> VersionCheck {
+    match rule {
+        VersionRule::Any => VersionCheck::Internal,
+        VersionRule::IfSeqNo {
+            seq_no,
+            primary_term,
+        } => VersionCheck::IfSeqNo {
+            seq_no: SeqNo(seq_no),
+            primary_term: PrimaryTerm(primary_term),
+        },
+        VersionRule::External(version) => VersionCheck::External(version),
+        VersionRule::ExternalGte(version) => VersionCheck::ExternalGte(version),
+    }
+}
+
+fn get(shard: &Shard, op: &GetOp) -> Result<Option<StoredDocument>, ShardError> {
+    if op.refresh {
+        shard.refresh().map_err(admin_error)?;
+    }
+    let options = GetOptions {
+        realtime: op.realtime,
+        stored_fields: !op.stored_fields.is_empty(),
+    };
+    let found = shard
+        .get(&op.id, options)
+        .map_err(|error| ShardError::internal(error.to_string()))?;
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let mut fields = Vec::new();
+    for (path, values) in found.fields {
+        if op.stored_fields.iter().any(|wanted| **wanted == *path) {
+            let values = values.iter().map(stored_value).collect();
+            fields.push((path.to_string(), values));
+        }
+    }
+    Ok(Some(StoredDocument {
+        id: found.id,
+        routing: found.routing,
+        version: found.version,
+        seq_no: found.seq_no.0,
+        primary_term: found.primary_term.0,
+        source: found.source,
+        fields,
+    }))
+}
+
+fn stored_value(value: &StoredValue) -> Value {
+    use base64::Engine;
+    match value {
+        StoredValue::I64(number) => Value::from(*number),
+        StoredValue::U64(number) => Value::from(*number),
+        StoredValue::F64(number) => Value::from(*number),
+        StoredValue::Bool(flag) => Value::from(*flag),
+        StoredValue::Str(text) => Value::from(text.as_str()),
+        StoredValue::Bytes(bytes) => {
+            Value::from(base64::engine::general_purpose::STANDARD.encode(bytes))
+        }
+    }
+}
+
+/// The engine's refusal of a write, for coordination.
+pub(super) fn write_error(error: WriteError) -> ShardError {
+    match error {
+        WriteError::VersionConflict { reason } => ShardError::VersionConflict { reason },
+        WriteError::MappingUpdate(update) => ShardError::MappingUpdate(update),
+        WriteError::Document(error) => document_error(error),
+        WriteError::Invalid { reason } => ShardError::Other {
+            status: 400,
+            kind: "illegal_argument_exception".to_owned(),
+            reason,
+            caused_by: None,
+        },
+        WriteError::Closed => ShardError::Other {
+            status: 503,
+            kind: "alias_or_index_closed_exception".to_owned(),
+            reason: "the shard is closed".to_owned(),
+            caused_by: None,
+        },
+        other => ShardError::internal(other.to_string()),
+    }
+}
+
+fn document_error(error: DocumentError) -> ShardError {
+    ShardError::Other {
+        status: 400,
+        kind: error.kind.to_owned(),
+        reason: error.reason,
+        caused_by: error.caused_by.map(|cause| Box::new(document_error(*cause))),
+    }
+}
+
+fn admin_error(error: shard::ShardError) -> ShardError {
+    ShardError::internal(error.to_string())
+}

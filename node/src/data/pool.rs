@@ -1,0 +1,197 @@
+//! Threads for work that blocks: never a network thread, never more at once than the machine can carry.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Semaphore;
+
+use super::service::ShardError;
+
+/// One class of work: so many at a time, so many waiting.
+#[derive(Debug)]
+pub struct Pool {
+    name: &'static str,
+    permits: Arc<Semaphore>,
+    threads: usize,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    active: Arc<AtomicUsize>,
+    completed: Arc<AtomicUsize>,
+    rejected: AtomicUsize,
+}
+
+/// Numbers of a pool, as `_cat/thread_pool` and `_nodes/stats` show them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Name of the class of work.
+    pub name: &'static str,
+    /// Most at one time.
+    pub threads: usize,
+    /// Most that may wait.
+    pub queue_size: usize,
+    /// Running now.
+    pub active: usize,
+    /// Waiting now.
+    pub queue: usize,
+    /// Done since the start.
+    pub completed: usize,
+    /// Refused since the start.
+    pub rejected: usize,
+}
+
+impl Pool {
+    /// Makes a pool; threads come into being as they are needed.
+    pub fn new(name: &'static str, threads: usize, waiting_max: usize) -> Pool {
+        Pool {
+            name,
+            permits: Arc::new(Semaphore::new(threads)),
+            threads,
+            waiting: AtomicUsize::new(0),
+            waiting_max,
+            active: Arc::default(),
+            completed: Arc::default(),
+            rejected: AtomicUsize::new(0),
+        }
+    }
+
+    /// Runs work on a thread that may block. A panic of the work is an error, not ours.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, ShardError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let permit = match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => self.wait().await?,
+        };
+        let active = self.active.clone();
+        let completed = self.completed.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            active.fetch_add(1, Ordering::Relaxed);
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            active.fetch_sub(1, Ordering::Relaxed);
+            completed.fetch_add(1, Ordering::Relaxed);
+            drop(permit);
+            result
+        })
+        .await;
+        match done {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(panic)) => {
+                let what = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("panic without a message");
+                tracing::error!(pool = self.name, panic = %what, "work panicked; please report this");
+                Err(ShardError::internal(format!("internal error: {what}")))
+            }
+            Err(_) => Err(ShardError::internal("the node is shutting down")),
+        }
+    }
+
+    async fn wait(&self) -> Result<tokio::sync::OwnedSemaphorePermit, ShardError> {
+        struct Waiting<'a>(&'a AtomicUsize);
+        impl Drop for Waiting<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if before >= self.waiting_max {
+            self.rejected.fetch_add(1, Ordering::Relaxed);
+            return Err(ShardError::Rejected {
+                reason: format!(
+                    "rejected execution on pool [{}]: {} at work, queue capacity [{}] is used up",
+                    self.name, self.threads, self.waiting_max
+                ),
+            });
+        }
+        self.permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| ShardError::internal("the node is shutting down"))
+    }
+
+    /// Numbers for the monitoring endpoints.
+    pub fn stats(&self) -> PoolStats {
+        PoolStats {
+            name: self.name,
+            threads: self.threads,
+            queue_size: self.waiting_max,
+            active: self.active.load(Ordering::Relaxed),
+            queue: self.waiting.load(Ordering::Relaxed),
+            completed: self.completed.load(Ordering::Relaxed),
+            rejected: self.rejected.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The pools of a data node.
+#[derive(Debug)]
+pub struct Pools {
+    /// Writes: they wait for the disk more than they compute.
+    pub write: Pool,
+    /// Reads of single documents, and the fetch phase.
+    pub get: Pool,
+    /// The query phase.
+    pub search: Pool,
+    /// Opening, closing, refreshing, flushing, merging when asked to.
+    pub management: Pool,
+}
+
+impl Pools {
+    /// Pools for a machine with so many processors.
+    pub fn new(processors: usize) -> Pools {
+        Pools {
+            write: Pool::new("write", processors.max(1) * 4, 10_000),
+            get: Pool::new("get", processors.max(1), 1_000),
+            search: Pool::new("search", processors.max(1) * 3 / 2 + 1, 1_000),
+            management: Pool::new("management", processors.clamp(2, 5), 10_000),
+        }
+    }
+
+    /// Numbers of all pools, by name.
+    pub fn stats(&self) -> Vec<PoolStats> {
+        [&self.get, &self.management, &self.search, &self.write].map(Pool::stats).to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn refuses_when_the_queue_is_full() {
+        let pool = Arc::new(Pool::new("write", 1, 0));
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (started, starting) = tokio::sync::oneshot::channel();
+        let first = tokio::spawn({
+            let pool = pool.clone();
+            async move {
+                pool.run(move || {
+                    started.send(()).unwrap();
+                    held.recv().unwrap();
+                    7
+                })
+                .await
+            }
+        });
+        starting.await.unwrap();
+        let refused = pool.run(|| ()).await.unwrap_err();
+        assert!(matches!(refused, ShardError::Rejected { .. }), "{refused}");
+        release.send(()).unwrap();
+        assert_eq!(first.await.unwrap().unwrap(), 7);
+        assert_eq!(pool.stats().rejected, 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_stays_inside() {
+        let pool = Pool::new("get", 1, 1);
+        let error = pool.run(|| panic!("oh")).await.unwrap_err();
+        assert!(error.to_string().contains("oh"));
+        assert_eq!(pool.run(|| 1).await.unwrap(), 1);
+    }
+}

@@ -1,0 +1,74 @@
+//! Has every shard do what is due: refresh, flush, merge, sync.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak, mpsc};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tracing::error;
+
+use super::local::{LocalShard, LocalShards};
+
+/// How often shards are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// A long flush of one shard must not hold up the refresh of the others.
+const THREADS: usize = 2;
+
+/// Starts the threads; they end when the shards are dropped.
+pub fn start(shards: &Arc<LocalShards>) -> std::io::Result<()> {
+    let (due, work) = mpsc::sync_channel::<Arc<LocalShard>>(1024);
+    let work = Arc::new(Mutex::new(work));
+    for number in 0..THREADS {
+        let work = work.clone();
+        std::thread::Builder::new()
+            .name(format!("quidditch-maintain-{number}"))
+            .spawn(move || {
+                loop {
+                    let next = work.lock().recv();
+                    match next {
+                        Ok(shard) => maintain(&shard),
+                        Err(mpsc::RecvError) => return,
+                    }
+                }
+            })?;
+    }
+    let shards = Arc::downgrade(shards);
+    std::thread::Builder::new()
+        .name("quidditch-tick".to_owned())
+        .spawn(move || tick(&shards, &due))?;
+    Ok(())
+}
+
+fn tick(shards: &Weak<LocalShards>, due: &mpsc::SyncSender<Arc<LocalShard>>) {
+    loop {
+        std::thread::sleep(TICK);
+        let Some(shards) = shards.upgrade() else {
+            return;
+        };
+        shards.contexts.expire();
+        for shard in shards.all() {
+            if shard.maintained.swap(true, Ordering::AcqRel) {
+                continue;
+            }
+            if let Err(mpsc::TrySendError::Full(shard) | mpsc::TrySendError::Disconnected(shard)) =
+                due.try_send(shard)
+            {
+                shard.maintained.store(false, Ordering::Release);
+            }
+        }
+    }
+}
+
+fn maintain(shard: &LocalShard) {
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shard.shard.maintain()));
+    shard.maintained.store(false, Ordering::Release);
+    let target = &shard.target;
+    match done {
+        Ok(Ok(())) => {}
+        Ok(Err(quidditch_engine::shard::ShardError::Closed)) => {}
+        Ok(Err(failure)) => {
+            error!(index = %target.index, shard = target.shard, error = %failure, "maintenance failed");
+        }
+        Err(_) => error!(index = %target.index, shard = target.shard, "maintenance panicked"),
+    }
+}

@@ -1,0 +1,214 @@
+//! Partial updates: read, merge, write again, on the shard that has the document.
+
+use bytes::Bytes;
+use quidditch_engine::shard::{GetOptions, GetResult, IndexOp, Origin, Shard, VersionCheck, WriteError};
+use quidditch_engine::translog::Location;
+use serde_json::{Map, Value};
+
+use super::local::{check_of, outcome, write_error};
+use super::service::{ShardError, UpdateOp, VersionRule, WriteKind, WriteOutcome};
+
+/// Nesting beyond which a partial document replaces in place of being merged.
+const DEPTH_MAX: usize = 100;
+
+/// Does one update; tries again as often as it may when the document changes in between.
+pub(super) fn run(
+    shard: &Shard,
+    op: UpdateOp,
+    last: &mut Option<Location>,
+) -> Result<WriteOutcome, ShardError> {
+    let mut attempts = 0;
+    loop {
+        match attempt(shard, &op, last) {
+            Err(ShardError::VersionConflict { .. }) if attempts < op.retry_on_conflict => {
+                attempts += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn attempt(
+    shard: &Shard,
+    op: &UpdateOp,
+    last: &mut Option<Location>,
+) -> Result<WriteOutcome, ShardError> {
+    let options = GetOptions {
+        realtime: true,
+        stored_fields: false,
+    };
+    let current = shard
+        .get(&op.id, options)
+        .map_err(|error| ShardError::internal(error.to_string()))?;
+    let (source, kind, version, routing) = match &current {
+        None => {
+            if let VersionRule::IfSeqNo { .. } = op.version {
+                return Err(ShardError::DocumentMissing { id: op.id.clone() });
+            }
+            let Some(upsert) = &op.upsert else {
+                return Err(ShardError::DocumentMissing { id: op.id.clone() });
+            };
+            (upsert.clone(), WriteKind::Created, VersionCheck::Internal, op.routing.clone())
+        }
+        Some(current) => {
+            check_version(current, op)?;
+            let Some(merged) = merged_source(current, op)? else {
+                return Ok(noop(current, op));
+            };
+            let version = VersionCheck::IfSeqNo {
+                seq_no: current.seq_no,
+                primary_term: current.primary_term,
+            };
+            let routing = op.routing.clone().or_else(|| current.routing.clone());
+            (merged, WriteKind::Updated, version, routing)
+        }
+    };
+    let written = shard.index(IndexOp {
+        id: op.id.clone(),
+        routing,
+        source: source.clone(),
+        version,
+        create_only: current.is_none(),
+        origin: Origin::Primary,
+    });
+    let written = written.map_err(|error| match error {
+        WriteError::VersionConflict { reason } => ShardError::VersionConflict { reason },
+        other => write_error(other),
+    })?;
+    *last = written.location.or(*last);
+    let mut done = outcome(&written, kind);
+    if op.return_source {
+        done.source = Some(source);
+    }
+    Ok(done)
+}
+
+/// `if_seq_no` is about the document as it was before the update.
+fn check_version(current: &GetResult, op: &UpdateOp) -> Result<(), ShardError> {
+    let VersionRule::IfSeqNo {
+        seq_no,
+        primary_term,
+    } = op.version
+    else {
+        return Ok(());
+    };
+    let wanted = check_of(op.version);
+    let is = VersionCheck::IfSeqNo {
+        seq_no: current.seq_no,
+        primary_term: current.primary_term,
+    };
+    if wanted == is {
+        return Ok(());
+    }
+    Err(ShardError::VersionConflict {
+        reason: format!(
+            "[{}]: version conflict, required seqNo [{seq_no}], primary term [{primary_term}]. \
+             current document has seqNo [{}] and primary term [{}]",
+            op.id, current.seq_no.0, current.primary_term.0
+        ),
+    })
+}
+
+/// The document after the merge; `None`: the merge changes nothing, and that was to be noticed.
+fn merged_source(current: &GetResult, op: &UpdateOp) -> Result<Option<Bytes>, ShardError> {
+    if current.source.is_empty() {
+        return Err(ShardError::Other {
+            status: 400,
+            kind: "document_source_missing_exception".to_owned(),
+            reason: format!("[{}]: document source missing", op.id),
+            caused_by: None,
+        });
+    }
+    let Some(doc) = &op.doc else {
+        return Ok(None);
+    };
+    let part = parse_object(doc, "doc")?;
+    let mut whole = parse_object(&current.source, "_source")?;
+    let changed = merge(&mut whole, part, 0);
+    if !changed && op.detect_noop {
+        return Ok(None);
+    }
+    serde_json::to_vec(&Value::Object(whole))
+        .map(|text| Some(Bytes::from(text)))
+        .map_err(|error| ShardError::internal(error.to_string()))
+}
+
+fn parse_object(text: &[u8], what: &str) -> Result<Map<String, Value>, ShardError> {
+    serde_json::from_slice(text).map_err(|error| ShardError::Other {
+        status: 400,
+        kind: "mapper_parsing_exception".to_owned(),
+        reason: format!("failed to parse [{what}]: {error}"),
+        caused_by: None,
+    })
+}
+
+fn noop(current: &GetResult, op: &UpdateOp) -> WriteOutcome {
+    WriteOutcome {
+        seq_no: current.seq_no.0,
+        primary_term: current.primary_term.0,
+        version: current.version,
+        result: WriteKind::Noop,
+        source: op.return_source.then(|| current.source.clone()),
+        forced_refresh: false,
+    }
+}
+
+/// Merges a part into a document: objects key by key, everything else replaces. Tells whether anything changed.
+fn merge(whole: &mut Map<String, Value>, part: Map<String, Value>, depth: usize) -> bool {
+    let mut changed = false;
+    for (key, new) in part {
+        match whole.get_mut(&key) {
+            None => {
+                whole.insert(key, new);
+                changed = true;
+            }
+            Some(Value::Object(old)) if new.is_object() && depth < DEPTH_MAX => {
+                if let Value::Object(new) = new {
+                    changed |= merge(old, new, depth + 1);
+                }
+            }
+            Some(old) => {
+                if *old != new {
+                    *old = new;
+                    changed = true;
+                }
+            }
+        }
+    }
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(whole: Value, part: Value, expected: Value, expected_change: bool) {
+        let (Value::Object(mut whole), Value::Object(part)) = (whole, part) else {
+            panic!("objects only");
+        };
+        assert_eq!(merge(&mut whole, part, 0), expected_change);
+        assert_eq!(Value::Object(whole), expected);
+    }
+
+    #[test]
+    fn objects_merge_and_the_rest_is_replaced() {
+        check(
+            json!({"a": {"b": 1, "c": [1]}, "d": 2}),
+            json!({"a": {"c": [2], "e": null}, "d": {"x": 1}}),
+            json!({"a": {"b": 1, "c": [2], "e": null}, "d": {"x": 1}}),
+            true,
+        );
+    }
+
+    #[test]
+    fn the_same_again_is_no_change() {
+        check(
+            json!({"a": {"b": 1}, "c": [1, 2]}),
+            json!({"a": {"b": 1}, "c": [1, 2]}),
+            json!({"a": {"b": 1}, "c": [1, 2]}),
+            false,
+        );
+    }
+}
