@@ -1,19 +1,35 @@
 //! The life of the process: take the data directory, open what is in it, serve, drain, flush.
 
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use quidditch_engine::directory::fs::FsDirectory;
+use quidditch_engine::search::MemoryAccount;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::cluster::{NodeId, NodeInfo};
 use crate::config::Config;
 use crate::coordination::rest::App;
-use crate::coordination::rest::app::NodeIdentity;
 use crate::coordination::rest::in_flight::InFlight;
+use crate::coordination::rest::root::OPENSEARCH_VERSION;
+use crate::data::contexts::Contexts;
+use crate::data::local::LocalShards;
+use crate::data::local_search::LocalSearch;
+use crate::data::scheduler;
+use crate::master::{MasterParts, SingleMaster};
 use crate::server;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::{lock, machine, rng};
+
+/// What all searches together may hold, in hundredths of the machine's memory.
+const SEARCH_MEMORY_PERCENT: u64 = 40;
+/// Searches that may wait for a thread.
+const SEARCH_QUEUE_MAX: usize = 1000;
 
 /// Runs the server until a signal stops it.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -28,12 +44,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the network threads")?;
-    let result = runtime.block_on(serve(config));
+    let result = runtime.block_on(serve(config, processors));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     result
 }
 
-async fn serve(mut config: Config) -> anyhow::Result<()> {
+async fn serve(mut config: Config, processors: usize) -> anyhow::Result<()> {
     let _lock = lock::lock_data_dir(&config.data_dir)?;
     let data_dir = config
         .data_dir
@@ -43,7 +59,6 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
     if config.node_name.is_empty() {
         config.node_name = machine::host_name();
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let listener = server::bind(&config.http_host, config.http_port)
         .await
         .with_context(|| {
@@ -54,34 +69,148 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
         })?;
     let address = listener.local_addr()?;
     let config = Arc::new(config);
-    let app = Arc::new(App {
-        node: NodeIdentity {
-            id: rng::uuid22(),
-            ephemeral_id: rng::uuid22(),
-            name: config.node_name.clone(),
-            http_address: address.to_string(),
-            ip: address.ip().to_string(),
-            started_ms: clock.now_ms(),
-        },
-        in_flight: InFlight::new(config.in_flight_limit.bytes(machine::total_memory())),
-        config: config.clone(),
-        clock,
-    });
+    let node = Node::open(config.clone(), address, processors).await?;
     let (stop, stopped) = watch::channel(false);
-    let server = tokio::spawn(server::serve(listener, app.clone(), stopped));
+    let server = tokio::spawn(server::serve(listener, node.app.clone(), stopped));
     println!(
         "quidditch {} is ready: http://{address}, data in {}, SIMD {}, I/O {}",
         env!("CARGO_PKG_VERSION"),
         data_dir.display(),
-        "scalar",
+        quidditch_engine::simd::level_name(),
         "mmap",
     );
     wait_for_signal().await?;
     info!("stopping: no new connections, waiting for requests that run");
     let _ = stop.send(true);
     server.await.context("the HTTP server failed")?;
+    node.close().await;
     info!("stopped");
     Ok(())
+}
+
+/// All roles of one process, opened.
+struct Node {
+    app: Arc<App>,
+    shards: Arc<LocalShards>,
+    masters: Arc<SingleMaster>,
+}
+
+impl Node {
+    async fn open(
+        config: Arc<Config>,
+        address: SocketAddr,
+        processors: usize,
+    ) -> anyhow::Result<Node> {
+        let data_dir = &config.data_dir;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let id = node_id(&data_dir.join("node.id"))?;
+        let mut session = [0u8; 8];
+        rng::fill(&mut session);
+        let contexts = Arc::new(Contexts::new(u64::from_le_bytes(session), clock.clone()));
+        let shards = LocalShards::new(
+            data_dir.clone(),
+            id.clone(),
+            clock.clone(),
+            contexts.clone(),
+            processors,
+        );
+        shards.clean_up();
+        let identity = node_info(&config, &id, address, clock.now_ms());
+        let state_dir = data_dir.join("state");
+        let now = clock.clone();
+        let masters = SingleMaster::open(MasterParts {
+            directory: Arc::new(
+                FsDirectory::open(&state_dir).with_context(|| state_dir.display().to_string())?,
+            ),
+            cluster_name: config.cluster_name.clone(),
+            node: identity.clone(),
+            applier: shards.clone(),
+            now_ms: Arc::new(move || now.now_ms()),
+        })
+        .await?;
+        scheduler::start(&shards).context("cannot start the threads that look after shards")?;
+        let memory = machine::total_memory();
+        let search = LocalSearch::new(
+            shards.clone(),
+            contexts.clone(),
+            Arc::new(MemoryAccount::new(memory / 100 * SEARCH_MEMORY_PERCENT)),
+            processors * 3 / 2 + 1,
+            SEARCH_QUEUE_MAX,
+        );
+        let app = Arc::new(App {
+            node: identity,
+            masters: masters.clone(),
+            shards: shards.clone(),
+            search: Arc::new(search),
+            contexts,
+            pools: shards.pools.clone(),
+            in_flight: InFlight::new(config.in_flight_limit.bytes(memory)),
+            config,
+            clock,
+        });
+        Ok(Node {
+            app,
+            shards,
+            masters,
+        })
+    }
+
+    /// Flushes everything; nothing is served any more.
+    async fn close(self) {
+        self.masters.close().await;
+        self.shards.close().await;
+    }
+}
+
+/// What this node tells about itself.
+fn node_info(config: &Config, id: &str, address: SocketAddr, now_ms: i64) -> NodeInfo {
+    let publish_host = match config.http_publish_host.as_str() {
+        "" if address.ip().is_unspecified() => "127.0.0.1".to_owned(),
+        "" => address.ip().to_string(),
+        host => host.to_owned(),
+    };
+    NodeInfo {
+        id: NodeId(id.to_owned()),
+        ephemeral_id: rng::uuid22(),
+        name: config.node_name.clone(),
+        host: publish_host.clone(),
+        ip: publish_host.clone(),
+        transport_address: format!("{publish_host}:9300"),
+        http_address: format!("{publish_host}:{}", address.port()),
+        roles: ["cluster_manager", "data", "ingest", "remote_cluster_client"]
+            .map(str::to_owned)
+            .to_vec(),
+        attributes: config.node_attributes.clone(),
+        version: OPENSEARCH_VERSION.to_owned(),
+        started_ms: now_ms,
+    }
+}
+
+/// The persistent id of this node: drawn once, kept in a file.
+fn node_id(path: &Path) -> anyhow::Result<String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().len() == 22 => return Ok(text.trim().to_owned()),
+        Ok(_) => anyhow::bail!(
+            "{}: is damaged; it should hold the 22 characters of this node's id",
+            path.display()
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    }
+    let id = rng::uuid22();
+    let new = path.with_extension("new");
+    let written = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&new)?;
+        file.write_all(id.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        if let Some(dir) = path.parent() {
+            std::fs::File::open(dir)?.sync_all()?;
+        }
+        Ok(())
+    };
+    written().with_context(|| path.display().to_string())?;
+    Ok(id)
 }
 
 /// Returns at SIGTERM or Ctrl-C; a second signal ends the process at once.

@@ -16,6 +16,7 @@ pub mod response;
 pub mod root;
 pub mod router;
 mod search_errors;
+pub mod shard_errors;
 pub mod units;
 
 pub use app::App;

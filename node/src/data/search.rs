@@ -1,0 +1,142 @@
+//! What coordination may ask of a shard when it searches, wherever the shard is.
+//!
+//! A query that will be followed by a fetch leaves its reader open on the shard under a [`ContextId`]; scrolls and
+//! points in time keep theirs for as long as they are asked to.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quidditch_engine::search::{
+    DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult,
+};
+use serde::{Deserialize, Serialize};
+
+use super::service::ShardTarget;
+
+/// An open reader on the node that holds a shard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ContextId {
+    /// Drawn when the node started: after a restart no old id means anything.
+    pub session: u64,
+    /// Counts up.
+    pub id: u64,
+}
+
+/// Limits and names that go with every search.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchLimits {
+    /// Number of shards of the index.
+    pub shard_count: u32,
+    /// How long the shard may take; `None`: as long as it needs.
+    pub timeout: Option<Duration>,
+    /// `indices.query.bool.max_clause_count`
+    pub max_clause_count: usize,
+    /// `search.allow_expensive_queries`
+    pub allow_expensive_queries: bool,
+    /// `search.max_buckets`
+    pub max_buckets: u64,
+}
+
+/// The query phase on one shard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShardQuery {
+    /// What to find.
+    pub request: SearchRequest,
+    /// What goes with it.
+    pub limits: SearchLimits,
+    /// An open reader to search in place of the current one.
+    pub context: Option<ContextId>,
+    /// How long the reader shall stay open for a fetch; `None`: it is not needed again.
+    pub keep_alive: Option<Duration>,
+}
+
+/// The query phase's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShardQueryReply {
+    /// The reader, if it stays open.
+    pub context: Option<ContextId>,
+    /// What was found.
+    pub result: ShardQueryResult,
+}
+
+/// The fetch phase on one shard.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShardFetch {
+    /// The reader in which the documents were found.
+    pub context: ContextId,
+    /// The documents, in the order in which they shall come back.
+    pub docs: Vec<DocAddress>,
+    /// What to show of them.
+    pub request: FetchRequest,
+    /// What goes with it.
+    pub limits: SearchLimits,
+    /// What `now` meant in the query phase.
+    pub now_ms: i64,
+    /// Close the reader afterwards.
+    pub release: bool,
+}
+
+/// Why a shard did not search.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ShardSearchError {
+    /// The shard is not on this node, or not open.
+    #[error("no such shard [{index}][{shard}]")]
+    NoShard {
+        /// Name of the index.
+        index: String,
+        /// Number of the shard.
+        shard: u32,
+    },
+    /// The reader was closed, or timed out.
+    #[error("No search context found for id [{}]", id.id)]
+    ContextMissing {
+        /// What was asked for.
+        id: ContextId,
+    },
+    /// Too many searches wait already.
+    #[error("{0}")]
+    Rejected(String),
+    /// The search itself failed.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+}
+
+/// Shards that can be searched.
+#[async_trait]
+pub trait SearchService: Send + Sync {
+    /// Finds documents. Dropping the future stops the work.
+    async fn query(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<ShardQueryReply, ShardSearchError>;
+
+    /// Reads what is shown of documents.
+    async fn fetch(
+        &self,
+        target: &ShardTarget,
+        fetch: ShardFetch,
+    ) -> Result<Vec<FetchedHit>, ShardSearchError>;
+
+    /// Counts the documents of the request's query, in the current reader.
+    async fn count(&self, target: &ShardTarget, query: ShardQuery)
+    -> Result<u64, ShardSearchError>;
+
+    /// Keeps the current reader open.
+    async fn open_context(
+        &self,
+        target: &ShardTarget,
+        keep_alive: Duration,
+    ) -> Result<ContextId, ShardSearchError>;
+
+    /// Keeps an open reader for at least so long from now.
+    async fn extend_context(
+        &self,
+        target: &ShardTarget,
+        id: ContextId,
+        keep_alive: Duration,
+    ) -> Result<(), ShardSearchError>;
+
+    /// Closes an open reader; false if it was closed already.
+    async fn free_context(&self, target: &ShardTarget, id: ContextId) -> bool;
+}
