@@ -53,7 +53,9 @@ impl StateApplier for LocalShards {
                 None => opening.push(self.open_one(key, wanted)),
             }
         }
-        applied.reports.extend(futures::future::join_all(opening).await);
+        applied
+            .reports
+            .extend(futures::future::join_all(opening).await);
         applied
     }
 }
@@ -93,14 +95,21 @@ impl LocalShards {
             }
             for shard in 0..index.number_of_shards {
                 for copy in state.routing.copies(name, shard) {
-                    let here = copy.node.as_ref().is_some_and(|node| node.0 == self.node_id);
+                    let here = copy
+                        .node
+                        .as_ref()
+                        .is_some_and(|node| node.0 == self.node_id);
                     let (true, Some(allocation_id)) = (here, &copy.allocation_id) else {
                         continue;
                     };
                     if copy.state == ShardState::Unassigned {
                         continue;
                     }
-                    let term = index.primary_terms.get(shard as usize).copied().unwrap_or(1);
+                    let term = index
+                        .primary_terms
+                        .get(shard as usize)
+                        .copied()
+                        .unwrap_or(1);
                     let target = ShardTarget {
                         index: name.clone(),
                         index_uuid: index.uuid.clone(),
@@ -127,8 +136,11 @@ impl LocalShards {
         let mut closing: Vec<(ShardKey, Arc<LocalShard>)> = Vec::new();
         {
             let mut open = self.open.write();
-            let gone: Vec<ShardKey> =
-                open.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect();
+            let gone: Vec<ShardKey> = open
+                .keys()
+                .filter(|key| !wanted.contains_key(*key))
+                .cloned()
+                .collect();
             for key in gone {
                 if let Some(shard) = open.remove(&key) {
                     closing.push((key, shard));

@@ -11,7 +11,8 @@ use quidditch_engine::document::{DocumentError, StoredValue};
 use quidditch_engine::ids::{PrimaryTerm, SeqNo};
 use quidditch_engine::schema::Durability;
 use quidditch_engine::shard::{
-    self, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardReader, VersionCheck, WriteError, WriteResult,
+    self, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardReader, VersionCheck, WriteError,
+    WriteResult,
 };
 use quidditch_engine::translog::Location;
 use serde_json::Value;
@@ -124,7 +125,9 @@ impl LocalShards {
                 Ok(Err(error)) => {
                     tracing::warn!(index = %target.index, shard = target.shard, %error, "could not flush at the end; the translog will be replayed");
                 }
-                Err(error) => tracing::error!(index = %target.index, shard = target.shard, %error, "could not close"),
+                Err(error) => {
+                    tracing::error!(index = %target.index, shard = target.shard, %error, "could not close")
+                }
             }
         }
     }
@@ -164,7 +167,11 @@ impl ShardService for LocalShards {
             RefreshPolicy::None => false,
             RefreshPolicy::Immediate => {
                 let worker = shard.clone();
-                self.pools.write.run(move || worker.shard.refresh()).await?.map_err(admin_error)?;
+                self.pools
+                    .write
+                    .run(move || worker.shard.refresh())
+                    .await?
+                    .map_err(admin_error)?;
                 true
             }
             RefreshPolicy::WaitFor => self.wait_for_refresh(&shard, last_seq_no).await?,
@@ -188,7 +195,11 @@ impl ShardService for LocalShards {
 
     async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError> {
         let shard = self.shard(target)?;
-        let done = self.pools.management.run(move || shard.shard.refresh()).await?;
+        let done = self
+            .pools
+            .management
+            .run(move || shard.shard.refresh())
+            .await?;
         done.map(|_| ()).map_err(admin_error)
     }
 
@@ -233,7 +244,11 @@ impl ShardService for LocalShards {
 
 impl LocalShards {
     /// Waits until a search sees the operation. `true`: too many wait already, a refresh was made.
-    async fn wait_for_refresh(&self, shard: &Arc<LocalShard>, seq_no: i64) -> Result<bool, ShardError> {
+    async fn wait_for_refresh(
+        &self,
+        shard: &Arc<LocalShard>,
+        seq_no: i64,
+    ) -> Result<bool, ShardError> {
         let before = shard.waiters.fetch_add(1, Ordering::Relaxed);
         struct Waiter<'a>(&'a AtomicUsize);
         impl Drop for Waiter<'_> {
@@ -244,7 +259,11 @@ impl LocalShards {
         let _waiter = Waiter(&shard.waiters);
         if before >= REFRESH_WAITERS_MAX {
             let worker = shard.clone();
-            self.pools.write.run(move || worker.shard.refresh()).await?.map_err(admin_error)?;
+            self.pools
+                .write
+                .run(move || worker.shard.refresh())
+                .await?
+                .map_err(admin_error)?;
             return Ok(true);
         }
         let (done, waiting) = tokio::sync::oneshot::channel();
@@ -434,7 +453,9 @@ fn document_error(error: DocumentError) -> ShardError {
         status: 400,
         kind: error.kind.to_owned(),
         reason: error.reason,
-        caused_by: error.caused_by.map(|cause| Box::new(document_error(*cause))),
+        caused_by: error
+            .caused_by
+            .map(|cause| Box::new(document_error(*cause))),
     }
 }
 

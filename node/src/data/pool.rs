@@ -155,7 +155,9 @@ impl Pools {
 
     /// Numbers of all pools, by name.
     pub fn stats(&self) -> Vec<PoolStats> {
-        [&self.get, &self.management, &self.search, &self.write].map(Pool::stats).to_vec()
+        [&self.get, &self.management, &self.search, &self.write]
+            .map(Pool::stats)
+            .to_vec()
     }
 }
 

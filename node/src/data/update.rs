@@ -1,7 +1,9 @@
 //! Partial updates: read, merge, write again, on the shard that has the document.
 
 use bytes::Bytes;
-use quidditch_engine::shard::{GetOptions, GetResult, IndexOp, Origin, Shard, VersionCheck, WriteError};
+use quidditch_engine::shard::{
+    GetOptions, GetResult, IndexOp, Origin, Shard, VersionCheck, WriteError,
+};
 use quidditch_engine::translog::Location;
 use serde_json::{Map, Value};
 
@@ -48,7 +50,12 @@ fn attempt(
             let Some(upsert) = &op.upsert else {
                 return Err(ShardError::DocumentMissing { id: op.id.clone() });
             };
-            (upsert.clone(), WriteKind::Created, VersionCheck::Internal, op.routing.clone())
+            (
+                upsert.clone(),
+                WriteKind::Created,
+                VersionCheck::Internal,
+                op.routing.clone(),
+            )
         }
         Some(current) => {
             check_version(current, op)?;

@@ -33,7 +33,9 @@ impl From<ShardError> for RestError {
     fn from(error: ShardError) -> RestError {
         let reason = error.to_string();
         match error {
-            ShardError::NotFound { .. } => RestError::new(503, "no_shard_available_action_exception", reason),
+            ShardError::NotFound { .. } => {
+                RestError::new(503, "no_shard_available_action_exception", reason)
+            }
             ShardError::VersionConflict { reason } => {
                 RestError::new(409, "version_conflict_engine_exception", reason)
             }
@@ -41,9 +43,12 @@ impl From<ShardError> for RestError {
                 RestError::new(404, "document_missing_exception", reason)
             }
             // the write path answers these itself; one that gets out is a mistake of ours
-            ShardError::MappingUpdate(_) => RestError::internal("the mapping was not updated in time"),
+            ShardError::MappingUpdate(_) => {
+                RestError::internal("the mapping was not updated in time")
+            }
             ShardError::Rejected { reason } => {
-                RestError::new(429, "rejected_execution_exception", reason).with_header("retry-after", "1")
+                RestError::new(429, "rejected_execution_exception", reason)
+                    .with_header("retry-after", "1")
             }
             ShardError::Other {
                 status,
