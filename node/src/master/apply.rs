@@ -5,7 +5,62 @@ use crate::cluster::ClusterState;
 use super::event::Event;
 
 /// The state after an event. Pure; the version is raised by whoever publishes.
-#[allow(clippy::todo)]
-pub fn apply(_state: ClusterState, _event: &Event) -> ClusterState {
-    todo!()
+pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
+    match event {
+        Event::IndexPut(index) => {
+            state.indices.insert(index.name.clone(), index.clone());
+        }
+        Event::IndexRemoved { name } => {
+            state.indices.remove(name);
+            state.routing.indices.remove(name);
+        }
+        Event::ShardsRouted { index, shards } => {
+            if state.indices.contains_key(index) {
+                state.routing.indices.insert(index.clone(), shards.clone());
+            }
+        }
+        Event::IndexTemplatePut { name, template } => {
+            state.index_templates.insert(name.clone(), template.clone());
+        }
+        Event::IndexTemplateRemoved { name } => {
+            state.index_templates.remove(name);
+        }
+        Event::ComponentTemplatePut { name, template } => {
+            state.component_templates.insert(name.clone(), template.clone());
+        }
+        Event::ComponentTemplateRemoved { name } => {
+            state.component_templates.remove(name);
+        }
+        Event::LegacyTemplatePut { name, template } => {
+            state.legacy_templates.insert(name.clone(), template.clone());
+        }
+        Event::LegacyTemplateRemoved { name } => {
+            state.legacy_templates.remove(name);
+        }
+        Event::ClusterSettings { persistent, transient } => {
+            state.persistent = persistent.clone();
+            state.transient = transient.clone();
+        }
+        Event::Pipeline { id, pipeline } => match pipeline {
+            Some(pipeline) => {
+                state.pipelines.insert(id.clone(), pipeline.clone());
+            }
+            None => {
+                state.pipelines.remove(id);
+            }
+        },
+        Event::StoredScript { id, script } => match script {
+            Some(script) => {
+                state.stored_scripts.insert(id.clone(), script.clone());
+            }
+            None => {
+                state.stored_scripts.remove(id);
+            }
+        },
+        Event::NodeJoined(node) => {
+            state.master = node.id.clone();
+            state.nodes.insert(node.id.clone(), (**node).clone());
+        }
+    }
+    state
 }
