@@ -4,6 +4,7 @@
 //! everybody else holds an `Arc<ClusterState>` and reads.
 
 pub mod allocation;
+pub mod blocks;
 pub mod cluster_settings;
 pub mod date_math;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod settings;
 pub mod state;
 pub mod template;
 
+pub use blocks::BlockLevel;
 pub use error::StateError;
 pub use index_metadata::{AliasMetadata, IndexMetadata, IndexState};
 pub use node::{NodeId, NodeInfo};

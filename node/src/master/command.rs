@@ -141,6 +141,37 @@ pub enum Command {
     ReportShards(Vec<ShardReport>),
 }
 
+impl Command {
+    /// What it is, for people: as `_cluster/pending_tasks` shows it.
+    pub fn source(&self) -> String {
+        let with = |what: &str, names: &[String]| format!("{what} [{}]", names.join(", "));
+        match self {
+            Command::CreateIndex(request) => format!("create-index [{}], cause [api]", request.name),
+            Command::AutoCreate { index } => format!("create-index [{index}], cause [auto(bulk api)]"),
+            Command::DeleteIndices { names } => with("delete-index", names),
+            Command::OpenIndices { names } => with("open-indices", names),
+            Command::CloseIndices { names } => with("close-indices", names),
+            Command::UpdateMapping { index, .. } => format!("put-mapping [{index}]"),
+            Command::PutMapping { indices, .. } => with("put-mapping", indices),
+            Command::UpdateSettings(request) => with("update-settings", &request.indices),
+            Command::AddBlock { indices, .. } => with("add-index-block", indices),
+            Command::UpdateAliases { .. } => "index-aliases".to_owned(),
+            Command::Rollover(request) => format!("rollover_index source [{}]", request.alias),
+            Command::PutIndexTemplate { name, .. } => format!("create-index-template-v2 [{name}]"),
+            Command::DeleteIndexTemplates { name } => format!("remove-index-template-v2 [{name}]"),
+            Command::PutComponentTemplate { name, .. } => format!("create-component-template [{name}]"),
+            Command::DeleteComponentTemplates { name } => format!("remove-component-template [{name}]"),
+            Command::PutLegacyTemplate { name, .. } => format!("create-index-template [{name}]"),
+            Command::DeleteLegacyTemplates { name } => format!("remove-index-template [{name}]"),
+            Command::UpdateClusterSettings { .. } => "cluster_update_settings".to_owned(),
+            Command::PutPipeline { id, .. } => format!("put-pipeline-{id}"),
+            Command::PutStoredScript { id, .. } => format!("put-stored-script [{id}]"),
+            Command::JoinNode(node) => format!("node-join [{}]", node.name),
+            Command::ReportShards(_) => "shard-started".to_owned(),
+        }
+    }
+}
+
 /// A new index.
 #[derive(Clone, Debug, Default)]
 pub struct CreateIndex {

@@ -6,11 +6,18 @@
 mod aliases;
 mod apply;
 mod command;
+mod create_index;
 mod decide;
 mod event;
 mod ids;
+mod journal;
+mod rollover;
+mod settings_update;
 mod shards;
 mod single;
+mod templates;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Arc;
 
@@ -19,11 +26,14 @@ use async_trait::async_trait;
 pub use aliases::AliasAction;
 pub use apply::apply;
 pub use command::{Command, CommandError, CreateIndex, Rollover, UpdateSettings};
+pub use create_index::simulate_index;
 pub use decide::decide;
 pub use event::Event;
 pub use ids::{Ids, RandomIds};
 pub use shards::{AppliedState, ShardReport, StateApplier};
+pub use journal::StateJournalError;
 pub use single::{MasterParts, OpenMasterError, SingleMaster};
+pub use templates::{Composed, compose, matching_index_template, matching_legacy_templates};
 
 use crate::cluster::ClusterState;
 
