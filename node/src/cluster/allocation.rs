@@ -7,7 +7,12 @@ use super::routing::{ShardCopy, ShardState, UnassignedInfo};
 /// The copies of an index's shards at birth, or after a restart: primaries open on `node`, replicas wait.
 ///
 /// * `reason`: why they were not there before, e.g. `INDEX_CREATED`.
-pub fn route_index(index: &IndexMetadata, node: &NodeId, reason: &str, now_ms: i64) -> Vec<Vec<ShardCopy>> {
+pub fn route_index(
+    index: &IndexMetadata,
+    node: &NodeId,
+    reason: &str,
+    now_ms: i64,
+) -> Vec<Vec<ShardCopy>> {
     let mut shards = Vec::with_capacity(index.number_of_shards as usize);
     for in_sync in &index.in_sync {
         let mut copies = vec![ShardCopy {
@@ -49,6 +54,10 @@ pub fn auto_expanded(setting: &str, data_nodes: usize) -> Option<u32> {
     let (min, max) = setting.split_once('-')?;
     let min: u32 = min.parse().ok()?;
     let others = u32::try_from(data_nodes.saturating_sub(1)).unwrap_or(u32::MAX);
-    let max = if max == "all" { others.max(min) } else { max.parse().ok()? };
+    let max = if max == "all" {
+        others.max(min)
+    } else {
+        max.parse().ok()?
+    };
     Some(others.clamp(min, max.max(min)))
 }

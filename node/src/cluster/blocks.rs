@@ -29,7 +29,11 @@ const BLOCKS: &[Block] = &[
     Block {
         setting: "read_only",
         text: "FORBIDDEN/5/index read-only (api)",
-        levels: &[BlockLevel::Write, BlockLevel::MetadataWrite, BlockLevel::Delete],
+        levels: &[
+            BlockLevel::Write,
+            BlockLevel::MetadataWrite,
+            BlockLevel::Delete,
+        ],
     },
     Block {
         setting: "read",
@@ -44,7 +48,11 @@ const BLOCKS: &[Block] = &[
     Block {
         setting: "metadata",
         text: "FORBIDDEN/9/index metadata (api)",
-        levels: &[BlockLevel::MetadataRead, BlockLevel::MetadataWrite, BlockLevel::Delete],
+        levels: &[
+            BlockLevel::MetadataRead,
+            BlockLevel::MetadataWrite,
+            BlockLevel::Delete,
+        ],
     },
     Block {
         setting: "read_only_allow_delete",
@@ -63,40 +71,67 @@ impl IndexMetadata {
 impl ClusterState {
     /// Refuses what a block of the cluster or of one of the indices forbids.
     pub fn check_blocks(&self, indices: &[String], level: BlockLevel) -> Result<(), StateError> {
-        if matches!(level, BlockLevel::Write | BlockLevel::MetadataWrite | BlockLevel::Delete) {
+        if matches!(
+            level,
+            BlockLevel::Write | BlockLevel::MetadataWrite | BlockLevel::Delete
+        ) {
             self.check_cluster_block(level)?;
         }
-        check(indices.iter().filter_map(|name| self.index(name).map(|index| &**index)), level)
+        check(
+            indices
+                .iter()
+                .filter_map(|name| self.index(name).map(|index| &**index)),
+            level,
+        )
     }
 
     /// Refuses changes while `cluster.blocks.read_only` holds.
     pub fn check_cluster_block(&self, level: BlockLevel) -> Result<(), StateError> {
         let blocked = if self.effective_setting("cluster.blocks.read_only") == "true" {
             "FORBIDDEN/6/cluster read-only (api)"
-        } else if self.effective_setting("cluster.blocks.read_only_allow_delete") == "true" && level != BlockLevel::Delete {
+        } else if self.effective_setting("cluster.blocks.read_only_allow_delete") == "true"
+            && level != BlockLevel::Delete
+        {
             "FORBIDDEN/13/cluster read-only / allow delete (api)"
         } else {
             return Ok(());
         };
-        Err(StateError::new(403, "cluster_block_exception", format!("blocked by: [{blocked}];")))
+        Err(StateError::new(
+            403,
+            "cluster_block_exception",
+            format!("blocked by: [{blocked}];"),
+        ))
     }
 }
 
-fn check<'a>(indices: impl IntoIterator<Item = &'a IndexMetadata>, level: BlockLevel) -> Result<(), StateError> {
+fn check<'a>(
+    indices: impl IntoIterator<Item = &'a IndexMetadata>,
+    level: BlockLevel,
+) -> Result<(), StateError> {
     let mut reason = String::new();
     let mut status = 0;
     for index in indices {
         let mut texts = Vec::new();
         for block in BLOCKS {
-            if block.levels.contains(&level) && index.flag(&format!("index.blocks.{}", block.setting)) {
+            if block.levels.contains(&level)
+                && index.flag(&format!("index.blocks.{}", block.setting))
+            {
                 texts.push(format!("[{}];", block.text));
-                let own = if block.text.starts_with("TOO_MANY_REQUESTS") { 429 } else { 403 };
+                let own = if block.text.starts_with("TOO_MANY_REQUESTS") {
+                    429
+                } else {
+                    403
+                };
                 // The harder refusal wins.
                 status = if status == 403 { 403 } else { own };
             }
         }
         if !texts.is_empty() {
-            reason.push_str(&format!("index [{}] blocked by: {}", index.name, texts.join("")));
+            reason.push_str(&format!(
+                "index [{}] blocked by: {}",
+                index.name,
+                texts.join("")
+            ));
         }
     }
     if reason.is_empty() {

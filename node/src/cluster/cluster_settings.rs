@@ -186,7 +186,12 @@ mod tests {
     fn every_default_passes_its_own_check() {
         for setting in CLUSTER_SETTINGS {
             if !setting.default.is_empty() {
-                assert_eq!(setting.check(setting.key, setting.default), Ok(()), "{}", setting.key);
+                assert_eq!(
+                    setting.check(setting.key, setting.default),
+                    Ok(()),
+                    "{}",
+                    setting.key
+                );
             }
         }
     }

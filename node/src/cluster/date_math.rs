@@ -8,7 +8,10 @@ use super::error::StateError;
 ///
 /// Inside, `{math}`, `{math{pattern}}` and `{math{pattern|zone}}` become dates; `\` takes a brace's meaning away.
 pub fn expand(expression: &str, now_ms: i64) -> Result<String, StateError> {
-    let Some(inner) = expression.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')) else {
+    let Some(inner) = expression
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'))
+    else {
         return Ok(expression.to_owned());
     };
     let invalid = |why: String| {
@@ -74,7 +77,9 @@ fn format_date(text: &str, now_ms: i64) -> Result<String, String> {
         None => (text, None),
         Some((math, rest)) => {
             let Some(rest) = rest.strip_suffix('}') else {
-                return Err(format!("missing closing `}}` for date math format in [{text}]"));
+                return Err(format!(
+                    "missing closing `}}` for date math format in [{text}]"
+                ));
             };
             if rest.is_empty() {
                 return Err("missing date format".to_owned());
@@ -114,7 +119,11 @@ mod tests {
             assert_eq!(expand(expression, now).unwrap(), name, "{expression}");
         }
         for bad in ["<a-{now/d>", "<a-}>", "<a-{now/d{}}>", "<>"] {
-            assert_eq!(expand(bad, now).unwrap_err().kind, "parse_exception", "{bad}");
+            assert_eq!(
+                expand(bad, now).unwrap_err().kind,
+                "parse_exception",
+                "{bad}"
+            );
         }
     }
 }

@@ -14,13 +14,18 @@ pub fn node_id(directory: &dyn Directory, fresh: &str) -> io::Result<NodeId> {
     let names = directory.list()?;
     if names.iter().any(|name| name == FILE) {
         let bytes = directory.open(FILE)?;
-        let is_id = bytes.len() == 22 && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+        let is_id = bytes.len() == 22
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
         let text = std::str::from_utf8(&bytes).ok().filter(|_| is_id);
         return match text {
             Some(text) => Ok(NodeId(text.to_owned())),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("{FILE}: is no node id; restore the file, or remove it to let the node take a new id"),
+                format!(
+                    "{FILE}: is no node id; restore the file, or remove it to let the node take a new id"
+                ),
             )),
         };
     }

@@ -198,7 +198,9 @@ pub fn validate(settings: &BTreeMap<String, String>, by_user: bool) -> Result<()
                     "private index setting [{key}] can not be set explicitly"
                 )));
             }
-            Scope::Unsupported if !value.eq_ignore_ascii_case(setting.default) => return Err(unsupported(key)),
+            Scope::Unsupported if !value.eq_ignore_ascii_case(setting.default) => {
+                return Err(unsupported(key));
+            }
             _ => setting.check(key, value)?,
         }
     }
@@ -207,19 +209,25 @@ pub fn validate(settings: &BTreeMap<String, String>, by_user: bool) -> Result<()
 
 /// The refusal of a known setting that has no effect here.
 pub fn unsupported(key: &str) -> StateError {
-    StateError::illegal_argument(format!("setting [{key}] is not supported; remove it or leave it at its default"))
+    StateError::illegal_argument(format!(
+        "setting [{key}] is not supported; remove it or leave it at its default"
+    ))
 }
 
 /// The value of an index setting that nobody set; `None` when it has none or is not known.
 pub fn default_of(key: &str) -> Option<&'static str> {
-    find(INDEX_SETTINGS, key).map(|setting| setting.default).filter(|default| !default.is_empty())
+    find(INDEX_SETTINGS, key)
+        .map(|setting| setting.default)
+        .filter(|default| !default.is_empty())
 }
 
 /// The defaults of all settings that `settings` does not set, for `include_defaults`.
 pub fn defaults_beside(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut defaults = BTreeMap::new();
     for setting in INDEX_SETTINGS {
-        let is_shown = !setting.default.is_empty() && setting.scope != Scope::Private && !setting.key.ends_with('*');
+        let is_shown = !setting.default.is_empty()
+            && setting.scope != Scope::Private
+            && !setting.key.ends_with('*');
         if is_shown && !settings.contains_key(setting.key) {
             defaults.insert(setting.key.to_owned(), setting.default.to_owned());
         }
@@ -235,7 +243,12 @@ mod tests {
     fn every_default_passes_its_own_check() {
         for setting in INDEX_SETTINGS {
             if !setting.default.is_empty() {
-                assert_eq!(setting.check(setting.key, setting.default), Ok(()), "{}", setting.key);
+                assert_eq!(
+                    setting.check(setting.key, setting.default),
+                    Ok(()),
+                    "{}",
+                    setting.key
+                );
             }
         }
     }

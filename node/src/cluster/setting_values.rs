@@ -69,7 +69,9 @@ impl Setting {
                 Some("") => true,
                 Some(rest) => {
                     matches!(self.kind, Kind::List | Kind::BoolOrPatterns)
-                        && rest.strip_prefix('.').is_some_and(|number| number.parse::<u32>().is_ok())
+                        && rest
+                            .strip_prefix('.')
+                            .is_some_and(|number| number.parse::<u32>().is_ok())
                 }
                 None => false,
             },
@@ -78,7 +80,11 @@ impl Setting {
 
     /// Checks one value, in OpenSearch's words.
     pub fn check(&self, key: &str, value: &str) -> Result<(), StateError> {
-        let failed = || StateError::illegal_argument(format!("Failed to parse value [{value}] for setting [{key}]"));
+        let failed = || {
+            StateError::illegal_argument(format!(
+                "Failed to parse value [{value}] for setting [{key}]"
+            ))
+        };
         match self.kind {
             Kind::Bool => parse_bool(value).map(|_| ()),
             Kind::Int(min, max) => {
@@ -152,10 +158,12 @@ impl Setting {
             }
             Kind::AutoExpand => {
                 let valid = value == "false"
-                    || value.split_once('-').is_some_and(|(min, max)| match (min.parse::<u32>(), max.parse::<u32>()) {
-                        (Ok(min), Ok(max)) => min <= max,
-                        (Ok(_), Err(_)) => max == "all",
-                        _ => false,
+                    || value.split_once('-').is_some_and(|(min, max)| {
+                        match (min.parse::<u32>(), max.parse::<u32>()) {
+                            (Ok(min), Ok(max)) => min <= max,
+                            (Ok(_), Err(_)) => max == "all",
+                            _ => false,
+                        }
                     });
                 if valid {
                     Ok(())
@@ -240,7 +248,9 @@ pub fn parse_time_ms(text: &str, key: &str) -> Result<i64, StateError> {
         return Ok(0);
     }
     let lower = text.to_ascii_lowercase();
-    let split = lower.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(lower.len());
+    let split = lower
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(lower.len());
     let (number, unit) = lower.split_at(split);
     let per_unit_ns: i128 = match unit.trim() {
         "nanos" => 1,
@@ -258,7 +268,9 @@ pub fn parse_time_ms(text: &str, key: &str) -> Result<i64, StateError> {
     };
     let number: i64 = number.trim().parse().map_err(|_| {
         if number.contains('.') {
-            StateError::illegal_argument(format!("failed to parse [{text}], fractional time values are not supported"))
+            StateError::illegal_argument(format!(
+                "failed to parse [{text}], fractional time values are not supported"
+            ))
         } else {
             StateError::illegal_argument(format!("failed to parse [{text}]"))
         }
@@ -282,7 +294,9 @@ pub fn parse_bytes(text: &str, key: &str) -> Result<i64, StateError> {
         return Ok(0);
     }
     let lower = text.to_ascii_lowercase();
-    let split = lower.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(lower.len());
+    let split = lower
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(lower.len());
     let (number, unit) = lower.split_at(split);
     let factor: i64 = match unit.trim() {
         "b" => 1,
@@ -321,7 +335,13 @@ pub fn show_ms(ms: i64) -> String {
     }
     let value = ms as f64;
     let (number, unit) = match ms {
-        0..1_000 => return if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") },
+        0..1_000 => {
+            return if ms == 0 {
+                "0s".to_owned()
+            } else {
+                format!("{ms}ms")
+            };
+        }
         1_000..60_000 => (value / 1_000.0, "s"),
         60_000..3_600_000 => (value / 60_000.0, "m"),
         3_600_000..86_400_000 => (value / 3_600_000.0, "h"),
@@ -356,13 +376,26 @@ mod tests {
 
     #[test]
     fn times_and_sizes_are_read_and_shown() {
-        for (text, ms) in [("1s", 1_000), ("2m", 120_000), ("-1", -1), ("0", 0), ("5MS", 5), ("1d", 86_400_000)] {
+        for (text, ms) in [
+            ("1s", 1_000),
+            ("2m", 120_000),
+            ("-1", -1),
+            ("0", 0),
+            ("5MS", 5),
+            ("1d", 86_400_000),
+        ] {
             assert_eq!(parse_time_ms(text, "k").unwrap(), ms, "{text}");
         }
         for text in ["1", "x", "1.5s", "-5s", "s"] {
             assert!(parse_time_ms(text, "k").is_err(), "{text}");
         }
-        for (text, bytes) in [("1kb", 1_024), ("1.5k", 1_536), ("512mb", 512 << 20), ("0", 0), ("7b", 7)] {
+        for (text, bytes) in [
+            ("1kb", 1_024),
+            ("1.5k", 1_536),
+            ("512mb", 512 << 20),
+            ("0", 0),
+            ("7b", 7),
+        ] {
             assert_eq!(parse_bytes(text, "k").unwrap(), bytes, "{text}");
         }
         assert_eq!(show_bytes(1_536), "1.5kb");
@@ -384,7 +417,10 @@ mod tests {
             refused("0"),
             "Failed to parse value [0] for setting [index.number_of_shards] must be >= 1"
         );
-        assert_eq!(refused("x"), "Failed to parse value [x] for setting [index.number_of_shards]");
+        assert_eq!(
+            refused("x"),
+            "Failed to parse value [x] for setting [index.number_of_shards]"
+        );
         let table = [shards];
         assert_eq!(
             unknown(&table, "index.number_of_shard").reason,

@@ -40,7 +40,10 @@ pub enum AliasAction {
 }
 
 /// Decides on a list of actions: all or none.
-pub(super) fn update(state: &ClusterState, actions: Vec<AliasAction>) -> Result<Vec<Event>, CommandError> {
+pub(super) fn update(
+    state: &ClusterState,
+    actions: Vec<AliasAction>,
+) -> Result<Vec<Event>, CommandError> {
     let mut removed: Vec<String> = Vec::new();
     for action in &actions {
         if let AliasAction::RemoveIndex { index } = action {
@@ -54,7 +57,11 @@ pub(super) fn update(state: &ClusterState, actions: Vec<AliasAction>) -> Result<
     for action in actions {
         match action {
             AliasAction::RemoveIndex { .. } => {}
-            AliasAction::Add { index, alias, metadata } => {
+            AliasAction::Add {
+                index,
+                alias,
+                metadata,
+            } => {
                 let known = existing(state, &index)?;
                 if !removed.contains(&alias) {
                     validate_name(state, &alias, None)?;
@@ -62,14 +69,22 @@ pub(super) fn update(state: &ClusterState, actions: Vec<AliasAction>) -> Result<
                 if removed.contains(&index) {
                     return Err(StateError::index_not_found(&index));
                 }
-                let entry = changed.entry(index).or_insert_with(|| IndexMetadata::clone(known));
+                let entry = changed
+                    .entry(index)
+                    .or_insert_with(|| IndexMetadata::clone(known));
                 if entry.aliases.get(&alias) != Some(&metadata) {
                     entry.aliases.insert(alias, metadata);
                 }
             }
-            AliasAction::Remove { index, alias, must_exist } => {
+            AliasAction::Remove {
+                index,
+                alias,
+                must_exist,
+            } => {
                 let known = existing(state, &index)?;
-                let entry = changed.entry(index).or_insert_with(|| IndexMetadata::clone(known));
+                let entry = changed
+                    .entry(index)
+                    .or_insert_with(|| IndexMetadata::clone(known));
                 if entry.aliases.remove(&alias).is_none() && must_exist == Some(true) {
                     return Err(StateError::new(
                         404,
@@ -108,7 +123,11 @@ pub(super) fn update(state: &ClusterState, actions: Vec<AliasAction>) -> Result<
 /// Checks the name of an alias against the rules and the indices there are.
 ///
 /// * `index`: the index that is being made with it.
-pub(super) fn validate_name(state: &ClusterState, alias: &str, index: Option<&str>) -> Result<(), CommandError> {
+pub(super) fn validate_name(
+    state: &ClusterState,
+    alias: &str,
+    index: Option<&str>,
+) -> Result<(), CommandError> {
     validate_alias_name(alias)?;
     if state.index(alias).is_some() || index == Some(alias) {
         return Err(StateError::new(
@@ -124,7 +143,10 @@ pub(super) fn validate_name(state: &ClusterState, alias: &str, index: Option<&st
 
 /// Checks that no alias has two write indices and that its hiddenness is the same everywhere, once the changed
 /// indices stand in the state.
-pub(super) fn check_write_indices(state: &ClusterState, changed: &[IndexMetadata]) -> Result<(), CommandError> {
+pub(super) fn check_write_indices(
+    state: &ClusterState,
+    changed: &[IndexMetadata],
+) -> Result<(), CommandError> {
     let mut aliases: Vec<&String> = Vec::new();
     for index in changed {
         aliases.extend(index.aliases.keys());
@@ -156,7 +178,10 @@ pub(super) fn check_write_indices(state: &ClusterState, changed: &[IndexMetadata
             return Err(StateError::new(
                 500,
                 "illegal_state_exception",
-                format!("alias [{alias}] has more than one write index [{}]", writers.join(",")),
+                format!(
+                    "alias [{alias}] has more than one write index [{}]",
+                    writers.join(",")
+                ),
             ));
         }
         if !hidden.is_empty() && !shown.is_empty() {

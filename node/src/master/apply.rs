@@ -26,18 +26,25 @@ pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
             state.index_templates.remove(name);
         }
         Event::ComponentTemplatePut { name, template } => {
-            state.component_templates.insert(name.clone(), template.clone());
+            state
+                .component_templates
+                .insert(name.clone(), template.clone());
         }
         Event::ComponentTemplateRemoved { name } => {
             state.component_templates.remove(name);
         }
         Event::LegacyTemplatePut { name, template } => {
-            state.legacy_templates.insert(name.clone(), template.clone());
+            state
+                .legacy_templates
+                .insert(name.clone(), template.clone());
         }
         Event::LegacyTemplateRemoved { name } => {
             state.legacy_templates.remove(name);
         }
-        Event::ClusterSettings { persistent, transient } => {
+        Event::ClusterSettings {
+            persistent,
+            transient,
+        } => {
             state.persistent = persistent.clone();
             state.transient = transient.clone();
         }

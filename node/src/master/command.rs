@@ -146,8 +146,12 @@ impl Command {
     pub fn source(&self) -> String {
         let with = |what: &str, names: &[String]| format!("{what} [{}]", names.join(", "));
         match self {
-            Command::CreateIndex(request) => format!("create-index [{}], cause [api]", request.name),
-            Command::AutoCreate { index } => format!("create-index [{index}], cause [auto(bulk api)]"),
+            Command::CreateIndex(request) => {
+                format!("create-index [{}], cause [api]", request.name)
+            }
+            Command::AutoCreate { index } => {
+                format!("create-index [{index}], cause [auto(bulk api)]")
+            }
             Command::DeleteIndices { names } => with("delete-index", names),
             Command::OpenIndices { names } => with("open-indices", names),
             Command::CloseIndices { names } => with("close-indices", names),
@@ -159,8 +163,12 @@ impl Command {
             Command::Rollover(request) => format!("rollover_index source [{}]", request.alias),
             Command::PutIndexTemplate { name, .. } => format!("create-index-template-v2 [{name}]"),
             Command::DeleteIndexTemplates { name } => format!("remove-index-template-v2 [{name}]"),
-            Command::PutComponentTemplate { name, .. } => format!("create-component-template [{name}]"),
-            Command::DeleteComponentTemplates { name } => format!("remove-component-template [{name}]"),
+            Command::PutComponentTemplate { name, .. } => {
+                format!("create-component-template [{name}]")
+            }
+            Command::DeleteComponentTemplates { name } => {
+                format!("remove-component-template [{name}]")
+            }
             Command::PutLegacyTemplate { name, .. } => format!("create-index-template [{name}]"),
             Command::DeleteLegacyTemplates { name } => format!("remove-index-template [{name}]"),
             Command::UpdateClusterSettings { .. } => "cluster_update_settings".to_owned(),

@@ -74,7 +74,10 @@ fn check_free(state: &ClusterState, name: &str) -> Result<(), CommandError> {
         return Err(StateError::index_exists(name, &index.uuid));
     }
     if !state.alias_members(name).is_empty() {
-        return Err(StateError::invalid_index_name(name, "already exists as alias"));
+        return Err(StateError::invalid_index_name(
+            name,
+            "already exists as alias",
+        ));
     }
     Ok(())
 }
@@ -82,11 +85,17 @@ fn check_free(state: &ClusterState, name: &str) -> Result<(), CommandError> {
 /// Whether `action.auto_create_index` lets a first write make this index.
 fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), CommandError> {
     let refused = |why: String| {
-        Err(StateError::new(404, "index_not_found_exception", format!("no such index [{name}] and {why}"))
-            .with("index", name)
-            .with("index_uuid", "_na_"))
+        Err(StateError::new(
+            404,
+            "index_not_found_exception",
+            format!("no such index [{name}] and {why}"),
+        )
+        .with("index", name)
+        .with("index_uuid", "_na_"))
     };
-    let mut text = state.effective_setting("action.auto_create_index").to_owned();
+    let mut text = state
+        .effective_setting("action.auto_create_index")
+        .to_owned();
     if text == "true" || text.is_empty() {
         // A list is kept one element a key.
         let mut parts = Vec::new();
@@ -114,10 +123,14 @@ fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), CommandErro
             if allowed {
                 return Ok(());
             }
-            return refused(format!("[action.auto_create_index] contains [-{pattern}] which forbids automatic creation of the index"));
+            return refused(format!(
+                "[action.auto_create_index] contains [-{pattern}] which forbids automatic creation of the index"
+            ));
         }
     }
-    refused(format!("[action.auto_create_index] ([{text}]) doesn't match"))
+    refused(format!(
+        "[action.auto_create_index] ([{text}]) doesn't match"
+    ))
 }
 
 /// The new index, without looking at limits of the cluster.
@@ -128,7 +141,11 @@ fn build(
     ids: &mut dyn Ids,
 ) -> Result<IndexMetadata, CommandError> {
     let name = request.name;
-    let composed = templates::composed_for(state, &name, request.settings.get("index.hidden").map(String::as_str) == Some("true"));
+    let composed = templates::composed_for(
+        state,
+        &name,
+        request.settings.get("index.hidden").map(String::as_str) == Some("true"),
+    );
     let mut settings = composed.settings;
     private_settings(&name, &request.settings)?;
     index_settings::validate(&request.settings, true)?;
@@ -152,12 +169,19 @@ fn build(
         "index.number_of_routing_shards",
         default_routing_num_shards(number_of_shards),
     );
-    if routing_num_shards < number_of_shards || !routing_num_shards.is_multiple_of(number_of_shards) {
-        return Err(StateError::illegal_argument(if routing_num_shards < number_of_shards {
-            format!("index.number_of_routing_shards [{routing_num_shards}] must be >= index.number_of_shards [{number_of_shards}]")
-        } else {
-            format!("the number of source shards [{number_of_shards}] must be a factor of [{routing_num_shards}]")
-        }));
+    if routing_num_shards < number_of_shards || !routing_num_shards.is_multiple_of(number_of_shards)
+    {
+        return Err(StateError::illegal_argument(
+            if routing_num_shards < number_of_shards {
+                format!(
+                    "index.number_of_routing_shards [{routing_num_shards}] must be >= index.number_of_shards [{number_of_shards}]"
+                )
+            } else {
+                format!(
+                    "the number of source shards [{number_of_shards}] must be a factor of [{routing_num_shards}]"
+                )
+            },
+        ));
     }
     let routing_partition_size = number(&settings, "index.routing_partition_size", 1);
     if routing_partition_size != 1 && routing_partition_size >= routing_num_shards {
@@ -165,7 +189,8 @@ fn build(
             "partition size [{routing_partition_size}] should be a positive number less than the number of routing shards [{routing_num_shards}] for [{name}]"
         )));
     }
-    let default_replicas = u32::try_from(state.setting_number("cluster.default_number_of_replicas", 1)).unwrap_or(1);
+    let default_replicas =
+        u32::try_from(state.setting_number("cluster.default_number_of_replicas", 1)).unwrap_or(1);
     let mut number_of_replicas = number(&settings, "index.number_of_replicas", default_replicas);
     if let Some(replicas) = settings
         .get("index.auto_expand_replicas")
@@ -182,7 +207,11 @@ fn build(
         ("index.version.created", VERSION_CREATED.to_owned()),
         (
             "index.provided_name",
-            if request.provided_name.is_empty() { name.clone() } else { request.provided_name },
+            if request.provided_name.is_empty() {
+                name.clone()
+            } else {
+                request.provided_name
+            },
         ),
     ] {
         settings.insert(key.to_owned(), value);
@@ -197,7 +226,9 @@ fn build(
     };
     let schema = schema_of(&mapping, &settings)?;
     let mapping = schema.mapping.to_json();
-    if routing_partition_size > 1 && mapping.pointer("/_routing/required") != Some(&Value::Bool(true)) {
+    if routing_partition_size > 1
+        && mapping.pointer("/_routing/required") != Some(&Value::Bool(true))
+    {
         return Err(StateError::illegal_argument(format!(
             "mapping type [_doc] must have routing required for partitioned index [{name}]"
         )));
@@ -230,12 +261,17 @@ fn build(
 }
 
 /// The schema of a mapping, with refusals wrapped as the reference wraps them at creation.
-pub(super) fn schema_of(mapping: &Value, settings: &BTreeMap<String, String>) -> Result<IndexSchema, CommandError> {
+pub(super) fn schema_of(
+    mapping: &Value,
+    settings: &BTreeMap<String, String>,
+) -> Result<IndexSchema, CommandError> {
     let empty = json!({});
     let mapping = if mapping.is_null() { &empty } else { mapping };
     IndexSchema::new(mapping, settings).map_err(|error| {
         let refused = from_schema(&error);
-        if refused.kind != "mapper_parsing_exception" || refused.reason.starts_with("Failed to parse mapping") {
+        if refused.kind != "mapper_parsing_exception"
+            || refused.reason.starts_with("Failed to parse mapping")
+        {
             return refused;
         }
         StateError::new(
@@ -248,17 +284,26 @@ pub(super) fn schema_of(mapping: &Value, settings: &BTreeMap<String, String>) ->
 }
 
 /// Puts new settings over old ones; a list replaces the whole of an older list.
-pub(super) fn replace_settings(into: &mut BTreeMap<String, String>, from: BTreeMap<String, String>) {
+pub(super) fn replace_settings(
+    into: &mut BTreeMap<String, String>,
+    from: BTreeMap<String, String>,
+) {
     for key in from.keys() {
         if let Some((list, number)) = key.rsplit_once('.')
             && number.parse::<u32>().is_ok()
         {
             let prefix = format!("{list}.");
             into.remove(list);
-            into.retain(|old, _| !old.strip_prefix(&prefix).is_some_and(|rest| rest.parse::<u32>().is_ok()));
+            into.retain(|old, _| {
+                !old.strip_prefix(&prefix)
+                    .is_some_and(|rest| rest.parse::<u32>().is_ok())
+            });
         } else {
             let prefix = format!("{key}.");
-            into.retain(|old, _| !old.strip_prefix(&prefix).is_some_and(|rest| rest.parse::<u32>().is_ok()));
+            into.retain(|old, _| {
+                !old.strip_prefix(&prefix)
+                    .is_some_and(|rest| rest.parse::<u32>().is_ok())
+            });
         }
     }
     into.extend(from);
@@ -269,17 +314,25 @@ fn private_settings(name: &str, settings: &BTreeMap<String, String>) -> Result<(
     use crate::cluster::setting_values::{Scope, find};
     let mut errors = Vec::new();
     for key in settings.keys() {
-        if find(index_settings::INDEX_SETTINGS, key).is_some_and(|setting| setting.scope == Scope::Private) {
-            errors.push(format!("private index setting [{key}] can not be set explicitly"));
+        if find(index_settings::INDEX_SETTINGS, key)
+            .is_some_and(|setting| setting.scope == Scope::Private)
+        {
+            errors.push(format!(
+                "private index setting [{key}] can not be set explicitly"
+            ));
         }
     }
     if errors.is_empty() {
         return Ok(());
     }
-    Err(StateError::new(400, "index_creation_exception", format!("failed to create index [{name}]"))
-        .with("index", name)
-        .with("index_uuid", "_na_")
-        .caused_by(validation_failed(&errors)))
+    Err(StateError::new(
+        400,
+        "index_creation_exception",
+        format!("failed to create index [{name}]"),
+    )
+    .with("index", name)
+    .with("index_uuid", "_na_")
+    .caused_by(validation_failed(&errors)))
 }
 
 /// `validation_exception` with numbered reasons.
@@ -301,7 +354,9 @@ fn check_shard_limit(state: &ClusterState, index: &IndexMetadata) -> Result<(), 
 
 /// Refuses so many more shards when the cluster would hold more than `cluster.max_shards_per_node` allows.
 pub(super) fn check_shard_limit_of(state: &ClusterState, added: u64) -> Result<(), CommandError> {
-    let per_node = state.setting_number("cluster.max_shards_per_node", 1000).max(0) as u64;
+    let per_node = state
+        .setting_number("cluster.max_shards_per_node", 1000)
+        .max(0) as u64;
     let limit = per_node.saturating_mul(state.nodes.len().max(1) as u64);
     let mut open = 0u64;
     for index in state.indices.values() {
@@ -318,7 +373,10 @@ pub(super) fn check_shard_limit_of(state: &ClusterState, added: u64) -> Result<(
 }
 
 fn number(settings: &BTreeMap<String, String>, key: &str, default: u32) -> u32 {
-    settings.get(key).and_then(|text| text.parse().ok()).unwrap_or(default)
+    settings
+        .get(key)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
 }
 
 /// What an index of this name would take over from the templates now.

@@ -31,27 +31,42 @@ pub fn decide(
         Command::DeleteIndices { names } => delete_indices(state, names),
         Command::OpenIndices { names } => open_indices(state, &names, now_ms),
         Command::CloseIndices { names } => close_indices(state, &names),
-        Command::UpdateMapping { index, update, reason } => update_mappings(state, &[index], &update, reason),
-        Command::PutMapping { indices, update } => update_mappings(state, &indices, &update, UpdateReason::Put),
+        Command::UpdateMapping {
+            index,
+            update,
+            reason,
+        } => update_mappings(state, &[index], &update, reason),
+        Command::PutMapping { indices, update } => {
+            update_mappings(state, &indices, &update, UpdateReason::Put)
+        }
         Command::UpdateSettings(request) => settings_update::index_settings(state, request, now_ms),
         Command::AddBlock { indices, block } => settings_update::add_block(state, &indices, &block),
         Command::UpdateAliases { actions } => aliases::update(state, actions),
         Command::Rollover(request) => rollover::roll_over(state, request, now_ms, ids),
-        Command::PutIndexTemplate { name, template, create } => {
-            templates::put_index_template(state, name, template, create)
-        }
+        Command::PutIndexTemplate {
+            name,
+            template,
+            create,
+        } => templates::put_index_template(state, name, template, create),
         Command::DeleteIndexTemplates { name } => templates::delete_index_templates(state, &name),
-        Command::PutComponentTemplate { name, template, create } => {
-            templates::put_component_template(state, name, template, create)
+        Command::PutComponentTemplate {
+            name,
+            template,
+            create,
+        } => templates::put_component_template(state, name, template, create),
+        Command::DeleteComponentTemplates { name } => {
+            templates::delete_component_templates(state, &name)
         }
-        Command::DeleteComponentTemplates { name } => templates::delete_component_templates(state, &name),
-        Command::PutLegacyTemplate { name, template, create } => {
-            templates::put_legacy_template(state, name, template, create)
-        }
+        Command::PutLegacyTemplate {
+            name,
+            template,
+            create,
+        } => templates::put_legacy_template(state, name, template, create),
         Command::DeleteLegacyTemplates { name } => templates::delete_legacy_templates(state, &name),
-        Command::UpdateClusterSettings { persistent, transient } => {
-            settings_update::cluster_settings(state, &persistent, &transient)
-        }
+        Command::UpdateClusterSettings {
+            persistent,
+            transient,
+        } => settings_update::cluster_settings(state, &persistent, &transient),
         Command::PutPipeline { id, pipeline } => Ok(vec![Event::Pipeline { id, pipeline }]),
         Command::PutStoredScript { id, script } => Ok(vec![Event::StoredScript { id, script }]),
         Command::JoinNode(node) => Ok(join(state, node, now_ms)),
@@ -60,8 +75,13 @@ pub fn decide(
 }
 
 /// The index of a name, or the refusal.
-pub(super) fn existing<'a>(state: &'a ClusterState, name: &str) -> Result<&'a Arc<IndexMetadata>, CommandError> {
-    state.index(name).ok_or_else(|| StateError::index_not_found(name))
+pub(super) fn existing<'a>(
+    state: &'a ClusterState,
+    name: &str,
+) -> Result<&'a Arc<IndexMetadata>, CommandError> {
+    state
+        .index(name)
+        .ok_or_else(|| StateError::index_not_found(name))
 }
 
 /// An engine's refusal of a mapping or analysis, as a command's.
@@ -82,7 +102,11 @@ fn delete_indices(state: &ClusterState, names: Vec<String>) -> Result<Vec<Event>
     Ok(events)
 }
 
-fn open_indices(state: &ClusterState, names: &[String], now_ms: i64) -> Result<Vec<Event>, CommandError> {
+fn open_indices(
+    state: &ClusterState,
+    names: &[String],
+    now_ms: i64,
+) -> Result<Vec<Event>, CommandError> {
     let mut events = Vec::new();
     for name in names {
         let index = existing(state, name)?;
@@ -180,7 +204,9 @@ fn report_shards(state: &ClusterState, reports: &[ShardReport], now_ms: i64) -> 
         let Some(known) = state.routing.indices.get(&index.name) else {
             continue;
         };
-        let shards = changed.entry(index.name.clone()).or_insert_with(|| known.clone());
+        let shards = changed
+            .entry(index.name.clone())
+            .or_insert_with(|| known.clone());
         let Some(copies) = shards.get_mut(report.shard as usize) else {
             continue;
         };

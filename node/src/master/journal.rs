@@ -57,7 +57,9 @@ pub enum StateJournalError {
     #[error("cluster state: {0}")]
     Io(#[from] std::io::Error),
     /// A record that was written whole cannot be understood.
-    #[error("cluster state: record {number} does not read: {reason}; start the release that wrote it, or restore a snapshot")]
+    #[error(
+        "cluster state: record {number} does not read: {reason}; start the release that wrote it, or restore a snapshot"
+    )]
     Record {
         /// Which one, from 1.
         number: u64,
@@ -118,18 +120,27 @@ impl StateJournal {
 
     /// Returns when the events are on the device. Events that need not last are left out.
     pub fn append(&mut self, version: u64, events: &[Event]) -> Result<(), StateJournalError> {
-        let events: Vec<Event> = events.iter().filter(|event| event.is_durable()).cloned().collect();
+        let events: Vec<Event> = events
+            .iter()
+            .filter(|event| event.is_durable())
+            .cloned()
+            .collect();
         if events.is_empty() {
             return Ok(());
         }
-        let location = self.journal.append(&encode(&Record::Batch { version, events })?)?;
+        let location = self
+            .journal
+            .append(&encode(&Record::Batch { version, events })?)?;
         self.journal.sync(location)?;
         Ok(())
     }
 
     /// Writes the whole state anew and drops what came before, when enough came since the last time.
     pub fn compact_if_due(&mut self, state: &ClusterState) -> Result<(), StateJournalError> {
-        let since = self.journal.size_bytes().saturating_sub(self.snapshot_bytes);
+        let since = self
+            .journal
+            .size_bytes()
+            .saturating_sub(self.snapshot_bytes);
         if since < SNAPSHOT_AFTER_BYTES.max(self.snapshot_bytes) {
             return Ok(());
         }
@@ -151,7 +162,9 @@ impl StateJournal {
             cluster_uuid: state.cluster_uuid.clone(),
         })?)?;
         for event in events_of(state) {
-            self.journal.append(&encode(&Record::SnapshotPart { events: vec![event] })?)?;
+            self.journal.append(&encode(&Record::SnapshotPart {
+                events: vec![event],
+            })?)?;
         }
         let location = self.journal.append(&encode(&Record::SnapshotEnd)?)?;
         self.journal.sync(location)?;
@@ -220,7 +233,10 @@ fn replay(
     cluster_name: &str,
     master: &NodeId,
 ) -> Result<Option<ClusterState>, StateJournalError> {
-    let oldest = journal.generations().first().map_or(0, |(generation, _)| *generation);
+    let oldest = journal
+        .generations()
+        .first()
+        .map_or(0, |(generation, _)| *generation);
     let mut state: Option<ClusterState> = None;
     let mut snapshot: Option<ClusterState> = None;
     let mut number = 0;
@@ -228,22 +244,35 @@ fn replay(
         let record = record?;
         number += 1;
         let bad = |reason: String| StateJournalError::Record { number, reason };
-        let record: Record = serde_json::from_slice(&record.payload).map_err(|err| bad(err.to_string()))?;
+        let record: Record =
+            serde_json::from_slice(&record.payload).map_err(|err| bad(err.to_string()))?;
         match record {
-            Record::SnapshotStart { format, version, cluster_uuid } => {
+            Record::SnapshotStart {
+                format,
+                version,
+                cluster_uuid,
+            } => {
                 if format != FORMAT {
-                    return Err(bad(format!("its format is {format}, this build reads {FORMAT}")));
+                    return Err(bad(format!(
+                        "its format is {format}, this build reads {FORMAT}"
+                    )));
                 }
                 let mut empty = ClusterState::empty(cluster_name, &cluster_uuid, master.clone());
                 empty.version = version;
                 snapshot = Some(empty);
             }
             Record::SnapshotPart { events } => {
-                let begun = snapshot.take().ok_or_else(|| bad("a part of no snapshot".to_owned()))?;
+                let begun = snapshot
+                    .take()
+                    .ok_or_else(|| bad("a part of no snapshot".to_owned()))?;
                 snapshot = Some(events.iter().fold(begun, apply));
             }
             Record::SnapshotEnd => {
-                state = Some(snapshot.take().ok_or_else(|| bad("the end of no snapshot".to_owned()))?);
+                state = Some(
+                    snapshot
+                        .take()
+                        .ok_or_else(|| bad("the end of no snapshot".to_owned()))?,
+                );
             }
             Record::Batch { version, events } => {
                 // A snapshot that a crash cut off: the state before it goes on.
@@ -273,7 +302,9 @@ mod tests {
         let mut ids = Counting::default();
         let mut acknowledged = Vec::new();
         let master = NodeId("n".to_owned());
-        let Ok((mut store, mut state)) = StateJournal::open(disk.directory("state"), "c", &master, &mut ids) else {
+        let Ok((mut store, mut state)) =
+            StateJournal::open(disk.directory("state"), "c", &master, &mut ids)
+        else {
             return acknowledged;
         };
         for round in 0..rounds {
@@ -306,13 +337,20 @@ mod tests {
                 let disk = disk.after_reboot(survivors);
                 let mut ids = Counting::default();
                 let master = NodeId("n".to_owned());
-                let (_, state) = StateJournal::open(disk.directory("state"), "c", &master, &mut ids)
-                    .unwrap_or_else(|err| panic!("cut before event {cut}: {err}"));
+                let (_, state) =
+                    StateJournal::open(disk.directory("state"), "c", &master, &mut ids)
+                        .unwrap_or_else(|err| panic!("cut before event {cut}: {err}"));
                 for name in &acknowledged {
-                    assert!(state.indices.contains_key(name), "cut before event {cut}: {name} is lost");
+                    assert!(
+                        state.indices.contains_key(name),
+                        "cut before event {cut}: {name} is lost"
+                    );
                 }
                 assert!(state.version >= acknowledged.len() as u64);
-                assert!(state.indices.len() <= acknowledged.len() + 1, "more than was ever tried");
+                assert!(
+                    state.indices.len() <= acknowledged.len() + 1,
+                    "more than was ever tried"
+                );
             }
         }
     }

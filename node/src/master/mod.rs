@@ -30,8 +30,8 @@ pub use create_index::simulate_index;
 pub use decide::decide;
 pub use event::Event;
 pub use ids::{Ids, RandomIds};
-pub use shards::{AppliedState, ShardReport, StateApplier};
 pub use journal::StateJournalError;
+pub use shards::{AppliedState, ShardReport, StateApplier};
 pub use single::{MasterParts, OpenMasterError, SingleMaster};
 pub use templates::{Composed, compose, matching_index_template, matching_legacy_templates};
 

@@ -22,7 +22,9 @@ pub(super) fn roll_over(
     let alias = request.alias;
     let target = state.write_target(&alias, false, now_ms)?;
     let old = match target {
-        Some(target) if target.through_alias && target.metadata.name == request.old_index => target.metadata,
+        Some(target) if target.through_alias && target.metadata.name == request.old_index => {
+            target.metadata
+        }
         _ => {
             return Err(StateError::illegal_argument(format!(
                 "rollover target [{alias}] no longer points to [{}]",
@@ -33,10 +35,13 @@ pub(super) fn roll_over(
     let old_alias = &old.aliases[&alias];
     let is_explicit = old_alias.is_write_index == Some(true);
     let mut new_index = request.new_index;
-    let mut metadata = new_index.aliases.remove(&alias).unwrap_or_else(|| AliasMetadata {
-        is_hidden: old_alias.is_hidden,
-        ..AliasMetadata::default()
-    });
+    let mut metadata = new_index
+        .aliases
+        .remove(&alias)
+        .unwrap_or_else(|| AliasMetadata {
+            is_hidden: old_alias.is_hidden,
+            ..AliasMetadata::default()
+        });
     metadata.is_write_index = is_explicit.then_some(true);
     // The old index gives the alias up first: two write indices are refused.
     let mut rolled = IndexMetadata::clone(&old);
@@ -49,13 +54,19 @@ pub(super) fn roll_over(
     }
     rolled.version += 1;
     rolled.aliases_version += 1;
-    let conditions: Vec<Value> = request.met_conditions.into_iter().map(|(name, value)| json!({ name: value })).collect();
+    let conditions: Vec<Value> = request
+        .met_conditions
+        .into_iter()
+        .map(|(name, value)| json!({ name: value }))
+        .collect();
     rolled.rollover_info.insert(
         alias.clone(),
         json!({"met_conditions": conditions, "time": now_ms}),
     );
     let mut between = state.clone();
-    between.indices.insert(rolled.name.clone(), Arc::new(rolled.clone()));
+    between
+        .indices
+        .insert(rolled.name.clone(), Arc::new(rolled.clone()));
     let mut events = create_index::create(&between, new_index, now_ms, ids)?;
     if let Some(Event::IndexPut(created)) = events.first_mut() {
         let mut with_alias = IndexMetadata::clone(created);

@@ -71,7 +71,9 @@ pub(super) fn index_settings(
         let Some(changed) = changed_index(state, index, &request)? else {
             continue;
         };
-        let more = changed.number_of_replicas.saturating_sub(index.number_of_replicas);
+        let more = changed
+            .number_of_replicas
+            .saturating_sub(index.number_of_replicas);
         added += u64::from(more) * u64::from(index.number_of_shards);
         if changed.number_of_replicas != index.number_of_replicas {
             let mut shards = state.routing.indices.get(name).cloned().unwrap_or_default();
@@ -103,7 +105,9 @@ fn changed_index(
     let mut set = BTreeMap::new();
     for (key, value) in &request.settings {
         let setting = find(INDEX_SETTINGS, key);
-        if setting.is_some_and(|setting| setting.scope == Scope::Final) && settings.get(key) != value.as_ref() {
+        if setting.is_some_and(|setting| setting.scope == Scope::Final)
+            && settings.get(key) != value.as_ref()
+        {
             return Err(StateError::illegal_argument(format!(
                 "final {} setting [{key}], not updateable",
                 index.name
@@ -112,7 +116,8 @@ fn changed_index(
         match value {
             Some(value) => {
                 let list = key.rsplit_once('.').map_or("", |(list, _)| list);
-                let is_set = settings.contains_key(key) || settings.contains_key(&format!("{list}.0"));
+                let is_set =
+                    settings.contains_key(key) || settings.contains_key(&format!("{list}.0"));
                 if !(request.preserve_existing && is_set) {
                     set.insert(key.clone(), value.clone());
                 }
@@ -124,7 +129,10 @@ fn changed_index(
     let mut replicas: u32 = settings
         .get("index.number_of_replicas")
         .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| u32::try_from(state.setting_number("cluster.default_number_of_replicas", 1)).unwrap_or(1));
+        .unwrap_or_else(|| {
+            u32::try_from(state.setting_number("cluster.default_number_of_replicas", 1))
+                .unwrap_or(1)
+        });
     if let Some(expanded) = settings
         .get("index.auto_expand_replicas")
         .and_then(|setting| auto_expanded(setting, state.nodes.len()))
@@ -135,7 +143,8 @@ fn changed_index(
     if settings == index.settings {
         return Ok(None);
     }
-    let schema = IndexSchema::new(&index.mapping, &settings).map_err(|error| from_schema(&error))?;
+    let schema =
+        IndexSchema::new(&index.mapping, &settings).map_err(|error| from_schema(&error))?;
     let mut changed = IndexMetadata::clone(index);
     changed.settings = settings;
     changed.schema = Arc::new(schema);
@@ -161,9 +170,15 @@ fn reset(settings: &mut BTreeMap<String, String>, key: &str) {
 }
 
 /// Decides on a block of the API `PUT /{index}/_block/{block}`.
-pub(super) fn add_block(state: &ClusterState, names: &[String], block: &str) -> Result<Vec<Event>, CommandError> {
+pub(super) fn add_block(
+    state: &ClusterState,
+    names: &[String],
+    block: &str,
+) -> Result<Vec<Event>, CommandError> {
     if !["metadata", "read", "read_only", "write"].contains(&block) {
-        return Err(StateError::illegal_argument(format!("no block found with name {block}")));
+        return Err(StateError::illegal_argument(format!(
+            "no block found with name {block}"
+        )));
     }
     let key = format!("index.blocks.{block}");
     let mut events = Vec::new();
@@ -211,10 +226,14 @@ fn changed_settings(
         let Some(value) = value else {
             let elements = format!("{key}.");
             let is_known = setting.is_some()
-                || settings.keys().any(|known| known == key || known.starts_with(&elements))
+                || settings
+                    .keys()
+                    .any(|known| known == key || known.starts_with(&elements))
                 || key.contains('*');
             if !is_known {
-                return Err(StateError::illegal_argument(format!("{kind} setting [{key}], not recognized")));
+                return Err(StateError::illegal_argument(format!(
+                    "{kind} setting [{key}], not recognized"
+                )));
             }
             settings.retain(|known, _| {
                 let is_element = known
@@ -225,7 +244,9 @@ fn changed_settings(
             continue;
         };
         let Some(setting) = setting else {
-            return Err(StateError::illegal_argument(format!("{kind} setting [{key}], not recognized")));
+            return Err(StateError::illegal_argument(format!(
+                "{kind} setting [{key}], not recognized"
+            )));
         };
         match setting.scope {
             Scope::Dynamic => {}
@@ -259,7 +280,9 @@ fn check_watermarks(
             .or_else(|| find(CLUSTER_SETTINGS, &key).map(|setting| setting.default))?;
         text.strip_suffix('%')?.parse().ok()
     };
-    let (Some(low), Some(high), Some(flood)) = (percent("low"), percent("high"), percent("flood_stage")) else {
+    let (Some(low), Some(high), Some(flood)) =
+        (percent("low"), percent("high"), percent("flood_stage"))
+    else {
         return Ok(());
     };
     if low > high {

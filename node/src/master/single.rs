@@ -153,7 +153,11 @@ impl SingleMaster {
 }
 
 impl Worker {
-    async fn serve(&mut self, mut queue: mpsc::Receiver<Submitted>, mut stopping: watch::Receiver<bool>) {
+    async fn serve(
+        &mut self,
+        mut queue: mpsc::Receiver<Submitted>,
+        mut stopping: watch::Receiver<bool>,
+    ) {
         let mut is_stopping = false;
         loop {
             let first = tokio::select! {
@@ -193,7 +197,12 @@ impl Worker {
                 waiting.executing = true;
             }
             numbers.push(submitted.number);
-            match decide(&self.state, submitted.command, (self.now_ms)(), &mut self.ids) {
+            match decide(
+                &self.state,
+                submitted.command,
+                (self.now_ms)(),
+                &mut self.ids,
+            ) {
                 Err(refused) => {
                     // The asker may have gone away; then nobody has to know.
                     let _ = submitted.answer.send(Err(refused));
@@ -277,7 +286,12 @@ impl Worker {
     async fn follow(&mut self) {
         let AppliedState { reports } = self.applier.apply(&Arc::new(self.state.clone())).await;
         if !reports.is_empty() {
-            match decide(&self.state, Command::ReportShards(reports), (self.now_ms)(), &mut self.ids) {
+            match decide(
+                &self.state,
+                Command::ReportShards(reports),
+                (self.now_ms)(),
+                &mut self.ids,
+            ) {
                 Ok(events) => self.advance(&events),
                 Err(refused) => error!(error = %refused, "a report of shards was refused"),
             }
@@ -290,7 +304,11 @@ impl Worker {
 impl Masters for SingleMaster {
     async fn submit(&self, command: Command) -> Result<Arc<ClusterState>, CommandError> {
         let gone = || {
-            StateError::new(503, "cluster_manager_not_discovered_exception", "the cluster manager is stopping")
+            StateError::new(
+                503,
+                "cluster_manager_not_discovered_exception",
+                "the cluster manager is stopping",
+            )
         };
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         self.waiting.lock().insert(
@@ -346,8 +364,8 @@ impl Masters for SingleMaster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::master::testing::{create, node};
     use crate::master::ShardReport;
+    use crate::master::testing::{create, node};
     use quidditch_engine::directory::ram::RamDirectory;
 
     /// Starts every copy at once.
@@ -393,7 +411,10 @@ mod tests {
         let master = open(&directory).await;
         let uuid = master.state().cluster_uuid.clone();
         let state = master.submit(create("a")).await.unwrap();
-        assert_eq!(state.routing.primary("a", 0).unwrap().state, crate::cluster::ShardState::Started);
+        assert_eq!(
+            state.routing.primary("a", 0).unwrap().state,
+            crate::cluster::ShardState::Started
+        );
         let refused = master.submit(create("a")).await.unwrap_err();
         assert_eq!(refused.kind, "resource_already_exists_exception");
         assert_eq!(master.state().version, state.version);
@@ -404,7 +425,10 @@ mod tests {
         let again = master.state();
         assert_eq!(again.cluster_uuid, uuid);
         assert_eq!(again.indices["a"].uuid, state.indices["a"].uuid);
-        assert_eq!(again.routing.primary("a", 0).unwrap().state, crate::cluster::ShardState::Started);
+        assert_eq!(
+            again.routing.primary("a", 0).unwrap().state,
+            crate::cluster::ShardState::Started
+        );
         master.close().await;
     }
 }

@@ -117,7 +117,11 @@ fn add(composed: &mut Composed, body: &TemplateBody) {
 /// A mapping over another one; the later wins.
 ///
 /// * `by_parameter`: parameters of one field mix (older templates); else a field is replaced as a whole.
-pub(super) fn merge_mappings(base: Value, later: Value, by_parameter: bool) -> Result<Value, CommandError> {
+pub(super) fn merge_mappings(
+    base: Value,
+    later: Value,
+    by_parameter: bool,
+) -> Result<Value, CommandError> {
     if !later.is_object() {
         // The engine refuses it, in its own words.
         return Ok(later);
@@ -138,7 +142,9 @@ fn merge(base: Value, later: Value, by_parameter: bool) -> Value {
             ("dynamic_templates", Some(Value::Array(known)), Value::Array(value)) => {
                 Value::Array(merge_dynamic_templates(known, value))
             }
-            (_, Some(known @ Value::Object(_)), value @ Value::Object(_)) => deep_merge(known, value),
+            (_, Some(known @ Value::Object(_)), value @ Value::Object(_)) => {
+                deep_merge(known, value)
+            }
             (_, _, value) => value,
         };
         base.insert(key, merged);
@@ -146,12 +152,17 @@ fn merge(base: Value, later: Value, by_parameter: bool) -> Value {
     Value::Object(base)
 }
 
-fn merge_properties(mut base: Map<String, Value>, later: Map<String, Value>, by_parameter: bool) -> Map<String, Value> {
+fn merge_properties(
+    mut base: Map<String, Value>,
+    later: Map<String, Value>,
+    by_parameter: bool,
+) -> Map<String, Value> {
     for (field, value) in later {
         let known = base.remove(&field);
         let merged = match (known, value) {
             (Some(known @ Value::Object(_)), value @ Value::Object(_)) => {
-                let both_objects = known.get("properties").is_some() && value.get("properties").is_some();
+                let both_objects =
+                    known.get("properties").is_some() && value.get("properties").is_some();
                 if both_objects {
                     merge(known, value, by_parameter)
                 } else if by_parameter {
@@ -168,10 +179,13 @@ fn merge_properties(mut base: Map<String, Value>, later: Map<String, Value>, by_
 }
 
 fn merge_dynamic_templates(base: Vec<Value>, later: Vec<Value>) -> Vec<Value> {
-    let name = |template: &Value| -> Option<String> { template.as_object()?.keys().next().cloned() };
+    let name =
+        |template: &Value| -> Option<String> { template.as_object()?.keys().next().cloned() };
     let mut merged = Vec::new();
     for template in base {
-        let replaced = later.iter().any(|other| name(other).is_some() && name(other) == name(&template));
+        let replaced = later
+            .iter()
+            .any(|other| name(other).is_some() && name(other) == name(&template));
         if !replaced {
             merged.push(template);
         }
@@ -202,9 +216,15 @@ pub(super) fn put_index_template(
     create: bool,
 ) -> Result<Vec<Event>, CommandError> {
     if create && state.index_templates.contains_key(&name) {
-        return Err(StateError::illegal_argument(format!("index template [{name}] already exists")));
+        return Err(StateError::illegal_argument(format!(
+            "index template [{name}] already exists"
+        )));
     }
-    validate(&name, Some(&template.index_patterns), template.template.as_ref())?;
+    validate(
+        &name,
+        Some(&template.index_patterns),
+        template.template.as_ref(),
+    )?;
     let mut missing: Vec<&str> = Vec::new();
     for component in &template.composed_of {
         if !state.component_templates.contains_key(component) {
@@ -214,7 +234,10 @@ pub(super) fn put_index_template(
     if !missing.is_empty() {
         return Err(invalid(
             &name,
-            &format!("index template [{name}] specifies component templates [{}] that do not exist", missing.join(", ")),
+            &format!(
+                "index template [{name}] specifies component templates [{}] that do not exist",
+                missing.join(", ")
+            ),
         ));
     }
     if template.priority.is_some_and(|priority| priority < 0) {
@@ -229,17 +252,23 @@ pub(super) fn put_index_template(
 }
 
 /// No two composable templates of one priority may be for the same index.
-fn check_overlap(state: &ClusterState, name: &str, template: &IndexTemplate) -> Result<(), CommandError> {
+fn check_overlap(
+    state: &ClusterState,
+    name: &str,
+    template: &IndexTemplate,
+) -> Result<(), CommandError> {
     let priority = template.priority.unwrap_or(0);
     let mut overlapping: Vec<(&str, &[String])> = Vec::new();
     for (other_name, other) in &state.index_templates {
         if other_name == name || other.priority.unwrap_or(0) != priority {
             continue;
         }
-        let overlaps = other
-            .index_patterns
-            .iter()
-            .any(|theirs| template.index_patterns.iter().any(|ours| patterns_meet(ours, theirs)));
+        let overlaps = other.index_patterns.iter().any(|theirs| {
+            template
+                .index_patterns
+                .iter()
+                .any(|ours| patterns_meet(ours, theirs))
+        });
         if overlaps {
             overlapping.push((other_name, &other.index_patterns));
         }
@@ -276,7 +305,9 @@ fn patterns_meet(a: &str, b: &str) -> bool {
         for j in 0..b.len() {
             let right = b[j];
             next[j + 1] = if left == '*' || right == '*' {
-                reach[j + 1] && (left == '*' || right == '*') || next[j] && (left == '*' || right == '*') || reach[j]
+                reach[j + 1] && (left == '*' || right == '*')
+                    || next[j] && (left == '*' || right == '*')
+                    || reach[j]
             } else {
                 reach[j] && left == right
             };
@@ -294,7 +325,9 @@ pub(super) fn put_component_template(
     create: bool,
 ) -> Result<Vec<Event>, CommandError> {
     if create && state.component_templates.contains_key(&name) {
-        return Err(StateError::illegal_argument(format!("component template [{name}] already exists")));
+        return Err(StateError::illegal_argument(format!(
+            "component template [{name}] already exists"
+        )));
     }
     validate(&name, None, Some(&template.template))?;
     let mut alone = Composed {
@@ -305,7 +338,9 @@ pub(super) fn put_component_template(
     check_composed(&name, &alone)?;
     // What is composed of it has to stay sound.
     let mut after = state.clone();
-    after.component_templates.insert(name.clone(), Arc::new(template.clone()));
+    after
+        .component_templates
+        .insert(name.clone(), Arc::new(template.clone()));
     for (user, index_template) in &state.index_templates {
         if index_template.composed_of.contains(&name) {
             check_composed(user, &compose(&after, index_template)).map_err(|cause| {
@@ -330,7 +365,9 @@ pub(super) fn put_legacy_template(
     create: bool,
 ) -> Result<Vec<Event>, CommandError> {
     if create && state.legacy_templates.contains_key(&name) {
-        return Err(StateError::illegal_argument(format!("index_template [{name}] already exists")));
+        return Err(StateError::illegal_argument(format!(
+            "index_template [{name}] already exists"
+        )));
     }
     validate(&name, Some(&template.index_patterns), Some(&template.body))?;
     let mut alone = Composed {
@@ -360,10 +397,19 @@ fn invalid(name: &str, why: &str) -> CommandError {
 }
 
 /// Checks name, patterns and settings of a template, in the reference's words.
-fn validate(name: &str, patterns: Option<&[String]>, body: Option<&TemplateBody>) -> Result<(), CommandError> {
+fn validate(
+    name: &str,
+    patterns: Option<&[String]>,
+    body: Option<&TemplateBody>,
+) -> Result<(), CommandError> {
     const FORBIDDEN: [char; 9] = ['\\', '/', '?', '"', '<', '>', '|', ' ', ','];
     let mut errors: Vec<String> = Vec::new();
-    for (sign, word) in [(' ', "a space"), (',', "a ','"), ('#', "a '#'"), ('*', "a '*'")] {
+    for (sign, word) in [
+        (' ', "a space"),
+        (',', "a ','"),
+        ('#', "a '#'"),
+        ('*', "a '*'"),
+    ] {
         if name.contains(sign) {
             errors.push(format!("name must not contain {word}"));
         }
@@ -375,9 +421,16 @@ fn validate(name: &str, patterns: Option<&[String]>, body: Option<&TemplateBody>
         errors.push("name must be lower cased".to_owned());
     }
     for pattern in patterns.unwrap_or_default() {
-        for (sign, word) in [(' ', "a space"), (',', "a ','"), ('#', "a '#'"), (':', "a ':'")] {
+        for (sign, word) in [
+            (' ', "a space"),
+            (',', "a ','"),
+            ('#', "a '#'"),
+            (':', "a ':'"),
+        ] {
             if pattern.contains(sign) {
-                errors.push(format!("index_patterns [{pattern}] must not contain {word}"));
+                errors.push(format!(
+                    "index_patterns [{pattern}] must not contain {word}"
+                ));
             }
         }
         if pattern.starts_with('_') {
@@ -397,26 +450,45 @@ fn validate(name: &str, patterns: Option<&[String]>, body: Option<&TemplateBody>
     if !errors.is_empty() {
         return Err(invalid(name, &validation_failed(&errors).reason));
     }
-    for alias in body.and_then(|body| body.aliases.as_ref()).iter().flat_map(|aliases| aliases.keys()) {
+    for alias in body
+        .and_then(|body| body.aliases.as_ref())
+        .iter()
+        .flat_map(|aliases| aliases.keys())
+    {
         validate_alias_name(&alias.replace("{index}", "index"))?;
     }
     Ok(())
 }
 
 /// Decides on removing composable templates.
-pub(super) fn delete_index_templates(state: &ClusterState, name: &str) -> Result<Vec<Event>, CommandError> {
+pub(super) fn delete_index_templates(
+    state: &ClusterState,
+    name: &str,
+) -> Result<Vec<Event>, CommandError> {
     let names = chosen(state.index_templates.keys(), name)?;
-    Ok(names.into_iter().map(|name| Event::IndexTemplateRemoved { name }).collect())
+    Ok(names
+        .into_iter()
+        .map(|name| Event::IndexTemplateRemoved { name })
+        .collect())
 }
 
 /// Decides on removing templates of the older kind.
-pub(super) fn delete_legacy_templates(state: &ClusterState, name: &str) -> Result<Vec<Event>, CommandError> {
+pub(super) fn delete_legacy_templates(
+    state: &ClusterState,
+    name: &str,
+) -> Result<Vec<Event>, CommandError> {
     let names = chosen(state.legacy_templates.keys(), name)?;
-    Ok(names.into_iter().map(|name| Event::LegacyTemplateRemoved { name }).collect())
+    Ok(names
+        .into_iter()
+        .map(|name| Event::LegacyTemplateRemoved { name })
+        .collect())
 }
 
 /// Decides on removing component templates.
-pub(super) fn delete_component_templates(state: &ClusterState, name: &str) -> Result<Vec<Event>, CommandError> {
+pub(super) fn delete_component_templates(
+    state: &ClusterState,
+    name: &str,
+) -> Result<Vec<Event>, CommandError> {
     let names = chosen(state.component_templates.keys(), name)?;
     let mut users: Vec<&str> = Vec::new();
     let mut used: Vec<&str> = Vec::new();
@@ -439,12 +511,21 @@ pub(super) fn delete_component_templates(state: &ClusterState, name: &str) -> Re
             users.join(", ")
         )));
     }
-    Ok(names.into_iter().map(|name| Event::ComponentTemplateRemoved { name }).collect())
+    Ok(names
+        .into_iter()
+        .map(|name| Event::ComponentTemplateRemoved { name })
+        .collect())
 }
 
 /// Names that a name or pattern chooses; a pattern may choose none.
-fn chosen<'a>(names: impl Iterator<Item = &'a String>, wanted: &str) -> Result<Vec<String>, CommandError> {
-    let found: Vec<String> = names.filter(|name| matches_pattern(wanted, name)).cloned().collect();
+fn chosen<'a>(
+    names: impl Iterator<Item = &'a String>,
+    wanted: &str,
+) -> Result<Vec<String>, CommandError> {
+    let found: Vec<String> = names
+        .filter(|name| matches_pattern(wanted, name))
+        .cloned()
+        .collect();
     if found.is_empty() && wanted != "*" {
         return Err(StateError::new(
             404,
@@ -485,6 +566,9 @@ mod tests {
             json!({"properties": {"a": {"type": "keyword"}, "o": {"properties": {"x": {"type": "long"}, "y": {"type": "ip"}}}}, "dynamic": false})
         );
         let mixed = merge(base, later, true);
-        assert_eq!(mixed["properties"]["a"], json!({"store": true, "type": "keyword"}));
+        assert_eq!(
+            mixed["properties"]["a"],
+            json!({"store": true, "type": "keyword"})
+        );
     }
 }

@@ -53,7 +53,9 @@ impl Cluster {
             state: ClusterState::empty("c", "u", NodeId("n".to_owned())),
             ids: Counting::default(),
         };
-        cluster.run(Command::JoinNode(node("n"))).expect("a node may join");
+        cluster
+            .run(Command::JoinNode(node("n")))
+            .expect("a node may join");
         cluster
     }
 
