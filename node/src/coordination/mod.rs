@@ -1,4 +1,14 @@
 //! Coordination: reads requests, asks the shards that hold the data, merges their answers.
 
 pub mod dsl;
+pub mod failures;
+pub mod fan_out;
+pub mod fetch;
+pub mod pit;
+pub mod reduce;
 pub mod rest;
+pub mod route;
+pub mod scroll;
+pub mod search;
+pub mod search_response;
+pub mod searcher;

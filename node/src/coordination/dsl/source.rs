@@ -1,5 +1,8 @@
 //! `_source`: whether and which parts of the document's source an answer shows.
 
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
 use super::{Json, ParseError};
 
 /// What `_source` asks for.
@@ -59,6 +62,108 @@ impl FetchSource {
         source.includes = patterns(value)?;
         Ok(source)
     }
+
+    /// The part of a source to show. `None` if none is to be shown, or the text is no JSON.
+    pub fn apply(&self, source: &[u8]) -> Option<Box<RawValue>> {
+        if !self.enabled {
+            return None;
+        }
+        if self.includes.is_empty() && self.excludes.is_empty() {
+            let text = std::str::from_utf8(source).ok()?;
+            return serde_json::from_str(text).ok();
+        }
+        let value: Value = serde_json::from_slice(source).ok()?;
+        let Value::Object(members) = &value else {
+            return None;
+        };
+        let filtered = self.filter(members, "", self.includes.is_empty());
+        serde_json::value::to_raw_value(&filtered).ok()
+    }
+
+    /// Keeps members that are included and not excluded.
+    ///
+    /// * `path`: of the object, with a dot at its end unless it is the root.
+    /// * `included`: whether the whole object is.
+    fn filter(
+        &self,
+        members: &Map<String, Value>,
+        path: &str,
+        included: bool,
+    ) -> Map<String, Value> {
+        let mut kept = Map::new();
+        for (key, value) in members {
+            let here = format!("{path}{key}");
+            if self.excludes.iter().any(|pattern| glob(pattern, &here)) {
+                continue;
+            }
+            let included = included || self.includes.iter().any(|pattern| glob(pattern, &here));
+            match value {
+                Value::Object(inner) => {
+                    let inner = self.filter(inner, &format!("{here}."), included);
+                    if included || !inner.is_empty() {
+                        kept.insert(key.clone(), Value::Object(inner));
+                    }
+                }
+                Value::Array(items) => {
+                    let items = self.filter_list(items, &here, included);
+                    if included || !items.is_empty() {
+                        kept.insert(key.clone(), Value::Array(items));
+                    }
+                }
+                _ if included => {
+                    kept.insert(key.clone(), value.clone());
+                }
+                _ => {}
+            }
+        }
+        kept
+    }
+
+    fn filter_list(&self, items: &[Value], path: &str, included: bool) -> Vec<Value> {
+        let mut kept = Vec::new();
+        for item in items {
+            match item {
+                Value::Object(inner) => {
+                    let inner = self.filter(inner, &format!("{path}."), included);
+                    if included || !inner.is_empty() {
+                        kept.push(Value::Object(inner));
+                    }
+                }
+                Value::Array(inner) => {
+                    let inner = self.filter_list(inner, path, included);
+                    if included || !inner.is_empty() {
+                        kept.push(Value::Array(inner));
+                    }
+                }
+                _ if included => kept.push(item.clone()),
+                _ => {}
+            }
+        }
+        kept
+    }
+}
+
+/// Whether a path is matched by a pattern in which `*` stands for any text, dots too; without recursion.
+fn glob(pattern: &str, path: &str) -> bool {
+    let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    while t < path.len() {
+        if pattern.get(p) == Some(&b'*') {
+            back = Some((p, t));
+            p += 1;
+        } else if pattern.get(p) == Some(&path[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((star, from)) = back {
+            back = Some((star, from + 1));
+            p = star + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 fn patterns(value: &Json<'_>) -> Result<Vec<String>, ParseError> {
@@ -79,7 +184,7 @@ fn patterns(value: &Json<'_>) -> Result<Vec<String>, ParseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn parse(body: Value) -> Result<FetchSource, ParseError> {
         FetchSource::parse(&Json::root(&body))
@@ -97,5 +202,32 @@ mod tests {
         );
         assert!(parse(json!({"x": 1})).is_err());
         assert!(parse(json!(1)).is_err());
+    }
+
+    #[test]
+    fn keeps_what_is_included_and_not_excluded() {
+        let source =
+            br#"{"include":{"field1":"v1","field2":"v2"},"count":1,"list":[{"a":1},{"b":2}]}"#;
+        let check = |filter: Value, expected: Value| {
+            let shown = parse(filter).unwrap().apply(source).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Value>(shown.get()).unwrap(),
+                expected
+            );
+        };
+        check(
+            json!("include.field1"),
+            json!({"include": {"field1": "v1"}}),
+        );
+        check(
+            json!({"includes": "include", "excludes": "*.field2"}),
+            json!({"include": {"field1": "v1"}}),
+        );
+        check(
+            json!({"excludes": ["include", "list"]}),
+            json!({"count": 1}),
+        );
+        check(json!("list.a"), json!({"list": [{"a": 1}]}));
+        check(json!("c*"), json!({"count": 1}));
     }
 }

@@ -1,0 +1,26 @@
+//! Asks many shards at once, a bounded number at a time.
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+
+/// Runs the jobs, at most `at_once` of them together, and gives their results in the order of the jobs.
+///
+/// Dropping the returned future drops the jobs that run, and with them the work on the shards.
+pub async fn fan_out<'a, T: Send + 'a>(jobs: Vec<BoxFuture<'a, T>>, at_once: usize) -> Vec<T> {
+    futures::stream::iter(jobs)
+        .buffered(at_once.max(1))
+        .collect()
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn results_keep_the_order_of_the_jobs() {
+        let jobs = (0..5).map(|n| async move { n * n }.boxed()).collect();
+        assert_eq!(fan_out(jobs, 2).await, [0, 1, 4, 9, 16]);
+    }
+}

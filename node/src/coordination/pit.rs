@@ -1,0 +1,370 @@
+//! Points in time: readers of many shards that stay open under one id.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::Mutex;
+use quidditch_engine::query::Query;
+use quidditch_engine::search::Slice;
+use serde::{Deserialize, Serialize};
+
+use super::dsl::search_body::PitSpec;
+use super::failures::{ShardFailure, phase_failed};
+use super::rest::RestError;
+use super::rest::units::parse_time_value;
+use super::route::{Route, routes};
+use super::searcher::Searcher;
+use crate::cluster::index_metadata::IndexMetadata;
+use crate::cluster::resolve::{IndicesOptions, ResolvedIndex};
+use crate::cluster::state::ClusterState;
+use crate::data::search::ContextId;
+use crate::sys::clock::Clock;
+
+/// How many points in time may be open when nobody set `search.max_open_pit_context`.
+const MAX_OPEN_DEFAULT: usize = 300;
+
+/// The points in time that were made on this node.
+#[derive(Debug)]
+pub struct Pits {
+    clock: Arc<dyn Clock>,
+    open: Mutex<BTreeMap<String, OpenPit>>,
+}
+
+#[derive(Debug)]
+struct OpenPit {
+    creation_ms: i64,
+    keep_alive: Duration,
+    expires: Duration,
+}
+
+/// One point in time, as it is listed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PitInfo {
+    /// Its id.
+    pub pit_id: String,
+    /// When it was made, milliseconds since 1970.
+    pub creation_time: i64,
+    /// How long it lives without being used, in milliseconds.
+    pub keep_alive: u64,
+}
+
+/// What an id holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct PitId {
+    creation_ms: i64,
+    shards: Vec<PitShard>,
+    /// Alias filters by uuid of the index.
+    filters: BTreeMap<String, Query>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct PitShard {
+    index: String,
+    uuid: String,
+    shard: u32,
+    context: ContextId,
+}
+
+impl PitId {
+    fn encode(&self) -> Result<String, RestError> {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(self, &mut bytes)
+            .map_err(|error| RestError::internal(error.to_string()))?;
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn decode(text: &str) -> Result<PitId, RestError> {
+        let wrong = || RestError::illegal_argument(format!("invalid id: [{text}]"));
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
+        ciborium::from_reader(bytes.as_slice()).map_err(|_| wrong())
+    }
+}
+
+impl Pits {
+    /// None open.
+    pub fn new(clock: Arc<dyn Clock>) -> Pits {
+        Pits {
+            clock,
+            open: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    fn add(&self, id: &str, creation_ms: i64, keep_alive: Duration) {
+        let expires = self.clock.monotonic().saturating_add(keep_alive);
+        self.open.lock().insert(
+            id.to_owned(),
+            OpenPit {
+                creation_ms,
+                keep_alive,
+                expires,
+            },
+        );
+    }
+
+    fn touch(&self, id: &str, keep_alive: Option<Duration>) {
+        let now = self.clock.monotonic();
+        if let Some(pit) = self.open.lock().get_mut(id) {
+            if let Some(longer) = keep_alive {
+                pit.keep_alive = pit.keep_alive.max(longer);
+            }
+            pit.expires = pit.expires.max(now.saturating_add(pit.keep_alive));
+        }
+    }
+
+    /// Those that are open, by age.
+    pub fn list(&self) -> Vec<PitInfo> {
+        let now = self.clock.monotonic();
+        let mut open = self.open.lock();
+        open.retain(|_, pit| pit.expires > now);
+        let mut list: Vec<PitInfo> = open
+            .iter()
+            .map(|(id, pit)| PitInfo {
+                pit_id: id.clone(),
+                creation_time: pit.creation_ms,
+                keep_alive: super::search::millis(pit.keep_alive),
+            })
+            .collect();
+        list.sort_by_key(|pit| pit.creation_time);
+        list
+    }
+}
+
+/// A point in time just made.
+#[derive(Clone, Debug)]
+pub struct CreatedPit {
+    /// Its id.
+    pub id: String,
+    /// When, milliseconds since 1970.
+    pub creation_ms: i64,
+    /// How many shards it has.
+    pub total: usize,
+    /// Shards that could not be opened.
+    pub failures: Vec<ShardFailure>,
+}
+
+impl Searcher {
+    /// Opens readers of all shards of these indices.
+    pub async fn create_pit(
+        &self,
+        indices: &[String],
+        options: &IndicesOptions,
+        routing: Option<&str>,
+        preference: Option<&str>,
+        keep_alive: Duration,
+        allow_partial: bool,
+    ) -> Result<CreatedPit, RestError> {
+        let state = self.state();
+        check_keep_alive(&state, keep_alive, "point_in_time.max_keep_alive")?;
+        let most = state
+            .cluster_setting("search.max_open_pit_context")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(MAX_OPEN_DEFAULT);
+        if self.pits.list().len() >= most {
+            return Err(RestError::new(
+                429,
+                "rejected_execution_exception",
+                format!(
+                    "Trying to create too many Point In Time contexts. Must be less than or equal to: [{most}]. This \
+                     limit can be set by changing the [search.max_open_pit_context] setting."
+                ),
+            ));
+        }
+        let now_ms = self.clock.now_ms();
+        let names: Vec<&str> = indices.iter().map(String::as_str).collect();
+        let resolved = state.resolve_all(&names, options, now_ms)?;
+        let routes = routes(&resolved, routing, preference, None)?;
+        let mut pit = PitId {
+            creation_ms: now_ms,
+            shards: Vec::new(),
+            filters: BTreeMap::new(),
+        };
+        let mut failures = Vec::new();
+        for route in &routes {
+            match self.service.open_context(&route.target, keep_alive).await {
+                Ok(context) => {
+                    if let Some(filter) = &route.filter {
+                        pit.filters.insert(route.index.uuid.clone(), filter.clone());
+                    }
+                    pit.shards.push(PitShard {
+                        index: route.target.index.clone(),
+                        uuid: route.target.index_uuid.clone(),
+                        shard: route.target.shard,
+                        context,
+                    });
+                }
+                Err(error) => failures.push(ShardFailure::new(route, error)),
+            }
+        }
+        if !failures.is_empty() && (!allow_partial || failures.len() == routes.len()) {
+            for shard in &pit.shards {
+                self.service
+                    .free_context(&shard.target(), shard.context.clone())
+                    .await;
+            }
+            return Err(phase_failed(
+                "create_pit",
+                "all shards failed",
+                &failures,
+                &self.node_id,
+            ));
+        }
+        let id = pit.encode()?;
+        self.pits.add(&id, now_ms, keep_alive);
+        Ok(CreatedPit {
+            id,
+            creation_ms: now_ms,
+            total: routes.len(),
+            failures,
+        })
+    }
+
+    /// Closes a point in time; false if it was closed already.
+    pub async fn delete_pit(&self, id: &str) -> Result<bool, RestError> {
+        let pit = PitId::decode(id)?;
+        self.pits.open.lock().remove(id);
+        let mut freed = false;
+        for shard in &pit.shards {
+            freed |= self
+                .service
+                .free_context(&shard.target(), shard.context.clone())
+                .await;
+        }
+        Ok(freed)
+    }
+
+    /// The shards of a point in time, whose life is prolonged by being used.
+    pub fn pit_routes(
+        &self,
+        state: &ClusterState,
+        spec: &PitSpec,
+        slice: Option<&Slice>,
+    ) -> Result<Vec<Route>, RestError> {
+        let pit = PitId::decode(&spec.id)?;
+        let keep_alive = match &spec.keep_alive {
+            Some(text) => parse_time_value(text, "keep_alive")?,
+            None => None,
+        };
+        if let Some(time) = keep_alive {
+            check_keep_alive(state, time, "point_in_time.max_keep_alive")?;
+        }
+        self.pits.touch(&spec.id, keep_alive);
+        let mut found = Vec::new();
+        let mut by_index: BTreeMap<&str, Vec<&PitShard>> = BTreeMap::new();
+        for shard in &pit.shards {
+            by_index.entry(&shard.index).or_default().push(shard);
+        }
+        for (name, shards) in by_index {
+            let Some(index) = shards
+                .first()
+                .and_then(|shard| state.index_by_uuid(&shard.uuid))
+            else {
+                return Err(RestError::index_not_found(name));
+            };
+            found.extend(index_routes(index, &shards, &pit, slice)?);
+        }
+        Ok(found)
+    }
+}
+
+/// The shards of one index of a point in time, or the part of them that a slice takes.
+fn index_routes(
+    index: &Arc<IndexMetadata>,
+    shards: &[&PitShard],
+    pit: &PitId,
+    slice: Option<&Slice>,
+) -> Result<Vec<Route>, RestError> {
+    let resolved = ResolvedIndex {
+        metadata: index.clone(),
+        filters: None,
+        search_routing: None,
+    };
+    let wanted: Vec<String> = shards.iter().map(|shard| shard.shard.to_string()).collect();
+    let only = format!("_shards:{}", wanted.join(","));
+    let mut found = routes(&[resolved], None, Some(&only), slice)?;
+    for route in &mut found {
+        route.filter = pit.filters.get(&index.uuid).cloned();
+        route.context = shards
+            .iter()
+            .find(|shard| shard.shard == route.target.shard)
+            .map(|shard| shard.context.clone());
+    }
+    Ok(found)
+}
+
+impl PitShard {
+    fn target(&self) -> crate::data::service::ShardTarget {
+        crate::data::service::ShardTarget {
+            index: self.index.clone(),
+            index_uuid: self.uuid.clone(),
+            shard: self.shard,
+        }
+    }
+}
+
+/// Refuses a life longer than a cluster setting allows (24 hours when nobody set it).
+pub fn check_keep_alive(
+    state: &ClusterState,
+    keep_alive: Duration,
+    setting: &str,
+) -> Result<(), RestError> {
+    let most = match state.cluster_setting(setting) {
+        Some(text) => parse_time_value(text, setting)?,
+        None => Some(Duration::from_secs(24 * 3600)),
+    };
+    match most {
+        Some(most) if keep_alive > most => Err(RestError::illegal_argument(format!(
+            "Keep alive for request ({}) is too large. It must be less than ({}). This limit can be set by changing \
+             the [{setting}] cluster level setting.",
+            show(keep_alive),
+            show(most)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A time as users write it: the largest unit that leaves a whole number.
+fn show(time: Duration) -> String {
+    let ms = time.as_millis();
+    for (unit, size) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1000),
+    ] {
+        if ms >= size && ms.is_multiple_of(size) {
+            return format!("{}{unit}", ms / size);
+        }
+    }
+    format!("{ms}ms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_read_back() {
+        let pit = PitId {
+            creation_ms: 7,
+            shards: vec![PitShard {
+                index: "a".into(),
+                uuid: "u".into(),
+                shard: 1,
+                context: ContextId { session: 2, id: 3 },
+            }],
+            filters: BTreeMap::from([("u".to_owned(), Query::match_all())]),
+        };
+        assert_eq!(PitId::decode(&pit.encode().unwrap()).unwrap(), pit);
+        assert!(PitId::decode("zzz!").is_err());
+        assert!(PitId::decode("AAAA").is_err());
+    }
+
+    #[test]
+    fn times_are_shown_in_the_largest_unit() {
+        assert_eq!(show(Duration::from_secs(86_400)), "1d");
+        assert_eq!(show(Duration::from_millis(1500)), "1500ms");
+    }
+}

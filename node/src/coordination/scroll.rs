@@ -1,0 +1,462 @@
+//! Scrolls: a search whose hits are read page by page, from readers that stay open.
+//!
+//! The order of a scroll ends with `_shard_doc`, so that every hit has a place of its own and a shard can be asked for
+//! "what comes after this hit". Hits that a shard gave and no page has shown yet wait in a queue; a shard is asked again
+//! when its queue is empty.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::Mutex;
+use quidditch_engine::query::Query;
+use quidditch_engine::search::{
+    HitCount, SearchRequest, ShardHit, SortKey, SortValue, TrackTotalHits,
+};
+
+use super::dsl::sort::sort_key;
+use super::failures::{ShardFailure, phase_failed};
+use super::fetch::{FetchPhase, FetchSpec, fetch, has_names};
+use super::pit::check_keep_alive;
+use super::reduce::{MergedHit, check_order, reduce};
+use super::rest::RestError;
+use super::route::Route;
+use super::search::{Queried, SearchInput, limits_of, millis, reduce_error, timeout_of};
+use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
+use super::searcher::Searcher;
+use crate::cluster::state::ClusterState;
+use crate::data::search::{ContextId, SearchLimits, ShardQuery, ShardSearchError};
+use crate::sys::clock::Clock;
+use crate::sys::rng;
+
+/// How many scrolls may be open when nobody set `search.max_open_scroll_context`.
+const MAX_OPEN_DEFAULT: usize = 500;
+
+/// The scrolls that began on this node.
+pub struct Scrolls {
+    clock: Arc<dyn Clock>,
+    open: Mutex<HashMap<String, OpenScroll>>,
+}
+
+struct OpenScroll {
+    expires: Duration,
+    scroll: Arc<tokio::sync::Mutex<Scroll>>,
+    shards: Vec<(Route, ContextId)>,
+}
+
+/// Where a scroll stands.
+struct Scroll {
+    routes: Vec<Route>,
+    contexts: Vec<Option<ContextId>>,
+    limits: Vec<SearchLimits>,
+    request: SearchRequest,
+    /// The keys that the user gave; hits show their values.
+    keys: Vec<SortKey>,
+    spec: FetchSpec,
+    named: Vec<Query>,
+    size: usize,
+    at_once: usize,
+    keep_alive: Duration,
+    queues: Vec<ShardQueue>,
+    total: Option<HitCount>,
+    max_score: Option<f32>,
+    typed_keys: bool,
+}
+
+/// What a shard gave and no page has shown.
+#[derive(Clone, Debug, Default)]
+struct ShardQueue {
+    hits: VecDeque<ShardHit>,
+    /// Sort values of the last hit it gave.
+    last: Option<Vec<SortValue>>,
+    /// It has no more.
+    done: bool,
+}
+
+impl Scrolls {
+    /// None open.
+    pub fn new(clock: Arc<dyn Clock>) -> Scrolls {
+        Scrolls {
+            clock,
+            open: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn expire(&self) {
+        let now = self.clock.monotonic();
+        self.open.lock().retain(|_, scroll| scroll.expires > now);
+    }
+}
+
+/// Every id starts with this, so that other texts are told from old ids.
+const ID_PREFIX: &[u8] = b"qscroll1";
+
+fn new_id() -> String {
+    let mut bytes = [0u8; 32];
+    rng::fill(&mut bytes);
+    bytes[..ID_PREFIX.len()].copy_from_slice(ID_PREFIX);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Refuses texts that were never an id.
+fn check_id(id: &str) -> Result<(), RestError> {
+    let decoded = URL_SAFE_NO_PAD.decode(id).ok();
+    if decoded.is_some_and(|bytes| bytes.starts_with(ID_PREFIX) && bytes.len() == 32) {
+        return Ok(());
+    }
+    Err(RestError::illegal_argument("Cannot parse scroll id"))
+}
+
+/// 404 as OpenSearch answers it: no shard knows the scroll.
+fn missing(id: u64) -> RestError {
+    let cause = super::failures::context_missing(id);
+    RestError::new(404, "search_phase_execution_exception", "all shards failed")
+        .with("phase", "query")
+        .with("grouped", true)
+        .with(
+            "failed_shards",
+            serde_json::json!([{"shard": -1, "index": null, "reason": cause.cause_json(false)}]),
+        )
+        .with_root_causes(vec![cause.clone()])
+        .with_cause(cause)
+}
+
+impl Searcher {
+    /// Answers the search that begins a scroll: its first page.
+    pub async fn begin_scroll(
+        &self,
+        input: &SearchInput,
+        state: &ClusterState,
+        routes: Vec<Route>,
+        started: Duration,
+    ) -> Result<SearchAnswer, RestError> {
+        let keep_alive = input.scroll.unwrap_or_default();
+        check_keep_alive(state, keep_alive, "search.max_keep_alive")?;
+        self.scrolls.expire();
+        let most = state
+            .cluster_setting("search.max_open_scroll_context")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(MAX_OPEN_DEFAULT);
+        if self.scrolls.len() >= most {
+            return Err(RestError::new(
+                429,
+                "rejected_execution_exception",
+                format!(
+                    "Trying to create too many scroll contexts. Must be less than or equal to: [{most}]. This limit \
+                     can be set by changing the [search.max_open_scroll_context] setting."
+                ),
+            ));
+        }
+        let now_ms = self.clock.now_ms();
+        let mut request = input.request(now_ms);
+        if request.sort.is_empty() {
+            request.sort.push(SortKey::score());
+            request.track_scores = true;
+        }
+        request.sort.push(sort_key("_shard_doc"));
+        let timeout = timeout_of(input)?;
+        let limits: Vec<SearchLimits> = routes
+            .iter()
+            .map(|route| limits_of(state, &route.index, timeout))
+            .collect();
+        let queried = self
+            .query_phase(input, &request, &routes, &limits, Some(keep_alive))
+            .await;
+        let Queried { replies, failures } = self.check_failures(input, &routes, queried)?;
+        let size = input.body.size.unwrap_or(10) as usize;
+        let mut queues = Vec::new();
+        let mut contexts = Vec::new();
+        let mut results = Vec::new();
+        for reply in replies {
+            let Some(reply) = reply else {
+                queues.push(ShardQueue {
+                    done: true,
+                    ..ShardQueue::default()
+                });
+                contexts.push(None);
+                results.push(None);
+                continue;
+            };
+            let mut queue = ShardQueue::default();
+            queue.refill(reply.result.hits.clone(), size);
+            queues.push(queue);
+            contexts.push(reply.context);
+            results.push(Some(reply.result));
+        }
+        let reduced = match reduce(&request, results) {
+            Ok(reduced) => reduced,
+            Err(error) => {
+                self.free_all(&routes, &contexts, false).await;
+                return Err(reduce_error(error));
+            }
+        };
+        let mut answer = self.answer(input, &routes, &request, &reduced, failures, Vec::new())?;
+        if !input.body.sort.is_empty() && !input.body.track_scores.unwrap_or(false) {
+            let by_score = input.body.sort.iter().any(|key| *key == SortKey::score());
+            answer.max_score = answer.max_score.filter(|_| by_score);
+        }
+        let shards = routes
+            .iter()
+            .cloned()
+            .zip(&contexts)
+            .filter_map(|(route, id)| Some((route, id.clone()?)))
+            .collect();
+        // later pages look at hits alone
+        request.aggs = Vec::new();
+        request.track_total_hits = TrackTotalHits::No;
+        request.size = size;
+        let named = [Some(&request.query), request.post_filter.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|query| has_names(query))
+            .cloned()
+            .collect();
+        let mut scroll = Scroll {
+            routes,
+            contexts,
+            limits,
+            keys: input.body.sort.clone(),
+            spec: input.fetch_spec(),
+            named,
+            request,
+            size,
+            at_once: input.max_concurrent_shard_requests,
+            keep_alive,
+            queues,
+            total: answer.total,
+            max_score: answer.max_score,
+            typed_keys: input.render.typed_keys,
+        };
+        let (hits, _) = self.scroll_page(&mut scroll).await?;
+        answer.hits = hits;
+        let id = new_id();
+        let expires = self.clock.monotonic().saturating_add(keep_alive);
+        let open = OpenScroll {
+            expires,
+            scroll: Arc::new(tokio::sync::Mutex::new(scroll)),
+            shards,
+        };
+        self.scrolls.open.lock().insert(id.clone(), open);
+        answer.scroll_id = Some(id);
+        answer.took_ms = millis(self.clock.monotonic().saturating_sub(started));
+        Ok(answer)
+    }
+
+    /// The next page.
+    ///
+    /// * `keep_alive`: how long the scroll lives from now; `None`: as long as before.
+    pub async fn continue_scroll(
+        &self,
+        id: &str,
+        keep_alive: Option<Duration>,
+        total_as_int: bool,
+    ) -> Result<SearchAnswer, RestError> {
+        let started = self.clock.monotonic();
+        check_id(id)?;
+        if let Some(time) = keep_alive {
+            check_keep_alive(&self.state(), time, "search.max_keep_alive")?;
+        }
+        self.scrolls.expire();
+        let shared = match self.scrolls.open.lock().get(id) {
+            Some(open) => open.scroll.clone(),
+            None => return Err(missing(1)),
+        };
+        let mut scroll = shared.lock().await;
+        if let Some(time) = keep_alive {
+            scroll.keep_alive = time;
+        }
+        let (hits, failures) = self.scroll_page(&mut scroll).await?;
+        if !failures.is_empty() && failures.len() == scroll.routes.len() {
+            return Err(phase_failed(
+                "query",
+                "all shards failed",
+                &failures,
+                &self.node_id,
+            ));
+        }
+        if let Some(open) = self.scrolls.open.lock().get_mut(id) {
+            open.expires = self.clock.monotonic().saturating_add(scroll.keep_alive);
+        }
+        let shards = scroll.routes.len();
+        Ok(SearchAnswer {
+            scroll_id: Some(id.to_owned()),
+            took_ms: millis(self.clock.monotonic().saturating_sub(started)),
+            shards: ShardsJson {
+                total: shards,
+                successful: shards - failures.len(),
+                skipped: Some(0),
+                failed: failures.len(),
+                failures: super::failures::failures_json(&failures, &self.node_id),
+            },
+            total: scroll.total,
+            max_score: scroll.max_score,
+            hits,
+            render: RenderOptions {
+                typed_keys: scroll.typed_keys,
+                total_as_int,
+            },
+            ..SearchAnswer::default()
+        })
+    }
+
+    /// Ends scrolls; gives how many readers were closed. `_all` ends every one.
+    pub async fn clear_scrolls(&self, ids: &[String]) -> Result<usize, RestError> {
+        self.scrolls.expire();
+        let mut ended = Vec::new();
+        if ids.len() == 1 && ids[0] == "_all" {
+            ended.extend(self.scrolls.open.lock().drain().map(|(_, open)| open));
+        } else {
+            for id in ids {
+                check_id(id)?;
+            }
+            let mut open = self.scrolls.open.lock();
+            for id in ids {
+                ended.extend(open.remove(id));
+            }
+        }
+        let mut freed = 0;
+        for open in ended {
+            for (route, context) in open.shards {
+                freed += usize::from(self.service.free_context(&route.target, context).await);
+            }
+        }
+        Ok(freed)
+    }
+
+    async fn scroll_page(
+        &self,
+        scroll: &mut Scroll,
+    ) -> Result<(Vec<HitJson>, Vec<ShardFailure>), RestError> {
+        let mut failures = Vec::new();
+        let mut page: Vec<MergedHit> = Vec::new();
+        while page.len() < scroll.size {
+            self.refill(scroll, &mut failures).await;
+            let Some(shard) = scroll.best() else { break };
+            if let Some(hit) = scroll.queues[shard].hits.pop_front() {
+                page.push(MergedHit { shard, hit });
+            }
+        }
+        let phase = FetchPhase {
+            routes: &scroll.routes,
+            contexts: &scroll.contexts,
+            spec: &scroll.spec,
+            query: &scroll.request.query,
+            named: &scroll.named,
+            limits: &scroll.limits,
+            now_ms: scroll.request.now_ms,
+            release: false,
+            at_once: scroll.at_once,
+        };
+        let (fetched, fetch_failures) = fetch(self, &phase, &page).await;
+        failures.extend(fetch_failures);
+        let source = scroll.spec.shown_source();
+        let mut hits = Vec::new();
+        for (merged, document) in page.iter().zip(fetched) {
+            let Some(document) = document else { continue };
+            let parts = HitParts {
+                route: &scroll.routes[merged.shard],
+                merged,
+                keys: &scroll.keys,
+                source: source.as_ref(),
+                metadata: scroll.spec.shows_metadata(),
+                node: &self.node_id,
+            };
+            hits.push(HitJson::new(&parts, document));
+        }
+        Ok((hits, failures))
+    }
+
+    /// Asks the shards whose queues are empty for their next hits. A shard that fails is not asked again.
+    async fn refill(&self, scroll: &mut Scroll, failures: &mut Vec<ShardFailure>) {
+        for shard in 0..scroll.queues.len() {
+            let queue = &scroll.queues[shard];
+            if queue.done || !queue.hits.is_empty() {
+                continue;
+            }
+            let mut request = scroll.routes[shard].request(&scroll.request);
+            request.search_after = queue
+                .last
+                .as_ref()
+                .map(|values| values.iter().map(SortValue::to_value).collect());
+            let query = ShardQuery {
+                request,
+                limits: scroll.limits[shard].clone(),
+                context: scroll.contexts[shard].clone(),
+                keep_alive: Some(scroll.keep_alive),
+            };
+            let target = &scroll.routes[shard].target;
+            let answer = match &scroll.contexts[shard] {
+                Some(_) => self.service.query(target, query).await,
+                None => Err(ShardSearchError::ContextMissing {
+                    id: ContextId { session: 0, id: 0 },
+                }),
+            };
+            match answer {
+                Ok(reply) => scroll.queues[shard].refill(reply.result.hits, scroll.size),
+                Err(error) => {
+                    scroll.queues[shard].done = true;
+                    failures.push(ShardFailure::new(&scroll.routes[shard], error));
+                }
+            }
+        }
+    }
+}
+
+impl ShardQueue {
+    fn refill(&mut self, hits: Vec<ShardHit>, size: usize) {
+        self.done = hits.len() < size;
+        if let Some(last) = hits.last() {
+            self.last = Some(last.sort.clone());
+        }
+        self.hits = hits.into();
+    }
+}
+
+impl Scroll {
+    /// The shard whose next hit comes first.
+    fn best(&self) -> Option<usize> {
+        let mut best: Option<(usize, &ShardHit)> = None;
+        for (shard, queue) in self.queues.iter().enumerate() {
+            let Some(hit) = queue.hits.front() else {
+                continue;
+            };
+            let better = best.is_none_or(|(_, leader)| {
+                // the last key is the place itself, which says nothing between shards
+                check_order(
+                    &self.request.sort[..self.request.sort.len() - 1],
+                    hit,
+                    leader,
+                )
+                .is_lt()
+            });
+            if better {
+                best = Some((shard, hit));
+            }
+        }
+        best.map(|(shard, _)| shard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_told_from_other_texts() {
+        assert!(check_id(&new_id()).is_ok());
+        assert!(check_id("invalid_scroll_id").is_err());
+        assert_ne!(new_id(), new_id());
+    }
+}

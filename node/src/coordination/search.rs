@@ -1,0 +1,584 @@
+//! A search from its parsed request to its answer: routes, query phase, merge, fetch phase.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use quidditch_engine::aggs::{AggPartials, MAX_BUCKETS_DEFAULT};
+use quidditch_engine::query::Query;
+use quidditch_engine::search::{SearchError, SearchRequest, SortSource, TrackTotalHits};
+
+use super::dsl::aggs::render_aggs;
+use super::dsl::search_body::{SearchBody, TrackTotal};
+use super::failures::{ShardFailure, failures_json, phase_failed, reduce_failed};
+use super::fan_out::fan_out;
+use super::fetch::{FetchPhase, FetchSpec, fetch, has_names};
+use super::reduce::{ReduceError, Reduced, reduce, reduce_phases};
+use super::rest::RestError;
+use super::rest::units::parse_time_value;
+use super::route::{Route, boost_routes, routes};
+use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
+use super::searcher::Searcher;
+use crate::cluster::index_metadata::IndexMetadata;
+use crate::cluster::resolve::IndicesOptions;
+use crate::cluster::state::ClusterState;
+use crate::data::search::{ContextId, SearchLimits, ShardQuery, ShardQueryReply};
+
+/// How long a reader waits for the fetch that follows a query.
+const FETCH_KEEP_ALIVE: Duration = Duration::from_secs(300);
+
+/// One search, parsed.
+#[derive(Clone, Debug)]
+pub struct SearchInput {
+    /// Names of indices and aliases, patterns; empty: all.
+    pub indices: Vec<String>,
+    /// What the names may mean.
+    pub options: IndicesOptions,
+    /// The body, with what URL parameters added.
+    pub body: SearchBody,
+    /// Routing values, separated by commas.
+    pub routing: Option<String>,
+    /// Which copies to ask.
+    pub preference: Option<String>,
+    /// How long a scroll lives between two requests; `None`: no scroll.
+    pub scroll: Option<Duration>,
+    /// `request_cache`
+    pub request_cache: Option<bool>,
+    /// How many results are merged at once.
+    pub batched_reduce_size: usize,
+    /// How many shards work at once.
+    pub max_concurrent_shard_requests: usize,
+    /// Whether an answer may lack shards.
+    pub allow_partial: bool,
+    /// Whether term statistics of all shards are wanted.
+    pub dfs: bool,
+    /// When to give up as a whole.
+    pub cancel_after: Option<Duration>,
+    /// Whether to show how long each phase took.
+    pub phase_took: bool,
+    /// How the answer is written.
+    pub render: RenderOptions,
+}
+
+impl SearchInput {
+    /// A search of these indices with all defaults.
+    pub fn new(indices: Vec<String>, body: SearchBody) -> SearchInput {
+        SearchInput {
+            indices,
+            options: IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+            body,
+            routing: None,
+            preference: None,
+            scroll: None,
+            request_cache: None,
+            batched_reduce_size: 512,
+            max_concurrent_shard_requests: 5,
+            allow_partial: true,
+            dfs: false,
+            cancel_after: None,
+            phase_took: false,
+            render: RenderOptions::default(),
+        }
+    }
+
+    /// The mistakes that OpenSearch lists before it does anything.
+    fn validate(&self) -> Result<(), RestError> {
+        let body = &self.body;
+        let mut mistakes: Vec<&str> = Vec::new();
+        let scroll = self.scroll.is_some();
+        if scroll {
+            if !matches!(body.track_total_hits, None | Some(TrackTotal::Exact)) {
+                mistakes.push("disabling [track_total_hits] is not allowed in a scroll context");
+            }
+            if body.from.unwrap_or(0) > 0 {
+                mistakes.push("using [from] is not allowed in a scroll context");
+            }
+            if body.size == Some(0) {
+                mistakes.push("[size] cannot be [0] in a scroll context");
+            }
+            if self.request_cache == Some(true) {
+                mistakes.push("[request_cache] cannot be used in a scroll context");
+            }
+            if body.pit.is_some() {
+                mistakes.push("using [point in time] is not allowed in a scroll context");
+            }
+        }
+        if body.pit.is_some() {
+            if !self.indices.is_empty() {
+                mistakes.push(
+                    "[indices] cannot be used with point in time. Do not specify any index with point in time.",
+                );
+            }
+            if self.routing.is_some() {
+                mistakes.push("[routing] cannot be used with point in time");
+            }
+            if self.preference.is_some() {
+                mistakes.push("[preference] cannot be used with point in time");
+            }
+        }
+        let shard_docs = body
+            .sort
+            .iter()
+            .filter(|key| key.source == SortSource::ShardDoc)
+            .count();
+        if shard_docs > 0 && scroll {
+            mistakes.push("_shard_doc cannot be used with scroll. Use PIT + search_after instead.");
+        }
+        if shard_docs > 0 && body.pit.is_none() {
+            mistakes.push("_shard_doc is only supported with point-in-time (PIT). Add a PIT or remove _shard_doc.");
+        }
+        if shard_docs > 1 {
+            mistakes.push("duplicate _shard_doc sort detected. Specify it at most once.");
+        }
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        let mistakes: Vec<String> = mistakes.into_iter().map(str::to_owned).collect();
+        Err(RestError::validation(&mistakes))
+    }
+
+    /// The request for all shards.
+    pub fn request(&self, now_ms: i64) -> SearchRequest {
+        let body = &self.body;
+        let query = body.query.clone().unwrap_or_else(Query::match_all);
+        let mut sort = body.sort.clone();
+        // by score alone is the order of searches without a sort
+        if let [only] = sort.as_slice()
+            && *only == quidditch_engine::search::SortKey::score()
+        {
+            sort.clear();
+        }
+        SearchRequest {
+            post_filter: body.post_filter.clone(),
+            size: (body.from.unwrap_or(0) as usize)
+                .saturating_add(body.size.unwrap_or(10) as usize),
+            search_after: body.search_after.clone(),
+            track_scores: body.track_scores.unwrap_or(false),
+            track_total_hits: match body.track_total_hits {
+                _ if self.scroll.is_some() => TrackTotalHits::All,
+                None => TrackTotalHits::UpTo(10_000),
+                Some(TrackTotal::Exact) => TrackTotalHits::All,
+                Some(TrackTotal::Off) => TrackTotalHits::No,
+                Some(TrackTotal::UpTo(count)) => {
+                    TrackTotalHits::UpTo(u64::from(count.unsigned_abs()))
+                }
+            },
+            min_score: body.min_score,
+            terminate_after: body
+                .terminate_after
+                .filter(|count| *count > 0)
+                .map(|count| count as u64),
+            aggs: body.aggs.clone(),
+            now_ms,
+            sort,
+            ..SearchRequest::new(query)
+        }
+    }
+
+    /// What to show of hits.
+    pub fn fetch_spec(&self) -> FetchSpec {
+        let body = &self.body;
+        FetchSpec {
+            source: body.source.clone(),
+            stored_fields: body.stored_fields.clone(),
+            docvalue_fields: body.docvalue_fields.clone(),
+            fields: body.fields.clone(),
+            version: body.version.unwrap_or(false),
+            seq_no_primary_term: body.seq_no_primary_term.unwrap_or(false),
+            explain: body.explain.unwrap_or(false),
+        }
+    }
+}
+
+/// The limits that go with a search of one index.
+pub fn limits_of(
+    state: &ClusterState,
+    index: &IndexMetadata,
+    timeout: Option<Duration>,
+) -> SearchLimits {
+    let number = |key: &str| {
+        state
+            .cluster_setting(key)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    SearchLimits {
+        shard_count: index.number_of_shards,
+        timeout,
+        max_clause_count: number("indices.query.bool.max_clause_count").unwrap_or(1024) as usize,
+        allow_expensive_queries: state.cluster_setting("search.allow_expensive_queries")
+            != Some("false"),
+        max_buckets: number("search.max_buckets").unwrap_or(MAX_BUCKETS_DEFAULT),
+    }
+}
+
+/// What the settings of an index forbid, as the shard would say it.
+pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<(), SearchError> {
+    let settings = &index.schema.settings;
+    let body = &input.body;
+    let size = body.size.unwrap_or(10) as usize;
+    let from = body.from.unwrap_or(0) as usize;
+    let window = settings.max_result_window;
+    if input.scroll.is_some() && size > window {
+        return Err(SearchError::illegal(format!(
+            "Batch size is too large, size must be less than or equal to: [{window}] but was [{size}]. Scroll batch \
+             sizes cost as much memory as result windows so they are controlled by the [index.max_result_window] \
+             index level setting."
+        )));
+    }
+    if from + size > window {
+        return Err(SearchError::illegal(format!(
+            "Result window is too large, from + size must be less than or equal to: [{window}] but was [{}]. See the \
+             scroll api for a more efficient way to request large data sets. This limit can be set by changing the \
+             [index.max_result_window] index level setting.",
+            from + size
+        )));
+    }
+    let asked = body.docvalue_fields.len();
+    let allowed = settings.max_docvalue_fields_search;
+    if asked > allowed {
+        return Err(SearchError::illegal(format!(
+            "Trying to retrieve too many docvalue_fields. Must be less than or equal to: [{allowed}] but was \
+             [{asked}]. This limit can be set by changing the [index.max_docvalue_fields_search] index level setting."
+        )));
+    }
+    if let Some(slice) = &body.slice {
+        let allowed = settings.max_slices_per_scroll;
+        if slice.max as usize > allowed {
+            return Err(SearchError::illegal(format!(
+                "The number of slices [{}] is too large. It must be less than [{allowed}]. This limit can be set by \
+                 changing the [index.max_slices_per_scroll] index level setting.",
+                slice.max
+            )));
+        }
+    }
+    if body.search_after.is_some() && from > 0 {
+        return Err(SearchError::illegal(
+            "`from` parameter must be set to 0 when `search_after` is used.",
+        ));
+    }
+    if let Some(after) = &body.search_after {
+        let keys = body.sort.len();
+        if keys == 0 {
+            return Err(SearchError::illegal(
+                "Sort must contain at least one field.",
+            ));
+        }
+        if keys != after.len() {
+            return Err(SearchError::illegal(format!(
+                "search_after has {} value(s) but sort has {keys}.",
+                after.len()
+            )));
+        }
+    }
+    if body.slice.is_some() && input.scroll.is_none() && body.pit.is_none() {
+        return Err(SearchError::illegal(
+            "[slice] can only be used with [scroll] or [point-in-time] requests",
+        ));
+    }
+    if body.search_after.is_some() && input.scroll.is_some() {
+        return Err(SearchError::illegal(
+            "`search_after` cannot be used in a scroll context.",
+        ));
+    }
+    Ok(())
+}
+
+/// The query phase on all shards, in the order of the routes.
+pub struct Queried {
+    /// Answers by place; `None` where the shard failed.
+    pub replies: Vec<Option<ShardQueryReply>>,
+    /// The shards that failed.
+    pub failures: Vec<ShardFailure>,
+}
+
+impl Searcher {
+    /// Answers a search.
+    pub async fn search(&self, input: &SearchInput) -> Result<SearchAnswer, RestError> {
+        let work = self.search_within(input);
+        let Some(limit) = input.cancel_after else {
+            return work.await;
+        };
+        match tokio::time::timeout(limit, work).await {
+            Ok(answer) => answer,
+            Err(_) => Err(RestError::new(
+                500,
+                "task_cancelled_exception",
+                format!(
+                    "Cancellation timeout of [{}ms] is expired",
+                    limit.as_millis()
+                ),
+            )),
+        }
+    }
+
+    async fn search_within(&self, input: &SearchInput) -> Result<SearchAnswer, RestError> {
+        let started = self.clock.monotonic();
+        input.validate()?;
+        let spec = input.fetch_spec();
+        spec.check()?;
+        let state = self.state();
+        let now_ms = self.clock.now_ms();
+        let mut routes = match &input.body.pit {
+            Some(pit) => self.pit_routes(&state, pit, input.body.slice.as_ref())?,
+            None => {
+                let names: Vec<&str> = input.indices.iter().map(String::as_str).collect();
+                let indices = state.resolve_all(&names, &input.options, now_ms)?;
+                routes(
+                    &indices,
+                    input.routing.as_deref(),
+                    input.preference.as_deref(),
+                    input.body.slice.as_ref(),
+                )?
+            }
+        };
+        boost_routes(&mut routes, &input.body.indices_boost);
+        if input.dfs && routes.len() > 1 {
+            return Err(RestError::illegal_argument(format!(
+                "[search_type] [dfs_query_then_fetch] is not supported over [{}] shards, only over one",
+                routes.len()
+            )));
+        }
+        if input.scroll.is_some() {
+            return self.begin_scroll(input, &state, routes, started).await;
+        }
+        let request = input.request(now_ms);
+        let timeout = timeout_of(input)?;
+        let limits: Vec<SearchLimits> = routes
+            .iter()
+            .map(|route| limits_of(&state, &route.index, timeout))
+            .collect();
+        let keep = (input.body.size.unwrap_or(10) > 0).then_some(FETCH_KEEP_ALIVE);
+        let queried = self
+            .query_phase(input, &request, &routes, &limits, keep)
+            .await;
+        let queried_at = self.clock.monotonic();
+        let Queried { replies, failures } = self.check_failures(input, &routes, queried)?;
+        let mut contexts: Vec<Option<ContextId>> = Vec::with_capacity(routes.len());
+        let mut results = Vec::with_capacity(routes.len());
+        for reply in replies {
+            contexts.push(reply.as_ref().and_then(|reply| reply.context.clone()));
+            results.push(reply.map(|reply| reply.result));
+        }
+        let reduced = match reduce(&request, results) {
+            Ok(reduced) => reduced,
+            Err(error) => {
+                self.free_all(&routes, &contexts, input.body.pit.is_some())
+                    .await;
+                return Err(reduce_error(error));
+            }
+        };
+        let named: Vec<Query> = [Some(&request.query), request.post_filter.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|query| has_names(query))
+            .cloned()
+            .collect();
+        let from = input.body.from.unwrap_or(0) as usize;
+        let page: Vec<_> = reduced.hits.iter().skip(from).cloned().collect();
+        let phase = FetchPhase {
+            routes: &routes,
+            contexts: &contexts,
+            spec: &spec,
+            query: &request.query,
+            named: &named,
+            limits: &limits,
+            now_ms,
+            release: input.body.pit.is_none(),
+            at_once: input.max_concurrent_shard_requests,
+        };
+        let (fetched, fetch_failures) = fetch(self, &phase, &page).await;
+        let fetched_at = self.clock.monotonic();
+        let mut answer =
+            self.answer(input, &routes, &request, &reduced, failures, fetch_failures)?;
+        let source = spec.shown_source();
+        for (merged, document) in page.iter().zip(fetched) {
+            let Some(document) = document else { continue };
+            let parts = HitParts {
+                route: &routes[merged.shard],
+                merged,
+                keys: &input.body.sort,
+                source: source.as_ref(),
+                metadata: spec.shows_metadata(),
+                node: &self.node_id,
+            };
+            answer.hits.push(HitJson::new(&parts, document));
+        }
+        answer.pit_id = input.body.pit.as_ref().map(|pit| pit.id.clone());
+        answer.took_ms = millis(self.clock.monotonic().saturating_sub(started));
+        answer.phase_took = input.phase_took.then(|| {
+            (
+                millis(queried_at.saturating_sub(started)),
+                millis(fetched_at.saturating_sub(queried_at)),
+            )
+        });
+        Ok(answer)
+    }
+
+    /// Asks all shards, at most so many at once.
+    pub async fn query_phase(
+        &self,
+        input: &SearchInput,
+        request: &SearchRequest,
+        routes: &[Route],
+        limits: &[SearchLimits],
+        keep_alive: Option<Duration>,
+    ) -> Queried {
+        let mut jobs = Vec::new();
+        for (route, limits) in routes.iter().zip(limits) {
+            let query = ShardQuery {
+                request: route.request(request),
+                limits: limits.clone(),
+                context: route.context.clone(),
+                keep_alive,
+            };
+            jobs.push(
+                async move {
+                    check_index_limits(input, &route.index)?;
+                    self.service.query(&route.target, query).await
+                }
+                .boxed(),
+            );
+        }
+        let answers = fan_out(jobs, input.max_concurrent_shard_requests).await;
+        let mut queried = Queried {
+            replies: Vec::new(),
+            failures: Vec::new(),
+        };
+        for (route, answer) in routes.iter().zip(answers) {
+            match answer {
+                Ok(reply) => queried.replies.push(Some(reply)),
+                Err(error) => {
+                    queried.failures.push(ShardFailure::new(route, error));
+                    queried.replies.push(None);
+                }
+            }
+        }
+        queried
+    }
+
+    /// Fails the search if no shard answered, or if some did not and the answer must be whole.
+    pub fn check_failures(
+        &self,
+        input: &SearchInput,
+        routes: &[Route],
+        queried: Queried,
+    ) -> Result<Queried, RestError> {
+        if queried.failures.is_empty() {
+            return Ok(queried);
+        }
+        if queried.failures.len() == routes.len() {
+            return Err(phase_failed(
+                "query",
+                "all shards failed",
+                &queried.failures,
+                &self.node_id,
+            ));
+        }
+        if !input.allow_partial {
+            return Err(phase_failed(
+                "query",
+                "Partial shards failure",
+                &queried.failures,
+                &self.node_id,
+            ));
+        }
+        Ok(queried)
+    }
+
+    /// Closes readers that no fetch will close.
+    pub async fn free_all(&self, routes: &[Route], contexts: &[Option<ContextId>], keep: bool) {
+        if keep {
+            return;
+        }
+        for (route, context) in routes.iter().zip(contexts) {
+            if let Some(id) = context {
+                self.service.free_context(&route.target, id.clone()).await;
+            }
+        }
+    }
+
+    /// The answer but for its hits and times.
+    pub fn answer(
+        &self,
+        input: &SearchInput,
+        routes: &[Route],
+        request: &SearchRequest,
+        reduced: &Reduced,
+        mut failures: Vec<ShardFailure>,
+        fetch_failures: Vec<ShardFailure>,
+    ) -> Result<SearchAnswer, RestError> {
+        let aggregations = if request.aggs.is_empty() {
+            None
+        } else {
+            let partials = reduced
+                .aggs
+                .clone()
+                .unwrap_or_else(|| AggPartials::empty(&request.aggs));
+            let state = self.state();
+            let max_buckets = state
+                .cluster_setting("search.max_buckets")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(MAX_BUCKETS_DEFAULT);
+            let results = partials
+                .finish(&request.aggs, max_buckets)
+                .map_err(|error| reduce_failed(error.into()))?;
+            Some(render_aggs(&results, input.render.typed_keys))
+        };
+        if !fetch_failures.is_empty()
+            && (!input.allow_partial || fetch_failures.len() + failures.len() == routes.len())
+        {
+            return Err(phase_failed(
+                "fetch",
+                "Partial shards failure",
+                &fetch_failures,
+                &self.node_id,
+            ));
+        }
+        failures.extend(fetch_failures);
+        let scored = request.sort.is_empty()
+            || request.track_scores
+            || request
+                .sort
+                .iter()
+                .any(|key| key.source == SortSource::Score);
+        Ok(SearchAnswer {
+            timed_out: reduced.timed_out,
+            terminated_early: request.terminate_after.map(|_| reduced.terminated_early),
+            reduce_phases: reduce_phases(routes.len(), input.batched_reduce_size),
+            shards: ShardsJson {
+                total: routes.len(),
+                successful: routes.len() - failures.len(),
+                skipped: Some(0),
+                failed: failures.len(),
+                failures: failures_json(&failures, &self.node_id),
+            },
+            total: reduced.total,
+            max_score: reduced
+                .max_score
+                .filter(|score| scored && request.size > 0 && !score.is_nan()),
+            aggregations,
+            render: input.render,
+            ..SearchAnswer::default()
+        })
+    }
+}
+
+/// The body's `timeout`.
+pub fn timeout_of(input: &SearchInput) -> Result<Option<Duration>, RestError> {
+    match &input.body.timeout {
+        Some(text) => parse_time_value(text, "timeout"),
+        None => Ok(None),
+    }
+}
+
+/// The REST face of answers that do not go together.
+pub fn reduce_error(error: ReduceError) -> RestError {
+    match error {
+        ReduceError::Aggs(error) => reduce_failed(error.into()),
+        other => reduce_failed(RestError::illegal_argument(other.to_string())),
+    }
+}
+
+/// Whole milliseconds.
+pub fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
