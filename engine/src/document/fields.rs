@@ -5,6 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+/// Fields to add to a mapping, in the JSON form of a mapping update.
+pub type MappingUpdate = serde_json::Value;
+
 /// A document ready for a buffer.
 #[derive(Clone, Debug)]
 pub struct ParsedDocument {

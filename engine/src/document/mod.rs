@@ -5,7 +5,7 @@ mod fields;
 
 pub use error::DocumentError;
 pub use fields::{
-    ColumnKind, FieldSpec, IndexOptions, ParsedDocument, ParsedField, StoredValue, TermBuffer,
+    ColumnKind, FieldSpec, IndexOptions, MappingUpdate, ParsedDocument, ParsedField, StoredValue, TermBuffer,
     TermSpan,
 };
 

@@ -2,16 +2,34 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `operation` | what can be asked, and what is answered |
+//! | `handle` | the front door |
+//! | `operation`, `options`, `stats` | what can be asked, and what is answered |
 //! | `reader` | point-in-time views for searches |
-//! | `stats` | counters |
+//! | `inner` | the parts of an open shard and their locks |
+//! | `write`, `get` | the course of one operation, of one lookup |
+//! | `versions`, `checkpoints` | which operations are known, done, durable |
+//! | `commit`, `recover` | commit points; from them and the translog back to a shard |
+//! | `maintain`, `verify`, `report` | what is done now and then |
+//!
+//! Refresh, flush and merge are in [`writer`](crate::writer).
 
+mod checkpoints;
 mod clock;
+pub(crate) mod commit;
+mod counters;
+mod get;
 mod handle;
+pub(crate) mod inner;
+mod maintain;
 mod operation;
 mod options;
 mod reader;
+mod recover;
+mod report;
 mod stats;
+mod verify;
+pub(crate) mod versions;
+mod write;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use handle::Shard;
@@ -21,3 +39,5 @@ pub use operation::{
 pub use options::{OpenShardError, ShardError, ShardOptions, ShardParts};
 pub use reader::{SegmentSnapshot, ShardReader};
 pub use stats::{OperationStats, SegmentSummary, ShardStats, TranslogStats};
+
+use versions::BufferPlace;

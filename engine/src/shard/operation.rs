@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::document::{DocumentError, StoredValue};
+use crate::document::{DocumentError, MappingUpdate, StoredValue};
 use crate::ids::{PrimaryTerm, SeqNo};
 use crate::segment::ReadError;
 use crate::translog::{JournalError, Location};
@@ -110,7 +110,7 @@ pub enum WriteError {
     },
     /// The document brings fields that the mapping lacks: have them added, then ask again.
     #[error("the mapping must be updated first")]
-    MappingUpdate(serde_json::Value),
+    MappingUpdate(MappingUpdate),
     /// The mapping refuses the document.
     #[error(transparent)]
     Document(#[from] DocumentError),

@@ -227,6 +227,29 @@ impl Journal {
         Ok(directory.list()?.iter().any(|name| name == CHECKPOINT))
     }
 
+    /// The file in which a record stands.
+    pub fn file_name(location: Location) -> String {
+        file_name(location.generation)
+    }
+
+    /// Removes the journal of a directory, if there is one; other files stay.
+    pub fn remove(directory: &dyn Directory) -> Result<(), JournalError> {
+        let names = directory.list().map_err(JournalError::io(CHECKPOINT))?;
+        if names.iter().any(|name| name == CHECKPOINT) {
+            // First of all: without it the rest is no journal, whatever of it is left by a crash.
+            directory
+                .delete(CHECKPOINT)
+                .and_then(|()| directory.sync_names())
+                .map_err(JournalError::io(CHECKPOINT))?;
+        }
+        for name in names {
+            if name == CHECKPOINT_NEW || generation_of(&name).is_some() {
+                directory.delete(&name).map_err(JournalError::io(&name))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes an empty journal; leftovers of an unfinished creation are removed.
     pub fn create(directory: Arc<dyn Directory>) -> Result<Journal, JournalError> {
         let names = directory.list().map_err(JournalError::io(CHECKPOINT))?;

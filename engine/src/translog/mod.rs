@@ -2,5 +2,9 @@
 
 pub mod frame;
 pub mod journal;
+mod operation;
+mod store;
 
 pub use journal::{Journal, JournalError, Location};
+pub use operation::{Operation, OperationKind};
+pub use store::{Operations, Translog, TranslogSize};

@@ -1,0 +1,154 @@
+//! Which operations are done, and which are durable.
+//!
+//! Two counters that are never mixed: an operation is *processed* when buffer and version map know it, and
+//! *persisted* when its translog record is on the device.
+
+use std::collections::BTreeSet;
+
+use parking_lot::Mutex;
+
+use crate::ids::SeqNo;
+
+/// Gives out numbers and tracks them.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Highest number given out or seen.
+    max: i64,
+    processed: Contiguous,
+    persisted: Contiguous,
+    global: i64,
+}
+
+/// The end of a row of numbers without holes, and those beyond the first hole.
+#[derive(Debug)]
+struct Contiguous {
+    checkpoint: i64,
+    beyond: BTreeSet<i64>,
+}
+
+impl Contiguous {
+    fn new(checkpoint: i64) -> Contiguous {
+        Contiguous {
+            checkpoint,
+            beyond: BTreeSet::new(),
+        }
+    }
+
+    fn mark(&mut self, seq_no: i64) {
+        if seq_no <= self.checkpoint {
+            return;
+        }
+        if seq_no > self.checkpoint + 1 {
+            self.beyond.insert(seq_no);
+            return;
+        }
+        self.checkpoint = seq_no;
+        while self.beyond.first() == Some(&(self.checkpoint + 1)) {
+            self.beyond.pop_first();
+            self.checkpoint += 1;
+        }
+    }
+}
+
+impl Checkpoints {
+    /// Everything up to `local` is done and durable; numbers up to `max` were given out.
+    pub fn new(local: SeqNo, max: SeqNo) -> Checkpoints {
+        Checkpoints {
+            state: Mutex::new(State {
+                max: max.0.max(local.0),
+                processed: Contiguous::new(local.0),
+                persisted: Contiguous::new(local.0),
+                global: SeqNo::NONE.0,
+            }),
+        }
+    }
+
+    /// The next number.
+    pub fn next(&self) -> SeqNo {
+        let mut state = self.state.lock();
+        state.max += 1;
+        SeqNo(state.max)
+    }
+
+    /// Takes note of a number given out elsewhere.
+    pub fn advance_max(&self, seq_no: SeqNo) {
+        let mut state = self.state.lock();
+        state.max = state.max.max(seq_no.0);
+    }
+
+    pub fn mark_processed(&self, seq_no: SeqNo) {
+        self.state.lock().processed.mark(seq_no.0);
+    }
+
+    pub fn mark_persisted(&self, seq_nos: &[SeqNo]) {
+        let mut state = self.state.lock();
+        for seq_no in seq_nos {
+            state.persisted.mark(seq_no.0);
+        }
+    }
+
+    /// Highest number given out or seen.
+    pub fn max(&self) -> SeqNo {
+        SeqNo(self.state.lock().max)
+    }
+
+    pub fn processed(&self) -> SeqNo {
+        SeqNo(self.state.lock().processed.checkpoint)
+    }
+
+    pub fn persisted(&self) -> SeqNo {
+        SeqNo(self.state.lock().persisted.checkpoint)
+    }
+
+    /// Durable on every in-sync copy; while nobody says otherwise, this copy is the only one.
+    pub fn global(&self) -> SeqNo {
+        let state = self.state.lock();
+        SeqNo(state.global.max(SeqNo::NONE.0))
+    }
+
+    /// Raises the global checkpoint; it never goes back and never passes what is durable here.
+    pub fn advance_global(&self, seq_no: SeqNo) {
+        let mut state = self.state.lock();
+        let limit = seq_no.0.min(state.persisted.checkpoint);
+        state.global = state.global.max(limit);
+    }
+
+    /// Numbers up to the highest that no operation has.
+    pub fn gaps(&self) -> Vec<SeqNo> {
+        let state = self.state.lock();
+        let processed = &state.processed;
+        (processed.checkpoint + 1..=state.max)
+            .filter(|seq_no| !processed.beyond.contains(seq_no))
+            .map(SeqNo)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_waits_for_holes_to_fill() {
+        let checkpoints = Checkpoints::new(SeqNo(4), SeqNo(4));
+        assert_eq!(checkpoints.next(), SeqNo(5));
+        checkpoints.advance_max(SeqNo(8));
+        for done in [8, 6, 7] {
+            checkpoints.mark_processed(SeqNo(done));
+        }
+        assert_eq!(checkpoints.processed(), SeqNo(4));
+        assert_eq!(checkpoints.gaps(), [SeqNo(5)]);
+        checkpoints.mark_processed(SeqNo(5));
+        assert_eq!(checkpoints.processed(), SeqNo(8));
+        assert_eq!(checkpoints.persisted(), SeqNo(4));
+        checkpoints.mark_persisted(&[SeqNo(6), SeqNo(5)]);
+        assert_eq!(checkpoints.persisted(), SeqNo(6));
+        checkpoints.advance_global(SeqNo(100));
+        assert_eq!(checkpoints.global(), SeqNo(6));
+    }
+}

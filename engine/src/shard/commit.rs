@@ -1,0 +1,361 @@
+//! # Commit point, `commit-<16 hex digits>`
+//! What a shard is made of at one moment: written whole, synced, then given its name by an atomic rename. The
+//! number in the name grows with each commit and is never used twice. Little-endian.
+//!
+//! | bytes | field               | meaning                                                              |
+//! |------:|---------------------|----------------------------------------------------------------------|
+//! |     8 | magic               | `"QDCMT\r\n\x1a"`                                                    |
+//! |     2 | version             | 1                                                                    |
+//! |     2 | reserved            | zero                                                                 |
+//! |     8 | generation          | the number in the name                                               |
+//! |     8 | max seq_no          | highest operation number given out; -1: none                         |
+//! |     8 | local checkpoint    | all operations up to here are in the segments; -1: none              |
+//! |     8 | translog generation | operations from this translog file on may be missing in the segments |
+//! |     8 | primary term        | the reign of the copy that wrote it                                  |
+//! |    16 | history id          | random; a new one when operations may have been lost                 |
+//! |     8 | next ordinal        | of segments                                                          |
+//! |     4 | segment count       |                                                                      |
+//! |     … | segments            | 41 or 61 bytes each, see below                                       |
+//! |     4 | tombstone count     |                                                                      |
+//! |     … | tombstones          | 34 bytes and the `_id` each, see below                               |
+//! |     4 | crc32c              | of every byte before it                                              |
+//!
+//! A segment: id (16), ordinal (8: order of creation), length of its file (8), CRC-32C of its file (4), max_doc (4), has
+//! live docs (1: 0 or 1); if 1: generation in the name of the live docs file (8), its length (8), its CRC-32C (4).
+//! Its files are `<id>.qsg` and `<id>-<generation>.qld`, in hexadecimal digits.
+//!
+//! A tombstone, a delete still remembered: version (8), seq_no (8), primary term (8), time in ms since 1970 (8),
+//! length of the `_id` (2), the `_id` in UTF-8.
+//!
+//! The empty commit point of a new shard, generation 1, is 88 bytes long: 12 of magic, version and reserved,
+//! 64 of fixed fields up to `next ordinal`, two counts of 4 zero bytes, and the checksum.
+//!
+//! | version | since | change |
+//! |--------:|-------|--------|
+//! |       1 | 0.1   | first  |
+
+use crate::ids::{PrimaryTerm, SegmentId, SeqNo};
+use crate::translog::frame::crc32c;
+
+use super::versions::{Stamp, Tombstone};
+
+const MAGIC: &[u8; 8] = b"QDCMT\r\n\x1a";
+const VERSION: u16 = 1;
+const PREFIX: &str = "commit-";
+/// A commit point has this name until it is complete.
+pub(crate) const UNFINISHED: &str = "unfinished-commit";
+
+/// A commit point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub generation: u64,
+    pub max_seq_no: SeqNo,
+    pub local_checkpoint: SeqNo,
+    pub translog_generation: u64,
+    pub primary_term: PrimaryTerm,
+    pub history_id: u128,
+    pub next_ordinal: u64,
+    pub segments: Vec<CommittedSegment>,
+    pub tombstones: Vec<(String, Tombstone)>,
+}
+
+/// A file as a commit point knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    pub len: u64,
+    pub crc: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CommittedSegment {
+    pub id: SegmentId,
+    pub ordinal: u64,
+    pub file: FileStamp,
+    pub max_doc: u32,
+    pub live: Option<CommittedLiveDocs>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CommittedLiveDocs {
+    pub generation: u64,
+    pub file: FileStamp,
+}
+
+pub(crate) fn commit_name(generation: u64) -> String {
+    format!("{PREFIX}{generation:016x}")
+}
+
+pub(crate) fn segment_name(id: SegmentId) -> String {
+    format!("{id}.qsg")
+}
+
+pub(crate) fn live_docs_name(id: SegmentId, generation: u64) -> String {
+    format!("{id}-{generation:016x}.qld")
+}
+
+/// The number in the name of a commit point.
+pub(crate) fn commit_generation(name: &str) -> Option<u64> {
+    hex(name.strip_prefix(PREFIX)?)
+}
+
+/// The number in the name of a live docs file.
+pub(crate) fn live_docs_generation(name: &str) -> Option<u64> {
+    hex(name.strip_suffix(".qld")?.rsplit_once('-')?.1)
+}
+
+fn hex(digits: &str) -> Option<u64> {
+    if digits.len() != 16 {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok()
+}
+
+impl Commit {
+    /// All file names that this commit point needs, its own included.
+    pub fn files(&self) -> Vec<String> {
+        let mut names = vec![commit_name(self.generation)];
+        for segment in &self.segments {
+            names.push(segment_name(segment.id));
+            if let Some(live) = segment.live {
+                names.push(live_docs_name(segment.id, live.generation));
+            }
+        }
+        names
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(88 + 80 * self.segments.len());
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&self.generation.to_le_bytes());
+        out.extend_from_slice(&self.max_seq_no.0.to_le_bytes());
+        out.extend_from_slice(&self.local_checkpoint.0.to_le_bytes());
+        out.extend_from_slice(&self.translog_generation.to_le_bytes());
+        out.extend_from_slice(&self.primary_term.0.to_le_bytes());
+        out.extend_from_slice(&self.history_id.to_le_bytes());
+        out.extend_from_slice(&self.next_ordinal.to_le_bytes());
+        out.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
+        for segment in &self.segments {
+            out.extend_from_slice(&segment.id.0.to_le_bytes());
+            out.extend_from_slice(&segment.ordinal.to_le_bytes());
+            out.extend_from_slice(&segment.file.len.to_le_bytes());
+            out.extend_from_slice(&segment.file.crc.to_le_bytes());
+            out.extend_from_slice(&segment.max_doc.to_le_bytes());
+            match segment.live {
+                None => out.push(0),
+                Some(live) => {
+                    out.push(1);
+                    out.extend_from_slice(&live.generation.to_le_bytes());
+                    out.extend_from_slice(&live.file.len.to_le_bytes());
+                    out.extend_from_slice(&live.file.crc.to_le_bytes());
+                }
+            }
+        }
+        out.extend_from_slice(&(self.tombstones.len() as u32).to_le_bytes());
+        for (id, tomb) in &self.tombstones {
+            out.extend_from_slice(&tomb.stamp.version.to_le_bytes());
+            out.extend_from_slice(&tomb.stamp.seq_no.0.to_le_bytes());
+            out.extend_from_slice(&tomb.stamp.primary_term.0.to_le_bytes());
+            out.extend_from_slice(&tomb.at_ms.to_le_bytes());
+            out.extend_from_slice(&(id.len() as u16).to_le_bytes());
+            out.extend_from_slice(id.as_bytes());
+        }
+        let crc = crc32c(&out);
+        out.extend_from_slice(&crc.to_le_bytes());
+        out
+    }
+
+    /// Reads a commit point; the error says what is wrong with it.
+    pub fn decode(bytes: &[u8]) -> Result<Commit, String> {
+        let Some((body, stored)) = bytes.split_last_chunk::<4>() else {
+            return Err(format!("{} bytes are too few", bytes.len()));
+        };
+        let (stored, computed) = (u32::from_le_bytes(*stored), crc32c(body));
+        if !body.starts_with(MAGIC) {
+            return Err("the magic bytes are wrong".to_owned());
+        }
+        if stored != computed {
+            return Err(format!(
+                "the checksum is {computed:#010x}, the file says {stored:#010x}"
+            ));
+        }
+        let mut rest = Fields(&body[MAGIC.len()..]);
+        let version = u16::from_le_bytes(rest.take()?);
+        if version != VERSION {
+            return Err(format!(
+                "format v{version}, this build reads v{VERSION}; open it with the release that wrote it"
+            ));
+        }
+        if rest.take::<2>()? != [0, 0] {
+            return Err("reserved bytes are not zero".to_owned());
+        }
+        let mut commit = Commit {
+            generation: rest.u64()?,
+            max_seq_no: SeqNo(rest.i64()?),
+            local_checkpoint: SeqNo(rest.i64()?),
+            translog_generation: rest.u64()?,
+            primary_term: PrimaryTerm(rest.u64()?),
+            history_id: u128::from_le_bytes(rest.take()?),
+            next_ordinal: rest.u64()?,
+            segments: Vec::new(),
+            tombstones: Vec::new(),
+        };
+        for _ in 0..rest.u32()? {
+            commit.segments.push(rest.segment()?);
+        }
+        for _ in 0..rest.u32()? {
+            commit.tombstones.push(rest.tombstone()?);
+        }
+        if !rest.0.is_empty() {
+            return Err(format!("{} bytes too many", rest.0.len()));
+        }
+        Ok(commit)
+    }
+}
+
+/// Bytes not read yet.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let Some((head, tail)) = self.0.split_first_chunk::<N>() else {
+            return Err("the file ends too early".to_owned());
+        };
+        self.0 = tail;
+        Ok(*head)
+    }
+
+    fn u32(&mut self) -> Result<u32, String> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, String> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn i64(&mut self) -> Result<i64, String> {
+        self.take().map(i64::from_le_bytes)
+    }
+
+    fn file(&mut self) -> Result<FileStamp, String> {
+        Ok(FileStamp {
+            len: self.u64()?,
+            crc: self.u32()?,
+        })
+    }
+
+    fn segment(&mut self) -> Result<CommittedSegment, String> {
+        let mut segment = CommittedSegment {
+            id: SegmentId(u128::from_le_bytes(self.take()?)),
+            ordinal: self.u64()?,
+            file: self.file()?,
+            max_doc: self.u32()?,
+            live: None,
+        };
+        match self.take::<1>()? {
+            [0] => {}
+            [1] => {
+                segment.live = Some(CommittedLiveDocs {
+                    generation: self.u64()?,
+                    file: self.file()?,
+                });
+            }
+            [other] => return Err(format!("{other} is neither 0 (no live docs) nor 1")),
+        }
+        Ok(segment)
+    }
+
+    fn tombstone(&mut self) -> Result<(String, Tombstone), String> {
+        let version = self.u64()?;
+        let seq_no = SeqNo(self.i64()?);
+        let primary_term = PrimaryTerm(self.u64()?);
+        let at_ms = self.i64()?;
+        let len = u16::from_le_bytes(self.take()?) as usize;
+        let Some((id, tail)) = self.0.split_at_checked(len) else {
+            return Err("the file ends too early".to_owned());
+        };
+        self.0 = tail;
+        let id = std::str::from_utf8(id).map_err(|error| format!("an _id is not UTF-8: {error}"))?;
+        let stamp = Stamp {
+            seq_no,
+            primary_term,
+            version,
+        };
+        Ok((id.to_owned(), Tombstone { stamp, at_ms }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn file(seed: u64) -> FileStamp {
+        FileStamp {
+            len: seed * 7,
+            crc: seed as u32 ^ 0xffff,
+        }
+    }
+
+    fn example(segments: u64) -> Commit {
+        let segment = |n: u64| CommittedSegment {
+            id: SegmentId(u128::from(n) << 70 | 5),
+            ordinal: n,
+            file: file(n),
+            max_doc: n as u32 + 1,
+            live: (n % 2 == 1).then(|| CommittedLiveDocs {
+                generation: n + 9,
+                file: file(n + 1),
+            }),
+        };
+        let stamp = Stamp {
+            seq_no: SeqNo(3),
+            primary_term: PrimaryTerm(1),
+            version: 4,
+        };
+        Commit {
+            generation: 1,
+            max_seq_no: SeqNo(-1),
+            local_checkpoint: SeqNo(-1),
+            translog_generation: 1,
+            primary_term: PrimaryTerm(1),
+            history_id: 77,
+            next_ordinal: segments,
+            segments: (0..segments).map(segment).collect(),
+            tombstones: (0..segments)
+                .map(|n| (format!("ä{n}"), Tombstone { stamp, at_ms: 5 }))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn an_empty_commit_point_has_88_bytes() {
+        assert_eq!(example(0).encode().len(), 88);
+    }
+
+    #[test]
+    fn names_carry_their_numbers() {
+        assert_eq!(commit_generation(&commit_name(300)), Some(300));
+        let name = live_docs_name(SegmentId(9), 300);
+        assert_eq!(live_docs_generation(&name), Some(300));
+        assert_eq!(commit_generation("commit-12"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn commit_points_come_back_and_flipped_bits_are_seen(segments in 0u64..5, bit: prop::sample::Index) {
+            let commit = example(segments);
+            let mut bytes = commit.encode();
+            prop_assert_eq!(Commit::decode(&bytes), Ok(commit));
+            let bit = bit.index(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(Commit::decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = Commit::decode(&bytes);
+        }
+    }
+}

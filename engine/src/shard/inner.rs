@@ -1,0 +1,287 @@
+//! The parts of an open shard and how they are locked.
+//!
+//! Locks, in the order in which they may be taken: `flushing`, `publishing`, `gate`, a stripe of `versions`, a slot
+//! of `buffers` or `pending_deletes`. Searches take none of them.
+//!
+//! * `gate`: operations hold it shared for their whole course; whoever swaps buffers or lists of segments holds
+//!   it alone, for moments. So an update (old document out, new document in) is never seen half.
+//! * `publishing`: one change of the list of segments at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, RwLock};
+use roaring::RoaringBitmap;
+
+use super::checkpoints::Checkpoints;
+use super::commit::{Commit, CommittedLiveDocs, FileStamp};
+use super::counters::Counters;
+use super::versions::{SourceKey, Versions};
+use super::{Clock, SegmentSnapshot, ShardError, ShardOptions, ShardReader, WriteError};
+use crate::buffer::Buffer;
+use crate::directory::{ByteView, Directory};
+use crate::ids::{DocId, PrimaryTerm, SeqNo};
+use crate::schema::IndexSchema;
+use crate::segment::{LiveDocs, ReadError, SegmentReader};
+use crate::translog::Translog;
+
+/// All of an open shard; shared with its merge thread.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub directory: Arc<dyn Directory>,
+    pub translog: Translog,
+    pub clock: Arc<dyn Clock>,
+    pub options: ShardOptions,
+    pub allocation_id: String,
+    pub history_id: u128,
+    pub primary_term: AtomicU64,
+    pub schema: ArcSwap<IndexSchema>,
+    pub checkpoints: Checkpoints,
+    pub versions: Versions,
+    pub buffers: Vec<Mutex<Slot>>,
+    /// Documents of segments that died since the last refresh, by segment.
+    pub pending_deletes: Mutex<HashMap<SourceKey, RoaringBitmap>>,
+    pub gate: RwLock<()>,
+    pub publishing: Mutex<Publishing>,
+    pub flushing: Mutex<Flushing>,
+    /// The segments as operations see them.
+    pub view: ArcSwap<View>,
+    /// The segments as searches see them: `view` at the last refresh.
+    pub visible: ArcSwap<ShardReader>,
+    pub listeners: Mutex<Vec<Listener>>,
+    /// Files that no view needs any more, but perhaps the last commit point or a search.
+    pub graveyard: Mutex<Vec<Grave>>,
+    pub merging: Mutex<()>,
+    pub merge_cancel: AtomicBool,
+    pub merge_running: AtomicBool,
+    pub closed: AtomicBool,
+    pub failed: Mutex<Option<String>>,
+    pub counters: Counters,
+    /// Operations since the last refresh that searches see.
+    pub unrefreshed: AtomicU64,
+    pub last_refresh_ms: AtomicI64,
+    pub last_sync_ms: AtomicI64,
+    pub last_write_ms: AtomicI64,
+    pub last_flush_ms: AtomicI64,
+    pub last_gc_ms: AtomicI64,
+    /// No flush by itself before this time: the last one failed.
+    pub next_flush_ms: AtomicI64,
+}
+
+/// A buffer being filled.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub key: SourceKey,
+    pub buffer: Buffer,
+}
+
+/// What changes of the list of segments count on.
+#[derive(Debug)]
+pub(crate) struct Publishing {
+    pub next_key: SourceKey,
+    pub next_ordinal: u64,
+    pub generation: u64,
+}
+
+/// What a flush knows of the one before.
+#[derive(Debug)]
+pub(crate) struct Flushing {
+    pub commit: Commit,
+    /// The greatest number of any commit point or live docs file seen.
+    pub last_generation: u64,
+}
+
+/// Somebody who waits for operations to become searchable.
+pub(crate) struct Listener {
+    pub seq_no: SeqNo,
+    pub call: Box<dyn FnOnce() + Send>,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Listener({})", self.seq_no.0)
+    }
+}
+
+/// A file to be removed once nobody needs it.
+#[derive(Debug)]
+pub(crate) struct Grave {
+    pub file: String,
+    pub reader: std::sync::Weak<SegmentReader>,
+}
+
+/// A list of segments, oldest first; replaced as a whole.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub segments: Vec<SegmentEntry>,
+    pub reader: Arc<ShardReader>,
+    /// Every operation up to this one is in the segments or still in a buffer filled after.
+    pub max_seq_no: SeqNo,
+}
+
+/// One segment of a view.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentEntry {
+    pub key: SourceKey,
+    pub ordinal: u64,
+    pub reader: Arc<SegmentReader>,
+    pub live: Option<Arc<LiveDocs>>,
+    pub backing: Backing,
+    /// The file that holds `live`, if it was written.
+    pub live_file: Option<CommittedLiveDocs>,
+}
+
+/// Where the bytes of a segment are.
+#[derive(Clone, Debug)]
+pub(crate) enum Backing {
+    /// In memory only.
+    Memory(ByteView),
+    /// In a file, synced.
+    File(FileStamp),
+}
+
+impl SegmentEntry {
+    pub fn snapshot(&self) -> SegmentSnapshot {
+        SegmentSnapshot {
+            reader: self.reader.clone(),
+            live: self.live.clone(),
+        }
+    }
+
+    pub fn is_live(&self, doc: DocId) -> bool {
+        match &self.live {
+            Some(live) => live.is_live(doc),
+            None => doc.0 < self.reader.max_doc(),
+        }
+    }
+
+    pub fn live_count(&self) -> u32 {
+        match &self.live {
+            Some(live) => live.live_count(),
+            None => self.reader.max_doc(),
+        }
+    }
+
+    /// The live docs with more documents dead; `None` when nothing changed.
+    pub fn without(&self, more: &RoaringBitmap) -> Option<LiveDocs> {
+        let before = self.live.as_ref().map(|live| live.deleted());
+        let mut deleted = before.cloned().unwrap_or_default();
+        let count = deleted.len();
+        deleted |= more;
+        let live = LiveDocs::new(self.reader.max_doc(), deleted);
+        (u64::from(live.deleted_count()) != count).then_some(live)
+    }
+}
+
+impl View {
+    pub fn new(
+        segments: Vec<SegmentEntry>,
+        schema: Arc<IndexSchema>,
+        generation: u64,
+        max_seq_no: SeqNo,
+    ) -> View {
+        let snapshots = segments.iter().map(SegmentEntry::snapshot).collect();
+        let mut reader = ShardReader::new(snapshots, schema);
+        reader.generation = generation;
+        View {
+            segments,
+            reader: Arc::new(reader),
+            max_seq_no,
+        }
+    }
+
+    /// The live document of an `_id`.
+    pub fn find(&self, id: &str) -> Result<Option<(&SegmentEntry, DocId)>, ReadError> {
+        for entry in self.segments.iter().rev() {
+            if let Some(doc) = entry.reader.find_id(id)?
+                && entry.is_live(doc)
+            {
+                return Ok(Some((entry, doc)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Bytes of segments that are in memory only.
+    pub fn memory_bytes(&self) -> u64 {
+        let in_memory = |entry: &SegmentEntry| match &entry.backing {
+            Backing::Memory(bytes) => bytes.len() as u64,
+            Backing::File(_) => 0,
+        };
+        self.segments.iter().map(in_memory).sum()
+    }
+}
+
+impl Inner {
+    pub fn term(&self) -> PrimaryTerm {
+        PrimaryTerm(self.primary_term.load(Ordering::SeqCst))
+    }
+
+    /// Ends the shard's taking of writes; the first reason stays.
+    pub fn fail(&self, reason: impl ToString) {
+        let mut failed = self.failed.lock();
+        if failed.is_none() {
+            let reason = reason.to_string();
+            tracing::error!(
+                allocation_id = self.allocation_id,
+                reason,
+                "a shard failed and takes no more writes"
+            );
+            *failed = Some(reason);
+        }
+        self.merge_cancel.store(true, Ordering::SeqCst);
+    }
+
+    pub fn failure(&self) -> Option<String> {
+        self.failed.lock().clone()
+    }
+
+    /// Refuses maintenance of a shard that is closed or failed.
+    pub fn check(&self) -> Result<(), ShardError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(ShardError::Closed);
+        }
+        match self.failure() {
+            Some(reason) => Err(ShardError::Failed { reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses operations on a shard that is closed or failed.
+    pub fn check_writable(&self) -> Result<(), WriteError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(WriteError::Closed);
+        }
+        match self.failure() {
+            Some(reason) => Err(WriteError::Failed { reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes note of what a sync made durable.
+    pub fn note_durable(&self) {
+        let durable = self.translog.newly_durable();
+        self.checkpoints.mark_persisted(&durable);
+    }
+
+    /// Marks a document of a buffer or segment dead; searches see it after the next refresh.
+    pub fn bury(&self, slot: Option<usize>, key: SourceKey, doc: DocId) {
+        if let Some(slot) = slot {
+            let mut slot = self.buffers[slot].lock();
+            if slot.key == key {
+                slot.buffer.delete(doc);
+                return;
+            }
+        }
+        let mut pending = self.pending_deletes.lock();
+        pending.entry(key).or_default().insert(doc.0);
+    }
+
+    /// Memory of all buffers, in bytes.
+    pub fn buffer_bytes(&self) -> usize {
+        let used = |slot: &Mutex<Slot>| slot.lock().buffer.bytes_used();
+        self.buffers.iter().map(used).sum()
+    }
+}

@@ -1,0 +1,97 @@
+//! Counters and listings of an open shard.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::inner::Inner;
+use super::{SegmentSummary, ShardStats, TranslogStats};
+
+pub(super) fn stats(inner: &Inner) -> ShardStats {
+    let reader = inner.visible.load();
+    let docs = reader.doc_count();
+    let view = inner.view.load();
+    let segments_bytes = reader.segments.iter().map(|s| s.reader.size_bytes()).sum();
+    let held: u64 = view.segments.iter().map(|s| s.reader.size_bytes()).sum();
+    let all = inner.translog.size_from(0);
+    let committed_to = {
+        let flushing = inner.flushing.lock();
+        flushing.commit.translog_generation
+    };
+    let uncommitted = inner.translog.size_from(committed_to);
+    let age = inner.clock.now_ms() - inner.last_flush_ms.load(Relaxed);
+    ShardStats {
+        docs,
+        deleted: reader.max_doc() - docs,
+        store_bytes: held + all.bytes,
+        indexing: inner.counters.index.get(),
+        deletes: inner.counters.delete.get(),
+        noops: inner.counters.noops.load(Relaxed),
+        get_exists: inner.counters.get_exists.get(),
+        get_missing: inner.counters.get_missing.get(),
+        refresh: inner.counters.refresh.get(),
+        flush: inner.counters.flush.get(),
+        merge: inner.counters.merge.get(),
+        merge_docs: inner.counters.merge_docs.load(Relaxed),
+        merge_bytes: inner.counters.merge_bytes.load(Relaxed),
+        segments: reader.segments.len() as u64,
+        segments_bytes,
+        buffer_bytes: inner.buffer_bytes() as u64,
+        version_map_bytes: inner.versions.bytes_used(),
+        max_seq_no: inner.checkpoints.max().0,
+        local_checkpoint: inner.checkpoints.persisted().0,
+        global_checkpoint: inner.checkpoints.global().0,
+        translog: TranslogStats {
+            operations: all.operations,
+            size_bytes: all.bytes,
+            uncommitted_operations: uncommitted.operations,
+            uncommitted_bytes: uncommitted.bytes,
+            earliest_age_ms: u64::try_from(age).unwrap_or(0),
+        },
+    }
+}
+
+pub(super) fn segments(inner: &Inner) -> Vec<SegmentSummary> {
+    let committed: HashSet<_> = {
+        let flushing = inner.flushing.lock();
+        flushing.commit.segments.iter().map(|s| s.id).collect()
+    };
+    let visible = inner.visible.load();
+    let searched: HashSet<_> = visible.segments.iter().map(|s| s.reader.id()).collect();
+    let view = inner.view.load();
+    let summary = |entry: &super::inner::SegmentEntry| {
+        let live = u64::from(entry.live_count());
+        SegmentSummary {
+            name: format!("_{}", base36(entry.ordinal)),
+            generation: entry.ordinal,
+            docs: live,
+            deleted: u64::from(entry.reader.max_doc()) - live,
+            size_bytes: entry.reader.size_bytes(),
+            committed: committed.contains(&entry.reader.id()),
+            search: searched.contains(&entry.reader.id()),
+        }
+    };
+    view.segments.iter().map(summary).collect()
+}
+
+fn base36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        let digit = u32::try_from(number % 36).expect("below 36");
+        digits.push(char::from_digit(digit, 36).expect("below 36"));
+        number /= 36;
+        if number == 0 {
+            return digits.iter().rev().collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base36;
+
+    #[test]
+    fn numbers_are_written_to_base_36() {
+        let shown: Vec<_> = [0, 9, 10, 35, 36, 1295].map(base36).to_vec();
+        assert_eq!(shown, ["0", "9", "a", "z", "10", "zz"]);
+    }
+}

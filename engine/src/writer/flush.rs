@@ -1,0 +1,339 @@
+//! Flush: segments and live docs are written and synced, a commit point is published, the translog is trimmed.
+//!
+//! The order makes every crash harmless: a commit point gets its name only when everything it names is on the
+//! device, and nothing that the last commit point needs is removed before the next one is.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::directory::Directory;
+use crate::segment::SegmentReader;
+use crate::shard::ShardError;
+use crate::shard::commit::{
+    Commit, CommittedLiveDocs, CommittedSegment, FileStamp, UNFINISHED, commit_name,
+    live_docs_name, segment_name,
+};
+use crate::shard::inner::{Backing, Flushing, Grave, Inner, SegmentEntry, View};
+use crate::translog::frame::crc32c;
+
+/// Deletes remembered over a restart; the oldest beyond are forgotten before `index.gc_deletes` is over.
+const TOMBSTONES_MAX: usize = 100_000;
+
+impl Inner {
+    /// See [`Shard::flush`](crate::shard::Shard::flush).
+    pub(crate) fn flush(&self, force: bool, wait: bool) -> Result<bool, ShardError> {
+        let mut flushing = if wait {
+            self.flushing.lock()
+        } else {
+            match self.flushing.try_lock() {
+                Some(flushing) => flushing,
+                None => return Ok(false),
+            }
+        };
+        self.check()?;
+        if !force && !self.needs_flush(&flushing) {
+            return Ok(false);
+        }
+        let outcome = self
+            .counters
+            .flush
+            .measure(&*self.clock, || self.flush_now(&mut flushing));
+        self.sweep(&flushing);
+        outcome.map(|()| true)
+    }
+
+    /// Whether anything differs from the last commit point.
+    fn needs_flush(&self, flushing: &Flushing) -> bool {
+        let commit = &flushing.commit;
+        let view = self.view.load();
+        let same_segment = |(entry, committed): (&SegmentEntry, &CommittedSegment)| {
+            entry.reader.id() == committed.id
+                && match &entry.live {
+                    None => committed.live.is_none(),
+                    Some(_) => entry.live_file.is_some() && entry.live_file == committed.live,
+                }
+        };
+        self.checkpoints.max() != commit.max_seq_no
+            || self.checkpoints.processed() != commit.local_checkpoint
+            || view.segments.len() != commit.segments.len()
+            || !view
+                .segments
+                .iter()
+                .zip(&commit.segments)
+                .all(same_segment)
+    }
+
+    fn flush_now(&self, flushing: &mut Flushing) -> Result<(), ShardError> {
+        // Every operation in an earlier translog file is in a buffer or segment when the buffers are swapped.
+        let translog_generation = self.translog.roll().inspect_err(|error| self.fail(error))?;
+        self.note_durable();
+        let frozen = self.freeze_buffers()?;
+        let (view, next_ordinal) = {
+            let publishing = self.publishing.lock();
+            (self.view.load_full(), publishing.next_ordinal)
+        };
+        let generation = flushing.last_generation + 1;
+        flushing.last_generation = generation;
+        let mut written = Vec::new();
+        for entry in &view.segments {
+            written.push(self.write_segment(entry, generation)?);
+        }
+        let commit = Commit {
+            generation,
+            max_seq_no: frozen.max_seq_no,
+            local_checkpoint: frozen.local_checkpoint,
+            translog_generation,
+            primary_term: self.term(),
+            history_id: self.history_id,
+            next_ordinal,
+            segments: written.iter().map(|segment| segment.committed).collect(),
+            tombstones: self.versions.tombstones(frozen.max_seq_no, TOMBSTONES_MAX),
+        };
+        prepare_commit(&*self.directory, &commit)?;
+        publish_commit(&*self.directory, generation).inspect_err(|error| self.fail(error))?;
+        let before = std::mem::replace(&mut flushing.commit, commit);
+        self.bury_files(&before, &flushing.commit);
+        self.publish_written(written);
+        self.last_flush_ms
+            .store(self.clock.now_ms(), Ordering::Relaxed);
+        let retained = self.options.translog_retention_bytes;
+        if let Err(error) = self.translog.trim(translog_generation, retained) {
+            // Costs room, no data; the next flush tries again.
+            tracing::warn!(%error, "the translog could not be trimmed");
+        }
+        Ok(())
+    }
+
+    /// Writes what of a segment is not in a synced file yet.
+    fn write_segment(&self, entry: &SegmentEntry, generation: u64) -> Result<Written, ShardError> {
+        let id = entry.reader.id();
+        let (file, reader) = match &entry.backing {
+            Backing::File(file) => (*file, None),
+            Backing::Memory(bytes) => {
+                let name = segment_name(id);
+                let file = write_file(&*self.directory, &name, bytes)?;
+                (file, Some(open_written(&*self.directory, id, &name)?))
+            }
+        };
+        let live = match (&entry.live, entry.live_file) {
+            (None, _) => None,
+            (Some(_), Some(written)) => Some(written),
+            (Some(live), None) => {
+                let name = live_docs_name(id, generation);
+                let bytes = live.encode(id);
+                let file = write_file(&*self.directory, &name, &bytes)?;
+                Some(CommittedLiveDocs { generation, file })
+            }
+        };
+        Ok(Written {
+            entry: entry.clone(),
+            reader,
+            committed: CommittedSegment {
+                id,
+                ordinal: entry.ordinal,
+                file,
+                max_doc: entry.reader.max_doc(),
+                live,
+            },
+        })
+    }
+
+    /// Lets views read from the files just written; the memory goes when its last reader goes.
+    fn publish_written(&self, written: Vec<Written>) {
+        let mut publishing = self.publishing.lock();
+        let mut view = View::clone(&self.view.load());
+        let visible_is_current = self.visible.load().generation == view.reader.generation;
+        for segment in written {
+            let Some(entry) = view
+                .segments
+                .iter_mut()
+                .find(|entry| entry.key == segment.entry.key)
+            else {
+                continue;
+            };
+            if let Some(reader) = segment.reader {
+                entry.reader = reader;
+                entry.backing = Backing::File(segment.committed.file);
+            }
+            let same_live = match (&entry.live, &segment.entry.live) {
+                (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                _ => false,
+            };
+            if same_live {
+                entry.live_file = segment.committed.live;
+            }
+        }
+        publishing.generation += 1;
+        let schema = view.reader.schema.clone();
+        let generation = publishing.generation;
+        let view = View::new(view.segments, schema, generation, view.max_seq_no);
+        if visible_is_current {
+            self.visible.store(view.reader.clone());
+        }
+        self.view.store(Arc::new(view));
+    }
+
+    /// Files of a commit point that the next one no longer names.
+    fn bury_files(&self, before: &Commit, after: &Commit) {
+        let kept = after.files();
+        let mut graveyard = self.graveyard.lock();
+        for file in before.files() {
+            // Segment files are buried when their segment leaves the list.
+            if !kept.contains(&file) && !file.ends_with(".qsg") {
+                graveyard.push(Grave {
+                    file,
+                    reader: std::sync::Weak::new(),
+                });
+            }
+        }
+    }
+
+    /// Notes that segments left the list.
+    pub(crate) fn bury_segments(&self, segments: &[SegmentEntry]) {
+        let mut graveyard = self.graveyard.lock();
+        for entry in segments {
+            let id = entry.reader.id();
+            graveyard.push(Grave {
+                file: segment_name(id),
+                reader: Arc::downgrade(&entry.reader),
+            });
+            if let Some(live) = entry.live_file {
+                graveyard.push(Grave {
+                    file: live_docs_name(id, live.generation),
+                    reader: std::sync::Weak::new(),
+                });
+            }
+        }
+    }
+
+    /// Removes files that neither the last commit point nor any reader needs.
+    pub(crate) fn sweep(&self, flushing: &Flushing) {
+        let needed = flushing.commit.files();
+        let mut graveyard = self.graveyard.lock();
+        graveyard.retain(|grave| {
+            if grave.reader.strong_count() > 0 || needed.contains(&grave.file) {
+                return true;
+            }
+            match self.directory.delete(&grave.file) {
+                Ok(()) => false,
+                // It was never written, or a commit point and a segment both buried it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => {
+                    tracing::warn!(file = grave.file, %error, "an unused file could not be removed");
+                    true
+                }
+            }
+        });
+    }
+}
+
+struct Written {
+    entry: SegmentEntry,
+    /// Reads from the new file.
+    reader: Option<Arc<SegmentReader>>,
+    committed: CommittedSegment,
+}
+
+/// Writes a file whole and syncs it; one of the same name, left by a flush that failed, is replaced.
+pub(crate) fn write_file(
+    directory: &dyn Directory,
+    name: &str,
+    bytes: &[u8],
+) -> Result<FileStamp, ShardError> {
+    let write = || {
+        remove_if_there(directory, name)?;
+        let mut writer = directory.create(name)?;
+        let outcome = writer.write_and_sync(bytes);
+        if outcome.is_err() {
+            // Gives the room back; what fails here is swept at the next open.
+            let _ = directory.delete(name);
+        }
+        outcome
+    };
+    write().map_err(ShardError::io(name))?;
+    Ok(FileStamp {
+        len: bytes.len() as u64,
+        crc: crc32c(bytes),
+    })
+}
+
+pub(crate) fn remove_if_there(directory: &dyn Directory, name: &str) -> io::Result<()> {
+    match directory.delete(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a segment file just written.
+pub(crate) fn open_written(
+    directory: &dyn Directory,
+    id: crate::ids::SegmentId,
+    name: &str,
+) -> Result<Arc<SegmentReader>, ShardError> {
+    let bytes = directory.open(name).map_err(ShardError::io(name))?;
+    let reader = SegmentReader::open(id, bytes).map_err(|error| ShardError::Corrupt {
+        file: name.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(Arc::new(reader))
+}
+
+/// Writes a commit point under a name that means nothing yet.
+pub(crate) fn prepare_commit(directory: &dyn Directory, commit: &Commit) -> Result<(), ShardError> {
+    let write = || {
+        remove_if_there(directory, UNFINISHED)?;
+        directory
+            .create(UNFINISHED)?
+            .write_and_sync(&commit.encode())
+    };
+    write().map_err(ShardError::io(UNFINISHED))
+}
+
+/// Gives a prepared commit point its name. All files it names must be synced; their names are made durable here.
+/// After an error nobody knows which commit point is the last.
+pub(crate) fn publish_commit(directory: &dyn Directory, generation: u64) -> Result<(), ShardError> {
+    let name = commit_name(generation);
+    let publish = || {
+        directory.sync_names()?;
+        directory.rename(UNFINISHED, &name)?;
+        directory.sync_names()
+    };
+    publish().map_err(ShardError::io(&name))
+}
+
+/// Counts and sums up what passes through on its way to a file.
+pub(crate) struct StampingWriter<W> {
+    out: W,
+    len: u64,
+    digest: crc_fast::Digest,
+}
+
+impl<W: Write> StampingWriter<W> {
+    pub(crate) fn new(out: W) -> StampingWriter<W> {
+        StampingWriter {
+            out,
+            len: 0,
+            digest: crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi),
+        }
+    }
+
+    pub(crate) fn finish(self) -> (W, FileStamp) {
+        let crc = self.digest.finalize() as u32;
+        let stamp = FileStamp { len: self.len, crc };
+        (self.out, stamp)
+    }
+}
+
+impl<W: Write> Write for StampingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.len += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
