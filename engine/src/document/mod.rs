@@ -5,8 +5,8 @@ mod fields;
 
 pub use error::DocumentError;
 pub use fields::{
-    ColumnKind, FieldSpec, IndexOptions, MappingUpdate, ParsedDocument, ParsedField, StoredValue, TermBuffer,
-    TermSpan,
+    ColumnKind, FieldSpec, IndexOptions, MappingUpdate, ParsedDocument, ParsedField, StoredValue,
+    TermBuffer, TermSpan,
 };
 
 use crate::schema::IndexSchema;

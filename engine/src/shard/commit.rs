@@ -276,7 +276,8 @@ impl Fields<'_> {
             return Err("the file ends too early".to_owned());
         };
         self.0 = tail;
-        let id = std::str::from_utf8(id).map_err(|error| format!("an _id is not UTF-8: {error}"))?;
+        let id =
+            std::str::from_utf8(id).map_err(|error| format!("an _id is not UTF-8: {error}"))?;
         let stamp = Stamp {
             seq_no,
             primary_term,

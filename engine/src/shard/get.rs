@@ -89,11 +89,7 @@ fn get_from(
     Ok(None)
 }
 
-fn read(
-    segment: &SegmentReader,
-    doc: DocId,
-    options: GetOptions,
-) -> Result<GetResult, ReadError> {
+fn read(segment: &SegmentReader, doc: DocId, options: GetOptions) -> Result<GetResult, ReadError> {
     let stamp = stamp_of(segment, doc)?;
     let stored = segment.stored(doc)?;
     Ok(GetResult {

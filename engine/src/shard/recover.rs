@@ -89,11 +89,7 @@ fn create(parts: ShardParts, names: &[String]) -> Result<Inner, OpenShardError> 
     Ok(assemble(parts, translog, commit, 1, Vec::new()))
 }
 
-fn recover(
-    parts: ShardParts,
-    names: &[String],
-    generation: u64,
-) -> Result<Inner, OpenShardError> {
+fn recover(parts: ShardParts, names: &[String], generation: u64) -> Result<Inner, OpenShardError> {
     let name = commit_name(generation);
     let bytes = parts.directory.open(&name).map_err(io_error(&name))?;
     let commit = Commit::decode(&bytes).map_err(|reason| corrupt(&name, reason))?;
@@ -111,7 +107,10 @@ fn recover(
     let mut last_generation = generation;
     for name in names {
         let numbers = [commit_generation(name), live_docs_generation(name)];
-        last_generation = numbers.into_iter().flatten().fold(last_generation, u64::max);
+        last_generation = numbers
+            .into_iter()
+            .flatten()
+            .fold(last_generation, u64::max);
         if is_ours(name) && !kept.contains(name) {
             parts.directory.delete(name).map_err(io_error(name))?;
         }

@@ -11,10 +11,7 @@ pub(super) fn verify(inner: &Inner) -> Result<(), ShardError> {
     let flushing = inner.flushing.lock();
     let commit = &flushing.commit;
     let name = commit_name(commit.generation);
-    let bytes = inner
-        .directory
-        .open(&name)
-        .map_err(ShardError::io(&name))?;
+    let bytes = inner.directory.open(&name).map_err(ShardError::io(&name))?;
     match Commit::decode(&bytes) {
         Ok(found) if found == *commit => {}
         Ok(_) => return Err(corrupt(&name, "it is not what was written".to_owned())),
@@ -29,7 +26,11 @@ pub(super) fn verify(inner: &Inner) -> Result<(), ShardError> {
             .verify()
             .map_err(|error| corrupt(&name, error.to_string()))?;
         if let Some(live) = segment.live {
-            check_file(inner, &live_docs_name(segment.id, live.generation), live.file)?;
+            check_file(
+                inner,
+                &live_docs_name(segment.id, live.generation),
+                live.file,
+            )?;
         }
     }
     for entry in &inner.view.load().segments {

@@ -58,7 +58,10 @@ impl Inner {
             if !matches!(op.origin, Origin::Replay { .. }) {
                 return Err(WriteError::MappingUpdate(update.clone()));
             }
-            tracing::warn!(id = op.id, "replayed a document with fields the mapping lacks");
+            tracing::warn!(
+                id = op.id,
+                "replayed a document with fields the mapping lacks"
+            );
         }
         let _gate = self.gate.read();
         self.check_writable()?;
@@ -488,7 +491,9 @@ mod tests {
             if_seq_no(7),
             false,
             current(2, 3, true),
-            Err("[1]: version conflict, required seqNo [7], primary term [1]. current document has seqNo [3] and primary term [1]"),
+            Err(
+                "[1]: version conflict, required seqNo [7], primary term [1]. current document has seqNo [3] and primary term [1]",
+            ),
         );
         let missing = "[1]: version conflict, required seqNo [7], primary term [1]. but no document was found";
         check(if_seq_no(7), false, None, Err(missing));
@@ -499,7 +504,9 @@ mod tests {
             External(2),
             false,
             current(3, 0, true),
-            Err("[1]: version conflict, current version [3] is higher or equal to the one provided [2]"),
+            Err(
+                "[1]: version conflict, current version [3] is higher or equal to the one provided [2]",
+            ),
         );
         check(ExternalGte(3), false, current(3, 0, false), Ok(3));
         check(

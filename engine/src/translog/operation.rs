@@ -197,27 +197,24 @@ mod tests {
 
     fn operations() -> impl Strategy<Value = Operation> {
         let kind = prop_oneof![
-            (
-                any::<String>(),
-                any::<Option<String>>(),
-                any::<Vec<u8>>()
-            )
-                .prop_map(|(id, routing, source)| OperationKind::Index {
+            (any::<String>(), any::<Option<String>>(), any::<Vec<u8>>()).prop_map(
+                |(id, routing, source)| OperationKind::Index {
                     id,
                     routing,
                     source: source.into()
-                }),
+                }
+            ),
             any::<String>().prop_map(|id| OperationKind::Delete { id }),
             any::<String>().prop_map(|reason| OperationKind::NoOp { reason }),
         ];
-        (0..i64::MAX, any::<u64>(), any::<u64>(), kind).prop_map(
-            |(seq_no, term, version, kind)| Operation {
+        (0..i64::MAX, any::<u64>(), any::<u64>(), kind).prop_map(|(seq_no, term, version, kind)| {
+            Operation {
                 seq_no: SeqNo(seq_no),
                 primary_term: PrimaryTerm(term),
                 version,
                 kind,
-            },
-        )
+            }
+        })
     }
 
     proptest! {

@@ -178,11 +178,12 @@ impl Iterator for Operations {
             Ok(record) => record,
             Err(error) => return Some(Err(error)),
         };
-        let operation = Operation::decode(&record.payload).map_err(|reason| JournalError::Corrupt {
-            file: Journal::file_name(record.location),
-            offset: record.location.offset,
-            reason,
-        });
+        let operation =
+            Operation::decode(&record.payload).map_err(|reason| JournalError::Corrupt {
+                file: Journal::file_name(record.location),
+                offset: record.location.offset,
+                reason,
+            });
         Some(operation.map(|operation| (record.location, operation)))
     }
 }

@@ -57,11 +57,7 @@ impl Inner {
         self.checkpoints.max() != commit.max_seq_no
             || self.checkpoints.processed() != commit.local_checkpoint
             || view.segments.len() != commit.segments.len()
-            || !view
-                .segments
-                .iter()
-                .zip(&commit.segments)
-                .all(same_segment)
+            || !view.segments.iter().zip(&commit.segments).all(same_segment)
     }
 
     fn flush_now(&self, flushing: &mut Flushing) -> Result<(), ShardError> {

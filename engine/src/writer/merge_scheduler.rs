@@ -41,7 +41,8 @@ impl Inner {
         if !self.options.background_merges || self.next_merge(MergeGoal::Policy).is_none() {
             return;
         }
-        let places = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        let places =
+            std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let free = |running: usize| (running < places).then_some(running + 1);
         if self.merge_running.swap(true, Ordering::SeqCst) {
             return;
@@ -249,8 +250,7 @@ impl Inner {
             .into_iter()
             .partition(|entry| merged.contains_key(&entry.key));
         if let Some((reader, stamp)) = made {
-            let live = (!died.is_empty())
-                .then(|| Arc::new(LiveDocs::new(reader.max_doc(), died)));
+            let live = (!died.is_empty()).then(|| Arc::new(LiveDocs::new(reader.max_doc(), died)));
             let ordinal = publishing.next_ordinal;
             publishing.next_ordinal += 1;
             let entry = SegmentEntry {

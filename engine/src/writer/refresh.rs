@@ -68,9 +68,7 @@ impl Inner {
         let schema = self.schema.load_full();
         if buffers.is_empty() && deletes.is_empty() {
             self.versions.drop_old();
-            if view.max_seq_no != frozen.max_seq_no
-                || !Arc::ptr_eq(&view.reader.schema, &schema)
-            {
+            if view.max_seq_no != frozen.max_seq_no || !Arc::ptr_eq(&view.reader.schema, &schema) {
                 if !Arc::ptr_eq(&view.reader.schema, &schema) {
                     publishing.generation += 1;
                 }
@@ -164,12 +162,11 @@ fn freeze(slot: Slot, publishing: &mut Publishing) -> Result<Option<SegmentEntry
         return Ok(None);
     };
     let bytes = ByteView::new(frozen.bytes);
-    let reader = SegmentReader::open(frozen.id, bytes.clone()).map_err(|error| {
-        ShardError::Corrupt {
+    let reader =
+        SegmentReader::open(frozen.id, bytes.clone()).map_err(|error| ShardError::Corrupt {
             file: format!("segment {} in memory", frozen.id),
             reason: error.to_string(),
-        }
-    })?;
+        })?;
     let live = if frozen.deleted.is_empty() {
         None
     } else {
