@@ -9,3 +9,4 @@ pub mod process;
 pub mod server;
 pub mod sys;
 pub mod telemetry;
+pub mod wire;

@@ -1,7 +1,7 @@
 //! # The cluster state on disk
 //!
 //! A journal ([`quidditch_engine::translog::journal`]: framed, checksummed, torn tails told from damage) of
-//! JSON records. A batch is answered only when it is durable. Now and then the whole state is written into a new
+//! protocol messages (`proto/quidditch/state/v1/journal.proto`). A batch is answered only when it is durable. Now and then the whole state is written into a new
 //! generation, and the generations before it go.
 //!
 //! | record | meaning |
@@ -17,35 +17,18 @@ use std::sync::Arc;
 
 use quidditch_engine::directory::Directory;
 use quidditch_engine::translog::journal::{Journal, JournalError};
-use serde::{Deserialize, Serialize};
 
 use super::apply::apply;
 use super::event::Event;
 use super::ids::Ids;
 use crate::cluster::ClusterState;
 use crate::cluster::node::NodeId;
+use crate::wire::state_record::StateRecord as Record;
 
 /// Format of the records that this build writes and reads.
 const FORMAT: u32 = 1;
 /// A snapshot is due when this many bytes came after the last one, and as many as it has itself.
 const SNAPSHOT_AFTER_BYTES: u64 = 4 << 20;
-
-/// One record of the journal.
-#[derive(Debug, Serialize, Deserialize)]
-enum Record {
-    /// Some commands were carried out.
-    Batch { version: u64, events: Vec<Event> },
-    /// The whole state follows.
-    SnapshotStart {
-        format: u32,
-        version: u64,
-        cluster_uuid: String,
-    },
-    /// Some of it.
-    SnapshotPart { events: Vec<Event> },
-    /// That was all.
-    SnapshotEnd,
-}
 
 /// Why the state on disk does not come back.
 #[derive(Debug, thiserror::Error)]
@@ -178,7 +161,7 @@ impl StateJournal {
 }
 
 fn encode(record: &Record) -> Result<Vec<u8>, StateJournalError> {
-    serde_json::to_vec(record).map_err(|err| StateJournalError::Record {
+    record.encode().map_err(|err| StateJournalError::Record {
         number: 0,
         reason: err.to_string(),
     })
@@ -244,8 +227,7 @@ fn replay(
         let record = record?;
         number += 1;
         let bad = |reason: String| StateJournalError::Record { number, reason };
-        let record: Record =
-            serde_json::from_slice(&record.payload).map_err(|err| bad(err.to_string()))?;
+        let record = Record::decode(&record.payload).map_err(|err| bad(err.to_string()))?;
         match record {
             Record::SnapshotStart {
                 format,

@@ -2,39 +2,52 @@
 /// One frame of the journal of the cluster state.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StateRecord {
-    #[prost(oneof = "state_record::Record", tags = "1, 2")]
+    #[prost(oneof = "state_record::Record", tags = "1, 2, 3, 4")]
     pub record: ::core::option::Option<state_record::Record>,
 }
 /// Nested message and enum types in `StateRecord`.
 pub mod state_record {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Record {
-        /// The whole state; a journal starts with one.
+        /// What one round of commands did.
         #[prost(message, tag = "1")]
-        Snapshot(super::Snapshot),
-        /// What one command changed.
+        Batch(super::Batch),
+        /// The whole state follows.
         #[prost(message, tag = "2")]
-        Change(super::Change),
+        SnapshotStart(super::SnapshotStart),
+        /// Some of it.
+        #[prost(message, tag = "3")]
+        SnapshotPart(super::SnapshotPart),
+        /// That was all; without it the snapshot never was.
+        #[prost(message, tag = "4")]
+        SnapshotEnd(super::SnapshotEnd),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Snapshot {
-    /// Version of the state below.
+pub struct Batch {
+    /// Version of the state after these events.
     #[prost(uint64, tag = "1")]
     pub version: u64,
-    /// The typed state, self-describing JSON; unknown fields are refused by the reader.
-    #[prost(bytes = "vec", tag = "2")]
-    pub state_json: ::prost::alloc::vec::Vec<u8>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Change {
-    /// Version of the state after this change; one more than the version before.
-    #[prost(uint64, tag = "1")]
-    pub version: u64,
-    /// When the command was decided: milliseconds since 1970-01-01T00:00:00Z.
-    #[prost(int64, tag = "2")]
-    pub decided_at_ms: i64,
-    /// The events, in order, each as self-describing JSON.
-    #[prost(bytes = "vec", repeated, tag = "3")]
+    /// The events, in order, each as self-describing JSON; unknown fields are refused by the reader.
+    #[prost(bytes = "vec", repeated, tag = "2")]
     pub events_json: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotStart {
+    /// Format of the events that follow; 1 is the first.
+    #[prost(uint32, tag = "1")]
+    pub format: u32,
+    /// Version of the whole state.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    #[prost(string, tag = "3")]
+    pub cluster_uuid: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotPart {
+    /// Events that build the state from an empty one, as in Batch.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub events_json: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotEnd {}

@@ -1,0 +1,3 @@
+//! Conversions between protocol messages and the types of this crate; they live nowhere else.
+
+pub mod state_record;
