@@ -65,9 +65,11 @@ impl StateRecord {
                 version: *version,
                 cluster_uuid: cluster_uuid.clone(),
             }),
-            StateRecord::SnapshotPart { events } => ProtoRecord::SnapshotPart(proto::SnapshotPart {
-                events_json: encode_events(events)?,
-            }),
+            StateRecord::SnapshotPart { events } => {
+                ProtoRecord::SnapshotPart(proto::SnapshotPart {
+                    events_json: encode_events(events)?,
+                })
+            }
             StateRecord::SnapshotEnd => ProtoRecord::SnapshotEnd(proto::SnapshotEnd {}),
         };
         let message = proto::StateRecord {
