@@ -17,10 +17,12 @@ use crate::config::Config;
 use crate::coordination::rest::App;
 use crate::coordination::rest::in_flight::InFlight;
 use crate::coordination::rest::root::OPENSEARCH_VERSION;
+use crate::coordination::searcher::Searcher;
 use crate::data::contexts::Contexts;
 use crate::data::local::LocalShards;
 use crate::data::local_search::LocalSearch;
 use crate::data::scheduler;
+use crate::data::search::SearchService;
 use crate::master::{MasterParts, SingleMaster};
 use crate::server;
 use crate::sys::clock::{Clock, SystemClock};
@@ -137,11 +139,19 @@ impl Node {
             processors * 3 / 2 + 1,
             SEARCH_QUEUE_MAX,
         );
+        let search: Arc<dyn SearchService> = Arc::new(search);
+        let searcher = Arc::new(Searcher::new(
+            masters.clone(),
+            search.clone(),
+            clock.clone(),
+            id.clone(),
+        ));
         let app = Arc::new(App {
+            searcher,
             node: identity,
             masters: masters.clone(),
             shards: shards.clone(),
-            search: Arc::new(search),
+            search,
             contexts,
             pools: shards.pools.clone(),
             in_flight: InFlight::new(config.in_flight_limit.bytes(memory)),

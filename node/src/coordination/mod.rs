@@ -12,3 +12,4 @@ pub mod scroll;
 pub mod search;
 pub mod search_response;
 pub mod searcher;
+pub mod terms_lookup;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cluster::{ClusterState, NodeInfo};
 use crate::config::Config;
+use crate::coordination::searcher::Searcher;
 use crate::data::contexts::Contexts;
 use crate::data::pool::Pools;
 use crate::data::search::SearchService;
@@ -25,6 +26,8 @@ pub struct App {
     pub shards: Arc<dyn ShardService>,
     /// Searches of shards, wherever they are.
     pub search: Arc<dyn SearchService>,
+    /// What coordinated searches share: scrolls, points in time.
+    pub searcher: Arc<Searcher>,
     /// Readers that searches keep open on this node.
     pub contexts: Arc<Contexts>,
     /// Threads of this node for work that blocks.

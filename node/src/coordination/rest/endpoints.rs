@@ -34,7 +34,13 @@ pub const COMMON_PARAMS: &[&str] = &[
 ];
 
 /// The families, one file each. Order matters only where two rows claim the same method and path: the first wins.
-pub const ENDPOINTS: &[&[Endpoint]] = &[super::root::ENDPOINTS];
+pub const ENDPOINTS: &[&[Endpoint]] = &[
+    super::root::ENDPOINTS,
+    super::search::ENDPOINTS,
+    super::count::ENDPOINTS,
+    super::scroll::ENDPOINTS,
+    super::pit::ENDPOINTS,
+];
 
 /// All rows of all families.
 pub fn all() -> impl Iterator<Item = &'static Endpoint> {

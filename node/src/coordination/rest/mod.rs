@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod content;
+pub mod count;
 pub mod dispatch;
 pub mod endpoints;
 pub mod errors;
@@ -11,11 +12,15 @@ pub mod filter_path;
 pub mod in_flight;
 pub mod json_text;
 pub mod params;
+pub mod pit;
 pub mod request;
 pub mod response;
 pub mod root;
 pub mod router;
+pub mod scroll;
+pub mod search;
 mod search_errors;
+pub mod search_params;
 pub mod shard_errors;
 pub mod units;
 
