@@ -1,9 +1,22 @@
 //! Text analysis: char filters, then a tokenizer, then token filters.
+//!
+//! A batch of tokens lives in one arena and passes whole from stage to stage, so that no token owns its text.
+//! What users can name is a row of [`tokenizers::TOKENIZERS`], [`filters::FILTERS`], [`char_filters::CHAR_FILTERS`]
+//! or [`built_in::ANALYZERS`].
 
 mod analyzer;
+mod built_in;
+mod char_filters;
+mod definition;
+mod filters;
 mod registry;
+mod stopwords;
 mod token;
+mod tokenizers;
 
-pub use analyzer::Analyzer;
-pub use registry::{AnalysisRegistry, AnalyzeReport, AnalyzeStage, OwnedToken};
+pub use analyzer::{AnalyzeReport, AnalyzeStage, Analyzer, OwnedToken};
+pub use registry::AnalysisRegistry;
+pub(crate) use registry::keyword_analyzer;
 pub use token::TokenRef;
+
+pub(crate) use token::TokenBatch;

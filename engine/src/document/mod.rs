@@ -1,7 +1,11 @@
 //! Documents: a `_source` becomes fields, by the mapping. The one place of the engine that opens a document's JSON.
 
+mod builder;
 mod error;
 mod fields;
+mod json;
+mod parser;
+mod source_filter;
 
 pub use error::DocumentError;
 pub use fields::{
@@ -9,18 +13,23 @@ pub use fields::{
     TermBuffer, TermSpan,
 };
 
+pub(crate) use builder::FieldBuilder;
+pub(crate) use json::{Scalar, java_double};
+
 use crate::schema::IndexSchema;
 
 /// Turns a document's bytes into the fields to index.
 ///
 /// When the document brings fields the mapping does not know and the mapping is dynamic, the answer carries a
 /// `mapping_update`: apply it, then parse again with the new schema; the fields given are those already known.
-#[allow(clippy::todo)]
 pub fn parse_document(
-    _schema: &IndexSchema,
-    _id: &str,
-    _routing: Option<&str>,
-    _source: &[u8],
+    schema: &IndexSchema,
+    id: &str,
+    routing: Option<&str>,
+    source: &[u8],
 ) -> Result<ParsedDocument, DocumentError> {
-    todo!()
+    parser::parse(schema, id, routing, source)
 }
+
+#[cfg(test)]
+mod tests;

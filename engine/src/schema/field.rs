@@ -1,10 +1,15 @@
 //! One mapped field: how its values are encoded for the index and shown to the user.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::dates::DateFormat;
+use super::params::Params;
+use super::types::FieldType;
 use super::{FieldKind, NumericKind, RangeMatch, RangeOptions, ValueError};
 use crate::analysis::Analyzer;
+use crate::document::{ColumnKind, FieldSpec, IndexOptions};
 use crate::value::Value;
 
 /// How a field scores.
@@ -18,98 +23,192 @@ pub enum Similarity {
 
 /// A field of the mapping.
 #[derive(Debug)]
-pub struct FieldMapping {}
+pub struct FieldMapping {
+    pub(crate) path: Arc<str>,
+    pub(crate) ops: &'static dyn FieldType,
+    pub(crate) params: Params,
+    pub(crate) spec: FieldSpec,
+    pub(crate) numeric: Option<NumericKind>,
+    pub(crate) index_analyzer: Arc<Analyzer>,
+    pub(crate) search_analyzer: Arc<Analyzer>,
+    pub(crate) search_quote_analyzer: Arc<Analyzer>,
+    pub(crate) position_increment_gap: u32,
+    /// Format of dates, and the one to print with.
+    pub(crate) format: Option<DateFormat>,
+    pub(crate) ignore_malformed: bool,
+    pub(crate) coerce: bool,
+    /// In characters.
+    pub(crate) ignore_above: usize,
+    pub(crate) copy_to: Vec<String>,
+    pub(crate) multi_fields: BTreeMap<String, Arc<FieldMapping>>,
+}
 
-#[allow(clippy::todo)]
 impl FieldMapping {
     /// Full path with dots.
     pub fn path(&self) -> &str {
-        todo!()
+        &self.path
     }
+
     /// What it is.
     pub fn kind(&self) -> FieldKind {
-        todo!()
+        self.ops.kind()
     }
+
     /// The type as users write it.
     pub fn type_name(&self) -> &'static str {
-        todo!()
+        self.ops.name()
     }
+
     /// Whether queries find it: `index: true`.
     pub fn indexed(&self) -> bool {
-        todo!()
+        self.spec.points || self.spec.index != IndexOptions::None || self.constant().is_some()
     }
+
     /// Whether it has a column.
     pub fn has_doc_values(&self) -> bool {
-        todo!()
+        self.spec.column != ColumnKind::None || self.constant().is_some()
     }
+
     /// Whether its values are stored apart from `_source`.
     pub fn stored(&self) -> bool {
-        todo!()
+        self.spec.stored
     }
+
     /// Whether documents carry its length.
     pub fn has_norms(&self) -> bool {
-        todo!()
+        self.spec.norms
     }
+
     /// Whether positions are indexed, so that phrases work.
     pub fn has_positions(&self) -> bool {
-        todo!()
+        self.spec.index == IndexOptions::Positions
     }
-    /// Whether a text field may be loaded for sorts and aggregations.
+
+    /// What a segment builds for it.
+    pub fn spec(&self) -> FieldSpec {
+        self.spec
+    }
+
+    /// Whether a text field may be loaded for sorts and aggregations; documents indexed since have a column of terms.
     pub fn fielddata(&self) -> bool {
-        todo!()
+        self.params.flag("fielddata", false)
     }
+
     /// How it scores.
     pub fn similarity(&self) -> Similarity {
-        todo!()
+        match self.params.text("similarity") {
+            Some("boolean") => Similarity::Boolean,
+            _ => Similarity::Bm25,
+        }
     }
+
     /// The value every document has, for `constant_keyword`.
     pub fn constant(&self) -> Option<&str> {
-        todo!()
+        match self.kind() {
+            FieldKind::ConstantKeyword => self.params.text("value"),
+            _ => None,
+        }
     }
+
+    /// The user's notes on the field (`meta`).
+    pub fn meta(&self) -> Option<&serde_json::Value> {
+        self.params.get("meta")
+    }
+
+    /// Value that stands for `null`, as given in the mapping.
+    pub fn null_value(&self) -> Option<&serde_json::Value> {
+        self.params
+            .get("null_value")
+            .filter(|value| !value.is_null())
+    }
+
+    /// Longest value that is indexed, in characters; longer ones are in `_ignored`.
+    pub fn ignore_above(&self) -> usize {
+        self.ignore_above
+    }
+
+    /// Whether query text on a keyword is split at white space first.
+    pub fn split_queries_on_whitespace(&self) -> bool {
+        self.params.flag("split_queries_on_whitespace", false)
+    }
+
+    /// Date format of the field, for dates.
+    pub fn date_format(&self) -> Option<&DateFormat> {
+        self.format.as_ref()
+    }
+
+    /// Whether it has multi-fields, and which, by their last name.
+    pub fn multi_fields(&self) -> &BTreeMap<String, Arc<FieldMapping>> {
+        &self.multi_fields
+    }
+
     /// How the numeric column reads, if there is one.
     pub fn numeric(&self) -> Option<NumericKind> {
-        todo!()
+        self.numeric
     }
+
     /// Analyzer of documents: of a text its own, of a keyword its normalizer, else one that changes nothing.
     pub fn index_analyzer(&self) -> &Arc<Analyzer> {
-        todo!()
+        &self.index_analyzer
     }
+
     /// Analyzer of queries.
     pub fn search_analyzer(&self) -> &Arc<Analyzer> {
-        todo!()
+        &self.search_analyzer
     }
+
     /// Analyzer of quoted phrases in queries.
     pub fn search_quote_analyzer(&self) -> &Arc<Analyzer> {
-        todo!()
+        &self.search_quote_analyzer
     }
+
     /// A query value as a term: keyword (normalised), text (as is), ip (16 bytes).
-    pub fn encode_term(&self, _value: &Value) -> Result<Vec<u8>, ValueError> {
-        todo!()
+    pub fn encode_term(&self, value: &Value) -> Result<Vec<u8>, ValueError> {
+        self.ops.encode_term(self, value)
     }
+
     /// A query value as a column value; `None` when nothing can equal it, like 1.5 on a `long`.
-    pub fn encode_number(&self, _value: &Value, _now_ms: i64) -> Result<Option<i64>, ValueError> {
-        todo!()
+    ///
+    /// A date text that leaves parts out stands for a range: use [`encode_equal`](Self::encode_equal).
+    pub fn encode_number(&self, value: &Value, now_ms: i64) -> Result<Option<i64>, ValueError> {
+        let options = RangeOptions {
+            now_ms,
+            ..RangeOptions::default()
+        };
+        self.ops.encode_number(self, value, &options)
     }
+
+    /// What a `term` query on the value matches: one number or term, or a range of them (dates, CIDR blocks).
+    pub fn encode_equal(
+        &self,
+        value: &Value,
+        options: &RangeOptions,
+    ) -> Result<RangeMatch, ValueError> {
+        self.ops.encode_equal(self, value, options)
+    }
+
     /// A range of query values in the field's encoding.
     pub fn encode_range(
         &self,
-        _lower: Bound<&Value>,
-        _upper: Bound<&Value>,
-        _options: &RangeOptions,
+        lower: Bound<&Value>,
+        upper: Bound<&Value>,
+        options: &RangeOptions,
     ) -> Result<RangeMatch, ValueError> {
-        todo!()
+        self.ops.encode_range(self, lower, upper, options)
     }
+
     /// A column value as shown to users: dates as text in the field's or the given format.
     pub fn format_number(
         &self,
-        _stored: i64,
-        _format: Option<&str>,
-        _time_zone: Option<&str>,
+        stored: i64,
+        format: Option<&str>,
+        time_zone: Option<&str>,
     ) -> Result<Value, ValueError> {
-        todo!()
+        self.ops.format_number(self, stored, format, time_zone)
     }
+
     /// A term as shown to users: keyword text, ip text, binary in base64.
-    pub fn format_term(&self, _term: &[u8], _format: Option<&str>) -> Result<Value, ValueError> {
-        todo!()
+    pub fn format_term(&self, term: &[u8], format: Option<&str>) -> Result<Value, ValueError> {
+        self.ops.format_term(self, term, format)
     }
 }

@@ -7,13 +7,21 @@
 //! | numbers, dates, boolean | none; [`points`](crate::segment::PointsReader) | numeric: order-preserving `i64` |
 //! | binary | none | bytes as ordinals, only if asked for |
 
+mod context;
+mod dynamic;
 mod error;
 mod field;
+mod field_build;
 mod field_kind;
 mod index_schema;
 mod mapping;
+mod mapping_merge;
+mod mapping_parse;
+mod params;
+mod pattern;
 mod range;
 mod settings;
+mod types;
 
 pub mod dates;
 
@@ -22,8 +30,14 @@ pub use field::{FieldMapping, Similarity};
 pub use field_kind::FieldKind;
 pub use index_schema::{IndexSchema, UpdateReason};
 pub use mapping::Mapping;
+pub use pattern::simple_match;
 pub use range::{RangeMatch, RangeOptions};
 pub use settings::{Durability, IndexSettings, SettingError};
+
+pub(crate) use dynamic::{Dynamic, ValueKind};
+pub(crate) use mapping::{Node, ObjectNode, join};
+pub(crate) use mapping_parse::parse_node;
+pub(crate) use types::immense_term;
 
 use crate::value::Value;
 
@@ -89,3 +103,6 @@ pub fn f64_to_sortable(value: f64) -> i64 {
 pub fn f64_from_sortable(stored: i64) -> f64 {
     f64::from_bits((stored ^ ((stored >> 63) & i64::MAX)) as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,10 +103,381 @@ pub struct IndexSettings {
     pub bm25_b: f32,
 }
 
-#[allow(clippy::todo)]
+impl Default for IndexSettings {
+    fn default() -> Self {
+        IndexSettings {
+            max_result_window: 10_000,
+            max_inner_result_window: 100,
+            max_docvalue_fields_search: 100,
+            max_script_fields: 32,
+            max_terms_count: 65_536,
+            max_regex_length: 1_000,
+            max_ngram_diff: 1,
+            max_shingle_diff: 3,
+            max_rescore_window: 10_000,
+            max_slices_per_scroll: 1_024,
+            max_analyzed_offset: 1_000_000,
+            analyze_max_token_count: 10_000,
+            total_fields_limit: 1_000,
+            depth_limit: 20,
+            field_name_length_limit: 50_000,
+            nested_fields_limit: 50,
+            nested_objects_limit: 10_000,
+            ignore_malformed: false,
+            coerce: true,
+            default_field: vec!["*".to_owned()],
+            query_string_lenient: false,
+            durability: Durability::Request,
+            sync_interval: Duration::from_secs(5),
+            flush_threshold_bytes: 512 << 20,
+            refresh_interval: Some(Duration::from_secs(1)),
+            refresh_interval_explicit: false,
+            search_idle_after: Duration::from_secs(30),
+            gc_deletes: Duration::from_secs(60),
+            merge_max_segment_bytes: 5 << 30,
+            merge_floor_segment_bytes: 16 << 20,
+            merge_segments_per_tier: 10.0,
+            merge_max_at_once: 30,
+            merge_deletes_pct_allowed: 20.0,
+            merge_expunge_deletes_allowed: 10.0,
+            retention_lease_period: Duration::from_secs(12 * 3600),
+            bm25_k1: 1.2,
+            bm25_b: 0.75,
+        }
+    }
+}
+
 impl IndexSettings {
     /// Reads flat settings; keys it does not own are left to others.
-    pub fn parse(_flat: &BTreeMap<String, String>) -> Result<IndexSettings, SettingError> {
-        todo!()
+    pub fn parse(flat: &BTreeMap<String, String>) -> Result<IndexSettings, SettingError> {
+        let read = Reader(flat);
+        let default = IndexSettings::default();
+        let max_result_window =
+            read.size("index.max_result_window", default.max_result_window, 1)?;
+        let refresh_interval = read.duration("index.refresh_interval", Duration::from_secs(1))?;
+        let merge = |name: &str| format!("index.merge.policy.{name}");
+        Ok(IndexSettings {
+            max_result_window,
+            max_inner_result_window: read.size(
+                "index.max_inner_result_window",
+                default.max_inner_result_window,
+                1,
+            )?,
+            max_docvalue_fields_search: read.size(
+                "index.max_docvalue_fields_search",
+                default.max_docvalue_fields_search,
+                0,
+            )?,
+            max_script_fields: read.size(
+                "index.max_script_fields",
+                default.max_script_fields,
+                0,
+            )?,
+            max_terms_count: read.size("index.max_terms_count", default.max_terms_count, 1)?,
+            max_regex_length: read.size("index.max_regex_length", default.max_regex_length, 1)?,
+            max_ngram_diff: read.size("index.max_ngram_diff", default.max_ngram_diff, 0)?,
+            max_shingle_diff: read.size("index.max_shingle_diff", default.max_shingle_diff, 0)?,
+            max_rescore_window: read.size("index.max_rescore_window", max_result_window, 1)?,
+            max_slices_per_scroll: read.size(
+                "index.max_slices_per_scroll",
+                default.max_slices_per_scroll,
+                1,
+            )?,
+            max_analyzed_offset: read.size(
+                "index.highlight.max_analyzed_offset",
+                default.max_analyzed_offset,
+                1,
+            )?,
+            analyze_max_token_count: read.size(
+                "index.analyze.max_token_count",
+                default.analyze_max_token_count,
+                1,
+            )?,
+            total_fields_limit: read.size(
+                "index.mapping.total_fields.limit",
+                default.total_fields_limit,
+                0,
+            )?,
+            depth_limit: read.size("index.mapping.depth.limit", default.depth_limit, 1)?,
+            field_name_length_limit: read.size(
+                "index.mapping.field_name_length.limit",
+                default.field_name_length_limit,
+                1,
+            )?,
+            nested_fields_limit: read.size(
+                "index.mapping.nested_fields.limit",
+                default.nested_fields_limit,
+                0,
+            )?,
+            nested_objects_limit: read.size(
+                "index.mapping.nested_objects.limit",
+                default.nested_objects_limit,
+                0,
+            )?,
+            ignore_malformed: read.flag("index.mapping.ignore_malformed", false)?,
+            coerce: read.flag("index.mapping.coerce", true)?,
+            default_field: read
+                .list("index.query.default_field")
+                .unwrap_or(default.default_field),
+            query_string_lenient: read.flag("index.query_string.lenient", false)?,
+            durability: match read
+                .get("index.translog.durability")
+                .map(str::to_ascii_lowercase)
+            {
+                None => Durability::Request,
+                Some(value) if value == "request" => Durability::Request,
+                Some(value) if value == "async" => Durability::Async,
+                Some(value) => {
+                    return Err(SettingError {
+                        key: "index.translog.durability".to_owned(),
+                        reason: format!(
+                            "No enum constant org.opensearch.index.translog.Translog.Durability.{}",
+                            value.to_ascii_uppercase()
+                        ),
+                    });
+                }
+            },
+            sync_interval: read
+                .duration("index.translog.sync_interval", default.sync_interval)?
+                .unwrap_or(default.sync_interval),
+            flush_threshold_bytes: read.bytes(
+                "index.translog.flush_threshold_size",
+                default.flush_threshold_bytes,
+            )?,
+            refresh_interval,
+            refresh_interval_explicit: read.get("index.refresh_interval").is_some(),
+            search_idle_after: read
+                .duration("index.search.idle.after", default.search_idle_after)?
+                .unwrap_or(Duration::MAX),
+            gc_deletes: read
+                .duration("index.gc_deletes", default.gc_deletes)?
+                .unwrap_or(Duration::MAX),
+            merge_max_segment_bytes: read.bytes(
+                &merge("max_merged_segment"),
+                default.merge_max_segment_bytes,
+            )?,
+            merge_floor_segment_bytes: read
+                .bytes(&merge("floor_segment"), default.merge_floor_segment_bytes)?,
+            merge_segments_per_tier: read.float(
+                &merge("segments_per_tier"),
+                default.merge_segments_per_tier,
+                2.0,
+            )?,
+            merge_max_at_once: read.size(
+                &merge("max_merge_at_once"),
+                default.merge_max_at_once,
+                2,
+            )?,
+            merge_deletes_pct_allowed: read.float(
+                &merge("deletes_pct_allowed"),
+                default.merge_deletes_pct_allowed,
+                5.0,
+            )?,
+            merge_expunge_deletes_allowed: read.float(
+                &merge("expunge_deletes_allowed"),
+                default.merge_expunge_deletes_allowed,
+                0.0,
+            )?,
+            retention_lease_period: read
+                .duration(
+                    "index.soft_deletes.retention_lease.period",
+                    default.retention_lease_period,
+                )?
+                .unwrap_or(Duration::MAX),
+            bm25_k1: read.float("index.similarity.default.k1", 1.2, 0.0)? as f32,
+            bm25_b: read.float("index.similarity.default.b", 0.75, 0.0)? as f32,
+        })
+    }
+}
+
+/// Typed reads of flat settings, with OpenSearch's reasons when they fail.
+struct Reader<'a>(&'a BTreeMap<String, String>);
+
+impl Reader<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    fn fail<T>(key: &str, reason: String) -> Result<T, SettingError> {
+        Err(SettingError {
+            key: key.to_owned(),
+            reason,
+        })
+    }
+
+    fn size(&self, key: &str, default: usize, min: usize) -> Result<usize, SettingError> {
+        let Some(text) = self.get(key) else {
+            return Ok(default);
+        };
+        let Ok(value) = text.parse::<i64>() else {
+            return Self::fail(
+                key,
+                format!("Failed to parse value [{text}] for setting [{key}]"),
+            );
+        };
+        if value < min as i64 {
+            return Self::fail(
+                key,
+                format!("Failed to parse value [{text}] for setting [{key}] must be >= {min}"),
+            );
+        }
+        Ok(usize::try_from(value).unwrap_or(usize::MAX))
+    }
+
+    fn flag(&self, key: &str, default: bool) -> Result<bool, SettingError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(other) => Self::fail(
+                key,
+                format!("Failed to parse value [{other}] as only [true] or [false] are allowed."),
+            ),
+        }
+    }
+
+    fn float(&self, key: &str, default: f64, min: f64) -> Result<f64, SettingError> {
+        let Some(text) = self.get(key) else {
+            return Ok(default);
+        };
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() && value >= min => Ok(value),
+            Ok(_) => Self::fail(
+                key,
+                format!("Failed to parse value [{text}] for setting [{key}] must be >= {min:?}"),
+            ),
+            Err(_) => Self::fail(
+                key,
+                format!("Failed to parse value [{text}] for setting [{key}]"),
+            ),
+        }
+    }
+
+    fn list(&self, key: &str) -> Option<Vec<String>> {
+        if let Some(text) = self.get(key) {
+            if let Ok(items) = serde_json::from_str::<Vec<String>>(text) {
+                return Some(items);
+            }
+            return Some(text.split(',').map(|item| item.trim().to_owned()).collect());
+        }
+        let items: Vec<String> = (0..)
+            .map_while(|n| self.get(&format!("{key}.{n}")).map(str::to_owned))
+            .collect();
+        (!items.is_empty()).then_some(items)
+    }
+
+    /// `None` for -1: never.
+    fn duration(&self, key: &str, default: Duration) -> Result<Option<Duration>, SettingError> {
+        let Some(text) = self.get(key) else {
+            return Ok(Some(default));
+        };
+        let text = text.trim();
+        if text == "-1" {
+            return Ok(None);
+        }
+        if text == "0" {
+            return Ok(Some(Duration::ZERO));
+        }
+        const UNITS: &[(&str, u64)] = &[
+            ("nanos", 1),
+            ("micros", 1_000),
+            ("ms", 1_000_000),
+            ("s", 1_000_000_000),
+            ("m", 60_000_000_000),
+            ("h", 3_600_000_000_000),
+            ("d", 86_400_000_000_000),
+        ];
+        let unknown = || {
+            Self::fail(
+                key,
+                format!(
+                    "failed to parse setting [{key}] with value [{text}] as a time value: unit is missing or unrecognized"
+                ),
+            )
+        };
+        let lower = text.to_ascii_lowercase();
+        let Some((number, nanos)) = UNITS.iter().find_map(|(suffix, nanos)| {
+            let number = lower.strip_suffix(suffix)?;
+            number.parse::<u64>().ok().map(|number| (number, *nanos))
+        }) else {
+            return unknown();
+        };
+        match number.checked_mul(nanos) {
+            Some(nanos) => Ok(Some(Duration::from_nanos(nanos))),
+            None => unknown(),
+        }
+    }
+
+    fn bytes(&self, key: &str, default: u64) -> Result<u64, SettingError> {
+        let Some(text) = self.get(key) else {
+            return Ok(default);
+        };
+        let lower = text.trim().to_ascii_lowercase();
+        const UNITS: &[(&str, u64)] = &[
+            ("kb", 1 << 10),
+            ("mb", 1 << 20),
+            ("gb", 1 << 30),
+            ("tb", 1 << 40),
+            ("pb", 1 << 50),
+            ("k", 1 << 10),
+            ("m", 1 << 20),
+            ("g", 1 << 30),
+            ("t", 1 << 40),
+            ("p", 1 << 50),
+            ("b", 1),
+        ];
+        for (suffix, unit) in UNITS {
+            if let Some(number) = lower.strip_suffix(suffix)
+                && let Ok(number) = number.trim().parse::<f64>()
+                && number >= 0.0
+                && number.is_finite()
+            {
+                return Ok((number * *unit as f64) as u64);
+            }
+        }
+        Self::fail(
+            key,
+            format!(
+                "failed to parse setting [{key}] with value [{text}] as a size in bytes: unit is missing or unrecognized"
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(pairs: &[(&str, &str)]) -> Result<IndexSettings, SettingError> {
+        let flat = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        IndexSettings::parse(&flat)
+    }
+
+    #[test]
+    fn nothing_given_means_defaults() {
+        assert_eq!(parse(&[]).unwrap(), IndexSettings::default());
+    }
+
+    #[test]
+    fn values_are_typed() {
+        let settings = parse(&[
+            ("index.refresh_interval", "-1"),
+            ("index.translog.durability", "async"),
+            ("index.translog.flush_threshold_size", "1.5kb"),
+            ("index.gc_deletes", "5m"),
+            ("index.query.default_field.0", "a"),
+            ("index.query.default_field.1", "b"),
+        ])
+        .unwrap();
+        assert_eq!(settings.refresh_interval, None);
+        assert_eq!(settings.durability, Durability::Async);
+        assert_eq!(settings.flush_threshold_bytes, 1536);
+        assert_eq!(settings.gc_deletes, Duration::from_secs(300));
+        assert_eq!(settings.default_field, ["a", "b"]);
+        assert!(parse(&[("index.max_result_window", "x")]).is_err());
+        assert!(parse(&[("index.refresh_interval", "5")]).is_err());
     }
 }

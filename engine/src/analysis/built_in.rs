@@ -1,0 +1,135 @@
+//! The analyzers that need no definition, and the types a definition may name.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::analyzer::{Analyzer, Named};
+use super::definition::Definition;
+use super::filters::{self, TokenFilter};
+use super::stopwords;
+use super::tokenizers::{self, Tokenizer};
+use crate::schema::SchemaError;
+
+/// A row of the table: an analyzer type.
+pub(super) struct AnalyzerType {
+    /// As users write it.
+    pub name: &'static str,
+    /// Reads the parameters.
+    pub build: fn(&Definition) -> Result<Chain, SchemaError>,
+}
+
+/// A tokenizer and its filters.
+pub(super) struct Chain {
+    tokenizer: Box<dyn Tokenizer>,
+    filters: Vec<Box<dyn TokenFilter>>,
+}
+
+/// All analyzer types but `custom`. Each is usable by its name alone.
+pub(super) const ANALYZERS: &[AnalyzerType] = &[
+    AnalyzerType {
+        name: "default",
+        build: standard,
+    },
+    AnalyzerType {
+        name: "keyword",
+        build: keyword,
+    },
+    AnalyzerType {
+        name: "simple",
+        build: simple,
+    },
+    AnalyzerType {
+        name: "standard",
+        build: standard,
+    },
+    AnalyzerType {
+        name: "stop",
+        build: stop,
+    },
+    AnalyzerType {
+        name: "whitespace",
+        build: whitespace,
+    },
+];
+
+/// The analyzer of a type under a name.
+pub(super) fn build(
+    name: &str,
+    kind: &str,
+    definition: &Definition,
+) -> Option<Result<Analyzer, SchemaError>> {
+    let row = ANALYZERS.iter().find(|row| row.name == kind)?;
+    Some((row.build)(definition).and_then(|chain| {
+        Ok(Analyzer {
+            name: name.to_owned(),
+            custom: false,
+            char_filters: Vec::new(),
+            tokenizer: Named {
+                name: kind.to_owned(),
+                part: Arc::from(chain.tokenizer),
+            },
+            filters: chain
+                .filters
+                .into_iter()
+                .map(|part| Named {
+                    name: kind.to_owned(),
+                    part: Arc::from(part),
+                })
+                .collect(),
+            position_increment_gap: definition.size("position_increment_gap", 100, 0)? as u32,
+        })
+    }))
+}
+
+/// A tokenizer of the table with its defaults.
+fn tokenizer(name: &str, definition: &Definition) -> Result<Box<dyn Tokenizer>, SchemaError> {
+    match tokenizers::find(name) {
+        Some(row) => (row.build)(definition),
+        None => Err(SchemaError::illegal(format!(
+            "failed to find tokenizer under [{name}]"
+        ))),
+    }
+}
+
+fn with_stopwords(tokenizer: Box<dyn Tokenizer>, words: HashSet<String>, lower: bool) -> Chain {
+    let mut filters: Vec<Box<dyn TokenFilter>> = Vec::new();
+    if lower {
+        filters.push(Box::new(filters::Lowercase));
+    }
+    if !words.is_empty() {
+        filters.push(Box::new(filters::Stop::new(words)));
+    }
+    Chain { tokenizer, filters }
+}
+
+fn standard(definition: &Definition) -> Result<Chain, SchemaError> {
+    definition.refuse_path("stopwords_path")?;
+    let words = stopwords::read(definition, "stopwords", "_none_")?;
+    Ok(with_stopwords(
+        tokenizer("standard", definition)?,
+        words,
+        true,
+    ))
+}
+
+fn simple(_: &Definition) -> Result<Chain, SchemaError> {
+    let tokenizer = tokenizer("lowercase", &Definition::default())?;
+    Ok(with_stopwords(tokenizer, HashSet::new(), false))
+}
+
+fn stop(definition: &Definition) -> Result<Chain, SchemaError> {
+    definition.refuse_path("stopwords_path")?;
+    let words = stopwords::read(definition, "stopwords", "_english_")?;
+    let tokenizer = tokenizer("lowercase", &Definition::default())?;
+    Ok(with_stopwords(tokenizer, words, false))
+}
+
+fn whitespace(_: &Definition) -> Result<Chain, SchemaError> {
+    let tokenizer = tokenizer("whitespace", &Definition::default())?;
+    Ok(with_stopwords(tokenizer, HashSet::new(), false))
+}
+
+fn keyword(_: &Definition) -> Result<Chain, SchemaError> {
+    let tokenizer = tokenizer("keyword", &Definition::default())?;
+    Ok(with_stopwords(tokenizer, HashSet::new(), false))
+}

@@ -1,0 +1,140 @@
+//! One field of one document while its values arrive.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::fields::{ColumnKind, FieldSpec, IndexOptions, ParsedField, StoredValue, TermBuffer};
+use crate::analysis::{Analyzer, TokenBatch};
+use crate::schema::{FieldMapping, ValueError, immense_term};
+
+/// Longest term in bytes.
+const TERM_BYTES_MAX: usize = 32_766;
+
+/// Collects the values of one field of one document.
+#[derive(Debug)]
+pub(crate) struct FieldBuilder {
+    field: ParsedField,
+    /// Position of the last token, gaps included; -1 before the first.
+    position: i64,
+    /// A value was too long or malformed and left out.
+    ignored: bool,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<TokenBatch> = RefCell::new(TokenBatch::default());
+}
+
+impl FieldBuilder {
+    /// No values yet.
+    pub fn new(path: Arc<str>, spec: FieldSpec) -> FieldBuilder {
+        FieldBuilder {
+            field: ParsedField {
+                path,
+                spec,
+                terms: TermBuffer::default(),
+                numbers: Vec::new(),
+                stored: Vec::new(),
+            },
+            position: -1,
+            ignored: false,
+        }
+    }
+
+    /// Adds one term, as it is.
+    pub fn add_term(&mut self, term: &[u8]) {
+        self.field.terms.push(term, 0);
+        self.field.terms.length += 1;
+    }
+
+    /// Analyses a text and adds its tokens.
+    pub fn add_text(
+        &mut self,
+        analyzer: &Analyzer,
+        gap: u32,
+        text: &str,
+    ) -> Result<(), ValueError> {
+        let mut batch = SCRATCH.take();
+        analyzer.run(text, &mut batch, false);
+        let terms = &mut self.field.terms;
+        let mut result = Ok(());
+        for token in &batch.tokens {
+            self.position += i64::from(token.increment);
+            let term = batch.text(token).as_bytes();
+            if term.len() > TERM_BYTES_MAX {
+                result = Err(immense_term(&self.field.path, term));
+                break;
+            }
+            terms.push(term, self.position.max(0) as u32);
+            if token.increment > 0 {
+                terms.length += 1;
+            }
+        }
+        self.position += i64::from(batch.end_increment) + i64::from(gap);
+        SCRATCH.replace(batch);
+        if result.is_ok() && self.position > i64::from(i32::MAX) {
+            return Err(ValueError::illegal(format!(
+                "position overflow for field '{}'",
+                self.field.path
+            )));
+        }
+        result
+    }
+
+    /// Adds a column value, and what to store if the field is stored.
+    pub fn add_number(&mut self, field: &FieldMapping, number: i64, stored: StoredValue) {
+        if field.spec().points || field.spec().column == ColumnKind::Numeric {
+            self.field.numbers.push(number);
+        }
+        if field.spec().stored {
+            self.field.stored.push(stored);
+        }
+    }
+
+    /// Stores a value.
+    pub fn store(&mut self, value: StoredValue) {
+        self.field.stored.push(value);
+    }
+
+    /// Stores a text.
+    pub fn store_text(&mut self, text: &str) {
+        self.store(StoredValue::Str(text.to_owned()));
+    }
+
+    /// Notes that a value was left out.
+    pub fn ignore(&mut self) {
+        self.ignored = true;
+    }
+
+    /// Whether a value was left out since the last call.
+    pub fn take_ignored(&mut self) -> bool {
+        std::mem::take(&mut self.ignored)
+    }
+
+    /// Whether the document has the field at all, as far as an index can tell.
+    pub fn has_values(&self) -> bool {
+        !self.field.terms.is_empty()
+            || !self.field.numbers.is_empty()
+            || !self.field.stored.is_empty()
+    }
+
+    /// Whether `exists` can be answered from a column or norms, so that `_field_names` need not name it.
+    pub fn tells_existence(&self) -> bool {
+        self.field.spec.column != ColumnKind::None || self.field.spec.norms
+    }
+
+    /// Whether it is searched or stored: a field that is neither exists for nobody.
+    pub fn is_visible(&self) -> bool {
+        let spec = &self.field.spec;
+        spec.index != IndexOptions::None || spec.points || spec.stored
+    }
+
+    /// The field's path.
+    pub fn path(&self) -> &Arc<str> {
+        &self.field.path
+    }
+
+    /// What was collected.
+    pub fn finish(self) -> ParsedField {
+        self.field
+    }
+}

@@ -1,0 +1,168 @@
+//! `text` and `match_only_text`: analysed text.
+
+use std::ops::Bound;
+
+use super::super::params::{Param, ParamKind, Params, Update, fixed, free};
+use super::{FieldType, value_text};
+use crate::document::{ColumnKind, FieldBuilder, FieldSpec, IndexOptions, Scalar};
+use crate::schema::{FieldKind, FieldMapping, RangeMatch, RangeOptions, SchemaError, ValueError};
+use crate::value::Value;
+
+/// Analysed text.
+#[derive(Debug)]
+pub(super) struct Text {
+    name: &'static str,
+    params: &'static [Param],
+}
+
+impl Text {
+    pub const TEXT: Text = Text {
+        name: "text",
+        params: &[
+            fixed("store", ParamKind::Bool(false)),
+            fixed("index", ParamKind::Bool(true)),
+            fixed(
+                "index_options",
+                ParamKind::OneOf(&["positions", "docs", "freqs", "offsets"]),
+            ),
+            Param {
+                name: "norms",
+                kind: ParamKind::Bool(true),
+                update: Update::OnlyOff,
+            },
+            fixed(
+                "term_vector",
+                ParamKind::OneOf(&[
+                    "no",
+                    "yes",
+                    "with_positions",
+                    "with_offsets",
+                    "with_positions_offsets",
+                    "with_positions_payloads",
+                    "with_positions_offsets_payloads",
+                ]),
+            ),
+            fixed("analyzer", ParamKind::TextOr("default")),
+            free("search_analyzer", ParamKind::Text),
+            free("search_quote_analyzer", ParamKind::Text),
+            fixed("similarity", ParamKind::OneOf(&["BM25", "boolean"])),
+            fixed("position_increment_gap", ParamKind::Int(100)),
+            free("fielddata", ParamKind::Bool(false)),
+            free("fielddata_frequency_filter", ParamKind::Object),
+            free("eager_global_ordinals", ParamKind::Bool(false)),
+            // Phrases and prefixes match the same with or without these: they trade space for speed.
+            fixed("index_phrases", ParamKind::Bool(false)),
+            fixed("index_prefixes", ParamKind::Object),
+            free("boost", ParamKind::Boost),
+            free("meta", ParamKind::Meta),
+        ],
+    };
+    /// Like `text` with default analysis, but without norms and frequencies, so that a match scores the same everywhere.
+    pub const MATCH_ONLY: Text = Text {
+        name: "match_only_text",
+        params: &[
+            fixed("analyzer", ParamKind::TextOr("default")),
+            free("search_analyzer", ParamKind::Text),
+            free("search_quote_analyzer", ParamKind::Text),
+            fixed("position_increment_gap", ParamKind::Int(100)),
+            free("boost", ParamKind::Boost),
+            free("meta", ParamKind::Meta),
+        ],
+    };
+}
+
+impl FieldType for Text {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn kind(&self) -> FieldKind {
+        FieldKind::Text
+    }
+
+    fn params(&self) -> &'static [Param] {
+        self.params
+    }
+
+    fn spec(&self, params: &Params) -> FieldSpec {
+        let index = match (params.flag("index", true), params.text("index_options")) {
+            (false, _) => IndexOptions::None,
+            (true, Some("docs")) => IndexOptions::Docs,
+            (true, Some("freqs")) => IndexOptions::DocsFreqs,
+            _ => IndexOptions::Positions,
+        };
+        let match_only = self.name != "text";
+        FieldSpec {
+            index,
+            norms: index != IndexOptions::None && !match_only && params.flag("norms", true),
+            column: if params.flag("fielddata", false) {
+                ColumnKind::Ordinals
+            } else {
+                ColumnKind::None
+            },
+            points: false,
+            stored: params.flag("store", false),
+        }
+    }
+
+    fn validate(&self, field: &FieldMapping) -> Result<(), SchemaError> {
+        let params = &field.params;
+        if params.flag("fielddata", false) && !params.flag("index", true) {
+            return Err(SchemaError::illegal(format!(
+                "Cannot enable fielddata on a [text] field that is not indexed: [{}]",
+                field.path()
+            )));
+        }
+        if !params.flag("index", true) {
+            if params.flag("index_phrases", false) {
+                return Err(SchemaError::illegal(format!(
+                    "Cannot set index_phrases on unindexed field [{}]",
+                    field.path()
+                )));
+            }
+            if params.get("index_prefixes").is_some() {
+                return Err(SchemaError::illegal(format!(
+                    "Cannot set index_prefixes on unindexed field [{}]",
+                    field.path()
+                )));
+            }
+        }
+        if params.get("position_increment_gap").is_some() && !field.has_positions() {
+            return Err(SchemaError::illegal(format!(
+                "Cannot set position_increment_gap on field [{}] without positions enabled",
+                field.path()
+            )));
+        }
+        Ok(())
+    }
+
+    fn parse(
+        &self,
+        field: &FieldMapping,
+        value: Scalar<'_>,
+        out: &mut FieldBuilder,
+    ) -> Result<(), ValueError> {
+        let text = value.text();
+        if field.spec.stored {
+            out.store_text(&text);
+        }
+        if field.spec.index != IndexOptions::None {
+            out.add_text(&field.index_analyzer, field.position_increment_gap, &text)?;
+        }
+        Ok(())
+    }
+
+    fn encode_term(&self, _field: &FieldMapping, value: &Value) -> Result<Vec<u8>, ValueError> {
+        Ok(value_text(value).into_bytes())
+    }
+
+    fn encode_range(
+        &self,
+        field: &FieldMapping,
+        lower: Bound<&Value>,
+        upper: Bound<&Value>,
+        _options: &RangeOptions,
+    ) -> Result<RangeMatch, ValueError> {
+        super::keyword::term_range(field, lower, upper, self)
+    }
+}
