@@ -90,6 +90,34 @@ pub fn matches_pattern(pattern: &str, text: &str) -> bool {
     }
 }
 
+/// Whether some text is covered by both patterns.
+pub fn patterns_meet(a: &str, b: &str) -> bool {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    // reach[j]: whether a[..i] and b[..j] can have covered the same text.
+    let mut reach = vec![false; b.len() + 1];
+    reach[0] = true;
+    for j in 0..b.len() {
+        reach[j + 1] = reach[j] && b[j] == '*';
+    }
+    for &left in &a {
+        let mut next = vec![false; b.len() + 1];
+        next[0] = reach[0] && left == '*';
+        for j in 0..b.len() {
+            let right = b[j];
+            next[j + 1] = if left == '*' || right == '*' {
+                reach[j + 1] && (left == '*' || right == '*')
+                    || next[j] && (left == '*' || right == '*')
+                    || reach[j]
+            } else {
+                reach[j] && left == right
+            };
+        }
+        reach = next;
+    }
+    reach[b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +142,23 @@ mod tests {
                 covered,
                 "{pattern} over {text}"
             );
+        }
+    }
+
+    #[test]
+    fn patterns_meet_when_a_text_fits_both() {
+        for (a, b, meet) in [
+            ("a*", "*b", true),
+            ("a*", "b*", false),
+            ("logs-*", "logs-app-*", true),
+            ("*", "x", true),
+            ("ab", "ab", true),
+            ("ab", "a", false),
+            ("a*c", "ab*d", false),
+            ("", "*", true),
+        ] {
+            assert_eq!(patterns_meet(a, b), meet, "{a} and {b}");
+            assert_eq!(patterns_meet(b, a), meet, "{b} and {a}");
         }
     }
 

@@ -1,0 +1,269 @@
+//! Indices: create, get, delete, exists, open, close, block.
+
+use std::sync::Arc;
+
+use hyper::Method;
+use serde_json::{Map, Value, json};
+
+use super::alias_body::show_aliases;
+use super::index_body::{created, parse_index_body, put_settings_into};
+use super::index_params::{self, ActiveShards, body_object, names, timeouts, wait_for_active};
+use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use crate::cluster::{BlockLevel, IndicesOptions, date_math};
+use crate::master::{Command, CreateIndex};
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        name: "indices.create",
+        routes: &[(Method::PUT, "/{index}")],
+        params: &["cluster_manager_timeout", "master_timeout", "timeout", "wait_for_active_shards"],
+        handler: |app, request| Box::pin(create(app, request)),
+    },
+    Endpoint {
+        name: "indices.get",
+        routes: &[(Method::GET, "/{index}")],
+        params: &[
+            "allow_no_indices",
+            "cluster_manager_timeout",
+            "expand_wildcards",
+            "flat_settings",
+            "ignore_unavailable",
+            "include_defaults",
+            "local",
+            "master_timeout",
+        ],
+        handler: |app, request| Box::pin(get(app, request)),
+    },
+    Endpoint {
+        name: "indices.exists",
+        routes: &[(Method::HEAD, "/{index}")],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "flat_settings",
+            "ignore_unavailable",
+            "include_defaults",
+            "local",
+            "cluster_manager_timeout",
+            "master_timeout",
+        ],
+        handler: |app, request| Box::pin(exists(app, request)),
+    },
+    Endpoint {
+        name: "indices.delete",
+        routes: &[(Method::DELETE, "/{index}")],
+        params: &[
+            "allow_no_indices",
+            "cluster_manager_timeout",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "master_timeout",
+            "timeout",
+        ],
+        handler: |app, request| Box::pin(delete(app, request)),
+    },
+    Endpoint {
+        name: "indices.open",
+        routes: &[(Method::POST, "/{index}/_open"), (Method::POST, "/_open")],
+        params: &[
+            "allow_no_indices",
+            "cluster_manager_timeout",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "master_timeout",
+            "task_execution_timeout",
+            "timeout",
+            "wait_for_active_shards",
+            "wait_for_completion",
+        ],
+        handler: |app, request| Box::pin(open(app, request)),
+    },
+    Endpoint {
+        name: "indices.close",
+        routes: &[(Method::POST, "/{index}/_close"), (Method::POST, "/_close")],
+        params: &[
+            "allow_no_indices",
+            "cluster_manager_timeout",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "master_timeout",
+            "timeout",
+            "wait_for_active_shards",
+        ],
+        handler: |app, request| Box::pin(close(app, request)),
+    },
+    Endpoint {
+        name: "indices.add_block",
+        routes: &[(Method::PUT, "/{index}/_block/{block}")],
+        params: &[
+            "allow_no_indices",
+            "cluster_manager_timeout",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "master_timeout",
+            "timeout",
+        ],
+        handler: |app, request| Box::pin(add_block(app, request)),
+    },
+];
+
+async fn create(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let timeout = timeouts(&request.params)?;
+    let wanted = ActiveShards::parse(&request.params)?;
+    let provided_name = request.required_var("index")?.to_owned();
+    let name = date_math::expand(&provided_name, app.now_ms())?;
+    let body = parse_index_body(&body_object(&request)?.unwrap_or_default(), "create index")?;
+    app.state().check_cluster_block(BlockLevel::MetadataWrite)?;
+    let command = CreateIndex {
+        name: name.clone(),
+        provided_name,
+        settings: body.settings.unwrap_or_default(),
+        mapping: body.mappings.unwrap_or(Value::Null),
+        aliases: body.aliases.unwrap_or_default(),
+    };
+    if let ActiveShards::Count(count) = wanted {
+        let replicas: u32 = command
+            .settings
+            .get("index.number_of_replicas")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(1);
+        if count > replicas.saturating_add(1) {
+            return Err(RestError::illegal_argument(format!(
+                "invalid wait_for_active_shards[{count}]: cannot be greater than number of shard copies [{}]",
+                replicas + 1
+            )));
+        }
+    }
+    app.masters.submit(Command::CreateIndex(command)).await?;
+    let active = wait_for_active(&app, std::slice::from_ref(&name), wanted, timeout).await;
+    Ok(RestResponse::ok(&created(&name, active)))
+}
+
+async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    timeouts(&request.params)?;
+    let (_, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN)?;
+    let mut answer = Map::new();
+    for resolved in &found {
+        let index = &resolved.metadata;
+        index.check_block(BlockLevel::MetadataRead)?;
+        let mut entry = Map::new();
+        entry.insert("aliases".to_owned(), show_aliases(&index.aliases));
+        entry.insert("mappings".to_owned(), index.mapping.clone());
+        put_settings_into(&mut entry, index, &request.params)?;
+        answer.insert(index.name.clone(), Value::Object(entry));
+    }
+    Ok(RestResponse::ok(&answer))
+}
+
+async fn exists(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    timeouts(&request.params)?;
+    // Nothing matched is "no" here, and no error.
+    let found = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions {
+            allow_no_indices: true,
+            ..IndicesOptions::STRICT_EXPAND_OPEN
+        },
+    );
+    match found {
+        Ok((_, found)) => {
+            let is_wild = request.var("index").is_some_and(|name| name.contains('*') || name == "_all");
+            let exists = !found.is_empty() || (is_wild && request.params.bool("allow_no_indices", true)?);
+            Ok(RestResponse::empty(if exists { 200 } else { 404 }))
+        }
+        Err(error) if error.status == 404 => Ok(RestResponse::empty(404)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    timeouts(&request.params)?;
+    let options = IndicesOptions {
+        ignore_aliases: true,
+        ..IndicesOptions::STRICT_EXPAND
+    };
+    refuse_destructive_wildcards(&app, &request)?;
+    let (state, found) = index_params::resolve(&app, &request, options)?;
+    let names = names(&found);
+    state.check_blocks(&names, BlockLevel::Delete)?;
+    if !names.is_empty() {
+        app.masters.submit(Command::DeleteIndices { names }).await?;
+    }
+    Ok(RestResponse::acknowledged())
+}
+
+/// With `action.destructive_requires_name`, wildcards and `_all` are no names.
+fn refuse_destructive_wildcards(app: &App, request: &RestRequest) -> Result<(), RestError> {
+    if app.state().effective_setting("action.destructive_requires_name") != "true" {
+        return Ok(());
+    }
+    let expression = request.var("index").unwrap_or("");
+    let is_wild = expression.is_empty() || expression.split(',').any(|name| name == "_all" || name.contains('*'));
+    if is_wild {
+        return Err(RestError::illegal_argument("Wildcard expressions or all indices are not allowed"));
+    }
+    Ok(())
+}
+
+async fn open(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let timeout = timeouts(&request.params)?;
+    let wanted = ActiveShards::parse(&request.params)?;
+    if request.var("index").is_none() {
+        return Err(RestError::validation(&["index is missing".to_owned()]));
+    }
+    let wait = request.params.bool("wait_for_completion", true)?;
+    if !wait {
+        return Err(RestError::illegal_argument(
+            "parameter [wait_for_completion] must be [true] here: opening an index is no task of its own",
+        ));
+    }
+    let options = IndicesOptions {
+        expand_open: false,
+        expand_closed: true,
+        ..IndicesOptions::STRICT_EXPAND_OPEN
+    };
+    refuse_destructive_wildcards(&app, &request)?;
+    let (state, found) = index_params::resolve(&app, &request, options)?;
+    let names = names(&found);
+    state.check_blocks(&names, BlockLevel::MetadataWrite)?;
+    app.masters.submit(Command::OpenIndices { names: names.clone() }).await?;
+    let active = wait_for_active(&app, &names, wanted, timeout).await;
+    Ok(RestResponse::ok(&json!({"acknowledged": true, "shards_acknowledged": active})))
+}
+
+async fn close(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    timeouts(&request.params)?;
+    ActiveShards::parse(&request.params)?;
+    if request.var("index").is_none() {
+        return Err(RestError::validation(&["index is missing".to_owned()]));
+    }
+    refuse_destructive_wildcards(&app, &request)?;
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN)?;
+    let names = names(&found);
+    state.check_blocks(&names, BlockLevel::MetadataWrite)?;
+    app.masters.submit(Command::CloseIndices { names: names.clone() }).await?;
+    let mut closed = Map::new();
+    for name in &names {
+        closed.insert(name.clone(), json!({"closed": true}));
+    }
+    Ok(RestResponse::ok(&json!({
+        "acknowledged": true,
+        "shards_acknowledged": !names.is_empty(),
+        "indices": closed,
+    })))
+}
+
+async fn add_block(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    timeouts(&request.params)?;
+    let block = request.required_var("block")?.to_owned();
+    let (_, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let indices = names(&found);
+    let blocked: Vec<Value> = indices.iter().map(|name| json!({"name": name, "blocked": true})).collect();
+    app.masters.submit(Command::AddBlock { indices, block }).await?;
+    Ok(RestResponse::ok(&json!({
+        "acknowledged": true,
+        "shards_acknowledged": !blocked.is_empty(),
+        "indices": blocked,
+    })))
+}
