@@ -40,6 +40,11 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::count::ENDPOINTS,
     super::scroll::ENDPOINTS,
     super::pit::ENDPOINTS,
+    super::templates::ENDPOINTS,
+    super::aliases::ENDPOINTS,
+    super::settings::ENDPOINTS,
+    super::mappings::ENDPOINTS,
+    super::indices::ENDPOINTS,
 ];
 
 /// All rows of all families.

@@ -3,6 +3,14 @@
 //! A request passes [`dispatch`], which finds its row in [`endpoints`], checks its parameters and calls the handler.
 
 pub mod app;
+pub mod templates;
+pub mod settings;
+pub mod mappings;
+pub mod indices;
+pub mod index_params;
+pub mod index_body;
+pub mod aliases;
+pub mod alias_body;
 pub mod content;
 pub mod count;
 pub mod dispatch;
