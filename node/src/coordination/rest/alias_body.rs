@@ -42,8 +42,12 @@ pub fn parse_alias(name: &str, body: &Map<String, Value>) -> Result<AliasMetadat
                 alias.index_routing.get_or_insert_with(|| routing.clone());
                 alias.search_routing.get_or_insert(routing);
             }
-            "index_routing" | "indexRouting" | "index-routing" => alias.index_routing = Some(routing(key, value)?),
-            "search_routing" | "searchRouting" | "search-routing" => alias.search_routing = Some(routing(key, value)?),
+            "index_routing" | "indexRouting" | "index-routing" => {
+                alias.index_routing = Some(routing(key, value)?)
+            }
+            "search_routing" | "searchRouting" | "search-routing" => {
+                alias.search_routing = Some(routing(key, value)?)
+            }
             "is_write_index" => alias.is_write_index = Some(flag(key, value)?),
             "is_hidden" => alias.is_hidden = Some(flag(key, value)?),
             other => {
@@ -74,10 +78,10 @@ pub fn filter(name: &str, value: &Value) -> Result<Option<Value>, RestError> {
     }
     match parse_query(value) {
         Ok(_) => Ok(Some(value.clone())),
-        Err(cause) => Err(
-            RestError::illegal_argument(format!("failed to parse filter for alias [{name}]"))
-                .with_cause(RestError::from(cause)),
-        ),
+        Err(cause) => Err(RestError::illegal_argument(format!(
+            "failed to parse filter for alias [{name}]"
+        ))
+        .with_cause(RestError::from(cause))),
     }
 }
 
@@ -86,7 +90,9 @@ pub fn routing(key: &str, value: &Value) -> Result<String, RestError> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
-        _ => Err(RestError::illegal_argument(format!("[{key}] must be a text or a number"))),
+        _ => Err(RestError::illegal_argument(format!(
+            "[{key}] must be a text or a number"
+        ))),
     }
 }
 
@@ -98,7 +104,9 @@ pub fn flag(key: &str, value: &Value) -> Result<bool, RestError> {
         Value::String(text) if text == "false" => Ok(false),
         other => Err(RestError::illegal_argument(format!(
             "Failed to parse value [{}] of [{key}] as only [true] or [false] are allowed.",
-            other.as_str().map_or_else(|| other.to_string(), str::to_owned)
+            other
+                .as_str()
+                .map_or_else(|| other.to_string(), str::to_owned)
         ))),
     }
 }
@@ -125,7 +133,9 @@ pub fn show_alias(alias: &AliasMetadata) -> Value {
 }
 
 /// All aliases of an index or a template, as answers show them.
-pub fn show_aliases<'a>(aliases: impl IntoIterator<Item = (&'a String, &'a AliasMetadata)>) -> Value {
+pub fn show_aliases<'a>(
+    aliases: impl IntoIterator<Item = (&'a String, &'a AliasMetadata)>,
+) -> Value {
     let mut shown = Map::new();
     for (name, alias) in aliases {
         shown.insert(name.clone(), show_alias(alias));

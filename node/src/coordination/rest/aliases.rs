@@ -56,13 +56,26 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/{index}/_alias/{name}"),
             (Method::GET, "/{index}/_alias"),
         ],
-        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable", "local"],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "local",
+        ],
         handler: |app, request| Box::pin(get(app, request)),
     },
     Endpoint {
         name: "indices.exists_alias",
-        routes: &[(Method::HEAD, "/_alias/{name}"), (Method::HEAD, "/{index}/_alias/{name}")],
-        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable", "local"],
+        routes: &[
+            (Method::HEAD, "/_alias/{name}"),
+            (Method::HEAD, "/{index}/_alias/{name}"),
+        ],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "local",
+        ],
         handler: |app, request| Box::pin(exists(app, request)),
     },
 ];
@@ -87,20 +100,31 @@ async fn update(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         return Err(RestError::illegal_argument("No action specified"));
     };
     if actions.is_empty() {
-        return Err(RestError::validation(&["Must specify at least one alias action".to_owned()]));
+        return Err(RestError::validation(&[
+            "Must specify at least one alias action".to_owned(),
+        ]));
     }
     let state = app.state();
     let mut concrete = Vec::new();
     let mut asked: Vec<String> = Vec::new();
     let mut indices: Vec<String> = Vec::new();
     for action in actions {
-        parse_action(&state, action, app.now_ms(), &mut concrete, &mut asked, &mut indices)?;
+        parse_action(
+            &state,
+            action,
+            app.now_ms(),
+            &mut concrete,
+            &mut asked,
+            &mut indices,
+        )?;
     }
     if concrete.is_empty() {
         return Err(aliases_missing(&asked));
     }
     state.check_blocks(&indices, BlockLevel::MetadataWrite)?;
-    app.masters.submit(Command::UpdateAliases { actions: concrete }).await?;
+    app.masters
+        .submit(Command::UpdateAliases { actions: concrete })
+        .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -113,9 +137,14 @@ fn parse_action(
     asked: &mut Vec<String>,
     touched: &mut Vec<String>,
 ) -> Result<(), RestError> {
-    let entry = action.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
+    let entry = action
+        .as_object()
+        .filter(|object| object.len() == 1)
+        .and_then(|object| object.iter().next());
     let Some((kind, Value::Object(body))) = entry else {
-        return Err(x_content("[alias_action] expected one of [add], [remove] and [remove_index]".to_owned()));
+        return Err(x_content(
+            "[alias_action] expected one of [add], [remove] and [remove_index]".to_owned(),
+        ));
     };
     if !["add", "remove", "remove_index"].contains(&kind.as_str()) {
         return Err(x_content(format!("[alias_action] unknown field [{kind}]")));
@@ -128,7 +157,9 @@ fn parse_action(
         match (key.as_str(), kind.as_str()) {
             ("index" | "indices", _) => indices.extend(texts(key, value)?),
             ("alias" | "aliases", "add" | "remove") => aliases.extend(texts(key, value)?),
-            ("must_exist", "remove" | "remove_index") => must_exist = Some(alias_body::flag(key, value)?),
+            ("must_exist", "remove" | "remove_index") => {
+                must_exist = Some(alias_body::flag(key, value)?)
+            }
             (_, "add") => {
                 rest.insert(key.clone(), value.clone());
             }
@@ -136,13 +167,19 @@ fn parse_action(
         }
     }
     if indices.is_empty() {
-        return Err(RestError::illegal_argument("One of [index] or [indices] is required"));
+        return Err(RestError::illegal_argument(
+            "One of [index] or [indices] is required",
+        ));
     }
     if aliases.is_empty() && kind != "remove_index" {
-        return Err(RestError::illegal_argument("One of [alias] or [aliases] is required"));
+        return Err(RestError::illegal_argument(
+            "One of [alias] or [aliases] is required",
+        ));
     }
     if indices.iter().chain(&aliases).any(String::is_empty) {
-        return Err(RestError::illegal_argument("[index] and [alias] may not be empty string"));
+        return Err(RestError::illegal_argument(
+            "[index] and [alias] may not be empty string",
+        ));
     }
     let expressions: Vec<&str> = indices.iter().map(String::as_str).collect();
     let options = if kind == "remove_index" {
@@ -184,7 +221,8 @@ fn parse_action(
                             });
                         }
                     }
-                    if !is_pattern && must_exist == Some(true) && !index.aliases.contains_key(alias) {
+                    if !is_pattern && must_exist == Some(true) && !index.aliases.contains_key(alias)
+                    {
                         concrete.push(AliasAction::Remove {
                             index: index.name.clone(),
                             alias: alias.clone(),
@@ -220,7 +258,9 @@ fn texts(key: &str, value: &Value) -> Result<Vec<String>, RestError> {
     let one = |value: &Value| match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
-        _ => Err(x_content(format!("[{key}] must be a text or a list of texts"))),
+        _ => Err(x_content(format!(
+            "[{key}] must be a text or a list of texts"
+        ))),
     };
     match value {
         Value::Array(values) => values.iter().map(one).collect(),
@@ -240,7 +280,9 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
         alias = Some(texts("alias", &value)?.join(","));
     }
     let Some(alias) = alias.filter(|alias| !alias.is_empty()) else {
-        return Err(RestError::illegal_argument("alias name is required: put it in the path or the body"));
+        return Err(RestError::illegal_argument(
+            "alias name is required: put it in the path or the body",
+        ));
     };
     let metadata = parse_alias(&alias, &body)?;
     let state = app.state();
@@ -255,7 +297,9 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
             metadata: metadata.clone(),
         });
     }
-    app.masters.submit(Command::UpdateAliases { actions }).await?;
+    app.masters
+        .submit(Command::UpdateAliases { actions })
+        .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -267,7 +311,10 @@ async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
     let mut actions = Vec::new();
     for resolved in &found {
         for alias in resolved.metadata.aliases.keys() {
-            if wanted.iter().any(|name| name == "_all" || matches_pattern(name, alias)) {
+            if wanted
+                .iter()
+                .any(|name| name == "_all" || matches_pattern(name, alias))
+            {
                 actions.push(AliasAction::Remove {
                     index: resolved.metadata.name.clone(),
                     alias: alias.clone(),
@@ -280,7 +327,9 @@ async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         return Err(aliases_missing(&wanted));
     }
     state.check_blocks(&index_params::names(&found), BlockLevel::MetadataWrite)?;
-    app.masters.submit(Command::UpdateAliases { actions }).await?;
+    app.masters
+        .submit(Command::UpdateAliases { actions })
+        .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -323,7 +372,9 @@ fn is_wanted(wanted: &[String], alias: &str) -> bool {
     let mut is_in = wanted.is_empty();
     for pattern in wanted {
         match pattern.strip_prefix('-') {
-            Some(excluded) if is_in => is_in = !(excluded == "_all" || matches_pattern(excluded, alias)),
+            Some(excluded) if is_in => {
+                is_in = !(excluded == "_all" || matches_pattern(excluded, alias))
+            }
             Some(_) => {}
             None => is_in = is_in || pattern == "_all" || matches_pattern(pattern, alias),
         }
@@ -333,18 +384,23 @@ fn is_wanted(wanted: &[String], alias: &str) -> bool {
 
 /// The names that were asked for without a wildcard, are not excluded later, and were not found.
 fn missing(wanted: &[String], returned: &BTreeSet<String>) -> BTreeSet<String> {
-    let first_wild = wanted.iter().position(|name| name.contains('*')).unwrap_or(wanted.len());
+    let first_wild = wanted
+        .iter()
+        .position(|name| name.contains('*'))
+        .unwrap_or(wanted.len());
     let mut missing = BTreeSet::new();
     for (i, name) in wanted.iter().enumerate() {
         let is_exclusion = i > first_wild && name.starts_with('-');
         if name == "_all" || name.contains('*') || is_exclusion {
             continue;
         }
-        let is_excluded_later = wanted[(i + 1).max(first_wild).min(wanted.len())..].iter().any(|later| {
-            later
-                .strip_prefix('-')
-                .is_some_and(|pattern| pattern == "_all" || matches_pattern(pattern, name))
-        });
+        let is_excluded_later = wanted[(i + 1).max(first_wild).min(wanted.len())..]
+            .iter()
+            .any(|later| {
+                later
+                    .strip_prefix('-')
+                    .is_some_and(|pattern| pattern == "_all" || matches_pattern(pattern, name))
+            });
         if !is_excluded_later && !returned.contains(name) {
             missing.insert(name.clone());
         }
@@ -360,7 +416,10 @@ async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
         status = 404;
         let names: Vec<&str> = found.missing.iter().map(String::as_str).collect();
         let word = if names.len() == 1 { "alias" } else { "aliases" };
-        answer.insert("error".to_owned(), json!(format!("{word} [{}] missing", names.join(","))));
+        answer.insert(
+            "error".to_owned(),
+            json!(format!("{word} [{}] missing", names.join(","))),
+        );
         answer.insert("status".to_owned(), json!(404));
     }
     for (index, aliases) in found.by_index {
@@ -375,7 +434,9 @@ async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
 
 async fn exists(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let is_there = match find(&app, &request) {
-        Ok(found) => found.missing.is_empty() && found.by_index.values().any(|aliases| !aliases.is_empty()),
+        Ok(found) => {
+            found.missing.is_empty() && found.by_index.values().any(|aliases| !aliases.is_empty())
+        }
         Err(error) if error.status == 404 => false,
         Err(error) => return Err(error),
     };

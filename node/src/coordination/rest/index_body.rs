@@ -66,9 +66,17 @@ pub fn parse_mappings(value: &Value) -> Result<Option<Value>, RestError> {
         }
         Value::String(text) => match serde_json::from_str(text) {
             Ok(value @ Value::Object(_)) => Ok(Some(value)),
-            _ => Err(RestError::new(400, "parse_exception", "key [mappings] must be an object")),
+            _ => Err(RestError::new(
+                400,
+                "parse_exception",
+                "key [mappings] must be an object",
+            )),
         },
-        _ => Err(RestError::new(400, "parse_exception", "key [mappings] must be an object")),
+        _ => Err(RestError::new(
+            400,
+            "parse_exception",
+            "key [mappings] must be an object",
+        )),
     }
 }
 
@@ -82,13 +90,19 @@ pub fn show_settings(flat: &BTreeMap<String, String>, params: &Params) -> Result
 }
 
 /// The settings of an index as answers show them; with `human`, dates and versions as texts beside the numbers.
-pub fn shown_index_settings(index: &IndexMetadata, params: &Params) -> Result<BTreeMap<String, String>, RestError> {
+pub fn shown_index_settings(
+    index: &IndexMetadata,
+    params: &Params,
+) -> Result<BTreeMap<String, String>, RestError> {
     let mut shown = index.settings.clone();
     if params.bool("human", false)? {
         if let Some(text) = show_date(index.creation_date) {
             shown.insert("index.creation_date_string".to_owned(), text);
         }
-        shown.insert("index.version.created_string".to_owned(), super::root::OPENSEARCH_VERSION.to_owned());
+        shown.insert(
+            "index.version.created_string".to_owned(),
+            super::root::OPENSEARCH_VERSION.to_owned(),
+        );
     }
     Ok(shown)
 }
@@ -99,7 +113,10 @@ pub fn put_settings_into(
     index: &IndexMetadata,
     params: &Params,
 ) -> Result<(), RestError> {
-    entry.insert("settings".to_owned(), show_settings(&shown_index_settings(index, params)?, params)?);
+    entry.insert(
+        "settings".to_owned(),
+        show_settings(&shown_index_settings(index, params)?, params)?,
+    );
     if params.bool("include_defaults", false)? {
         let defaults = index_settings::defaults_beside(&index.settings);
         entry.insert("defaults".to_owned(), show_settings(&defaults, params)?);
@@ -109,7 +126,10 @@ pub fn put_settings_into(
 
 /// A time as ISO text in UTC; `None` outside of what a calendar holds.
 pub fn show_date(ms: i64) -> Option<String> {
-    DateFormat::parse("strict_date_time").ok()?.format(ms, None).ok()
+    DateFormat::parse("strict_date_time")
+        .ok()?
+        .format(ms, None)
+        .ok()
 }
 
 /// `{"acknowledged": true, "shards_acknowledged": …, "index": …}`.

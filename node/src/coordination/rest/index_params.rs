@@ -32,7 +32,10 @@ pub fn resolve(
 
 /// The names of resolved indices.
 pub fn names(found: &[ResolvedIndex]) -> Vec<String> {
-    found.iter().map(|resolved| resolved.metadata.name.clone()).collect()
+    found
+        .iter()
+        .map(|resolved| resolved.metadata.name.clone())
+        .collect()
 }
 
 /// Checks `cluster_manager_timeout`, its older name `master_timeout`, and `timeout`; returns the last.
@@ -46,7 +49,9 @@ pub fn timeouts(params: &Params) -> Result<Duration, RestError> {
     }
     params.duration("cluster_manager_timeout", TIMEOUT)?;
     params.duration("master_timeout", TIMEOUT)?;
-    Ok(params.duration("timeout", TIMEOUT)?.unwrap_or(Duration::MAX))
+    Ok(params
+        .duration("timeout", TIMEOUT)?
+        .unwrap_or(Duration::MAX))
 }
 
 /// How many copies of each shard have to serve before an answer.
@@ -66,7 +71,9 @@ impl ActiveShards {
             Some("all" | "-1") => Ok(ActiveShards::All),
             Some(text) => match text.parse::<u32>() {
                 Ok(count) => Ok(ActiveShards::Count(count)),
-                Err(_) => Err(RestError::illegal_argument(format!("cannot parse ActiveShardCount[{text}]"))),
+                Err(_) => Err(RestError::illegal_argument(format!(
+                    "cannot parse ActiveShardCount[{text}]"
+                ))),
             },
         }
     }
@@ -77,7 +84,10 @@ impl ActiveShards {
             return false;
         };
         shards.iter().all(|copies| {
-            let active = copies.iter().filter(|copy| copy.state == ShardState::Started).count();
+            let active = copies
+                .iter()
+                .filter(|copy| copy.state == ShardState::Started)
+                .count();
             match self {
                 ActiveShards::All => active == copies.len(),
                 ActiveShards::Count(count) => active >= count as usize,
@@ -87,7 +97,12 @@ impl ActiveShards {
 }
 
 /// Waits until enough copies of all the indices serve; `false` when `timeout` comes first.
-pub async fn wait_for_active(app: &App, indices: &[String], wanted: ActiveShards, timeout: Duration) -> bool {
+pub async fn wait_for_active(
+    app: &App,
+    indices: &[String],
+    wanted: ActiveShards,
+    timeout: Duration,
+) -> bool {
     let mut states = app.masters.watch();
     let met = states.wait_for(|state| {
         indices
@@ -98,7 +113,9 @@ pub async fn wait_for_active(app: &App, indices: &[String], wanted: ActiveShards
 }
 
 /// A body that has to be an object; `None` when there is none.
-pub fn body_object(request: &RestRequest) -> Result<Option<serde_json::Map<String, serde_json::Value>>, RestError> {
+pub fn body_object(
+    request: &RestRequest,
+) -> Result<Option<serde_json::Map<String, serde_json::Value>>, RestError> {
     match request.json()? {
         None => Ok(None),
         Some(serde_json::Value::Object(object)) => Ok(Some(object)),

@@ -16,7 +16,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "indices.create",
         routes: &[(Method::PUT, "/{index}")],
-        params: &["cluster_manager_timeout", "master_timeout", "timeout", "wait_for_active_shards"],
+        params: &[
+            "cluster_manager_timeout",
+            "master_timeout",
+            "timeout",
+            "wait_for_active_shards",
+        ],
         handler: |app, request| Box::pin(create(app, request)),
     },
     Endpoint {
@@ -168,8 +173,11 @@ async fn exists(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
     );
     match found {
         Ok((_, found)) => {
-            let is_wild = request.var("index").is_some_and(|name| name.contains('*') || name == "_all");
-            let exists = !found.is_empty() || (is_wild && request.params.bool("allow_no_indices", true)?);
+            let is_wild = request
+                .var("index")
+                .is_some_and(|name| name.contains('*') || name == "_all");
+            let exists =
+                !found.is_empty() || (is_wild && request.params.bool("allow_no_indices", true)?);
             Ok(RestResponse::empty(if exists { 200 } else { 404 }))
         }
         Err(error) if error.status == 404 => Ok(RestResponse::empty(404)),
@@ -195,13 +203,22 @@ async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
 
 /// With `action.destructive_requires_name`, wildcards and `_all` are no names.
 fn refuse_destructive_wildcards(app: &App, request: &RestRequest) -> Result<(), RestError> {
-    if app.state().effective_setting("action.destructive_requires_name") != "true" {
+    if app
+        .state()
+        .effective_setting("action.destructive_requires_name")
+        != "true"
+    {
         return Ok(());
     }
     let expression = request.var("index").unwrap_or("");
-    let is_wild = expression.is_empty() || expression.split(',').any(|name| name == "_all" || name.contains('*'));
+    let is_wild = expression.is_empty()
+        || expression
+            .split(',')
+            .any(|name| name == "_all" || name.contains('*'));
     if is_wild {
-        return Err(RestError::illegal_argument("Wildcard expressions or all indices are not allowed"));
+        return Err(RestError::illegal_argument(
+            "Wildcard expressions or all indices are not allowed",
+        ));
     }
     Ok(())
 }
@@ -227,9 +244,15 @@ async fn open(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     let (state, found) = index_params::resolve(&app, &request, options)?;
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::MetadataWrite)?;
-    app.masters.submit(Command::OpenIndices { names: names.clone() }).await?;
+    app.masters
+        .submit(Command::OpenIndices {
+            names: names.clone(),
+        })
+        .await?;
     let active = wait_for_active(&app, &names, wanted, timeout).await;
-    Ok(RestResponse::ok(&json!({"acknowledged": true, "shards_acknowledged": active})))
+    Ok(RestResponse::ok(
+        &json!({"acknowledged": true, "shards_acknowledged": active}),
+    ))
 }
 
 async fn close(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -242,7 +265,11 @@ async fn close(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN)?;
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::MetadataWrite)?;
-    app.masters.submit(Command::CloseIndices { names: names.clone() }).await?;
+    app.masters
+        .submit(Command::CloseIndices {
+            names: names.clone(),
+        })
+        .await?;
     let mut closed = Map::new();
     for name in &names {
         closed.insert(name.clone(), json!({"closed": true}));
@@ -257,10 +284,19 @@ async fn close(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
 async fn add_block(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let block = request.required_var("block")?.to_owned();
-    let (_, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let (_, found) = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    )?;
     let indices = names(&found);
-    let blocked: Vec<Value> = indices.iter().map(|name| json!({"name": name, "blocked": true})).collect();
-    app.masters.submit(Command::AddBlock { indices, block }).await?;
+    let blocked: Vec<Value> = indices
+        .iter()
+        .map(|name| json!({"name": name, "blocked": true}))
+        .collect();
+    app.masters
+        .submit(Command::AddBlock { indices, block })
+        .await?;
     Ok(RestResponse::ok(&json!({
         "acknowledged": true,
         "shards_acknowledged": !blocked.is_empty(),

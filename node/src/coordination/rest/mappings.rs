@@ -82,7 +82,11 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
     timeouts(&request.params)?;
     let update = match body_object(&request)? {
         Some(update) => Value::Object(update),
-        None => return Err(RestError::validation(&["mapping source is empty".to_owned()])),
+        None => {
+            return Err(RestError::validation(&[
+                "mapping source is empty".to_owned()
+            ]));
+        }
     };
     let base = IndicesOptions {
         expand_closed: true,
@@ -102,8 +106,11 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
         let (_, found) = index_params::resolve(&app, &request, base)?;
         names(&found)
     };
-    app.state().check_blocks(&indices, BlockLevel::MetadataWrite)?;
-    app.masters.submit(Command::PutMapping { indices, update }).await?;
+    app.state()
+        .check_blocks(&indices, BlockLevel::MetadataWrite)?;
+    app.masters
+        .submit(Command::PutMapping { indices, update })
+        .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -138,12 +145,20 @@ async fn get_field(app: Arc<App>, request: RestRequest) -> Result<RestResponse, 
 }
 
 /// Tells each field below `properties`, sub-fields too, with its path and definition.
-fn collect_fields(prefix: &str, properties: &Map<String, Value>, tell: &mut dyn FnMut(&str, &Map<String, Value>)) {
+fn collect_fields(
+    prefix: &str,
+    properties: &Map<String, Value>,
+    tell: &mut dyn FnMut(&str, &Map<String, Value>),
+) {
     for (name, definition) in properties {
         let Some(definition) = definition.as_object() else {
             continue;
         };
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let path = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         match definition.get("properties").and_then(Value::as_object) {
             Some(inner) => collect_fields(&path, inner, tell),
             None => tell(&path, definition),
@@ -156,7 +171,11 @@ fn collect_fields(prefix: &str, properties: &Map<String, Value>, tell: &mut dyn 
 
 /// Adds what a field has without saying so.
 fn add_defaults(definition: &mut Map<String, Value>) {
-    let kind = definition.get("type").and_then(Value::as_str).unwrap_or("object").to_owned();
+    let kind = definition
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or("object")
+        .to_owned();
     let defaults = match kind.as_str() {
         "text" => json!({
             "boost": 1.0, "index": true, "store": false, "doc_values": false, "index_options": "positions",
@@ -168,14 +187,17 @@ fn add_defaults(definition: &mut Map<String, Value>) {
             "eager_global_ordinals": false, "norms": false, "ignore_above": 2147483647,
             "similarity": "BM25", "split_queries_on_whitespace": false,
         }),
-        "long" | "integer" | "short" | "byte" | "double" | "float" | "half_float" | "unsigned_long" => json!({
+        "long" | "integer" | "short" | "byte" | "double" | "float" | "half_float"
+        | "unsigned_long" => json!({
             "boost": 1.0, "index": true, "store": false, "doc_values": true, "coerce": true, "ignore_malformed": false,
         }),
         "date" | "date_nanos" => json!({
             "boost": 1.0, "index": true, "store": false, "doc_values": true, "ignore_malformed": false,
             "format": "strict_date_optional_time||epoch_millis",
         }),
-        "boolean" | "ip" => json!({"boost": 1.0, "index": true, "store": false, "doc_values": true}),
+        "boolean" | "ip" => {
+            json!({"boost": 1.0, "index": true, "store": false, "doc_values": true})
+        }
         _ => json!({}),
     };
     if let Value::Object(defaults) = defaults {

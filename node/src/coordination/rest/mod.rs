@@ -2,15 +2,9 @@
 //!
 //! A request passes [`dispatch`], which finds its row in [`endpoints`], checks its parameters and calls the handler.
 
-pub mod app;
-pub mod templates;
-pub mod settings;
-pub mod mappings;
-pub mod indices;
-pub mod index_params;
-pub mod index_body;
-pub mod aliases;
 pub mod alias_body;
+pub mod aliases;
+pub mod app;
 pub mod content;
 pub mod count;
 pub mod dispatch;
@@ -18,7 +12,11 @@ pub mod endpoints;
 pub mod errors;
 pub mod filter_path;
 pub mod in_flight;
+pub mod index_body;
+pub mod index_params;
+pub mod indices;
 pub mod json_text;
+pub mod mappings;
 pub mod params;
 pub mod pit;
 pub mod request;
@@ -29,7 +27,9 @@ pub mod scroll;
 pub mod search;
 mod search_errors;
 pub mod search_params;
+pub mod settings;
 pub mod shard_errors;
+pub mod templates;
 pub mod units;
 
 pub use app::App;

@@ -36,7 +36,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         name: "indices.put_settings",
-        routes: &[(Method::PUT, "/_settings"), (Method::PUT, "/{index}/_settings")],
+        routes: &[
+            (Method::PUT, "/_settings"),
+            (Method::PUT, "/{index}/_settings"),
+        ],
         params: &[
             "allow_no_indices",
             "cluster_manager_timeout",
@@ -68,11 +71,17 @@ async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
         let mut shown = shown_index_settings(index, &request.params)?;
         shown.retain(|key, _| is_wanted(key));
         let mut entry = Map::new();
-        entry.insert("settings".to_owned(), show_settings(&shown, &request.params)?);
+        entry.insert(
+            "settings".to_owned(),
+            show_settings(&shown, &request.params)?,
+        );
         if request.params.bool("include_defaults", false)? {
             let mut defaults = index_settings::defaults_beside(&index.settings);
             defaults.retain(|key, _| is_wanted(key));
-            entry.insert("defaults".to_owned(), show_settings(&defaults, &request.params)?);
+            entry.insert(
+                "defaults".to_owned(),
+                show_settings(&defaults, &request.params)?,
+            );
         } else if shown.is_empty() {
             continue;
         }

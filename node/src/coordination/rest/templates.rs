@@ -16,7 +16,13 @@ use crate::master::{
     Command, Composed, compose, matching_index_template, matching_legacy_templates, simulate_index,
 };
 
-const PUT_PARAMS: &[&str] = &["cause", "cluster_manager_timeout", "create", "master_timeout", "timeout"];
+const PUT_PARAMS: &[&str] = &[
+    "cause",
+    "cluster_manager_timeout",
+    "create",
+    "master_timeout",
+    "timeout",
+];
 const GET_PARAMS: &[&str] = &[
     "cluster_manager_timeout",
     "flat_settings",
@@ -30,7 +36,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "indices.simulate_index_template",
         routes: &[(Method::POST, "/_index_template/_simulate_index/{name}")],
-        params: &["cause", "cluster_manager_timeout", "create", "master_timeout", "include_defaults"],
+        params: &[
+            "cause",
+            "cluster_manager_timeout",
+            "create",
+            "master_timeout",
+            "include_defaults",
+        ],
         handler: |app, request| Box::pin(simulate_for_index(app, request)),
     },
     Endpoint {
@@ -39,7 +51,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/_index_template/_simulate"),
             (Method::POST, "/_index_template/_simulate/{name}"),
         ],
-        params: &["cause", "cluster_manager_timeout", "create", "master_timeout", "include_defaults"],
+        params: &[
+            "cause",
+            "cluster_manager_timeout",
+            "create",
+            "master_timeout",
+            "include_defaults",
+        ],
         handler: |app, request| Box::pin(simulate_template(app, request)),
     },
     Endpoint {
@@ -53,7 +71,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         name: "indices.get_index_template",
-        routes: &[(Method::GET, "/_index_template"), (Method::GET, "/_index_template/{name}")],
+        routes: &[
+            (Method::GET, "/_index_template"),
+            (Method::GET, "/_index_template/{name}"),
+        ],
         params: GET_PARAMS,
         handler: |app, request| Box::pin(get_index_template(app, request)),
     },
@@ -101,13 +122,25 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         name: "indices.put_template",
-        routes: &[(Method::PUT, "/_template/{name}"), (Method::POST, "/_template/{name}")],
-        params: &["cluster_manager_timeout", "create", "master_timeout", "order", "timeout"],
+        routes: &[
+            (Method::PUT, "/_template/{name}"),
+            (Method::POST, "/_template/{name}"),
+        ],
+        params: &[
+            "cluster_manager_timeout",
+            "create",
+            "master_timeout",
+            "order",
+            "timeout",
+        ],
         handler: |app, request| Box::pin(put_legacy_template(app, request)),
     },
     Endpoint {
         name: "indices.get_template",
-        routes: &[(Method::GET, "/_template"), (Method::GET, "/_template/{name}")],
+        routes: &[
+            (Method::GET, "/_template"),
+            (Method::GET, "/_template/{name}"),
+        ],
         params: GET_PARAMS,
         handler: |app, request| Box::pin(get_legacy_template(app, request)),
     },
@@ -130,7 +163,8 @@ fn x_content(reason: String) -> RestError {
 }
 
 fn required_body(request: &RestRequest) -> Result<Map<String, Value>, RestError> {
-    body_object(request)?.ok_or_else(|| RestError::new(400, "parse_exception", "request body is required"))
+    body_object(request)?
+        .ok_or_else(|| RestError::new(400, "parse_exception", "request body is required"))
 }
 
 fn number(key: &str, value: &Value) -> Result<i64, RestError> {
@@ -139,11 +173,19 @@ fn number(key: &str, value: &Value) -> Result<i64, RestError> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    parsed.ok_or_else(|| RestError::illegal_argument(format!("failed to parse [{key}]: [{value}] is no whole number")))
+    parsed.ok_or_else(|| {
+        RestError::illegal_argument(format!(
+            "failed to parse [{key}]: [{value}] is no whole number"
+        ))
+    })
 }
 
 fn texts(key: &str, value: &Value) -> Result<Vec<String>, RestError> {
-    let bad = || RestError::illegal_argument(format!("malformed [{key}] value, should be a string or a list of strings"));
+    let bad = || {
+        RestError::illegal_argument(format!(
+            "malformed [{key}] value, should be a string or a list of strings"
+        ))
+    };
     match value {
         Value::String(text) => Ok(vec![text.clone()]),
         Value::Array(values) => values
@@ -176,16 +218,25 @@ fn parse_index_template(body: &Map<String, Value>) -> Result<IndexTemplate, Rest
                     "[data_stream] is not supported in index templates: data streams are not available",
                 ));
             }
-            other => return Err(x_content(format!("[index_template] unknown field [{other}]"))),
+            other => {
+                return Err(x_content(format!(
+                    "[index_template] unknown field [{other}]"
+                )));
+            }
         }
     }
     if template.index_patterns.is_empty() {
-        return Err(RestError::validation(&["index patterns are missing".to_owned()]));
+        return Err(RestError::validation(&[
+            "index patterns are missing".to_owned()
+        ]));
     }
     Ok(template)
 }
 
-async fn put_index_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn put_index_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let template = parse_index_template(&required_body(&request)?)?;
     app.masters
@@ -216,7 +267,10 @@ fn show_index_template(template: &IndexTemplate, params: &Params) -> Result<Valu
     let mut shown = Map::new();
     shown.insert("index_patterns".to_owned(), json!(template.index_patterns));
     if let Some(body) = &template.template {
-        shown.insert("template".to_owned(), Value::Object(show_body(body, params)?));
+        shown.insert(
+            "template".to_owned(),
+            Value::Object(show_body(body, params)?),
+        );
     }
     shown.insert("composed_of".to_owned(), json!(template.composed_of));
     if let Some(priority) = template.priority {
@@ -231,7 +285,10 @@ fn show_index_template(template: &IndexTemplate, params: &Params) -> Result<Valu
     Ok(Value::Object(shown))
 }
 
-async fn get_index_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn get_index_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let state = app.state();
     let wanted = request.var("name");
@@ -251,36 +308,60 @@ async fn get_index_template(app: Arc<App>, request: RestRequest) -> Result<RestR
 }
 
 fn not_found(what: &str, name: &str) -> RestError {
-    RestError::new(404, "resource_not_found_exception", format!("{what} matching [{name}] not found"))
+    RestError::new(
+        404,
+        "resource_not_found_exception",
+        format!("{what} matching [{name}] not found"),
+    )
 }
 
-fn exists<'a>(mut names: impl Iterator<Item = &'a String>, request: &RestRequest) -> Result<RestResponse, RestError> {
+fn exists<'a>(
+    mut names: impl Iterator<Item = &'a String>,
+    request: &RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let wanted = request.list_var("name");
     let is_there = names.any(|name| wanted.iter().any(|pattern| matches_pattern(pattern, name)));
     Ok(RestResponse::empty(if is_there { 200 } else { 404 }))
 }
 
-async fn exists_index_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn exists_index_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     exists(app.state().index_templates.keys(), &request)
 }
 
-async fn exists_component_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn exists_component_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     exists(app.state().component_templates.keys(), &request)
 }
 
-async fn exists_legacy_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn exists_legacy_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     exists(app.state().legacy_templates.keys(), &request)
 }
 
-async fn delete_index_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn delete_index_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    app.masters.submit(Command::DeleteIndexTemplates { name }).await?;
+    app.masters
+        .submit(Command::DeleteIndexTemplates { name })
+        .await?;
     Ok(RestResponse::acknowledged())
 }
 
-async fn put_component_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn put_component_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let mut template = ComponentTemplate::default();
     let body = required_body(&request)?;
@@ -292,7 +373,11 @@ async fn put_component_template(app: Arc<App>, request: RestRequest) -> Result<R
             "template" => template.template = parse_template_object(value)?,
             "version" => template.version = Some(number(key, value)?),
             "_meta" => template.meta = value.as_object().cloned(),
-            other => return Err(x_content(format!("[component_template] unknown field [{other}]"))),
+            other => {
+                return Err(x_content(format!(
+                    "[component_template] unknown field [{other}]"
+                )));
+            }
         }
     }
     app.masters
@@ -305,7 +390,10 @@ async fn put_component_template(app: Arc<App>, request: RestRequest) -> Result<R
     Ok(RestResponse::acknowledged())
 }
 
-async fn get_component_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn get_component_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let state = app.state();
     let wanted = request.var("name");
@@ -334,14 +422,22 @@ async fn get_component_template(app: Arc<App>, request: RestRequest) -> Result<R
     Ok(RestResponse::ok(&json!({"component_templates": shown})))
 }
 
-async fn delete_component_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn delete_component_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    app.masters.submit(Command::DeleteComponentTemplates { name }).await?;
+    app.masters
+        .submit(Command::DeleteComponentTemplates { name })
+        .await?;
     Ok(RestResponse::acknowledged())
 }
 
-async fn put_legacy_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn put_legacy_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let body = required_body(&request)?;
     let mut template = LegacyTemplate::default();
@@ -350,8 +446,9 @@ async fn put_legacy_template(app: Arc<App>, request: RestRequest) -> Result<Rest
         match key.as_str() {
             "index_patterns" | "template" => template.index_patterns = texts(key, value)?,
             "order" => {
-                template.order = i32::try_from(number(key, value)?)
-                    .map_err(|_| RestError::illegal_argument(format!("[order] is out of range: [{value}]")))?;
+                template.order = i32::try_from(number(key, value)?).map_err(|_| {
+                    RestError::illegal_argument(format!("[order] is out of range: [{value}]"))
+                })?;
             }
             "version" => template.version = Some(number(key, value)?),
             "settings" | "mappings" | "aliases" => {
@@ -370,7 +467,9 @@ async fn put_legacy_template(app: Arc<App>, request: RestRequest) -> Result<Rest
         template.order = order;
     }
     if template.index_patterns.is_empty() {
-        return Err(RestError::validation(&["index patterns are missing".to_owned()]));
+        return Err(RestError::validation(&[
+            "index patterns are missing".to_owned()
+        ]));
     }
     template.body = parse_index_body(&index_body, "template")?;
     app.masters
@@ -383,7 +482,10 @@ async fn put_legacy_template(app: Arc<App>, request: RestRequest) -> Result<Rest
     Ok(RestResponse::acknowledged())
 }
 
-async fn get_legacy_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn get_legacy_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let state = app.state();
     let wanted = request.list_var("name");
@@ -407,20 +509,29 @@ async fn get_legacy_template(app: Arc<App>, request: RestRequest) -> Result<Rest
         answer.insert(name.clone(), Value::Object(entry));
     }
     let is_missing = answer.is_empty() && wanted.iter().any(|name| !name.contains('*'));
-    Ok(RestResponse::json(if is_missing { 404 } else { 200 }, &answer))
+    Ok(RestResponse::json(
+        if is_missing { 404 } else { 200 },
+        &answer,
+    ))
 }
 
-async fn delete_legacy_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn delete_legacy_template(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    app.masters.submit(Command::DeleteLegacyTemplates { name }).await?;
+    app.masters
+        .submit(Command::DeleteLegacyTemplates { name })
+        .await?;
     Ok(RestResponse::acknowledged())
 }
 
 /// The state as it would be with the template of a body.
 fn with_body_template(state: &ClusterState, name: &str, template: &IndexTemplate) -> ClusterState {
     let mut with = state.clone();
-    with.index_templates.insert(name.to_owned(), Arc::new(template.clone()));
+    with.index_templates
+        .insert(name.to_owned(), Arc::new(template.clone()));
     with
 }
 
@@ -433,22 +544,38 @@ fn show_composed(composed: &Composed) -> Value {
 }
 
 /// Templates that would match too, but are outranked by the one that applies.
-fn overlapping(state: &ClusterState, winner: Option<&str>, matches: impl Fn(&str) -> bool) -> Vec<Value> {
+fn overlapping(
+    state: &ClusterState,
+    winner: Option<&str>,
+    matches: impl Fn(&str) -> bool,
+) -> Vec<Value> {
     let mut found = Vec::new();
     for (name, template) in &state.index_templates {
-        if Some(name.as_str()) != winner && template.index_patterns.iter().any(|pattern| matches(pattern)) {
+        if Some(name.as_str()) != winner
+            && template
+                .index_patterns
+                .iter()
+                .any(|pattern| matches(pattern))
+        {
             found.push(json!({"name": name, "index_patterns": template.index_patterns}));
         }
     }
     for (name, template) in &state.legacy_templates {
-        if template.index_patterns.iter().any(|pattern| matches(pattern)) {
+        if template
+            .index_patterns
+            .iter()
+            .any(|pattern| matches(pattern))
+        {
             found.push(json!({"name": name, "index_patterns": template.index_patterns}));
         }
     }
     found
 }
 
-async fn simulate_for_index(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn simulate_for_index(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     const SIMULATED: &str = "simulate_index_template_";
     timeouts(&request.params)?;
     let index = request.required_var("name")?.to_owned();
@@ -462,11 +589,17 @@ async fn simulate_for_index(app: Arc<App>, request: RestRequest) -> Result<RestR
             return Ok(RestResponse::ok(&json!({})));
         }
         let composed = simulate_index(&state, &index);
-        return Ok(RestResponse::ok(&json!({"template": show_composed(&composed), "overlapping": []})));
+        return Ok(RestResponse::ok(
+            &json!({"template": show_composed(&composed), "overlapping": []}),
+        ));
     };
     let composed = simulate_index(&state, &index);
-    let others = overlapping(&state, Some(winner), |pattern| matches_pattern(pattern, &index));
-    Ok(RestResponse::ok(&json!({"template": show_composed(&composed), "overlapping": others})))
+    let others = overlapping(&state, Some(winner), |pattern| {
+        matches_pattern(pattern, &index)
+    });
+    Ok(RestResponse::ok(
+        &json!({"template": show_composed(&composed), "overlapping": others}),
+    ))
 }
 
 async fn simulate_template(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -496,5 +629,7 @@ async fn simulate_template(app: Arc<App>, request: RestRequest) -> Result<RestRe
             .iter()
             .any(|ours| crate::cluster::names::patterns_meet(ours, theirs))
     });
-    Ok(RestResponse::ok(&json!({"template": show_composed(&composed), "overlapping": others})))
+    Ok(RestResponse::ok(
+        &json!({"template": show_composed(&composed), "overlapping": others}),
+    ))
 }
