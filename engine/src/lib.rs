@@ -9,6 +9,7 @@ pub mod buffer;
 pub mod directory;
 pub mod document;
 pub mod exec;
+mod format;
 pub mod ids;
 pub mod query;
 pub mod schema;

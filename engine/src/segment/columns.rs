@@ -1,12 +1,24 @@
-use super::{ReadError, TermsReader, Window};
+//! Columns (doc values): numbers and ordinals by document.
+
+use std::sync::Arc;
+
+use super::{ReadError, TermsReader, WINDOW_DOCS, Window};
+use crate::directory::ByteView;
+use crate::format::bytes::{u32_at, u64_at};
+use crate::format::envelope::Section;
+use crate::format::v1::columns::{CHUNK_ROWS, ChunkEntry, ColumnHead, decode_head};
+use crate::format::v1::packed;
 use crate::ids::DocId;
+use crate::simd;
+
+const _: () = assert!(CHUNK_ROWS == WINDOW_DOCS, "a window is a chunk");
 
 /// What is known of one chunk of 4096 rows without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZoneMap {
-    /// Smallest value; meaningless when there is none.
+    /// Smallest value; 0 when there is none.
     pub min: i64,
-    /// Greatest value.
+    /// Greatest value; 0 when there is none.
     pub max: i64,
     /// Documents with a value.
     pub doc_count: u32,
@@ -14,69 +26,278 @@ pub struct ZoneMap {
     pub value_count: u32,
 }
 
-/// `i64` values by document. Cheap to clone.
+/// `i64` values by document. Cheap to clone. All its bytes were checked when it was made, so reading cannot fail.
 #[derive(Clone, Debug)]
-pub struct NumericColumn {}
+pub struct NumericColumn {
+    bytes: ByteView,
+    head: Arc<ColumnHead>,
+    max_doc: u32,
+}
 
 impl NumericColumn {
+    pub(crate) fn open(section: &Section, max_doc: u32) -> Result<NumericColumn, ReadError> {
+        let bytes = section.view()?;
+        let head = decode_head(&bytes, max_doc).map_err(|what| section.malformed(what))?;
+        Ok(NumericColumn {
+            bytes,
+            head: Arc::new(head),
+            max_doc,
+        })
+    }
+
+    fn chunk(&self, doc: DocId) -> Option<&ChunkEntry> {
+        if doc.0 >= self.max_doc {
+            return None;
+        }
+        self.head.chunks.get((doc.0 / CHUNK_ROWS) as usize)
+    }
+
+    fn part(&self, start: u64, end: u64) -> &[u8] {
+        self.bytes.get(start as usize..end as usize).unwrap_or(&[])
+    }
+
+    /// Which of the rows with values a row is; `None` when it has no value.
+    #[inline]
+    fn rank(&self, chunk: &ChunkEntry, row: u32) -> Option<u32> {
+        if chunk.doc_count == 0 {
+            return None;
+        }
+        if !chunk.sparse {
+            return Some(row);
+        }
+        let presence = self.part(chunk.start, chunk.ends_at);
+        let index = row as usize / 64;
+        let word = u64_at(presence, index)?;
+        if word >> (row % 64) & 1 == 0 {
+            return None;
+        }
+        let before = presence.get(512 + index * 2..512 + index * 2 + 2)?;
+        let before = u32::from(u16::from_le_bytes([before[0], before[1]]));
+        Some(before + (word & ((1u64 << (row % 64)) - 1)).count_ones())
+    }
+
+    /// Which values of the chunk belong to the row of this rank.
+    #[inline]
+    fn span(&self, chunk: &ChunkEntry, rank: u32) -> std::ops::Range<u32> {
+        if !chunk.multi {
+            return rank..rank + 1;
+        }
+        let ends = self.part(chunk.ends_at, chunk.values_at);
+        let end = u32_at(ends, rank as usize).unwrap_or(0);
+        let start = match rank {
+            0 => 0,
+            rank => u32_at(ends, rank as usize - 1).unwrap_or(0),
+        };
+        let end = end.min(chunk.value_count);
+        start.min(end)..end
+    }
+
+    #[inline]
+    fn value(&self, chunk: &ChunkEntry, values: &[u8], index: u32) -> i64 {
+        let distance = packed::get(values, chunk.width, index as usize).wrapping_mul(chunk.step);
+        chunk.min.wrapping_add(distance as i64)
+    }
+
+    fn row_span(&self, doc: DocId) -> Option<(&ChunkEntry, std::ops::Range<u32>)> {
+        let chunk = self.chunk(doc)?;
+        let rank = self.rank(chunk, doc.0 % CHUNK_ROWS)?;
+        Some((chunk, self.span(chunk, rank)))
+    }
+
     /// Number of values of a document.
     pub fn doc_value_count(&self, doc: DocId) -> u32 {
-        let _ = doc;
-        todo!()
+        self.row_span(doc)
+            .map_or(0, |(_, span)| span.end - span.start)
     }
+
     /// The smallest value of a document.
+    #[inline]
     pub fn first(&self, doc: DocId) -> Option<i64> {
-        let _ = doc;
-        todo!()
+        let (chunk, span) = self.row_span(doc)?;
+        let values = self.part(chunk.values_at, chunk.end);
+        (!span.is_empty()).then(|| self.value(chunk, values, span.start))
     }
+
     /// All values of a document, ascending, duplicates kept; overwrites `values`.
     pub fn values(&self, doc: DocId, values: &mut Vec<i64>) {
-        let _ = (doc, values);
-        todo!()
+        values.clear();
+        if let Some((chunk, span)) = self.row_span(doc) {
+            let packed = self.part(chunk.values_at, chunk.end);
+            values.extend(span.map(|index| self.value(chunk, packed, index)));
+        }
     }
+
     /// Whether no document has more than one value.
     pub fn is_single_valued(&self) -> bool {
-        todo!()
+        !self.head.multi
     }
-    /// Smallest value of all.
+
+    /// Smallest value of all; 0 without any.
     pub fn min(&self) -> i64 {
-        todo!()
+        self.head.min
     }
-    /// Greatest value of all.
+
+    /// Greatest value of all; 0 without any.
     pub fn max(&self) -> i64 {
-        todo!()
+        self.head.max
     }
-    /// Documents with a value.
+
+    /// Documents with a value, dead ones included.
     pub fn doc_count(&self) -> u32 {
-        todo!()
+        self.head.doc_count.min(u64::from(u32::MAX)) as u32
     }
-    /// Number of values.
+
+    /// Number of values, of dead documents too.
     pub fn value_count(&self) -> u64 {
-        todo!()
+        self.head.value_count
     }
+
     /// Number of chunks: chunk `i` is documents `4096 * i` to `4096 * i + 4095`.
     pub fn chunk_count(&self) -> u32 {
-        todo!()
+        self.head.chunks.len() as u32
     }
+
     /// The zone map of a chunk; `None` past the end.
     pub fn zone(&self, chunk: u32) -> Option<ZoneMap> {
-        let _ = chunk;
-        todo!()
+        let chunk = self.head.chunks.get(chunk as usize)?;
+        Some(ZoneMap {
+            min: chunk.min,
+            max: chunk.max,
+            doc_count: chunk.doc_count,
+            value_count: chunk.value_count,
+        })
     }
+
+    fn decode_values(&self, chunk: &ChunkEntry, values: &mut Vec<i64>) {
+        values.clear();
+        let packed = self.part(chunk.values_at, chunk.end);
+        if chunk.width == 0 {
+            values.resize(chunk.value_count as usize, chunk.min);
+            return;
+        }
+        values.extend((0..chunk.value_count).map(|index| self.value(chunk, packed, index)));
+    }
+
+    fn read_presence(&self, chunk: &ChunkEntry, present: &mut Window) {
+        present.clear();
+        if chunk.sparse {
+            let words = self.part(chunk.start, chunk.ends_at);
+            for (index, word) in present.words.iter_mut().enumerate() {
+                *word = u64_at(words, index).unwrap_or(0);
+            }
+        } else if chunk.doc_count > 0 {
+            present.set_range(0, chunk.rows);
+        }
+    }
+
     /// Reads a window of 4096 documents; `base` is a multiple of 4096.
     pub fn read_window(&self, base: DocId, window: &mut ColumnWindow) {
-        let _ = (base, window);
-        todo!()
+        window.base = base.0;
+        window.starts.clear();
+        let Some(chunk) = self.chunk(base) else {
+            window.present.clear();
+            window.values.clear();
+            window.starts.resize(WINDOW_DOCS as usize + 1, 0);
+            return;
+        };
+        self.read_presence(chunk, &mut window.present);
+        self.decode_values(chunk, &mut window.values);
+        let mut rank = 0;
+        let mut end = 0;
+        window.starts.push(0);
+        for row in 0..WINDOW_DOCS {
+            if window.present.contains(row) {
+                end = if chunk.multi {
+                    self.span(chunk, rank).end.max(end)
+                } else {
+                    (rank + 1).min(chunk.value_count)
+                };
+                rank += 1;
+            }
+            window.starts.push(end);
+        }
     }
+
     /// Adds to `bits` the documents of the window at `base` with a value in `lo..=hi`.
     pub fn fill_range_window(&self, base: DocId, lo: i64, hi: i64, bits: &mut Window) {
-        let _ = (base, lo, hi, bits);
-        todo!()
+        let Some(chunk) = self.chunk(base) else {
+            return;
+        };
+        if chunk.doc_count == 0 || chunk.max < lo || chunk.min > hi {
+            return;
+        }
+        if lo <= chunk.min && chunk.max <= hi {
+            return self.fill_present_window(base, bits);
+        }
+        let mut values = Vec::with_capacity(chunk.value_count as usize);
+        self.decode_values(chunk, &mut values);
+        if !chunk.multi && !chunk.sparse {
+            let mut found = [0; 64];
+            (simd::kernels().in_range)(&values, lo, hi, &mut found);
+            (simd::kernels().or)(&mut bits.words, &found);
+            return;
+        }
+        let mut present = Window::empty();
+        self.read_presence(chunk, &mut present);
+        let mut rank = 0;
+        for row in 0..chunk.rows {
+            if !present.contains(row) {
+                continue;
+            }
+            let span = self.span(chunk, rank);
+            let values = values
+                .get(span.start as usize..span.end as usize)
+                .unwrap_or(&[]);
+            if values.iter().any(|value| lo <= *value && *value <= hi) {
+                bits.set(row);
+            }
+            rank += 1;
+        }
     }
+
     /// Adds to `bits` the documents of the window at `base` with a value.
     pub fn fill_present_window(&self, base: DocId, bits: &mut Window) {
-        let _ = (base, bits);
-        todo!()
+        if let Some(chunk) = self.chunk(base) {
+            let mut present = Window::empty();
+            self.read_presence(chunk, &mut present);
+            bits.or(&present);
+        }
+    }
+
+    /// Checks that chunks hold what their directory says; `below` bounds the values from above, from 0 on.
+    pub(crate) fn verify(&self, section: &Section, below: Option<u64>) -> Result<(), ReadError> {
+        let mut window = ColumnWindow::default();
+        let (mut docs, mut values) = (0, 0);
+        for index in 0..self.chunk_count() {
+            self.read_window(DocId(index * CHUNK_ROWS), &mut window);
+            let chunk = &self.head.chunks[index as usize];
+            let min = window.values.iter().copied().min().unwrap_or(0);
+            let max = window.values.iter().copied().max().unwrap_or(0);
+            if window.present.count() != chunk.doc_count || min != chunk.min || max != chunk.max {
+                return Err(section.error("has a chunk that its directory does not describe"));
+            }
+            let mut counted = 0;
+            for row in 0..CHUNK_ROWS {
+                let row_values = window.values_of(window.base + row);
+                counted += row_values.len();
+                if window.present.contains(row) == row_values.is_empty() || !row_values.is_sorted()
+                {
+                    return Err(section.error("has a row with values missing or out of order"));
+                }
+            }
+            if counted != window.values.len() {
+                return Err(section.error("has values that belong to no row"));
+            }
+            if below.is_some_and(|below| min < 0 || (counted > 0 && max as u64 >= below)) {
+                return Err(section.error("has an ordinal without a term"));
+            }
+            docs += u64::from(chunk.doc_count);
+            values += counted as u64;
+        }
+        if docs != self.head.doc_count || values != self.head.value_count {
+            return Err(section.error("has wrong counts"));
+        }
+        Ok(())
     }
 }
 
@@ -95,47 +316,79 @@ pub struct ColumnWindow {
 
 impl ColumnWindow {
     /// The values of a document of the window, ascending; empty for one outside.
+    #[inline]
     pub fn values_of(&self, doc: u32) -> &[i64] {
-        let _ = doc;
-        todo!()
+        let row = doc.wrapping_sub(self.base) as usize;
+        match (self.starts.get(row), self.starts.get(row.wrapping_add(1))) {
+            (Some(&start), Some(&end)) => {
+                self.values.get(start as usize..end as usize).unwrap_or(&[])
+            }
+            _ => &[],
+        }
     }
 }
 
 /// Ordinals by document: ranks in the field's sorted terms. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct OrdinalColumn {}
+pub struct OrdinalColumn {
+    numbers: NumericColumn,
+    terms: TermsReader,
+}
 
 impl OrdinalColumn {
+    pub(crate) fn open(
+        numbers: NumericColumn,
+        terms: TermsReader,
+        section: &Section,
+    ) -> Result<OrdinalColumn, ReadError> {
+        let beyond = numbers.min() < 0 || numbers.max() as u64 >= terms.len();
+        let wrong_zone = numbers
+            .head
+            .chunks
+            .iter()
+            .any(|chunk| chunk.min < 0 || chunk.max as u64 >= terms.len());
+        if (beyond || wrong_zone) && numbers.value_count() > 0 {
+            return Err(section.error("has an ordinal without a term"));
+        }
+        Ok(OrdinalColumn { numbers, terms })
+    }
+
     /// Number of distinct terms; ordinals are below it.
     pub fn value_count(&self) -> u64 {
-        todo!()
+        self.terms.len()
     }
+
     /// The ordinals of a document, ascending, without duplicates; overwrites `ords`.
     pub fn ords(&self, doc: DocId, ords: &mut Vec<u64>) {
-        let _ = (doc, ords);
-        todo!()
+        ords.clear();
+        if let Some((chunk, span)) = self.numbers.row_span(doc) {
+            let packed = self.numbers.part(chunk.values_at, chunk.end);
+            ords.extend(span.map(|index| self.numbers.value(chunk, packed, index) as u64));
+        }
     }
+
     /// The smallest ordinal of a document.
     pub fn first_ord(&self, doc: DocId) -> Option<u64> {
-        let _ = doc;
-        todo!()
+        self.numbers.first(doc).map(|ord| ord as u64)
     }
+
     /// The ordinals as numbers: windows, zone maps, counts.
     pub fn numbers(&self) -> &NumericColumn {
-        todo!()
+        &self.numbers
     }
+
     /// The dictionary.
     pub fn terms(&self) -> &TermsReader {
-        todo!()
+        &self.terms
     }
+
     /// Overwrites `term` with the bytes of an ordinal.
     pub fn term(&self, ord: u64, term: &mut Vec<u8>) -> Result<(), ReadError> {
-        let _ = (ord, term);
-        todo!()
+        self.terms.by_ord(ord, term).map(|_| ())
     }
+
     /// The ordinal of a term, or (`Err` inside) the ordinal of the first term after it.
     pub fn ord_of(&self, term: &[u8]) -> Result<Result<u64, u64>, ReadError> {
-        let _ = term;
-        todo!()
+        self.terms.rank(term)
     }
 }

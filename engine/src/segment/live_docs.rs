@@ -1,7 +1,28 @@
+//! # Live documents, `<segment>_<generation>.del`
+//! Which documents of a segment are dead; a small file beside the segment, written anew for every change. Little-endian.
+//!
+//! | offset | bytes | field         | meaning                                                   |
+//! |-------:|------:|---------------|-----------------------------------------------------------|
+//! |      0 |     8 | magic         | `"QDDEL\r\n\x1a"`                                         |
+//! |      8 |     2 | version       | 1                                                         |
+//! |     10 |     2 | reserved      | zero                                                      |
+//! |     12 |     4 | max_doc       | of the segment                                            |
+//! |     16 |    16 | segment       | the segment's id                                          |
+//! |     32 |     8 | deleted_count |                                                           |
+//! |     40 |     … | deleted       | the dead documents, in the portable format of Roaring bitmaps |
+//! |    end |     4 | crc32c        | of every byte before it                                   |
+//!
+//! Worked example: nobody dead is the 40 bytes, `3a 30 00 00 00 00 00 00` (no container), and the checksum.
+
 use roaring::RoaringBitmap;
 
 use super::{OpenSegmentError, Window};
+use crate::format::bytes::{ByteReader, Malformed};
+use crate::format::envelope::crc32c;
 use crate::ids::{DocId, SegmentId};
+
+const MAGIC: &[u8; 8] = b"QDDEL\r\n\x1a";
+const VERSION: u16 = 1;
 
 /// Which documents of a segment are dead.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,44 +37,148 @@ impl LiveDocs {
         deleted.remove_range(max_doc..);
         LiveDocs { max_doc, deleted }
     }
+
     /// Documents of the segment, dead ones included.
     pub fn max_doc(&self) -> u32 {
         self.max_doc
     }
+
     /// Number of dead documents.
     pub fn deleted_count(&self) -> u32 {
         self.deleted.len() as u32
     }
+
     /// Number of live documents.
     pub fn live_count(&self) -> u32 {
         self.max_doc - self.deleted_count()
     }
+
     /// Whether a document is alive.
     pub fn is_live(&self, doc: DocId) -> bool {
         doc.0 < self.max_doc && !self.deleted.contains(doc.0)
     }
+
     /// The dead documents.
     pub fn deleted(&self) -> &RoaringBitmap {
         &self.deleted
     }
+
     /// Takes the dead documents of the window at `base` (a multiple of 4096) out of `bits`.
     pub fn mask_window(&self, base: DocId, bits: &mut Window) {
         for doc in self.deleted.range(base.0..=base.0.saturating_add(4095)) {
             bits.unset(doc - base.0);
         }
     }
+
     /// The bytes of the side file.
     pub fn encode(&self, segment: SegmentId) -> Vec<u8> {
-        let _ = segment;
-        todo!()
+        let mut out = Vec::with_capacity(48 + self.deleted.serialized_size());
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&[0; 2]);
+        out.extend_from_slice(&self.max_doc.to_le_bytes());
+        out.extend_from_slice(&segment.0.to_le_bytes());
+        out.extend_from_slice(&self.deleted.len().to_le_bytes());
+        self.deleted
+            .serialize_into(&mut out)
+            .expect("writing to a Vec cannot fail");
+        let crc = crc32c(&out);
+        out.extend_from_slice(&crc.to_le_bytes());
+        out
     }
+
     /// Reads a side file, which must belong to this segment.
     pub fn decode(
         segment: SegmentId,
         max_doc: u32,
         bytes: &[u8],
     ) -> Result<LiveDocs, OpenSegmentError> {
-        let _ = (segment, max_doc, bytes);
-        todo!()
+        let damaged = |what: Malformed| OpenSegmentError::Damaged {
+            segment,
+            section: "live docs file".to_owned(),
+            what: what.0.to_owned(),
+        };
+        let short = damaged(Malformed("is cut short"));
+        let (body, crc) = bytes.split_last_chunk::<4>().ok_or(short)?;
+        if crc32c(body) != u32::from_le_bytes(*crc) {
+            return Err(damaged(Malformed("has a wrong checksum")));
+        }
+        let mut reader = ByteReader::new(body);
+        if reader.take(8).map_err(damaged)? != MAGIC {
+            return Err(damaged(Malformed("has no magic")));
+        }
+        let version = reader.u16().map_err(damaged)?;
+        if version != VERSION {
+            return Err(OpenSegmentError::UnsupportedFormat {
+                segment,
+                found: version,
+                oldest: VERSION,
+                newest: VERSION,
+            });
+        }
+        reader.take(2).map_err(damaged)?;
+        let found_max_doc = reader.u32().map_err(damaged)?;
+        let low = reader.u64().map_err(damaged)?;
+        let high = reader.u64().map_err(damaged)?;
+        let found = SegmentId(u128::from(low) | u128::from(high) << 64);
+        if found != segment {
+            return Err(OpenSegmentError::OtherSegment { segment, found });
+        }
+        let count = reader.u64().map_err(damaged)?;
+        let rest = reader.take(reader.remaining()).map_err(damaged)?;
+        let deleted = RoaringBitmap::deserialize_from(rest)
+            .map_err(|_| damaged(Malformed("has a broken bitmap")))?;
+        let inside = deleted.max().is_none_or(|last| last < max_doc);
+        if found_max_doc != max_doc || deleted.len() != count || !inside {
+            return Err(damaged(Malformed("has wrong counts")));
+        }
+        Ok(LiveDocs { max_doc, deleted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGMENT: SegmentId = SegmentId(7 << 100 | 3);
+
+    fn some_dead() -> LiveDocs {
+        LiveDocs::new(10_000, (0..10_000).step_by(3).chain([20_000]).collect())
+    }
+
+    #[test]
+    fn comes_back_from_its_bytes() {
+        let live = some_dead();
+        assert_eq!(live.deleted_count(), 3334);
+        assert!(!live.is_live(DocId(3)) && live.is_live(DocId(4)) && !live.is_live(DocId(10_000)));
+        let bytes = live.encode(SEGMENT);
+        assert_eq!(LiveDocs::decode(SEGMENT, 10_000, &bytes).unwrap(), live);
+        assert!(LiveDocs::decode(SegmentId(1), 10_000, &bytes).is_err());
+        assert!(LiveDocs::decode(SEGMENT, 9_999, &bytes).is_err());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_found() {
+        let bytes = LiveDocs::new(100, [5, 7].into_iter().collect()).encode(SEGMENT);
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                LiveDocs::decode(SEGMENT, 100, &flipped).is_err(),
+                "bit {bit}"
+            );
+        }
+        for len in 0..bytes.len() {
+            assert!(LiveDocs::decode(SEGMENT, 100, &bytes[..len]).is_err());
+        }
+    }
+
+    #[test]
+    fn masks_its_window_only() {
+        let live = LiveDocs::new(10_000, [1, 4096, 5000].into_iter().collect());
+        let mut bits = Window::full();
+        live.mask_window(DocId(4096), &mut bits);
+        assert_eq!(bits.count(), 4094);
+        assert!(!bits.contains(0) && !bits.contains(5000 - 4096) && bits.contains(1));
     }
 }

@@ -9,15 +9,17 @@ mod postings;
 mod reader;
 mod stored;
 mod terms;
+mod verify;
 mod window;
 
+pub use crate::format::envelope::{SectionEntry, SectionKind};
 pub use columns::{ColumnWindow, NumericColumn, OrdinalColumn, ZoneMap};
 pub use error::{MergeError, OpenSegmentError, ReadError, VerifyError};
 pub use live_docs::LiveDocs;
 pub use norms::{NormsReader, length_of_norm, norm_of_length};
 pub use points::PointsReader;
 pub use postings::{Impact, PostingsCursor, PostingsNeed};
-pub use reader::{FieldInfo, SegmentReader};
+pub use reader::{FieldInfo, ID_FIELD, SegmentReader};
 pub use stored::StoredDocument;
 pub use terms::{TermInfo, TermIter, TermSearch, TermsReader};
 pub use window::{WINDOW_DOCS, Window};

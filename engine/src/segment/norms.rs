@@ -1,19 +1,36 @@
+//! Norms: the length of a field in each document, as one byte.
+
+use super::ReadError;
+use crate::directory::ByteView;
+use crate::format::envelope::Section;
 use crate::ids::DocId;
 
 /// Lengths of one field, one byte a document: 0 = the document has not the field, else [`norm_of_length`].
-/// Smaller is shorter. Cheap to clone.
+/// Smaller is shorter. Cheap to clone. On disk: these very bytes, `max_doc` many.
 #[derive(Clone, Debug)]
-pub struct NormsReader {}
+pub struct NormsReader {
+    norms: ByteView,
+}
 
 impl NormsReader {
-    /// The norm of one document; 0 past the end.
-    pub fn norm(&self, doc: DocId) -> u8 {
-        let _ = doc;
-        todo!()
+    pub(crate) fn open(section: &Section, max_doc: u32) -> Result<NormsReader, ReadError> {
+        if section.len() != max_doc as usize {
+            return Err(section.error("has not one byte per document"));
+        }
+        Ok(NormsReader {
+            norms: section.view()?,
+        })
     }
+
+    /// The norm of one document; 0 past the end.
+    #[inline]
+    pub fn norm(&self, doc: DocId) -> u8 {
+        self.norms.get(doc.0 as usize).copied().unwrap_or(0)
+    }
+
     /// The norms of all documents.
     pub fn bytes(&self) -> &[u8] {
-        todo!()
+        &self.norms
     }
 }
 
@@ -43,5 +60,35 @@ pub fn length_of_norm(norm: u8) -> u32 {
     } else {
         (mantissa | 8) << (shift - 1)
     };
-    (24 + rest) as u32
+    (24 + rest).min(u64::from(u32::MAX)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn short_lengths_are_exact_and_long_ones_round_down() {
+        for length in 0..=40 {
+            assert_eq!(length_of_norm(norm_of_length(length)), length);
+        }
+        // 24 + 1000: 1000 has 10 bits, of which the first four are 1111.
+        assert_eq!(length_of_norm(norm_of_length(1024)), 24 + 960);
+        assert_eq!(norm_of_length(i32::MAX as u32), 255);
+    }
+
+    proptest! {
+        #[test]
+        fn order_is_kept(a in 0u32..1 << 31, b in 0u32..1 << 31) {
+            let (a, b) = (a.min(b), a.max(b));
+            prop_assert!(norm_of_length(a) <= norm_of_length(b));
+            prop_assert!(length_of_norm(norm_of_length(a)) <= a);
+        }
+
+        #[test]
+        fn a_norm_stands_for_a_length_of_this_norm(norm: u8) {
+            prop_assert_eq!(norm_of_length(length_of_norm(norm)), norm);
+        }
+    }
 }

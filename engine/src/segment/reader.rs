@@ -1,18 +1,25 @@
+//! Opening a segment, and the doors to its parts.
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
+use super::stored::StoredReader;
 use super::{
-    NormsReader, NumericColumn, OpenSegmentError, OrdinalColumn, PointsReader, ReadError,
-    StoredDocument, TermsReader, VerifyError,
+    NormsReader, NumericColumn, OpenSegmentError, OrdinalColumn, PointsReader, PostingsNeed,
+    ReadError, StoredDocument, TermsReader,
 };
 use crate::directory::ByteView;
-use crate::document::FieldSpec;
+use crate::document::{ColumnKind, FieldSpec, IndexOptions};
+use crate::format::bytes::hash64;
+use crate::format::envelope::{Envelope, Section, SectionEntry, SectionKind};
+use crate::format::v1::{fields, id_filter};
 use crate::ids::{DocId, SegmentId};
 
-/// One segment, open for reading. Every read checks the bytes it touches, once.
-#[derive(Debug)]
-pub struct SegmentReader {}
+/// The field that holds the user's names of the documents.
+pub const ID_FIELD: &str = "_id";
 
 /// What a segment knows about a field as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,80 +36,352 @@ pub struct FieldInfo {
     pub sum_doc_freq: u64,
 }
 
+/// Readers made so far for one field, kept because making one checks all its bytes.
+#[derive(Clone, Debug, Default)]
+struct OpenParts {
+    dictionary: Option<TermsReader>,
+    points: Option<PointsReader>,
+    numeric: Option<NumericColumn>,
+    ordinals: Option<OrdinalColumn>,
+    norms: Option<NormsReader>,
+}
+
+/// One segment, open for reading. Every read checks the bytes it touches, once.
+#[derive(Debug)]
+pub struct SegmentReader {
+    file: Arc<Envelope>,
+    fields: Vec<FieldInfo>,
+    sections: HashMap<(SectionKind, Option<u32>), SectionEntry>,
+    stored: StoredReader,
+    id_filter: Section,
+    open: RwLock<HashMap<u32, OpenParts>>,
+}
+
 impl SegmentReader {
     /// Opens a segment: checks structure, and the checksums of header, table and field list. Takes microseconds
     /// to milliseconds; all other bytes are checked when they are first read.
     pub fn open(id: SegmentId, bytes: ByteView) -> Result<SegmentReader, OpenSegmentError> {
-        let _ = (id, bytes);
-        todo!()
+        let file = Arc::new(Envelope::open(id, bytes)?);
+        let mut sections = HashMap::new();
+        for entry in file.entries() {
+            if sections.insert((entry.kind, entry.field), *entry).is_some() {
+                return Err(OpenSegmentError::Damaged {
+                    segment: id,
+                    section: "section table".to_owned(),
+                    what: format!("names {} twice", entry.kind.name()),
+                });
+            }
+        }
+        let section = |kind: SectionKind| {
+            let entry = sections.get(&(kind, None));
+            let entry = entry.ok_or_else(|| OpenSegmentError::Damaged {
+                segment: id,
+                section: "section table".to_owned(),
+                what: format!("has no {}", kind.name()),
+            })?;
+            Ok(Section::new(&file, entry, None))
+        };
+        let list = section(SectionKind::Fields)?;
+        let fields = list
+            .all()
+            .and_then(|bytes| fields::decode(bytes).map_err(|what| list.malformed(what)))
+            .map_err(damaged)?;
+        let stored = StoredReader::open(
+            section(SectionKind::StoredData)?,
+            section(SectionKind::StoredIndex)?,
+            file.max_doc(),
+        )
+        .map_err(damaged)?;
+        let id_filter = section(SectionKind::IdFilter)?;
+        Ok(SegmentReader {
+            fields,
+            stored,
+            id_filter,
+            sections,
+            open: RwLock::new(HashMap::new()),
+            file,
+        })
     }
+
     /// Its name.
     pub fn id(&self) -> SegmentId {
-        todo!()
+        self.file.id()
     }
+
     /// Number of documents, dead ones included.
     pub fn max_doc(&self) -> u32 {
-        todo!()
+        self.file.max_doc()
     }
+
     /// Length of the file.
     pub fn size_bytes(&self) -> u64 {
-        todo!()
+        self.file.len()
     }
+
+    /// The table of the file's sections, in order of offset.
+    pub fn sections(&self) -> &[SectionEntry] {
+        self.file.entries()
+    }
+
     /// Paths of all fields, sorted.
     pub fn field_names(&self) -> impl Iterator<Item = &Arc<str>> {
-        std::iter::empty()
+        self.fields.iter().map(|field| &field.path)
     }
+
+    /// All fields, sorted by path: the index is the number of the field in the file.
+    pub fn fields(&self) -> &[FieldInfo] {
+        &self.fields
+    }
+
     /// What is known of a field; `None` when no document has it.
     pub fn field(&self, path: &str) -> Option<FieldInfo> {
-        let _ = path;
-        todo!()
+        Some(self.fields[self.number(path)? as usize].clone())
     }
+
+    fn number(&self, path: &str) -> Option<u32> {
+        let found = self
+            .fields
+            .binary_search_by(|field| (*field.path).cmp(path));
+        found.ok().map(|index| index as u32)
+    }
+
+    pub(super) fn section(&self, kind: SectionKind, number: u32) -> Option<Section> {
+        let path = self.fields.get(number as usize)?.path.clone();
+        let entry = self.sections.get(&(kind, Some(number)))?;
+        Some(Section::new(&self.file, entry, Some(path)))
+    }
+
+    /// Like [`section`](Self::section), for one that must be there because the list of fields says so.
+    fn required(&self, kind: SectionKind, number: u32) -> Result<Section, ReadError> {
+        self.section(kind, number).ok_or_else(|| ReadError {
+            segment: self.id(),
+            section: "section table".to_owned(),
+            what: format!(
+                "has no {} of field [{}]",
+                kind.name(),
+                self.fields[number as usize].path
+            ),
+        })
+    }
+
+    fn opened<T: Clone>(
+        &self,
+        number: u32,
+        part: fn(&mut OpenParts) -> &mut Option<T>,
+        make: impl FnOnce() -> Result<Option<T>, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        if let Some(parts) = self.open.read().get(&number)
+            && let Some(found) = part(&mut parts.clone())
+        {
+            return Ok(Some(found.clone()));
+        }
+        // Made outside of the lock: two threads may do the same work once, neither waits for the other's disk.
+        let made = make()?;
+        if made.is_some() {
+            *part(self.open.write().entry(number).or_default()) = made.clone();
+        }
+        Ok(made)
+    }
+
+    /// The terms of a field that has any, be it for postings or an ordinal column.
+    pub(super) fn dictionary(&self, number: u32) -> Result<Option<TermsReader>, ReadError> {
+        self.opened(
+            number,
+            |parts| &mut parts.dictionary,
+            || {
+                let Some(blocks) = self.section(SectionKind::TermBlocks, number) else {
+                    return Ok(None);
+                };
+                let spec = self.fields[number as usize].spec;
+                let norms = self.norms_of(number)?;
+                let reader = TermsReader::open(
+                    self.required(SectionKind::TermIndex, number)?,
+                    blocks,
+                    self.required(SectionKind::Postings, number)?,
+                    self.required(SectionKind::Skips, number)?,
+                    norms,
+                    spec.index,
+                    self.max_doc(),
+                )?;
+                Ok(Some(reader))
+            },
+        )
+    }
+
     /// The inverted terms of a field; `None` when it has none here.
     pub fn terms(&self, path: &str) -> Result<Option<TermsReader>, ReadError> {
-        let _ = path;
-        todo!()
+        let Some(number) = self.number(path) else {
+            return Ok(None);
+        };
+        if self.fields[number as usize].spec.index == IndexOptions::None {
+            return Ok(None);
+        }
+        self.dictionary(number)
     }
-    /// The points of a field.
+
+    /// The points of a field; `None` when it has none here.
     pub fn points(&self, path: &str) -> Result<Option<PointsReader>, ReadError> {
-        let _ = path;
-        todo!()
+        let Some(number) = self.number(path) else {
+            return Ok(None);
+        };
+        self.opened(
+            number,
+            |parts| &mut parts.points,
+            || {
+                let section = self.section(SectionKind::Points, number);
+                section.map(PointsReader::open).transpose()
+            },
+        )
     }
-    /// The numeric column of a field.
+
+    /// The numeric column of a field; `None` when it has none here.
     pub fn numeric(&self, path: &str) -> Result<Option<NumericColumn>, ReadError> {
-        let _ = path;
-        todo!()
+        let Some(number) = self.number(path) else {
+            return Ok(None);
+        };
+        self.opened(
+            number,
+            |parts| &mut parts.numeric,
+            || {
+                let section = self.section(SectionKind::Numeric, number);
+                section
+                    .map(|section| NumericColumn::open(&section, self.max_doc()))
+                    .transpose()
+            },
+        )
     }
-    /// The ordinal column of a field.
+
+    /// The ordinal column of a field; `None` when it has none here.
     pub fn ordinals(&self, path: &str) -> Result<Option<OrdinalColumn>, ReadError> {
-        let _ = path;
-        todo!()
+        let Some(number) = self.number(path) else {
+            return Ok(None);
+        };
+        let Some(section) = self.section(SectionKind::Ordinals, number) else {
+            return Ok(None);
+        };
+        self.opened(
+            number,
+            |parts| &mut parts.ordinals,
+            || {
+                let Some(terms) = self.dictionary(number)? else {
+                    return Ok(None);
+                };
+                let numbers = NumericColumn::open(&section, self.max_doc())?;
+                OrdinalColumn::open(numbers, terms, &section).map(Some)
+            },
+        )
     }
-    /// The norms of a field.
+
+    /// The norms of a field; `None` when it keeps none.
     pub fn norms(&self, path: &str) -> Result<Option<NormsReader>, ReadError> {
-        let _ = path;
-        todo!()
+        match self.number(path) {
+            Some(number) => self.norms_of(number),
+            None => Ok(None),
+        }
     }
-    /// The stored fields of a document.
+
+    fn norms_of(&self, number: u32) -> Result<Option<NormsReader>, ReadError> {
+        self.opened(
+            number,
+            |parts| &mut parts.norms,
+            || {
+                let section = self.section(SectionKind::Norms, number);
+                section
+                    .map(|section| NormsReader::open(&section, self.max_doc()))
+                    .transpose()
+            },
+        )
+    }
+
+    /// The stored fields of a document; one past the end is an error.
     pub fn stored(&self, doc: DocId) -> Result<StoredDocument, ReadError> {
-        let _ = doc;
-        todo!()
+        self.stored.document(doc, &self.fields)
     }
+
+    /// The stored documents from the first on, for merges: gives raw records.
+    pub(crate) fn stored_reader(&self) -> &StoredReader {
+        &self.stored
+    }
+
     /// The last document of an `_id`, dead or alive.
     pub fn find_id(&self, id: &str) -> Result<Option<DocId>, ReadError> {
-        let _ = id;
-        todo!()
+        let hash = hash64(id.as_bytes());
+        if let Some(range) = id_filter::block_range(hash, self.id_filter.len()) {
+            let block = self
+                .id_filter
+                .read(range.start as u64, range.len() as u64)?;
+            if !id_filter::may_contain(block, hash) {
+                return Ok(None);
+            }
+        }
+        let Some(terms) = self.terms(ID_FIELD)? else {
+            return Ok(None);
+        };
+        let Some(term) = terms.get(id.as_bytes())? else {
+            return Ok(None);
+        };
+        let mut postings = terms.postings(&term, PostingsNeed::Docs)?;
+        let mut last = None;
+        loop {
+            match postings.next()? {
+                DocId::NO_MORE => return Ok(last),
+                doc => last = Some(doc),
+            }
+        }
     }
+
     /// Documents with a value of the field: by column, else by norms; `None` when it has neither.
     pub fn docs_with_field(&self, path: &str) -> Result<Option<RoaringBitmap>, ReadError> {
-        let _ = path;
-        todo!()
+        let column = match self.field(path).map(|field| field.spec.column) {
+            Some(ColumnKind::Numeric) => self.numeric(path)?,
+            Some(ColumnKind::Ordinals) => {
+                self.ordinals(path)?.map(|column| column.numbers().clone())
+            }
+            _ => None,
+        };
+        let mut docs = Vec::new();
+        if let Some(column) = column {
+            for chunk in 0..column.chunk_count() {
+                let mut window = super::Window::empty();
+                let base = chunk * super::WINDOW_DOCS;
+                column.fill_present_window(DocId(base), &mut window);
+                window.push_docs(base, &mut docs);
+            }
+        } else if let Some(norms) = self.norms(path)? {
+            let present = norms
+                .bytes()
+                .iter()
+                .enumerate()
+                .filter(|(_, norm)| **norm != 0);
+            docs.extend(present.map(|(doc, _)| doc as u32));
+        } else {
+            return Ok(None);
+        }
+        let all = RoaringBitmap::from_sorted_iter(docs);
+        Ok(Some(all.map_err(|_| self.error("documents out of order"))?))
     }
-    /// Checks all checksums and the structure of every section.
-    pub fn verify(&self) -> Result<(), VerifyError> {
-        todo!()
+
+    pub(super) fn error(&self, what: &str) -> ReadError {
+        ReadError {
+            segment: self.id(),
+            section: "segment".to_owned(),
+            what: what.to_owned(),
+        }
     }
-    /// Checks all checksums: every byte of the file once, no decoding.
-    pub fn verify_checksums(&self) -> Result<(), VerifyError> {
-        todo!()
+
+    pub(super) fn file(&self) -> &Envelope {
+        &self.file
+    }
+
+    pub(super) fn id_filter(&self) -> &Section {
+        &self.id_filter
+    }
+}
+
+fn damaged(error: ReadError) -> OpenSegmentError {
+    OpenSegmentError::Damaged {
+        segment: error.segment,
+        section: error.section,
+        what: error.what,
     }
 }
