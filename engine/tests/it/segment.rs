@@ -14,7 +14,8 @@ use quidditch_engine::document::{
 };
 use quidditch_engine::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
 use quidditch_engine::segment::{
-    ColumnWindow, LiveDocs, MergeError, OpenSegmentError, PostingsNeed, SegmentReader, Window, norm_of_length,
+    ColumnWindow, LiveDocs, MergeError, OpenSegmentError, PostingsNeed, SegmentReader, Window,
+    norm_of_length,
 };
 use quidditch_engine::writer::merge::merge_segments;
 
@@ -187,7 +188,9 @@ fn check_body(reader: &SegmentReader, docs: &[Doc]) {
         for (position, word) in doc.body.iter().enumerate() {
             let list = model.entry(word.clone().into_bytes()).or_default();
             match list.last_mut() {
-                Some((last, positions)) if *last == number as u32 => positions.push(position as u32),
+                Some((last, positions)) if *last == number as u32 => {
+                    positions.push(position as u32)
+                }
                 _ => list.push((number as u32, vec![position as u32])),
             }
         }
@@ -199,12 +202,21 @@ fn check_body(reader: &SegmentReader, docs: &[Doc]) {
     let info = reader.field("body").unwrap();
     let with_body = docs.iter().filter(|doc| !doc.body.is_empty()).count();
     assert_eq!(info.doc_count, with_body as u32);
-    assert_eq!(info.sum_total_term_freq, docs.iter().map(|doc| doc.body.len() as u64).sum::<u64>());
-    assert_eq!(info.sum_doc_freq, model.values().map(|list| list.len() as u64).sum::<u64>());
+    assert_eq!(
+        info.sum_total_term_freq,
+        docs.iter().map(|doc| doc.body.len() as u64).sum::<u64>()
+    );
+    assert_eq!(
+        info.sum_doc_freq,
+        model.values().map(|list| list.len() as u64).sum::<u64>()
+    );
     assert_eq!(terms.len(), model.len() as u64);
     let norms = reader.norms("body").unwrap().unwrap();
     for (number, doc) in docs.iter().enumerate() {
-        assert_eq!(norms.norm(DocId(number as u32)), norm_of_length(doc.body.len() as u32));
+        assert_eq!(
+            norms.norm(DocId(number as u32)),
+            norm_of_length(doc.body.len() as u32)
+        );
     }
     let mut iter = terms.iter();
     for (ord, (term, list)) in model.iter().enumerate() {
@@ -215,7 +227,15 @@ fn check_body(reader: &SegmentReader, docs: &[Doc]) {
         assert_eq!(terms.by_ord(ord as u64, &mut by_ord).unwrap(), info);
         assert_eq!(&by_ord, term);
         assert_eq!(info.doc_freq, list.len() as u32);
-        check_postings(reader, &terms.postings(&info, PostingsNeed::Positions).unwrap().cost(), &info, list);
+        check_postings(
+            reader,
+            &terms
+                .postings(&info, PostingsNeed::Positions)
+                .unwrap()
+                .cost(),
+            &info,
+            list,
+        );
     }
     assert!(iter.next().unwrap().is_none());
 }
@@ -238,7 +258,9 @@ fn check_postings(
         assert_eq!(&positions, expected);
         let (freq, norm) = (cursor.freq(), norms.norm(DocId(*doc)));
         let bounds = |impacts: &[quidditch_engine::segment::Impact]| {
-            impacts.iter().any(|impact| impact.freq >= freq && impact.norm <= norm)
+            impacts
+                .iter()
+                .any(|impact| impact.freq >= freq && impact.norm <= norm)
         };
         assert!(bounds(cursor.impacts().unwrap()));
         assert!(bounds(cursor.max_impacts().unwrap()));
@@ -252,11 +274,19 @@ fn check_postings(
         let expected = list.iter().find(|(doc, _)| *doc >= target);
         let expected_doc = expected.map_or(DocId::NO_MORE, |(doc, _)| DocId(*doc));
         let last = walking.shallow_advance(DocId(target)).unwrap();
-        assert!(last >= expected_doc, "{last:?} of the block with {expected_doc:?}");
+        assert!(
+            last >= expected_doc,
+            "{last:?} of the block with {expected_doc:?}"
+        );
         if let Some((doc, occurrences)) = expected {
             let (freq, norm) = (occurrences.len() as u32, norms.norm(DocId(*doc)));
             let impacts = walking.impacts().unwrap();
-            assert!(*doc > last.0 || impacts.iter().any(|impact| impact.freq >= freq && impact.norm <= norm));
+            assert!(
+                *doc > last.0
+                    || impacts
+                        .iter()
+                        .any(|impact| impact.freq >= freq && impact.norm <= norm)
+            );
         }
         assert_eq!(walking.advance(DocId(target)).unwrap(), expected_doc);
         let mut fresh = terms.postings(info, PostingsNeed::Docs).unwrap();
@@ -283,9 +313,18 @@ fn check_postings(
         if count == 0 {
             break;
         }
-        all.extend(docs[..count].iter().copied().zip(freqs[..count].iter().copied()));
+        all.extend(
+            docs[..count]
+                .iter()
+                .copied()
+                .zip(freqs[..count].iter().copied()),
+        );
     }
-    assert!(all.into_iter().eq(list.iter().map(|(doc, positions)| (*doc, positions.len() as u32))));
+    assert!(
+        all.into_iter().eq(list
+            .iter()
+            .map(|(doc, positions)| (*doc, positions.len() as u32)))
+    );
 }
 
 fn check_ordinals(reader: &SegmentReader, path: &str, rows: &[BTreeSet<Vec<u8>>]) {
@@ -308,19 +347,36 @@ fn check_ordinals(reader: &SegmentReader, path: &str, rows: &[BTreeSet<Vec<u8>>]
     let mut ords = Vec::new();
     for (number, values) in rows.iter().enumerate() {
         column.ords(DocId(number as u32), &mut ords);
-        let expected = values.iter().map(|value| all.iter().position(|other| *other == value).unwrap() as u64);
+        let expected = values
+            .iter()
+            .map(|value| all.iter().position(|other| *other == value).unwrap() as u64);
         assert!(expected.eq(ords.iter().copied()));
-        assert_eq!(column.first_ord(DocId(number as u32)), ords.first().copied());
+        assert_eq!(
+            column.first_ord(DocId(number as u32)),
+            ords.first().copied()
+        );
     }
     let present = reader.docs_with_field(path).unwrap().unwrap();
-    let with_value = rows.iter().enumerate().filter(|(_, values)| !values.is_empty());
-    assert!(present.iter().eq(with_value.map(|(number, _)| number as u32)));
+    let with_value = rows
+        .iter()
+        .enumerate()
+        .filter(|(_, values)| !values.is_empty());
+    assert!(
+        present
+            .iter()
+            .eq(with_value.map(|(number, _)| number as u32))
+    );
 }
 
 fn check_tags(reader: &SegmentReader, docs: &[Doc]) {
     let rows: Vec<BTreeSet<Vec<u8>>> = docs
         .iter()
-        .map(|doc| doc.tags.iter().map(|tag| tag.clone().into_bytes()).collect())
+        .map(|doc| {
+            doc.tags
+                .iter()
+                .map(|tag| tag.clone().into_bytes())
+                .collect()
+        })
         .collect();
     check_ordinals(reader, "tag", &rows);
     let Some(terms) = reader.terms("tag").unwrap() else {
@@ -341,7 +397,10 @@ fn check_tags(reader: &SegmentReader, docs: &[Doc]) {
     // Ranges and automata against a filter over all terms.
     let bound = b"b".as_slice();
     let mut iter = terms.range(Bound::Excluded(bound), Bound::Included(b"ca"));
-    for tag in all.iter().filter(|tag| tag.as_slice() > bound && tag.as_slice() <= b"ca".as_slice()) {
+    for tag in all
+        .iter()
+        .filter(|tag| tag.as_slice() > bound && tag.as_slice() <= b"ca".as_slice())
+    {
         assert_eq!(iter.next().unwrap().unwrap().0, tag.as_slice());
     }
     assert!(iter.next().unwrap().is_none());
@@ -360,7 +419,10 @@ fn check_tags(reader: &SegmentReader, docs: &[Doc]) {
 }
 
 fn check_blobs(reader: &SegmentReader, docs: &[Doc]) {
-    let rows: Vec<BTreeSet<Vec<u8>>> = docs.iter().map(|doc| doc.blobs.iter().cloned().collect()).collect();
+    let rows: Vec<BTreeSet<Vec<u8>>> = docs
+        .iter()
+        .map(|doc| doc.blobs.iter().cloned().collect())
+        .collect();
     check_ordinals(reader, "blob", &rows);
     assert!(reader.terms("blob").unwrap().is_none());
 }
@@ -380,7 +442,10 @@ fn check_numbers(reader: &SegmentReader, docs: &[Doc]) {
         return;
     };
     let points = reader.points("n").unwrap();
-    let all: Vec<i64> = docs.iter().flat_map(|doc| doc.numbers.iter().copied()).collect();
+    let all: Vec<i64> = docs
+        .iter()
+        .flat_map(|doc| doc.numbers.iter().copied())
+        .collect();
     assert_eq!(column.value_count(), all.len() as u64);
     if let (Some(min), Some(max)) = (all.iter().min(), all.iter().max()) {
         assert_eq!((column.min(), column.max()), (*min, *max));
@@ -402,9 +467,17 @@ fn check_numbers(reader: &SegmentReader, docs: &[Doc]) {
         assert_eq!(column.first(DocId(number)), expected.first().copied());
         assert_eq!(column.doc_value_count(DocId(number)), expected.len() as u32);
     }
-    for (lo, hi) in [(7, 7), (-500, 300), (i64::MIN, i64::MAX), (0, i64::MAX), (5, 4)] {
+    for (lo, hi) in [
+        (7, 7),
+        (-500, 300),
+        (i64::MIN, i64::MAX),
+        (0, i64::MAX),
+        (5, 4),
+    ] {
         let inside = |doc: &&Doc| doc.numbers.iter().any(|value| (lo..=hi).contains(value));
-        let expected: BTreeSet<u32> = (0..docs.len() as u32).filter(|doc| inside(&&docs[*doc as usize])).collect();
+        let expected: BTreeSet<u32> = (0..docs.len() as u32)
+            .filter(|doc| inside(&&docs[*doc as usize]))
+            .collect();
         let mut by_column = Vec::new();
         for base in (0..docs.len() as u32).step_by(4096) {
             let mut bits = Window::empty();
@@ -414,7 +487,9 @@ fn check_numbers(reader: &SegmentReader, docs: &[Doc]) {
         assert!(by_column.iter().eq(&expected), "{lo}..={hi}");
         if let Some(points) = &points {
             let mut by_points = Vec::new();
-            points.range(lo, hi, &mut |docs| by_points.extend_from_slice(docs)).unwrap();
+            points
+                .range(lo, hi, &mut |docs| by_points.extend_from_slice(docs))
+                .unwrap();
             assert!(by_points.len() <= points.range_cost(lo, hi) as usize);
             assert_eq!(BTreeSet::from_iter(by_points), expected, "{lo}..={hi}");
         }
