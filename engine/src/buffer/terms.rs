@@ -39,10 +39,6 @@ impl TermTable {
         self.slots.len() * 4 + self.terms.len() * size_of::<BufferedTerm>() + self.bytes.len()
     }
 
-    pub fn term(&self, index: u32) -> &BufferedTerm {
-        &self.terms[index as usize]
-    }
-
     pub fn bytes_of(&self, index: u32) -> &[u8] {
         let term = &self.terms[index as usize];
         &self.bytes[term.start as usize..][..term.len as usize]

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -12,12 +11,11 @@ use quidditch_engine::directory::ByteView;
 use quidditch_engine::document::{
     ColumnKind, FieldSpec, IndexOptions, ParsedDocument, ParsedField, StoredValue, TermBuffer,
 };
-use quidditch_engine::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use quidditch_engine::ids::{DocId, PrimaryTerm, SeqNo};
 use quidditch_engine::segment::{
-    ColumnWindow, LiveDocs, MergeError, OpenSegmentError, PostingsNeed, SegmentReader, Window,
+    ColumnWindow, PostingsNeed, SegmentReader, Window,
     norm_of_length,
 };
-use quidditch_engine::writer::merge::merge_segments;
 
 const TEXT: FieldSpec = FieldSpec {
     index: IndexOptions::Positions,
