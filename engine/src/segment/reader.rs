@@ -354,7 +354,10 @@ impl SegmentReader {
                 .enumerate()
                 .filter(|(_, norm)| **norm != 0);
             docs.extend(present.map(|(doc, _)| doc as u32));
-        } else if self.field(path).is_none_or(|field| field.spec.column == ColumnKind::None) {
+        } else if self
+            .field(path)
+            .is_none_or(|field| field.spec.column == ColumnKind::None)
+        {
             return Ok(None);
         }
         let all = RoaringBitmap::from_sorted_iter(docs);

@@ -102,7 +102,9 @@ fn map_documents(
                 map.push(DROPPED);
             }
             if next == u32::MAX {
-                return Err(MergeError::TooLarge("more than 2^32 - 2 documents".to_owned()));
+                return Err(MergeError::TooLarge(
+                    "more than 2^32 - 2 documents".to_owned(),
+                ));
             }
         }
         maps.push(map);
@@ -141,7 +143,10 @@ impl Merge<'_> {
     }
 
     fn readers(&self) -> impl Iterator<Item = (usize, &SegmentReader)> {
-        self.inputs.iter().enumerate().map(|(input, (reader, _))| (input, &**reader))
+        self.inputs
+            .iter()
+            .enumerate()
+            .map(|(input, (reader, _))| (input, &**reader))
     }
 
     fn run(&self, mut out: EnvelopeWriter<'_>) -> Result<u64, MergeError> {

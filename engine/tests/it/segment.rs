@@ -13,8 +13,7 @@ use quidditch_engine::document::{
 };
 use quidditch_engine::ids::{DocId, PrimaryTerm, SeqNo};
 use quidditch_engine::segment::{
-    ColumnWindow, PostingsNeed, SegmentReader, Window,
-    norm_of_length,
+    ColumnWindow, PostingsNeed, SegmentReader, Window, norm_of_length,
 };
 
 const TEXT: FieldSpec = FieldSpec {

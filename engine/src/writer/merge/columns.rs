@@ -9,7 +9,9 @@ use crate::format::envelope::{EnvelopeWriter, SectionKind};
 use crate::format::v1::columns::ColumnWriter;
 use crate::format::v1::points::PointsWriter;
 use crate::ids::DocId;
-use crate::segment::{ColumnWindow, MergeError, NumericColumn, PointsReader, ReadError, WINDOW_DOCS};
+use crate::segment::{
+    ColumnWindow, MergeError, NumericColumn, PointsReader, ReadError, WINDOW_DOCS,
+};
 
 /// Points between two looks at whether the merge was cancelled.
 const POINTS_PER_LOOK: u64 = 64 * 1024;
@@ -178,7 +180,8 @@ impl<'a> PointsInput<'a> {
             if self.leaf == self.points.leaf_count() {
                 return Ok(None);
             }
-            self.points.leaf(self.leaf, &mut self.values, &mut self.docs)?;
+            self.points
+                .leaf(self.leaf, &mut self.values, &mut self.docs)?;
             self.leaf += 1;
             self.at = 0;
         }

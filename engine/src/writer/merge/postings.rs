@@ -10,7 +10,9 @@ use crate::format::envelope::EnvelopeWriter;
 use crate::format::v1::postings::PostingsEncoder;
 use crate::format::v1::terms::TermsWriter;
 use crate::ids::DocId;
-use crate::segment::{ID_FIELD, MergeError, PostingsNeed, ReadError, TermInfo, TermIter, TermsReader};
+use crate::segment::{
+    ID_FIELD, MergeError, PostingsNeed, ReadError, TermInfo, TermIter, TermsReader,
+};
 
 /// Terms between two looks at whether the merge was cancelled.
 const TERMS_PER_LOOK: u64 = 1024;
@@ -48,7 +50,12 @@ type Head = Reverse<(Vec<u8>, usize)>;
 
 impl Input {
     /// Puts the next term into the heap, over the bytes given.
-    fn advance(&mut self, slot: usize, mut key: Vec<u8>, heap: &mut BinaryHeap<Head>) -> Result<(), ReadError> {
+    fn advance(
+        &mut self,
+        slot: usize,
+        mut key: Vec<u8>,
+        heap: &mut BinaryHeap<Head>,
+    ) -> Result<(), ReadError> {
         if let Some((term, info)) = self.iter.next()? {
             key.clear();
             key.extend_from_slice(term);
@@ -153,8 +160,12 @@ impl Merge<'_> {
             };
             for (slot, key) in same.drain(..) {
                 let input = &mut inputs[slot];
-                if kept && !merged.ords.is_empty() && let Some(info) = input.info {
-                    let new = u32::try_from(ord).map_err(|_| MergeError::TooLarge("more than 2^32 terms".to_owned()))?;
+                if kept
+                    && !merged.ords.is_empty()
+                    && let Some(info) = input.info
+                {
+                    let new = u32::try_from(ord)
+                        .map_err(|_| MergeError::TooLarge("more than 2^32 terms".to_owned()))?;
                     merged.ords[input.number][info.ord as usize] = new;
                 }
                 input.advance(slot, key, &mut heap)?;

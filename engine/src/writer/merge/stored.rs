@@ -9,14 +9,21 @@ use crate::segment::{FieldInfo, MergeError, SegmentReader};
 const MERGED_LEVEL: i32 = 3;
 
 impl Merge<'_> {
-    pub(super) fn merge_stored(&self, infos: &[FieldInfo], out: &mut EnvelopeWriter<'_>) -> Result<(), MergeError> {
+    pub(super) fn merge_stored(
+        &self,
+        infos: &[FieldInfo],
+        out: &mut EnvelopeWriter<'_>,
+    ) -> Result<(), MergeError> {
         out.begin(SectionKind::StoredData, None);
         let mut writer = StoredWriter::new(MERGED_LEVEL)?;
         let mut renumbered = Vec::new();
         for (input, reader) in self.readers() {
             let map = &self.doc_map[input];
             let numbers = new_numbers(reader, infos);
-            let same = numbers.iter().enumerate().all(|(old, new)| old as u32 == *new);
+            let same = numbers
+                .iter()
+                .enumerate()
+                .all(|(old, new)| old as u32 == *new);
             let stored = reader.stored_reader();
             for block in 0..stored.block_count() {
                 self.check_cancel()?;
@@ -29,7 +36,13 @@ impl Merge<'_> {
                     }
                     let record = decode_record(record).map_err(|what| stored.malformed(what))?;
                     renumbered.clear();
-                    put_record(&mut renumbered, record.id, record.routing, record.source, record.fields.len());
+                    put_record(
+                        &mut renumbered,
+                        record.id,
+                        record.routing,
+                        record.source,
+                        record.fields.len(),
+                    );
                     for (number, values) in &record.fields {
                         let new = numbers.get(*number as usize).copied().unwrap_or(u32::MAX);
                         put_field(&mut renumbered, new, values);
@@ -48,5 +61,7 @@ impl Merge<'_> {
 fn new_numbers(reader: &SegmentReader, infos: &[FieldInfo]) -> Vec<u32> {
     let number = |field: &FieldInfo| infos.binary_search_by(|info| info.path.cmp(&field.path));
     let fields = reader.fields().iter();
-    fields.map(|field| number(field).map_or(u32::MAX, |number| number as u32)).collect()
+    fields
+        .map(|field| number(field).map_or(u32::MAX, |number| number as u32))
+        .collect()
 }
