@@ -1,8 +1,6 @@
 //! The life of the process: take the data directory, open what is in it, serve, drain, flush.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -12,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::cluster::identity::node_id;
 use crate::cluster::{NodeId, NodeInfo};
 use crate::config::Config;
 use crate::coordination::rest::App;
@@ -105,7 +104,8 @@ impl Node {
     ) -> anyhow::Result<Node> {
         let data_dir = &config.data_dir;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let id = node_id(&data_dir.join("node.id"))?;
+        let own = FsDirectory::open(data_dir).with_context(|| data_dir.display().to_string())?;
+        let id = node_id(&own, &rng::uuid22())?.0;
         let mut session = [0u8; 8];
         rng::fill(&mut session);
         let contexts = Arc::new(Contexts::new(u64::from_le_bytes(session), clock.clone()));
@@ -194,33 +194,6 @@ fn node_info(config: &Config, id: &str, address: SocketAddr, now_ms: i64) -> Nod
         version: OPENSEARCH_VERSION.to_owned(),
         started_ms: now_ms,
     }
-}
-
-/// The persistent id of this node: drawn once, kept in a file.
-fn node_id(path: &Path) -> anyhow::Result<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) if text.trim().len() == 22 => return Ok(text.trim().to_owned()),
-        Ok(_) => anyhow::bail!(
-            "{}: is damaged; it should hold the 22 characters of this node's id",
-            path.display()
-        ),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| path.display().to_string()),
-    }
-    let id = rng::uuid22();
-    let new = path.with_extension("new");
-    let written = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&new)?;
-        file.write_all(id.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)?;
-        if let Some(dir) = path.parent() {
-            std::fs::File::open(dir)?.sync_all()?;
-        }
-        Ok(())
-    };
-    written().with_context(|| path.display().to_string())?;
-    Ok(id)
 }
 
 /// Returns at SIGTERM or Ctrl-C; a second signal ends the process at once.

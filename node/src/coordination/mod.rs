@@ -12,4 +12,6 @@ pub mod scroll;
 pub mod search;
 pub mod search_response;
 pub mod searcher;
+pub mod source_filter;
 pub mod terms_lookup;
+pub mod write;

@@ -233,7 +233,7 @@ fn check_params(endpoint: &Endpoint, path: &str, params: &Params) -> Result<(), 
 }
 
 /// Known names like the given one, nearest first.
-fn near_names<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+pub(super) fn near_names<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut near: Vec<(usize, &str)> = Vec::new();
     for candidate in known {
         let longest = candidate.chars().count().max(name.chars().count());

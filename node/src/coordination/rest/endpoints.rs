@@ -45,6 +45,11 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::settings::ENDPOINTS,
     super::mappings::ENDPOINTS,
     super::indices::ENDPOINTS,
+    super::documents::ENDPOINTS,
+    super::get::ENDPOINTS,
+    super::mget::ENDPOINTS,
+    super::update::ENDPOINTS,
+    super::bulk::ENDPOINTS,
 ];
 
 /// All rows of all families.

@@ -80,6 +80,12 @@ impl RestError {
         self.with("index", index).with("index_uuid", uuid)
     }
 
+    /// Says the same in other words.
+    pub fn reworded(mut self, reason: impl Into<String>) -> RestError {
+        self.reason = reason.into();
+        self
+    }
+
     /// Sets `caused_by`.
     pub fn with_cause(mut self, cause: RestError) -> RestError {
         self.caused_by = Some(Box::new(cause));

@@ -33,14 +33,6 @@ impl FilterPath {
         any.then_some(filter)
     }
 
-    /// Filters by patterns over whole paths, as `_source` filters are: a pattern also means everything below it.
-    pub fn from_patterns(includes: &[String], excludes: &[String]) -> FilterPath {
-        FilterPath {
-            includes: includes.iter().map(|path| split_path(path)).collect(),
-            excludes: excludes.iter().map(|path| split_path(path)).collect(),
-        }
-    }
-
     /// The parts of a JSON text that pass; an empty object if none does.
     pub fn apply(&self, json: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         let raw: &RawValue = serde_json::from_slice(json)?;
@@ -231,7 +223,7 @@ pub fn wildcard_match(pattern: &str, text: &str) -> bool {
 }
 
 /// An object's entries in their order, values unread.
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Entries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> serde::Deserialize<'de> for Entries<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

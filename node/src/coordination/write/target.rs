@@ -1,0 +1,264 @@
+//! From a name to a shard.
+
+use std::sync::Arc;
+
+use crate::cluster::{ClusterState, IndexMetadata, IndexState};
+use crate::coordination::rest::{App, RestError};
+use crate::coordination::rest::filter_path::wildcard_match;
+use crate::data::service::ShardTarget;
+use crate::master::Command;
+use crate::sys::rng;
+
+use super::request::{DocWrite, WriteAction};
+
+/// Where one write goes.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    /// The index.
+    pub index: Arc<IndexMetadata>,
+    /// The shard.
+    pub target: ShardTarget,
+    /// `_id`, given or made up.
+    pub id: String,
+    /// Routing, from the request or the alias.
+    pub routing: Option<String>,
+}
+
+/// Makes the indices that writes need and that do not exist. Failures are told per index name.
+pub(super) async fn auto_create(app: &App, writes: &[DocWrite]) -> Vec<(String, RestError)> {
+    let mut failures: Vec<(String, RestError)> = Vec::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for write in writes {
+        let name = write.index.as_str();
+        // a deletion makes no index, unless its version is to be remembered
+        let creates = match write.action {
+            WriteAction::Delete => write.version_type != super::request::VersionType::Internal,
+            _ => true,
+        };
+        if !creates || write.require_alias || name.is_empty() || seen.contains(&name) {
+            continue;
+        }
+        seen.push(name);
+        let state = app.state();
+        match state.write_target(name, false, app.now_ms()) {
+            Ok(Some(_)) => continue,
+            // told again, per write, when it is placed
+            Err(_) => continue,
+            Ok(None) => {}
+        }
+        let concrete = match crate::cluster::date_math::expand(name, app.now_ms()) {
+            Ok(concrete) => concrete,
+            Err(error) => {
+                failures.push((name.to_owned(), RestError::from(error)));
+                continue;
+            }
+        };
+        if let Err(error) = auto_create_allowed(&state, &concrete) {
+            failures.push((name.to_owned(), error));
+            continue;
+        }
+        if let Err(error) = app.masters.submit(Command::AutoCreate { index: concrete }).await {
+            failures.push((name.to_owned(), RestError::from(error)));
+        }
+    }
+    failures
+}
+
+/// Whether `action.auto_create_index` lets a first write make this index.
+pub fn auto_create_allowed(state: &ClusterState, index: &str) -> Result<(), RestError> {
+    let refused = |why: String| {
+        Err(RestError::index_not_found(index).reworded(format!("no such index [{index}] and {why}")))
+    };
+    let Some(setting) = state.cluster_setting("action.auto_create_index") else {
+        return Ok(());
+    };
+    match setting {
+        "true" | "" => return Ok(()),
+        "false" => return refused("[action.auto_create_index] is [false]".to_owned()),
+        _ => {}
+    }
+    for pattern in setting.split(',').map(str::trim) {
+        if let Some(pattern) = pattern.strip_prefix('-') {
+            if wildcard_match(pattern, index) {
+                return refused(format!(
+                    "[action.auto_create_index] contains [-{pattern}] which forbids automatic creation of the index"
+                ));
+            }
+        } else if wildcard_match(pattern.strip_prefix('+').unwrap_or(pattern), index) {
+            return Ok(());
+        }
+    }
+    refused(format!("[action.auto_create_index] ([{setting}]) doesn't match"))
+}
+
+/// The index and shard of one write.
+pub(super) fn place(
+    app: &App,
+    state: &ClusterState,
+    write: &DocWrite,
+) -> Result<Placed, RestError> {
+    let target = state.write_target(&write.index, write.require_alias, app.now_ms())?;
+    let Some(target) = target else {
+        return Err(RestError::index_not_found(&write.index));
+    };
+    let index = target.metadata;
+    check_open(&index)?;
+    check_write_block(&index, matches!(write.action, WriteAction::Delete))?;
+    check_pipeline(state, &index, write)?;
+    let routing = routing_of(&write.index, write.routing.as_deref(), target.routing.as_deref())?;
+    let id = match &write.id {
+        Some(id) if id.is_empty() => {
+            return Err(RestError::illegal_argument(
+                "if _id is specified it must not be empty",
+            ));
+        }
+        Some(id) => id.clone(),
+        None => rng::document_id(app.now_ms()),
+    };
+    if routing.is_none() && index.schema.mapping.routing_required() {
+        return Err(routing_missing(&index, &id));
+    }
+    let shard = index.shard_of(&id, routing.as_deref());
+    Ok(Placed {
+        target: ShardTarget {
+            index: index.name.clone(),
+            index_uuid: index.uuid.clone(),
+            shard,
+        },
+        id,
+        routing,
+        index,
+    })
+}
+
+/// The routing in force: the request's, or the alias's; they must not disagree.
+pub fn routing_of(
+    name: &str,
+    request: Option<&str>,
+    alias: Option<&str>,
+) -> Result<Option<String>, RestError> {
+    match (request, alias) {
+        (Some(request), Some(alias)) if request != alias => {
+            Err(RestError::illegal_argument(format!(
+                "Alias [{name}] has index routing associated with it [{alias}], and was provided with routing value [{request}], rejecting operation"
+            )))
+        }
+        (request, alias) => Ok(request.or(alias).map(str::to_owned)),
+    }
+}
+
+/// 400: this index wants a routing value for every document.
+pub fn routing_missing(index: &IndexMetadata, id: &str) -> RestError {
+    RestError::new(
+        400,
+        "routing_missing_exception",
+        format!("routing is required for [{}]/[{id}]", index.name),
+    )
+    .with_index(&index.name, &index.uuid)
+}
+
+fn check_open(index: &IndexMetadata) -> Result<(), RestError> {
+    match index.state {
+        IndexState::Open => Ok(()),
+        IndexState::Close => Err(RestError::new(400, "index_closed_exception", "closed")
+            .with_index(&index.name, &index.uuid)),
+    }
+}
+
+fn check_write_block(index: &IndexMetadata, delete: bool) -> Result<(), RestError> {
+    let mut blocks = Vec::new();
+    if index.flag("index.blocks.read_only") {
+        blocks.push("FORBIDDEN/5/index read-only (api)");
+    }
+    if index.flag("index.blocks.read_only_allow_delete") && !delete {
+        blocks.push("TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block");
+    }
+    if index.flag("index.blocks.write") {
+        blocks.push("FORBIDDEN/8/index write (api)");
+    }
+    blocked(index, &blocks)
+}
+
+/// 403, if reads of the index are blocked.
+pub fn check_read_block(index: &IndexMetadata) -> Result<(), RestError> {
+    match index.flag("index.blocks.read") {
+        true => blocked(index, &["FORBIDDEN/7/index read (api)"]),
+        false => Ok(()),
+    }
+}
+
+fn blocked(index: &IndexMetadata, blocks: &[&str]) -> Result<(), RestError> {
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    let status = match blocks.iter().all(|block| block.starts_with("TOO_MANY")) {
+        true => 429,
+        false => 403,
+    };
+    let list: Vec<String> = blocks.iter().map(|block| format!("[{block}];")).collect();
+    Err(RestError::new(
+        status,
+        "cluster_block_exception",
+        format!("index [{}] blocked by: {}", index.name, list.join("")),
+    )
+    .with_index(&index.name, &index.uuid))
+}
+
+/// Refuses pipelines: none can be run, so none may be asked for.
+fn check_pipeline(
+    state: &ClusterState,
+    index: &IndexMetadata,
+    write: &DocWrite,
+) -> Result<(), RestError> {
+    if matches!(write.action, WriteAction::Delete) {
+        return Ok(());
+    }
+    let named = write.pipeline.as_deref();
+    let default = named.or_else(|| index.setting("index.default_pipeline"));
+    for pipeline in [default, index.setting("index.final_pipeline")].into_iter().flatten() {
+        if pipeline == "_none" || pipeline.is_empty() {
+            continue;
+        }
+        let reason = match state.pipelines.contains_key(pipeline) {
+            true => format!("pipeline with id [{pipeline}] cannot be run: ingest pipelines are not supported"),
+            false => format!("pipeline with id [{pipeline}] does not exist"),
+        };
+        return Err(RestError::illegal_argument(reason));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::NodeId;
+
+    #[test]
+    fn routing_must_agree() {
+        assert_eq!(routing_of("a", Some("1"), None).unwrap().as_deref(), Some("1"));
+        assert_eq!(routing_of("a", None, Some("2")).unwrap().as_deref(), Some("2"));
+        assert!(routing_of("a", Some("1"), Some("2")).is_err());
+    }
+
+    #[test]
+    fn auto_create_follows_the_patterns() {
+        let mut state = ClusterState::empty("c", "u", NodeId("n".to_owned()));
+        let mut check = |setting: &str, index: &str| {
+            state
+                .persistent
+                .insert("action.auto_create_index".to_owned(), setting.to_owned());
+            auto_create_allowed(&state, index).map_err(|error| error.reason)
+        };
+        assert!(check("true", "a").is_ok());
+        assert_eq!(
+            check("false", "a").unwrap_err(),
+            "no such index [a] and [action.auto_create_index] is [false]"
+        );
+        assert!(check("+log*,-*", "logs").is_ok());
+        assert_eq!(
+            check("-log*,+*", "logs").unwrap_err(),
+            "no such index [logs] and [action.auto_create_index] contains [-log*] which forbids automatic creation of the index"
+        );
+        assert!(check("x*", "logs").unwrap_err().ends_with("([x*]) doesn't match"));
+    }
+}
