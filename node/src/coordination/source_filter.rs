@@ -107,7 +107,12 @@ impl Walk<'_> {
     }
 
     /// Writes the value at the current path if it passes.
-    fn entry(&mut self, text: &str, included: bool, depth: usize) -> Result<bool, serde_json::Error> {
+    fn entry(
+        &mut self,
+        text: &str,
+        included: bool,
+        depth: usize,
+    ) -> Result<bool, serde_json::Error> {
         if matches_any(&self.filter.excludes, &self.path) {
             return Ok(false);
         }
@@ -118,7 +123,12 @@ impl Walk<'_> {
         self.value(text, included, depth)
     }
 
-    fn value(&mut self, text: &str, included: bool, depth: usize) -> Result<bool, serde_json::Error> {
+    fn value(
+        &mut self,
+        text: &str,
+        included: bool,
+        depth: usize,
+    ) -> Result<bool, serde_json::Error> {
         let untouched = included && !leads_to_any(&self.filter.excludes, &self.path);
         if untouched || depth > DEPTH_MAX {
             self.out.extend_from_slice(text.as_bytes());
@@ -136,7 +146,12 @@ impl Walk<'_> {
         }
     }
 
-    fn array(&mut self, text: &str, included: bool, depth: usize) -> Result<bool, serde_json::Error> {
+    fn array(
+        &mut self,
+        text: &str,
+        included: bool,
+        depth: usize,
+    ) -> Result<bool, serde_json::Error> {
         let items: Vec<&RawValue> = serde_json::from_str(text)?;
         let mut any = false;
         self.out.push(b'[');
@@ -169,7 +184,11 @@ fn matches_any(patterns: &[String], path: &str) -> bool {
 /// Whether a pattern may mean something below this path.
 fn leads_to_any(patterns: &[String], path: &str) -> bool {
     patterns.iter().any(|pattern| match pattern.find('*') {
-        None => pattern.len() > path.len() && pattern.starts_with(path) && pattern.as_bytes()[path.len()] == b'.',
+        None => {
+            pattern.len() > path.len()
+                && pattern.starts_with(path)
+                && pattern.as_bytes()[path.len()] == b'.'
+        }
         Some(star) => {
             let fixed = &pattern.as_bytes()[..star];
             let shared = fixed.len().min(path.len());
@@ -188,8 +207,14 @@ mod tests {
     fn check(includes: &[&str], excludes: &[&str], expected: &str) {
         let filter = FetchSource {
             enabled: true,
-            includes: includes.iter().map(|pattern| (*pattern).to_owned()).collect(),
-            excludes: excludes.iter().map(|pattern| (*pattern).to_owned()).collect(),
+            includes: includes
+                .iter()
+                .map(|pattern| (*pattern).to_owned())
+                .collect(),
+            excludes: excludes
+                .iter()
+                .map(|pattern| (*pattern).to_owned())
+                .collect(),
         };
         let kept = apply(&Bytes::from(SOURCE), &filter).unwrap().unwrap();
         assert_eq!(std::str::from_utf8(&kept).unwrap(), expected);
@@ -198,7 +223,11 @@ mod tests {
     #[test]
     fn includes() {
         check(&["a.b"], &[], r#"{"a":{"b":1.10}}"#);
-        check(&["a"], &[], r#"{"a":{"b":1.10,"c":[{"d":1,"e":2},{"e":3}]}}"#);
+        check(
+            &["a"],
+            &[],
+            r#"{"a":{"b":1.10,"c":[{"d":1,"e":2},{"e":3}]}}"#,
+        );
         check(&["a.c.d"], &[], r#"{"a":{"c":[{"d":1}]}}"#);
         check(&["*.d", "h"], &[], r#"{"a":{"c":[{"d":1}]},"h":[]}"#);
         check(&["f.g"], &[], r#"{"f.g":4}"#);

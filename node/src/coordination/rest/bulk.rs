@@ -38,7 +38,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
 async fn bulk(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let started = app.clock.monotonic();
     if request.body.is_empty() {
-        return Err(RestError::new(400, "parse_exception", "request body is required"));
+        return Err(RestError::new(
+            400,
+            "parse_exception",
+            "request body is required",
+        ));
     }
     match request.content_type {
         None | Some(MediaType::Json | MediaType::NdJson) => {}
@@ -58,7 +62,10 @@ async fn bulk(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     params.opt_int("batch_size")?;
     let defaults = BulkDefaults {
         index: request.var("index").map(str::to_owned),
-        routing: params.get("routing").filter(|routing| !routing.is_empty()).map(str::to_owned),
+        routing: params
+            .get("routing")
+            .filter(|routing| !routing.is_empty())
+            .map(str::to_owned),
         pipeline: params.get("pipeline").map(str::to_owned),
         fetch: source_filter::from_params(params)?,
         require_alias: params.bool("require_alias", false)?,
@@ -127,7 +134,11 @@ mod tests {
     #[test]
     fn keys_stand_in_the_order_that_clients_look_for() {
         let shown = [("index", "i".to_owned(), Some("1".to_owned()))];
-        let results = [Err(RestError::new(409, "version_conflict_engine_exception", "no"))];
+        let results = [Err(RestError::new(
+            409,
+            "version_conflict_engine_exception",
+            "no",
+        ))];
         assert_eq!(
             String::from_utf8(body(3, &shown, &results)).unwrap(),
             r#"{"took":3,"errors":true,"items":[{"index":{"_index":"i","_id":"1","status":409,"error":{"type":"version_conflict_engine_exception","reason":"no"}}}]}"#

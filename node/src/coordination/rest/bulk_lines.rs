@@ -249,7 +249,10 @@ impl Action {
             (WriteAction::Index { create: true, .. }, _) => "create",
             (_, name) => name,
         };
-        BulkItem { action: name, write }
+        BulkItem {
+            action: name,
+            write,
+        }
     }
 }
 
@@ -308,7 +311,10 @@ mod tests {
         let WriteAction::Index { source, create } = &items[0].write.action else {
             panic!("is an index action");
         };
-        assert_eq!((source.as_ref(), *create), (br#"{"a":1}"#.as_slice(), false));
+        assert_eq!(
+            (source.as_ref(), *create),
+            (br#"{"a":1}"#.as_slice(), false)
+        );
     }
 
     #[test]

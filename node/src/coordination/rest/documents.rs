@@ -6,7 +6,9 @@ use hyper::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
-use crate::coordination::write::{self, DocWrite, VersionType, WriteAction, WriteAnswer, WriteOptions};
+use crate::coordination::write::{
+    self, DocWrite, VersionType, WriteAction, WriteAnswer, WriteOptions,
+};
 
 /// Parameters of every write of one document.
 const DELETE_PARAMS: &[&str] = &[
@@ -95,7 +97,11 @@ async fn store(
     create: bool,
 ) -> Result<RestResponse, RestError> {
     if request.body.is_empty() {
-        return Err(RestError::new(400, "parse_exception", "request body is required"));
+        return Err(RestError::new(
+            400,
+            "parse_exception",
+            "request body is required",
+        ));
     }
     let source = request.json_bytes()?;
     let mut write = common(&request, WriteAction::Index { source, create })?;
@@ -116,14 +122,20 @@ pub(super) fn common(request: &RestRequest, action: WriteAction) -> Result<DocWr
     let id = request.var("id").map(str::to_owned);
     let mut write = DocWrite::new(request.required_var("index")?, id, action);
     let params = &request.params;
-    write.routing = params.get("routing").filter(|routing| !routing.is_empty()).map(str::to_owned);
+    write.routing = params
+        .get("routing")
+        .filter(|routing| !routing.is_empty())
+        .map(str::to_owned);
     write.version = params.opt_long("version")?;
     if let Some(text) = params.get("version_type") {
         write.version_type = VersionType::parse(text)?;
     }
     write.if_seq_no = params.opt_long("if_seq_no")?;
     write.if_primary_term = params.opt_long("if_primary_term")?;
-    for (name, value) in [("sequence numbers", write.if_seq_no), ("primary term", write.if_primary_term)] {
+    for (name, value) in [
+        ("sequence numbers", write.if_seq_no),
+        ("primary term", write.if_primary_term),
+    ] {
         if let Some(value) = value
             && value < 0
         {
@@ -152,7 +164,11 @@ pub(super) async fn one(
 }
 
 /// What may stand in a path part unescaped.
-const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// The answer to one write.
 pub(super) fn respond(answer: WriteAnswer) -> Result<RestResponse, RestError> {

@@ -108,7 +108,10 @@ impl GetSpec {
         Ok(GetSpec {
             index: request.required_var("index")?.to_owned(),
             id: request.required_var("id")?.to_owned(),
-            routing: params.get("routing").filter(|routing| !routing.is_empty()).map(str::to_owned),
+            routing: params
+                .get("routing")
+                .filter(|routing| !routing.is_empty())
+                .map(str::to_owned),
             stored_fields: params.list("stored_fields"),
             source: source_filter::from_params(params)?,
             realtime: params.bool("realtime", true)?,
@@ -121,13 +124,20 @@ impl GetSpec {
 /// Reads one document.
 pub(super) async fn read(app: &App, spec: GetSpec) -> Result<Got, RestError> {
     let state = app.state();
-    let found = state.resolve_all(&[spec.index.as_str()], &IndicesOptions::SINGLE, app.now_ms())?;
+    let found = state.resolve_all(
+        &[spec.index.as_str()],
+        &IndicesOptions::SINGLE,
+        app.now_ms(),
+    )?;
     let Some(resolved) = found.into_iter().next() else {
         return Err(RestError::index_not_found(&spec.index));
     };
     let index = resolved.metadata;
     check_read_block(&index)?;
-    let alias = index.aliases.get(&spec.index).and_then(|alias| alias.index_routing.as_deref());
+    let alias = index
+        .aliases
+        .get(&spec.index)
+        .and_then(|alias| alias.index_routing.as_deref());
     let routing = routing_of(&spec.index, spec.routing.as_deref(), alias)?;
     let mapping = &index.schema.mapping;
     if routing.is_none() && mapping.routing_required() {
@@ -135,7 +145,9 @@ pub(super) async fn read(app: &App, spec: GetSpec) -> Result<Got, RestError> {
     }
     for field in &spec.stored_fields {
         if mapping.is_object(field) {
-            return Err(RestError::illegal_argument(format!("field [{field}] isn't a leaf field")));
+            return Err(RestError::illegal_argument(format!(
+                "field [{field}] isn't a leaf field"
+            )));
         }
     }
     let target = ShardTarget {
@@ -149,10 +161,17 @@ pub(super) async fn read(app: &App, spec: GetSpec) -> Result<Got, RestError> {
         refresh: spec.refresh,
         stored_fields: spec.stored_fields.clone(),
     };
-    let document = app.shards.get(&target, op).await.map_err(|error| error.at(&target))?;
+    let document = app
+        .shards
+        .get(&target, op)
+        .await
+        .map_err(|error| error.at(&target))?;
     if let Some(wanted) = spec.version {
-        check_version(&spec.id, wanted, document.as_ref())
-            .map_err(|error| error.with_index(&target.index, &target.index_uuid).with("shard", target.shard.to_string()))?;
+        check_version(&spec.id, wanted, document.as_ref()).map_err(|error| {
+            error
+                .with_index(&target.index, &target.index_uuid)
+                .with("shard", target.shard.to_string())
+        })?;
     }
     let source = match &document {
         None => None,
@@ -211,7 +230,10 @@ impl Got {
         };
         head.insert("_version".to_owned(), Value::from(document.version));
         head.insert("_seq_no".to_owned(), Value::from(document.seq_no));
-        head.insert("_primary_term".to_owned(), Value::from(document.primary_term));
+        head.insert(
+            "_primary_term".to_owned(),
+            Value::from(document.primary_term),
+        );
         if let Some(routing) = &document.routing {
             head.insert("_routing".to_owned(), Value::from(routing.as_str()));
         }
@@ -246,7 +268,9 @@ async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
 async fn get_source(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let spec = GetSpec::from_request(&request)?;
     if spec.source.as_ref().is_some_and(|source| !source.enabled) {
-        return Err(RestError::validation(&["fetching source can not be disabled".to_owned()]));
+        return Err(RestError::validation(&[
+            "fetching source can not be disabled".to_owned(),
+        ]));
     }
     let got = read(&app, spec).await?;
     let missing = |what: &str| {

@@ -273,6 +273,9 @@ mod tests {
         };
         assert_eq!(items[0].id.as_deref(), Some("1"));
         let error = complete(items, true, false).unwrap_err();
-        assert_eq!(error.reason, "Validation Failed: 1: index is missing for doc 1;");
+        assert_eq!(
+            error.reason,
+            "Validation Failed: 1: index is missing for doc 1;"
+        );
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::value::RawValue;
 
-use super::content::{json_mistake};
+use super::content::json_mistake;
 use super::documents::{common, one, respond};
 use super::filter_path::Entries;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -38,7 +38,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
 
 async fn update(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     if request.body.is_empty() {
-        return Err(RestError::new(400, "parse_exception", "request body is required"));
+        return Err(RestError::new(
+            400,
+            "parse_exception",
+            "request body is required",
+        ));
     }
     let body = parse_body(&request.json_bytes()?)?;
     let retries = retry_on_conflict(request.params.opt_int("retry_on_conflict")?.map(i64::from))?;
@@ -58,7 +62,9 @@ async fn update(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
 pub(super) fn retry_on_conflict(retries: Option<i64>) -> Result<u32, RestError> {
     let retries = retries.unwrap_or(0);
     u32::try_from(retries).map_err(|_| {
-        RestError::illegal_argument(format!("[retry_on_conflict] must not be negative but was [{retries}]"))
+        RestError::illegal_argument(format!(
+            "[retry_on_conflict] must not be negative but was [{retries}]"
+        ))
     })
 }
 
@@ -116,7 +122,9 @@ impl UpdateBody {
 pub(super) fn parse_body(body: &Bytes) -> Result<UpdateBody, RestError> {
     let raw: &RawValue = serde_json::from_slice(body).map_err(|error| json_mistake(&error))?;
     if !raw.get().starts_with('{') {
-        return Err(parse_error("[UpdateRequest] Expected START_OBJECT".to_owned()));
+        return Err(parse_error(
+            "[UpdateRequest] Expected START_OBJECT".to_owned(),
+        ));
     }
     let entries: Entries<'_> =
         serde_json::from_str(raw.get()).map_err(|error| json_mistake(&error))?;
@@ -137,7 +145,9 @@ pub(super) fn parse_body(body: &Bytes) -> Result<UpdateBody, RestError> {
             "script" => return Err(script_refused(value)),
             "scripted_upsert" => {
                 if flag(key, value)? {
-                    return Err(RestError::illegal_argument("script_lang not supported [painless]"));
+                    return Err(RestError::illegal_argument(
+                        "script_lang not supported [painless]",
+                    ));
                 }
             }
             unknown => {
@@ -147,7 +157,9 @@ pub(super) fn parse_body(body: &Bytes) -> Result<UpdateBody, RestError> {
                     [one] => format!(" did you mean [{one}]?"),
                     several => format!(" did you mean any of [{}]?", several.join(", ")),
                 };
-                return Err(parse_error(format!("[UpdateRequest] unknown field [{unknown}]{hint}")));
+                return Err(parse_error(format!(
+                    "[UpdateRequest] unknown field [{unknown}]{hint}"
+                )));
             }
         }
     }
@@ -157,7 +169,10 @@ pub(super) fn parse_body(body: &Bytes) -> Result<UpdateBody, RestError> {
 /// Scripts cannot be run: no language is there to run them.
 fn script_refused(value: &RawValue) -> RestError {
     let script: serde_json::Value = serde_json::from_str(value.get()).unwrap_or_default();
-    let lang = script.get("lang").and_then(|lang| lang.as_str()).unwrap_or("painless");
+    let lang = script
+        .get("lang")
+        .and_then(|lang| lang.as_str())
+        .unwrap_or("painless");
     RestError::illegal_argument(format!("script_lang not supported [{lang}]"))
 }
 
@@ -178,7 +193,11 @@ fn flag(key: &str, value: &RawValue) -> Result<bool, RestError> {
 }
 
 fn long(key: &str, value: &RawValue) -> Result<i64, RestError> {
-    value.get().trim_matches('"').parse().map_err(|_| unsupported(key, value))
+    value
+        .get()
+        .trim_matches('"')
+        .parse()
+        .map_err(|_| unsupported(key, value))
 }
 
 fn unsupported(key: &str, value: &RawValue) -> RestError {
@@ -190,7 +209,9 @@ fn unsupported(key: &str, value: &RawValue) -> RestError {
         Some(b'n') => "VALUE_NULL",
         _ => "VALUE_NUMBER",
     };
-    parse_error(format!("[UpdateRequest] {key} doesn't support values of type: {token}"))
+    parse_error(format!(
+        "[UpdateRequest] {key} doesn't support values of type: {token}"
+    ))
 }
 
 fn parse_error(reason: String) -> RestError {
@@ -207,12 +228,16 @@ mod tests {
 
     #[test]
     fn keeps_the_text_of_documents() {
-        let body = parse(r#"{"doc": {"a" :1.0}, "doc_as_upsert": true, "detect_noop": false}"#).unwrap();
+        let body =
+            parse(r#"{"doc": {"a" :1.0}, "doc_as_upsert": true, "detect_noop": false}"#).unwrap();
         assert_eq!(body.doc.as_deref(), Some(br#"{"a" :1.0}"#.as_slice()));
         let WriteAction::Update { op, .. } = body.action(None, 3) else {
             panic!("is an update");
         };
-        assert_eq!((op.upsert, op.detect_noop, op.retry_on_conflict), (body.doc.clone(), false, 3));
+        assert_eq!(
+            (op.upsert, op.detect_noop, op.retry_on_conflict),
+            (body.doc.clone(), false, 3)
+        );
     }
 
     #[test]

@@ -56,11 +56,17 @@ impl WriteAnswer {
         };
         body.insert("_shards".to_owned(), shards);
         body.insert("_seq_no".to_owned(), Value::from(outcome.seq_no));
-        body.insert("_primary_term".to_owned(), Value::from(outcome.primary_term));
+        body.insert(
+            "_primary_term".to_owned(),
+            Value::from(outcome.primary_term),
+        );
         if let Some(source) = &self.shown_source {
             let mut get = Map::new();
             get.insert("_seq_no".to_owned(), Value::from(outcome.seq_no));
-            get.insert("_primary_term".to_owned(), Value::from(outcome.primary_term));
+            get.insert(
+                "_primary_term".to_owned(),
+                Value::from(outcome.primary_term),
+            );
             get.insert("found".to_owned(), Value::from(true));
             // the text was checked when the filter cut it out
             let value = serde_json::from_str(source.get()).unwrap_or(Value::Null);

@@ -243,7 +243,9 @@ impl DocWrite {
                 }
             }
         }
-        if self.if_seq_no.is_some() && (self.version.is_some() || self.version_type != VersionType::Internal) {
+        if self.if_seq_no.is_some()
+            && (self.version.is_some() || self.version_type != VersionType::Internal)
+        {
             mistakes.push("compare and write operations can not use versioning".to_owned());
         }
         self.seq_no_mistakes(mistakes);
@@ -255,7 +257,9 @@ impl DocWrite {
                 mistakes.push("ifSeqNo is set, but primary term is [0]".to_owned());
             }
             (None, Some(term)) => {
-                mistakes.push(format!("ifSeqNo is unassigned, but primary term is [{term}]"));
+                mistakes.push(format!(
+                    "ifSeqNo is unassigned, but primary term is [{term}]"
+                ));
             }
             _ => {}
         }
@@ -288,7 +292,12 @@ impl DocWrite {
     /// The condition under which the shard writes.
     pub fn rule(&self) -> VersionRule {
         let version = self.version.and_then(|version| u64::try_from(version).ok());
-        match (self.version_type, version, self.if_seq_no, self.if_primary_term) {
+        match (
+            self.version_type,
+            version,
+            self.if_seq_no,
+            self.if_primary_term,
+        ) {
             (VersionType::External, Some(version), _, _) => VersionRule::External(version),
             (VersionType::ExternalGte, Some(version), _, _) => VersionRule::ExternalGte(version),
             (_, _, Some(seq_no), Some(term)) => VersionRule::IfSeqNo {

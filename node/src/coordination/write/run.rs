@@ -52,7 +52,10 @@ pub async fn run(
             Ok(placed) => {
                 results.push(None);
                 let prepared = prepare(at, placed, write);
-                shards.entry(prepared.placed.target.clone()).or_default().push(prepared);
+                shards
+                    .entry(prepared.placed.target.clone())
+                    .or_default()
+                    .push(prepared);
             }
         }
     }
@@ -67,7 +70,11 @@ pub async fn run(
     }
     let mut answers = Vec::with_capacity(results.len());
     for result in results {
-        let lost = || Err(RestError::internal("a write was lost on its way to the shard"));
+        let lost = || {
+            Err(RestError::internal(
+                "a write was lost on its way to the shard",
+            ))
+        };
         answers.push(result.unwrap_or_else(lost));
     }
     answers
@@ -134,7 +141,10 @@ async fn write_shard(
             Ok(results) => results,
             Err(error) => {
                 let error = error.at(&target);
-                done.extend(rest.into_iter().map(|prepared| (prepared.at, Err(error.clone()))));
+                done.extend(
+                    rest.into_iter()
+                        .map(|prepared| (prepared.at, Err(error.clone()))),
+                );
                 return done;
             }
         };
@@ -199,10 +209,15 @@ async fn wait_for_copies(
     let mut states = app.masters.watch();
     let active = |state: &crate::cluster::ClusterState| {
         let copies = state.routing.copies(&index, shard);
-        copies.iter().filter(|copy| copy.state == ShardState::Started).count() as u32
+        copies
+            .iter()
+            .filter(|copy| copy.state == ShardState::Started)
+            .count() as u32
     };
     let waiting = states.wait_for(|state| active(state) >= wanted);
-    let limit = options.timeout.unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+    let limit = options
+        .timeout
+        .unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
     if let Ok(Ok(_)) = tokio::time::timeout(limit, waiting).await {
         return Ok(());
     }
@@ -212,7 +227,9 @@ async fn wait_for_copies(
         0 => format!("[{index}][{shard}] primary shard is not active Timeout: [{shown}]"),
         have => format!(
             "[{index}][{shard}] Not enough active copies to meet shard count of [{}] (have {have}, needed {wanted}). Timeout: [{shown}]",
-            options.active_shards.map_or("ALL".to_owned(), |count| count.to_string())
+            options
+                .active_shards
+                .map_or("ALL".to_owned(), |count| count.to_string())
         ),
     };
     Err(RestError::new(503, "unavailable_shards_exception", reason))
@@ -232,7 +249,10 @@ fn answer(
     let index = &prepared.placed.index;
     let state = app.state();
     let copies = state.routing.copies(&target.index, target.shard);
-    let written = copies.iter().filter(|copy| copy.state == ShardState::Started).count();
+    let written = copies
+        .iter()
+        .filter(|copy| copy.state == ShardState::Started)
+        .count();
     Ok(WriteAnswer {
         index: index.name.clone(),
         id: prepared.placed.id.clone(),
@@ -248,7 +268,7 @@ fn shown(source: &bytes::Bytes, fetch: &FetchSource) -> Result<Option<Box<RawVal
     let Some(text) = source_filter::apply(source, fetch)? else {
         return Ok(None);
     };
-    serde_json::from_slice(&text)
-        .map(Some)
-        .map_err(|error| RestError::internal(format!("the source of a document is damaged: {error}")))
+    serde_json::from_slice(&text).map(Some).map_err(|error| {
+        RestError::internal(format!("the source of a document is damaged: {error}"))
+    })
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::cluster::{ClusterState, IndexMetadata, IndexState};
-use crate::coordination::rest::{App, RestError};
 use crate::coordination::rest::filter_path::wildcard_match;
+use crate::coordination::rest::{App, RestError};
 use crate::data::service::ShardTarget;
 use crate::master::Command;
 use crate::sys::rng;
@@ -57,7 +57,11 @@ pub(super) async fn auto_create(app: &App, writes: &[DocWrite]) -> Vec<(String, 
             failures.push((name.to_owned(), error));
             continue;
         }
-        if let Err(error) = app.masters.submit(Command::AutoCreate { index: concrete }).await {
+        if let Err(error) = app
+            .masters
+            .submit(Command::AutoCreate { index: concrete })
+            .await
+        {
             failures.push((name.to_owned(), RestError::from(error)));
         }
     }
@@ -67,7 +71,8 @@ pub(super) async fn auto_create(app: &App, writes: &[DocWrite]) -> Vec<(String, 
 /// Whether `action.auto_create_index` lets a first write make this index.
 pub fn auto_create_allowed(state: &ClusterState, index: &str) -> Result<(), RestError> {
     let refused = |why: String| {
-        Err(RestError::index_not_found(index).reworded(format!("no such index [{index}] and {why}")))
+        Err(RestError::index_not_found(index)
+            .reworded(format!("no such index [{index}] and {why}")))
     };
     let Some(setting) = state.cluster_setting("action.auto_create_index") else {
         return Ok(());
@@ -88,7 +93,9 @@ pub fn auto_create_allowed(state: &ClusterState, index: &str) -> Result<(), Rest
             return Ok(());
         }
     }
-    refused(format!("[action.auto_create_index] ([{setting}]) doesn't match"))
+    refused(format!(
+        "[action.auto_create_index] ([{setting}]) doesn't match"
+    ))
 }
 
 /// The index and shard of one write.
@@ -105,7 +112,11 @@ pub(super) fn place(
     check_open(&index)?;
     check_write_block(&index, matches!(write.action, WriteAction::Delete))?;
     check_pipeline(state, &index, write)?;
-    let routing = routing_of(&write.index, write.routing.as_deref(), target.routing.as_deref())?;
+    let routing = routing_of(
+        &write.index,
+        write.routing.as_deref(),
+        target.routing.as_deref(),
+    )?;
     let id = match &write.id {
         Some(id) if id.is_empty() => {
             return Err(RestError::illegal_argument(
@@ -215,12 +226,17 @@ fn check_pipeline(
     }
     let named = write.pipeline.as_deref();
     let default = named.or_else(|| index.setting("index.default_pipeline"));
-    for pipeline in [default, index.setting("index.final_pipeline")].into_iter().flatten() {
+    for pipeline in [default, index.setting("index.final_pipeline")]
+        .into_iter()
+        .flatten()
+    {
         if pipeline == "_none" || pipeline.is_empty() {
             continue;
         }
         let reason = match state.pipelines.contains_key(pipeline) {
-            true => format!("pipeline with id [{pipeline}] cannot be run: ingest pipelines are not supported"),
+            true => format!(
+                "pipeline with id [{pipeline}] cannot be run: ingest pipelines are not supported"
+            ),
             false => format!("pipeline with id [{pipeline}] does not exist"),
         };
         return Err(RestError::illegal_argument(reason));
@@ -235,8 +251,14 @@ mod tests {
 
     #[test]
     fn routing_must_agree() {
-        assert_eq!(routing_of("a", Some("1"), None).unwrap().as_deref(), Some("1"));
-        assert_eq!(routing_of("a", None, Some("2")).unwrap().as_deref(), Some("2"));
+        assert_eq!(
+            routing_of("a", Some("1"), None).unwrap().as_deref(),
+            Some("1")
+        );
+        assert_eq!(
+            routing_of("a", None, Some("2")).unwrap().as_deref(),
+            Some("2")
+        );
         assert!(routing_of("a", Some("1"), Some("2")).is_err());
     }
 
@@ -259,6 +281,10 @@ mod tests {
             check("-log*,+*", "logs").unwrap_err(),
             "no such index [logs] and [action.auto_create_index] contains [-log*] which forbids automatic creation of the index"
         );
-        assert!(check("x*", "logs").unwrap_err().ends_with("([x*]) doesn't match"));
+        assert!(
+            check("x*", "logs")
+                .unwrap_err()
+                .ends_with("([x*]) doesn't match")
+        );
     }
 }
