@@ -50,6 +50,11 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::mget::ENDPOINTS,
     super::update::ENDPOINTS,
     super::bulk::ENDPOINTS,
+    super::msearch::ENDPOINTS,
+    super::explain::ENDPOINTS,
+    super::validate::ENDPOINTS,
+    super::field_caps::ENDPOINTS,
+    super::analyze::ENDPOINTS,
 ];
 
 /// All rows of all families.

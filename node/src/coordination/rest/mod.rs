@@ -4,6 +4,7 @@
 
 pub mod alias_body;
 pub mod aliases;
+pub mod analyze;
 pub mod app;
 mod bulk;
 mod bulk_lines;
@@ -13,6 +14,8 @@ pub mod dispatch;
 mod documents;
 pub mod endpoints;
 pub mod errors;
+pub mod explain;
+pub mod field_caps;
 pub mod filter_path;
 mod get;
 pub mod in_flight;
@@ -22,6 +25,7 @@ pub mod indices;
 pub mod json_text;
 pub mod mappings;
 mod mget;
+pub mod msearch;
 pub mod params;
 pub mod pit;
 pub mod request;
@@ -37,6 +41,7 @@ pub mod shard_errors;
 pub mod templates;
 pub mod units;
 mod update;
+pub mod validate;
 
 pub use app::App;
 pub use endpoints::Endpoint;

@@ -1,0 +1,199 @@
+//! `_validate/query`: whether a query would run.
+
+use std::sync::Arc;
+
+use hyper::Method;
+use quidditch_engine::query::Query;
+use serde_json::{Map, Value, json};
+
+use super::search_params::{indices_options, query_of};
+use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use crate::cluster::IndicesOptions;
+use crate::coordination::dsl::search_body::SearchBody;
+use crate::coordination::route::{Route, routes};
+use crate::coordination::search::{SearchInput, limits_of};
+use crate::data::search::{ShardQuery, ShardSearchError};
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
+    name: "indices.validate_query",
+    routes: &[
+        (Method::GET, "/_validate/query"),
+        (Method::POST, "/_validate/query"),
+        (Method::GET, "/{index}/_validate/query"),
+        (Method::POST, "/{index}/_validate/query"),
+    ],
+    params: &[
+        "ignore_unavailable",
+        "allow_no_indices",
+        "expand_wildcards",
+        "ignore_throttled",
+        "q",
+        "df",
+        "default_operator",
+        "analyzer",
+        "analyze_wildcard",
+        "lenient",
+        "explain",
+        "rewrite",
+        "all_shards",
+    ],
+    handler: |app, request| Box::pin(validate(app, request)),
+}];
+
+async fn validate(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let params = &request.params;
+    let explain = params.bool("explain", false)?;
+    let rewrite = params.bool("rewrite", false)?;
+    let all_shards = params.bool("all_shards", false)?;
+    let options = indices_options(params, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let query = match query_of(&request) {
+        Ok(query) => query.unwrap_or_else(Query::match_all),
+        Err(error) => {
+            let mut body = Map::new();
+            body.insert("valid".into(), Value::from(false));
+            if explain {
+                body.insert("error".into(), Value::from(error_chain(&error)));
+            }
+            return Ok(RestResponse::ok(&body));
+        }
+    };
+    let state = app.state();
+    let names = request.list_var("index");
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let indices = state.resolve_all(&names, &options, app.now_ms())?;
+    let mut routes = routes(&indices, None, None, None)?;
+    if !all_shards {
+        // one shard stands for all of its index, as all know the same mapping
+        routes.dedup_by(|a, b| a.target.index == b.target.index);
+    }
+    let mut explanations = Vec::new();
+    let mut valid = true;
+    for route in &routes {
+        let refused = try_on(&app, route, &query).await?;
+        valid &= refused.is_none();
+        if !(explain || rewrite) {
+            continue;
+        }
+        let mut one = Map::new();
+        one.insert("index".into(), Value::from(route.target.index.as_str()));
+        if all_shards {
+            one.insert("shard".into(), Value::from(route.target.shard));
+        }
+        one.insert("valid".into(), Value::from(refused.is_none()));
+        match refused {
+            Some(error) => one.insert(
+                "error".into(),
+                Value::from(format!("{} {}", index_label(route), error)),
+            ),
+            None => one.insert(
+                "explanation".into(),
+                Value::from(describe(&route.query(&query))),
+            ),
+        };
+        explanations.push(Value::Object(one));
+    }
+    let mut body = Map::new();
+    body.insert(
+        "_shards".into(),
+        json!({"total": routes.len(), "successful": routes.len(), "failed": 0}),
+    );
+    body.insert("valid".into(), Value::from(valid));
+    if explain || rewrite {
+        body.insert("explanations".into(), Value::from(explanations));
+    }
+    Ok(RestResponse::ok(&body))
+}
+
+fn index_label(route: &Route) -> String {
+    format!("[{}/{}]", route.index.name, route.index.uuid)
+}
+
+/// Runs the query for no hits; why the shard refused it, if it did.
+async fn try_on(app: &App, route: &Route, query: &Query) -> Result<Option<String>, RestError> {
+    let body = SearchBody {
+        query: Some(query.clone()),
+        size: Some(0),
+        terminate_after: Some(1),
+        ..SearchBody::default()
+    };
+    let request = SearchInput::new(Vec::new(), body).request(app.now_ms());
+    let limits = limits_of(&app.state(), &route.index, None);
+    let query = ShardQuery {
+        request: route.request(&request),
+        limits,
+        context: None,
+        keep_alive: None,
+    };
+    match app.search.query(&route.target, query).await {
+        Ok(_) => Ok(None),
+        Err(ShardSearchError::Search(error)) if error.status() == 400 => {
+            Ok(Some(error_chain(&RestError::from(error))))
+        }
+        Err(error) => Err(crate::coordination::failures::describe(route, error)),
+    }
+}
+
+/// `ParsingException[unknown query [x]]; nested: …`
+fn error_chain(error: &RestError) -> String {
+    let mut name = String::new();
+    for part in error.kind.split('_') {
+        let mut letters = part.chars();
+        if let Some(first) = letters.next() {
+            name.extend(first.to_uppercase());
+            name.push_str(letters.as_str());
+        }
+    }
+    let own = format!("org.opensearch.core.common.{name}: {}", error.reason);
+    match &error.caused_by {
+        Some(cause) => format!("{own}; nested: {}", error_chain(cause)),
+        None => format!("{own};"),
+    }
+}
+
+/// A query in a short notation; single terms as `field:term`.
+fn describe(query: &Query) -> String {
+    match query {
+        Query::MatchAll(_) => {
+            "ApproximateScoreQuery(originalQuery=*:*, approximationQuery=Approximate(*:*))"
+                .to_owned()
+        }
+        Query::MatchNone(_) => {
+            "MatchNoDocsQuery(\"User requested \"match_none\" query.\")".to_owned()
+        }
+        Query::Term(term) => format!("{}:{}", term.field, scalar(&term.value)),
+        Query::Match(text) => format!("{}:{}", text.field, scalar(&text.text)),
+        Query::QueryString(text) => text.query.clone(),
+        Query::Bool(clauses) => {
+            let mut parts = Vec::new();
+            parts.extend(
+                clauses
+                    .must
+                    .iter()
+                    .map(|query| format!("+{}", describe(query))),
+            );
+            parts.extend(
+                clauses
+                    .must_not
+                    .iter()
+                    .map(|query| format!("-{}", describe(query))),
+            );
+            parts.extend(clauses.should.iter().map(describe));
+            parts.extend(
+                clauses
+                    .filter
+                    .iter()
+                    .map(|query| format!("#{}", describe(query))),
+            );
+            format!("({})", parts.join(" "))
+        }
+        Query::ConstantScore(inner) => format!("ConstantScore({})", describe(&inner.filter)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn scalar(value: &quidditch_engine::value::Value) -> String {
+    match crate::coordination::dsl::json::from_scalar(value) {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
