@@ -65,11 +65,11 @@ async fn analyze(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         }
         None => None,
     };
-    let built_in = AnalysisRegistry::default();
+    let built_in = AnalysisRegistry::global();
     let registry = schema.as_ref().map_or(&built_in, |schema| &schema.analysis);
     let analyzer = choose(&ask, registry, schema.as_deref())?;
     let texts: Vec<&str> = ask.texts.iter().map(String::as_str).collect();
-    let report = registry.explain(&analyzer, &texts);
+    let report = analyzer.explain(&texts);
     let most = schema
         .as_ref()
         .map_or(10_000, |schema| schema.settings.analyze_max_token_count);
