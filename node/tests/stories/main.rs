@@ -1,0 +1,6 @@
+//! Stories of people who use the server: the real binary, over HTTP.
+
+mod crash;
+mod hostile;
+mod hostile_table;
+mod node;
