@@ -1,66 +1,81 @@
 //! Aggregations: numbers and buckets over the documents that a query finds.
 //!
-//! A request is a tree of [`AggRequest`]. On a shard, a collector takes windows of matching documents and ends as
-//! [`AggPartials`]: what one shard knows, mergeable in any order and any grouping. The coordinator merges the
-//! partials of all shards and calls [`AggPartials::finish`], which gives the final [`AggResult`]s and runs the
-//! pipeline aggregations.
+//! A request is a tree of [`AggRequest`]. On a shard, [`collector`] turns it into an [`AggCollector`], which takes
+//! windows of matching documents and ends as [`AggPartials`]: what one shard knows, mergeable in any order and any
+//! grouping. The coordinator merges the partials of all shards and calls [`AggPartials::finish`], which gives the
+//! final [`AggResult`]s and runs the pipeline aggregations.
+//!
+//! To add one: a file here with the request's struct and its `Aggregation`, a variant of [`AggKind`], and a row in the
+//! parser's table.
 
+mod aggregation;
+pub mod avg;
+mod bucket_map;
+pub mod cardinality;
+mod collector;
+pub mod date_histogram;
+pub mod date_range;
+mod decimal_format;
+mod digest_partial;
 mod error;
+pub mod extended_stats;
+pub mod filter;
+pub mod filters;
+mod format;
+pub mod global;
+mod hdr;
+pub mod histogram;
+mod histogram_partial;
+mod hyperloglog;
+pub mod include_exclude;
+pub mod ip_range;
+#[cfg(test)]
+mod laws;
+pub mod max;
+pub mod median_absolute_deviation;
+mod metric_partial;
+pub mod min;
+pub mod missing;
+mod moments;
 mod order;
+mod partial;
+pub mod percentile_ranks;
+pub mod percentiles;
+pub mod pipeline;
+pub mod range;
+mod range_partial;
+mod request;
+mod result;
+mod rounding;
+mod single_bucket;
+mod source;
+pub mod stats;
+pub mod sum;
+mod tdigest;
+pub mod terms;
+mod terms_partial;
+pub mod top_hits;
+mod top_hits_sort;
+pub mod value_count;
+pub mod weighted_avg;
 
+pub use collector::{AggCollector, collector};
+pub use digest_partial::DigestMethod;
 pub use error::AggError;
+pub use format::{ValueFormat, java_double};
 pub use order::{BucketOrder, OrderKey};
-use serde::{Deserialize, Serialize};
+pub use partial::AggPartials;
+pub use request::{AggKind, AggRequest, FieldSource, ValueType};
+pub use result::{
+    AggResult, Bucket, BucketKeys, Buckets, ExtendedStatsResult, Key, PercentileEntry, ResultBody,
+    StatsResult,
+};
+pub use rounding::{CalendarUnit, Interval};
+
+/// Whether a time zone is known: an IANA name or an offset.
+pub fn is_time_zone(text: &str) -> bool {
+    rounding::parse_zone(text).is_some()
+}
 
 /// Buckets that one request may make when nobody set `search.max_buckets`.
 pub const MAX_BUCKETS_DEFAULT: u64 = 65_535;
-
-/// One aggregation with its sub-aggregations.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AggRequest {
-    /// The name under which the answer stands.
-    pub name: String,
-    /// Which aggregation, with its parameters.
-    pub kind: AggKind,
-    /// What is computed in each of its buckets.
-    pub sub: Vec<AggRequest>,
-    /// `meta`, as JSON text, given back as it came.
-    pub meta: Option<String>,
-}
-
-/// Every aggregation there is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum AggKind {}
-
-/// What shards know: one partial per request of the list it was collected for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct AggPartials(Vec<()>);
-
-/// What one aggregation answers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AggResult {
-    /// The name its author gave.
-    pub name: String,
-}
-
-#[allow(clippy::todo)]
-impl AggPartials {
-    /// What shards know that found nothing.
-    pub fn empty(_aggs: &[AggRequest]) -> AggPartials {
-        todo!()
-    }
-
-    /// Joins what two groups of shards know.
-    pub fn merge(self, _other: AggPartials) -> Result<AggPartials, AggError> {
-        todo!()
-    }
-
-    /// The final answers; `max_buckets` is the cluster setting `search.max_buckets`.
-    pub fn finish(
-        self,
-        _aggs: &[AggRequest],
-        _max_buckets: u64,
-    ) -> Result<Vec<AggResult>, AggError> {
-        todo!()
-    }
-}

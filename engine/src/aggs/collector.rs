@@ -1,0 +1,342 @@
+//! Collecting on a shard: batches of documents with the bucket each belongs to go down the tree of aggregations.
+
+use super::partial::{AggPartials, Partial};
+use super::request::{AggKind, AggRequest};
+use crate::search::{SearchContext, SearchError, WindowCollector};
+use crate::segment::{WINDOW_DOCS, Window};
+use crate::shard::{SegmentSnapshot, ShardReader};
+
+/// What collectors are made with.
+#[derive(Clone, Copy)]
+pub(crate) struct AggContext<'a> {
+    pub reader: &'a ShardReader,
+    pub search: &'a SearchContext<'a>,
+    /// Whether the aggregation stands on the first level.
+    pub top_level: bool,
+}
+
+impl<'a> AggContext<'a> {
+    /// The same for sub-aggregations.
+    pub fn below(&self) -> AggContext<'a> {
+        AggContext {
+            top_level: false,
+            ..*self
+        }
+    }
+}
+
+/// Documents of one window and the buckets of the parent they fall into. A document may come several times in a row,
+/// in different buckets.
+pub(crate) struct Batch<'b> {
+    /// Ascending, inside one window.
+    pub docs: &'b [u32],
+    /// Of the same documents; empty unless somebody needs them.
+    pub scores: &'b [f32],
+    /// The bucket of each; empty: all are in bucket 0.
+    pub owners: &'b [u32],
+}
+
+impl Batch<'_> {
+    /// The bucket of the `row`-th document.
+    #[inline]
+    pub fn owner(&self, row: usize) -> u32 {
+        if self.owners.is_empty() {
+            0
+        } else {
+            self.owners[row]
+        }
+    }
+
+    /// The score of the `row`-th document; 0 when nobody asked for scores.
+    #[inline]
+    pub fn score(&self, row: usize) -> f32 {
+        self.scores.get(row).copied().unwrap_or(0.0)
+    }
+
+    /// How many buckets the documents may fall into: one more than the largest.
+    pub fn owner_count(&self) -> usize {
+        self.owners
+            .iter()
+            .max()
+            .map_or(1, |owner| *owner as usize + 1)
+    }
+}
+
+/// Collects one aggregation for all buckets of its parent at once.
+pub(crate) trait Aggregator {
+    /// Whether it wants scores.
+    fn needs_scores(&self) -> bool {
+        false
+    }
+
+    /// The next documents are of this segment.
+    fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError>;
+
+    /// Takes documents.
+    fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError>;
+
+    /// What is known of one of the parent's buckets; asked at most once for each, after the last document.
+    fn take(&mut self, owner: u32) -> Result<Partial, SearchError>;
+}
+
+/// The sub-aggregations of a bucket aggregation, and the batch that is being filled for them.
+pub(crate) struct Children<'a> {
+    list: Vec<Option<Box<dyn Aggregator + 'a>>>,
+    needs_scores: bool,
+    docs: Vec<u32>,
+    scores: Vec<f32>,
+    owners: Vec<u32>,
+}
+
+impl<'a> Children<'a> {
+    pub fn new(aggs: &'a [AggRequest], ctx: &AggContext<'a>) -> Result<Children<'a>, SearchError> {
+        let below = ctx.below();
+        let mut list = Vec::with_capacity(aggs.len());
+        for agg in aggs {
+            list.push(match agg.kind.aggregation() {
+                Some(aggregation) => Some(aggregation.aggregator(agg, &below)?),
+                None => None,
+            });
+        }
+        let needs_scores = list.iter().flatten().any(|child| child.needs_scores());
+        Ok(Children {
+            list,
+            needs_scores,
+            docs: Vec::new(),
+            scores: Vec::new(),
+            owners: Vec::new(),
+        })
+    }
+
+    /// Whether there is nobody to hand documents to.
+    pub fn is_empty(&self) -> bool {
+        self.list.iter().all(Option::is_none)
+    }
+
+    pub fn needs_scores(&self) -> bool {
+        self.needs_scores
+    }
+
+    pub fn begin_segment(
+        &mut self,
+        ord: u32,
+        segment: &SegmentSnapshot,
+    ) -> Result<(), SearchError> {
+        for child in self.list.iter_mut().flatten() {
+            child.begin_segment(ord, segment)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the `row`-th document of a batch to one of the own buckets.
+    #[inline]
+    pub fn push(&mut self, batch: &Batch<'_>, row: usize, bucket: u32) {
+        self.docs.push(batch.docs[row]);
+        self.owners.push(bucket);
+        if self.needs_scores {
+            self.scores.push(batch.score(row));
+        }
+    }
+
+    /// Hands out what was pushed.
+    pub fn flush(&mut self) -> Result<(), SearchError> {
+        if !self.docs.is_empty() {
+            let batch = Batch {
+                docs: &self.docs,
+                scores: &self.scores,
+                owners: &self.owners,
+            };
+            for child in self.list.iter_mut().flatten() {
+                child.collect(&batch)?;
+            }
+        }
+        self.docs.clear();
+        self.scores.clear();
+        self.owners.clear();
+        Ok(())
+    }
+
+    /// Hands a batch through, unchanged.
+    pub fn pass(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
+        for child in self.list.iter_mut().flatten() {
+            child.collect(batch)?;
+        }
+        Ok(())
+    }
+
+    /// What the sub-aggregations know of one of the own buckets.
+    pub fn take(&mut self, bucket: u32) -> Result<Vec<Partial>, SearchError> {
+        let mut partials = Vec::with_capacity(self.list.len());
+        for child in &mut self.list {
+            partials.push(match child {
+                Some(child) => child.take(bucket)?,
+                None => Partial::Pipeline,
+            });
+        }
+        Ok(partials)
+    }
+}
+
+/// Bytes held, reported to the request's account as they grow.
+pub(crate) struct Held<'a> {
+    search: &'a SearchContext<'a>,
+    bytes: u64,
+}
+
+impl<'a> Held<'a> {
+    pub fn new(search: &'a SearchContext<'a>) -> Held<'a> {
+        Held { search, bytes: 0 }
+    }
+
+    /// Says how much is held now; pays for what is more than before. The request's account gives all back at its end.
+    pub fn set(&mut self, bytes: usize) -> Result<(), SearchError> {
+        let bytes = bytes as u64;
+        // in steps, so that most calls cost a comparison
+        if bytes > self.bytes {
+            let wanted = (bytes - self.bytes).max(4096);
+            self.search.memory.take(wanted, "<agg>")?;
+            self.bytes += wanted;
+        }
+        Ok(())
+    }
+}
+
+/// Collects all aggregations of a request on one shard.
+pub struct AggCollector<'a> {
+    reader: &'a ShardReader,
+    search: &'a SearchContext<'a>,
+    aggs: &'a [AggRequest],
+    /// All but the `global` ones, whose place is empty.
+    queried: Children<'a>,
+    /// The `global` ones.
+    global: Children<'a>,
+}
+
+/// Makes the collector of a request; refuses fields of the wrong type.
+pub fn collector<'a>(
+    aggs: &'a [AggRequest],
+    reader: &'a ShardReader,
+    search: &'a SearchContext<'a>,
+) -> Result<AggCollector<'a>, SearchError> {
+    let ctx = AggContext {
+        reader,
+        search,
+        top_level: true,
+    };
+    let (mut queried, mut global) = (Vec::new(), Vec::new());
+    for agg in aggs {
+        let made = match agg.kind.aggregation() {
+            Some(aggregation) => Some(aggregation.aggregator(agg, &ctx)?),
+            None => None,
+        };
+        if matches!(agg.kind, AggKind::Global(_)) {
+            queried.push(None);
+            global.push(made);
+        } else {
+            queried.push(made);
+            global.push(None);
+        }
+    }
+    let children = |list: Vec<Option<Box<dyn Aggregator + 'a>>>| Children {
+        needs_scores: list.iter().flatten().any(|child| child.needs_scores()),
+        list,
+        docs: Vec::new(),
+        scores: Vec::new(),
+        owners: Vec::new(),
+    };
+    Ok(AggCollector {
+        reader,
+        search,
+        aggs,
+        queried: children(queried),
+        global: children(global),
+    })
+}
+
+impl AggCollector<'_> {
+    /// Feeds the `global` aggregations and gives all partials.
+    pub fn into_partials(mut self) -> Result<AggPartials, SearchError> {
+        self.collect_everything()?;
+        let queried = self.queried.take(0)?;
+        let global = self.global.take(0)?;
+        let mut partials = Vec::with_capacity(self.aggs.len());
+        for (agg, (queried, global)) in self.aggs.iter().zip(queried.into_iter().zip(global)) {
+            partials.push(if matches!(agg.kind, AggKind::Global(_)) {
+                global
+            } else {
+                queried
+            });
+        }
+        Ok(AggPartials(partials))
+    }
+
+    /// All live documents, whatever the query: what `global` looks at.
+    fn collect_everything(&mut self) -> Result<(), SearchError> {
+        if self.global.is_empty() {
+            return Ok(());
+        }
+        for (ord, segment) in self.reader.segments.iter().enumerate() {
+            self.global.begin_segment(ord as u32, segment)?;
+            let max_doc = segment.reader.max_doc();
+            let mut docs = Vec::with_capacity(WINDOW_DOCS as usize);
+            let mut base = 0;
+            while base < max_doc {
+                self.search.check_cancelled()?;
+                live_docs_of_window(segment, base, &mut docs);
+                if !docs.is_empty() {
+                    let scores = if self.global.needs_scores() {
+                        vec![1.0; docs.len()]
+                    } else {
+                        Vec::new()
+                    };
+                    self.global.pass(&Batch {
+                        docs: &docs,
+                        scores: &scores,
+                        owners: &[],
+                    })?;
+                }
+                base = base.saturating_add(WINDOW_DOCS);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Overwrites `docs` with the live documents of the window at `base`.
+pub(crate) fn live_docs_of_window(segment: &SegmentSnapshot, base: u32, docs: &mut Vec<u32>) {
+    docs.clear();
+    let end = segment
+        .reader
+        .max_doc()
+        .min(base.saturating_add(WINDOW_DOCS));
+    let mut window = Window::empty();
+    window.set_range(0, end.saturating_sub(base));
+    if let Some(live) = &segment.live {
+        live.mask_window(crate::ids::DocId(base), &mut window);
+    }
+    for (i, &word) in window.words.iter().enumerate() {
+        let mut word = word;
+        while word != 0 {
+            docs.push(base + i as u32 * 64 + word.trailing_zeros());
+            word &= word - 1;
+        }
+    }
+}
+
+impl WindowCollector for AggCollector<'_> {
+    fn needs_scores(&self) -> bool {
+        self.queried.needs_scores()
+    }
+
+    fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        self.queried.begin_segment(ord, segment)
+    }
+
+    fn collect(&mut self, docs: &[u32], scores: &[f32]) -> Result<(), SearchError> {
+        self.queried.pass(&Batch {
+            docs,
+            scores,
+            owners: &[],
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! `date_histogram`: buckets by calendar units or fixed intervals of time, in a time zone.
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::aggregation::Aggregation;
+use super::bucket_map::BucketMap;
+use super::collector::{AggContext, Aggregator, Batch, Children, Held};
+use super::error::AggError;
+use super::format::ValueFormat;
+use super::histogram::take_buckets;
+use super::histogram_partial::{Finish, HistogramPartial};
+use super::order::BucketOrder;
+use super::partial::{Finisher, Partial};
+use super::request::{AggRequest, FieldSource, ValueType};
+use super::result::{Key, ResultBody};
+use super::rounding::{Interval, Rounding, parse_zone};
+use super::source::{NumericSource, Source, unsupported_field};
+use crate::schema::NumericKind;
+use crate::search::SearchError;
+use crate::shard::SegmentSnapshot;
+use crate::value::Value;
+
+/// Buckets of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DateHistogramAgg {
+    /// Where the values come from; with the time zone.
+    pub source: FieldSource,
+    /// Width of the buckets.
+    pub interval: Interval,
+    /// What every start is moved by, in milliseconds.
+    pub offset_ms: i64,
+    /// Buckets with fewer documents are not shown; 0 shows the empty ones between.
+    pub min_doc_count: u64,
+    /// Times between which empty buckets are shown too.
+    pub extended_bounds: Option<DateBounds>,
+    /// Times outside which nothing is counted.
+    pub hard_bounds: Option<DateBounds>,
+    /// An object instead of a list.
+    pub keyed: bool,
+    /// Order of the buckets.
+    pub order: Vec<BucketOrder>,
+}
+
+/// Both inclusive, as the user wrote them: read on the shard, by the field's format.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DateBounds {
+    /// Lower end.
+    pub min: Option<Value>,
+    /// Upper end.
+    pub max: Option<Value>,
+}
+
+impl DateBounds {
+    fn read(
+        &self,
+        format: &ValueFormat,
+        now_ms: i64,
+    ) -> Result<(Option<i64>, Option<i64>), SearchError> {
+        let end = |end: &Option<Value>| match end {
+            None => Ok(None),
+            Some(value) => format.parse_date(value, now_ms).map(Some),
+        };
+        Ok((end(&self.min)?, end(&self.max)?))
+    }
+}
+
+impl DateHistogramAgg {
+    fn rounding(&self) -> Rounding {
+        let zone = self.source.time_zone.as_deref().and_then(parse_zone);
+        Rounding::new(self.interval, zone.unwrap_or(TimeZone::UTC), self.offset_ms)
+    }
+
+    fn default_format(&self) -> Result<ValueFormat, SearchError> {
+        ValueFormat::date(
+            self.source.format.as_deref(),
+            self.source.time_zone.as_deref(),
+        )
+    }
+
+    fn nothing(&self, format: ValueFormat, now_ms: i64) -> Result<HistogramPartial, SearchError> {
+        let mut extended = None;
+        if let Some(bounds) = &self.extended_bounds {
+            let (min, max) = bounds.read(&format, now_ms)?;
+            if let (Some(low), Some(high)) = (min, max)
+                && low > high
+            {
+                return Err(SearchError::illegal(format!(
+                    "[extended_bounds.min][{low}] cannot be greater than [extended_bounds.max][{high}]"
+                )));
+            }
+            let rounding = self.rounding();
+            extended = Some((
+                min.map(|ms| rounding.round(ms)),
+                max.map(|ms| rounding.round(ms)),
+            ));
+        }
+        Ok(HistogramPartial {
+            buckets: Vec::new(),
+            format,
+            extended,
+        })
+    }
+}
+
+impl Aggregation for DateHistogramAgg {
+    fn aggregator<'a>(
+        &'a self,
+        request: &'a AggRequest,
+        ctx: &AggContext<'a>,
+    ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
+        let schema = &ctx.reader.schema;
+        let source = match Source::resolve(&self.source, schema, ctx.search, Some(ValueType::Date))?
+        {
+            // numbers are taken for milliseconds, as OpenSearch takes them
+            Source::Numeric(source) => match source.domain() {
+                NumericKind::DateMillis | NumericKind::I64 | NumericKind::Bool => Some(source),
+                _ => {
+                    return Err(unsupported_field(
+                        schema,
+                        &self.source.field,
+                        "date_histogram",
+                    ));
+                }
+            },
+            Source::Terms(_) => {
+                return Err(unsupported_field(
+                    schema,
+                    &self.source.field,
+                    "date_histogram",
+                ));
+            }
+            Source::Unmapped => None,
+        };
+        let format = match &source {
+            Some(source) => source.format.clone(),
+            None => self.default_format()?,
+        };
+        let hard = match &self.hard_bounds {
+            Some(bounds) => bounds.read(&format, ctx.search.now_ms)?,
+            None => (None, None),
+        };
+        let nothing = self.nothing(format, ctx.search.now_ms)?;
+        Ok(Box::new(Collector {
+            source,
+            nothing,
+            rounding: self.rounding(),
+            low: hard.0.unwrap_or(i64::MIN),
+            high: hard.1.unwrap_or(i64::MAX),
+            buckets: BucketMap::new(),
+            children: Children::new(&request.sub, ctx)?,
+            held: Held::new(ctx.search),
+        }))
+    }
+
+    fn empty(&self, _request: &AggRequest) -> Partial {
+        // bounds that need `now` come from the shards
+        let format = self.default_format().unwrap_or_default();
+        Partial::Histogram(self.nothing(format, 0).unwrap_or_default())
+    }
+
+    fn finish(
+        &self,
+        request: &AggRequest,
+        partial: Partial,
+        finisher: &mut Finisher,
+    ) -> Result<(&'static str, ResultBody), AggError> {
+        let Partial::Histogram(partial) = partial else {
+            return Err(partial.mismatch(request));
+        };
+        let rounding = self.rounding();
+        let body = Finish {
+            request,
+            min_doc_count: self.min_doc_count,
+            order: &self.order,
+            keyed: self.keyed,
+            show: &|key: i64, format: &ValueFormat| (Key::I64(key), format.whole(key)),
+            next: &|key: i64| rounding.next(key),
+        }
+        .run(partial, finisher)?;
+        Ok(("date_histogram", body))
+    }
+}
+
+struct Collector<'a> {
+    source: Option<NumericSource>,
+    nothing: HistogramPartial,
+    rounding: Rounding,
+    low: i64,
+    high: i64,
+    buckets: BucketMap<i64>,
+    children: Children<'a>,
+    held: Held<'a>,
+}
+
+impl Aggregator for Collector<'_> {
+    fn needs_scores(&self) -> bool {
+        self.children.needs_scores()
+    }
+
+    fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        if let Some(source) = &mut self.source {
+            source.begin_segment(segment)?;
+            if let Some(column) = source.column()
+                && column.value_count() > 0
+            {
+                let scale = if source.kind == NumericKind::DateNanos {
+                    1_000_000
+                } else {
+                    1
+                };
+                self.rounding.prepare(
+                    column.min().div_euclid(scale),
+                    column.max().div_euclid(scale),
+                );
+            }
+        }
+        self.children.begin_segment(ord, segment)
+    }
+
+    fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
+        let Some(source) = &mut self.source else {
+            return Ok(());
+        };
+        let (rows, values) = source.load(batch.docs);
+        // neighbours are often in the same bucket, and two values of a document in one bucket count once
+        let mut before: Option<(u32, u32, i64, u32)> = None;
+        for (&row, &value) in rows.iter().zip(values) {
+            if value < self.low || value > self.high {
+                continue;
+            }
+            let start = self.rounding.round(value);
+            let owner = batch.owner(row as usize);
+            let bucket = match before {
+                Some((last_row, last_owner, last_start, bucket))
+                    if last_start == start && last_owner == owner =>
+                {
+                    if last_row == row {
+                        continue;
+                    }
+                    bucket
+                }
+                _ => self.buckets.bucket(owner, &start, 0, |key| *key),
+            };
+            before = Some((row, owner, start, bucket));
+            self.buckets.counts[bucket as usize] += 1;
+            self.children.push(batch, row as usize, bucket);
+        }
+        self.buckets.account(&mut self.held)?;
+        self.children.flush()
+    }
+
+    fn take(&mut self, owner: u32) -> Result<Partial, SearchError> {
+        let mut partial = self.nothing.clone();
+        partial.buckets = take_buckets(&mut self.buckets, &mut self.children, owner)?;
+        Ok(Partial::Histogram(partial))
+    }
+}

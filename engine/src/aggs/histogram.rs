@@ -1,0 +1,220 @@
+//! `histogram`: buckets of equal width over numbers.
+
+use serde::{Deserialize, Serialize};
+
+use super::aggregation::Aggregation;
+use super::bucket_map::BucketMap;
+use super::collector::{AggContext, Aggregator, Batch, Children, Held};
+use super::error::AggError;
+use super::format::ValueFormat;
+use super::histogram_partial::{Finish, HistogramBucket, HistogramPartial};
+use super::order::BucketOrder;
+use super::partial::{Finisher, Partial};
+use super::request::{AggRequest, FieldSource};
+use super::result::{Key, ResultBody};
+use super::source::{NumericSource, Source};
+use crate::schema::{f64_from_sortable, f64_to_sortable};
+use crate::search::SearchError;
+use crate::shard::SegmentSnapshot;
+
+/// Buckets of equal width.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistogramAgg {
+    /// Where the values come from.
+    pub source: FieldSource,
+    /// Width, above 0.
+    pub interval: f64,
+    /// Where a bucket starts; 0 to the interval.
+    pub offset: f64,
+    /// Buckets with fewer documents are not shown; 0 shows the empty ones between.
+    pub min_doc_count: u64,
+    /// Values between which empty buckets are shown too.
+    pub extended_bounds: Option<NumberBounds>,
+    /// Values outside which nothing is counted.
+    pub hard_bounds: Option<NumberBounds>,
+    /// An object instead of a list.
+    pub keyed: bool,
+    /// Order of the buckets.
+    pub order: Vec<BucketOrder>,
+}
+
+/// Both inclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NumberBounds {
+    /// Lower end.
+    pub min: Option<f64>,
+    /// Upper end.
+    pub max: Option<f64>,
+}
+
+impl HistogramAgg {
+    /// The start of the bucket that holds a value.
+    fn round(&self, value: f64) -> f64 {
+        self.start(self.step(value))
+    }
+
+    fn step(&self, value: f64) -> f64 {
+        ((value - self.offset) / self.interval).floor()
+    }
+
+    fn start(&self, step: f64) -> f64 {
+        // zero has one sign, so that it has one bucket
+        step * self.interval + self.offset + 0.0
+    }
+
+    fn extended(&self) -> Option<(Option<i64>, Option<i64>)> {
+        let bounds = self.extended_bounds?;
+        let key = |end: Option<f64>| end.map(|value| f64_to_sortable(self.round(value)));
+        Some((key(bounds.min), key(bounds.max)))
+    }
+
+    fn nothing(&self, format: ValueFormat) -> HistogramPartial {
+        HistogramPartial {
+            buckets: Vec::new(),
+            format,
+            extended: self.extended(),
+        }
+    }
+}
+
+impl Aggregation for HistogramAgg {
+    fn aggregator<'a>(
+        &'a self,
+        request: &'a AggRequest,
+        ctx: &AggContext<'a>,
+    ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
+        Ok(Box::new(Collector {
+            agg: self,
+            source: Source::numeric(&self.source, &ctx.reader.schema, ctx.search, "histogram")?,
+            buckets: BucketMap::new(),
+            children: Children::new(&request.sub, ctx)?,
+            held: Held::new(ctx.search),
+        }))
+    }
+
+    fn empty(&self, _request: &AggRequest) -> Partial {
+        let format = ValueFormat::decimal(self.source.format.as_deref()).unwrap_or_default();
+        Partial::Histogram(self.nothing(format))
+    }
+
+    fn finish(
+        &self,
+        request: &AggRequest,
+        partial: Partial,
+        finisher: &mut Finisher,
+    ) -> Result<(&'static str, ResultBody), AggError> {
+        let Partial::Histogram(partial) = partial else {
+            return Err(partial.mismatch(request));
+        };
+        let show = |key: i64, format: &ValueFormat| {
+            let value = f64_from_sortable(key);
+            (Key::F64(value), format.number(value))
+        };
+        let next = |key: i64| {
+            // from the middle of the next bucket, so that no rounding error leads back
+            let value = f64_from_sortable(key);
+            f64_to_sortable(self.round(value + 1.5 * self.interval))
+        };
+        let body = Finish {
+            request,
+            min_doc_count: self.min_doc_count,
+            order: &self.order,
+            keyed: self.keyed,
+            show: &show,
+            next: &next,
+        }
+        .run(partial, finisher)?;
+        Ok(("histogram", body))
+    }
+}
+
+struct Collector<'a> {
+    agg: &'a HistogramAgg,
+    source: Option<NumericSource>,
+    buckets: BucketMap<i64>,
+    children: Children<'a>,
+    held: Held<'a>,
+}
+
+impl Aggregator for Collector<'_> {
+    fn needs_scores(&self) -> bool {
+        self.children.needs_scores()
+    }
+
+    fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        if let Some(source) = &mut self.source {
+            source.begin_segment(segment)?;
+        }
+        self.children.begin_segment(ord, segment)
+    }
+
+    fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
+        let Some(source) = &mut self.source else {
+            return Ok(());
+        };
+        let (rows, values) = source.load_f64(batch.docs);
+        let bounds = self.agg.hard_bounds.unwrap_or_default();
+        let (low, high) = (
+            bounds.min.unwrap_or(f64::NEG_INFINITY),
+            bounds.max.unwrap_or(f64::INFINITY),
+        );
+        // (row, key) before: two values of a document in one bucket count once, and neighbours are often alike
+        let mut before: Option<(u32, u32, f64, u32)> = None;
+        for (&row, &value) in rows.iter().zip(values) {
+            let step = self.agg.step(value);
+            let owner = batch.owner(row as usize);
+            let bucket = match before {
+                Some((last_row, last_owner, last_step, bucket))
+                    if last_step == step && last_owner == owner =>
+                {
+                    if last_row == row {
+                        continue;
+                    }
+                    bucket
+                }
+                _ => {
+                    let start = self.agg.start(step);
+                    if start < low && value < low || start > high || value > high {
+                        continue;
+                    }
+                    self.buckets
+                        .bucket(owner, &f64_to_sortable(start), 0, |key| *key)
+                }
+            };
+            before = Some((row, owner, step, bucket));
+            self.buckets.counts[bucket as usize] += 1;
+            self.children.push(batch, row as usize, bucket);
+        }
+        self.buckets.account(&mut self.held)?;
+        self.children.flush()
+    }
+
+    fn take(&mut self, owner: u32) -> Result<Partial, SearchError> {
+        let format = match &self.source {
+            Some(source) => source.format.clone(),
+            None => ValueFormat::decimal(self.agg.source.format.as_deref())?,
+        };
+        let mut partial = self.agg.nothing(format);
+        partial.buckets = take_buckets(&mut self.buckets, &mut self.children, owner)?;
+        Ok(Partial::Histogram(partial))
+    }
+}
+
+/// The buckets of one owner, ascending by key.
+pub(super) fn take_buckets(
+    map: &mut BucketMap<i64>,
+    children: &mut Children<'_>,
+    owner: u32,
+) -> Result<Vec<HistogramBucket>, SearchError> {
+    let mut keys = map.take_owner(owner);
+    keys.sort_unstable_by_key(|(_, key)| *key);
+    let mut buckets = Vec::with_capacity(keys.len());
+    for (bucket, key) in keys {
+        buckets.push(HistogramBucket {
+            key,
+            doc_count: map.counts[bucket as usize],
+            sub: children.take(bucket)?,
+        });
+    }
+    Ok(buckets)
+}

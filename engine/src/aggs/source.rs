@@ -1,0 +1,434 @@
+//! Where an aggregation's values come from: a numeric column, an ordinal column, or nowhere.
+
+use super::format::ValueFormat;
+use super::request::{FieldSource, ValueType};
+use crate::ids::DocId;
+use crate::schema::{FieldKind, FieldMapping, IndexSchema, NumericKind, f64_to_sortable};
+use crate::search::{SearchContext, SearchError};
+use crate::segment::{ColumnWindow, NumericColumn, OrdinalColumn, Window};
+use crate::shard::SegmentSnapshot;
+use crate::value::Value;
+
+/// Documents of a window from which it pays to decode all of it.
+const DENSE_DOCS: usize = 128;
+
+/// Values of the documents of a batch.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    /// For each value the row of its document in the batch, ascending.
+    pub rows: Vec<u32>,
+    /// The values as the column has them.
+    pub raw: Vec<i64>,
+    window: ColumnWindow,
+    values: Vec<i64>,
+}
+
+impl Loaded {
+    fn load(&mut self, column: Option<&NumericColumn>, docs: &[u32], missing: Option<i64>) {
+        self.rows.clear();
+        self.raw.clear();
+        let Some(column) = column else {
+            if let Some(missing) = missing {
+                self.rows.extend(0..docs.len() as u32);
+                self.raw.resize(docs.len(), missing);
+            }
+            return;
+        };
+        if docs.len() >= DENSE_DOCS {
+            self.load_window(column, docs, missing);
+            return;
+        }
+        for (row, &doc) in docs.iter().enumerate() {
+            column.values(DocId(doc), &mut self.values);
+            if self.values.is_empty()
+                && let Some(missing) = missing
+            {
+                self.values.push(missing);
+            }
+            for &value in &self.values {
+                self.rows.push(row as u32);
+                self.raw.push(value);
+            }
+        }
+    }
+
+    fn load_window(&mut self, column: &NumericColumn, docs: &[u32], missing: Option<i64>) {
+        let base = Window::base_of(docs[0]);
+        column.read_window(DocId(base), &mut self.window);
+        let starts = &self.window.starts;
+        for (row, &doc) in docs.iter().enumerate() {
+            let offset = (doc - base) as usize;
+            let (from, to) = (starts[offset] as usize, starts[offset + 1] as usize);
+            if from == to {
+                if let Some(missing) = missing {
+                    self.rows.push(row as u32);
+                    self.raw.push(missing);
+                }
+                continue;
+            }
+            for &value in &self.window.values[from..to] {
+                self.rows.push(row as u32);
+                self.raw.push(value);
+            }
+        }
+    }
+}
+
+/// A field with numbers.
+pub(crate) struct NumericSource {
+    path: String,
+    /// How the column reads.
+    pub kind: NumericKind,
+    /// How values are shown.
+    pub format: ValueFormat,
+    missing: Option<i64>,
+    /// `missing` of a whole-number field may have a fraction that its column could not hold.
+    missing_f64: Option<f64>,
+    column: Option<NumericColumn>,
+    loaded: Loaded,
+    numbers: Vec<f64>,
+}
+
+impl NumericSource {
+    pub fn begin_segment(&mut self, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        self.column = segment.reader.numeric(&self.path)?;
+        Ok(())
+    }
+
+    /// The column of the segment, if it has one.
+    pub fn column(&self) -> Option<&NumericColumn> {
+        self.column.as_ref()
+    }
+
+    /// Whether documents without a value count as having one.
+    pub fn has_missing(&self) -> bool {
+        self.missing.is_some()
+    }
+
+    /// Rows and column values; `date_nanos` come as milliseconds.
+    pub fn load(&mut self, docs: &[u32]) -> (&[u32], &[i64]) {
+        self.loaded.load(self.column.as_ref(), docs, self.missing);
+        if self.kind == NumericKind::DateNanos {
+            for value in &mut self.loaded.raw {
+                *value = value.div_euclid(1_000_000);
+            }
+        }
+        (&self.loaded.rows, &self.loaded.raw)
+    }
+
+    /// Rows and values as plain numbers.
+    pub fn load_f64(&mut self, docs: &[u32]) -> (&[u32], &[f64]) {
+        self.load(docs);
+        let kind = self.domain();
+        self.numbers.clear();
+        match kind {
+            NumericKind::I64 | NumericKind::DateMillis | NumericKind::Bool => {
+                self.numbers
+                    .extend(self.loaded.raw.iter().map(|raw| *raw as f64));
+            }
+            _ => self
+                .numbers
+                .extend(self.loaded.raw.iter().map(|raw| kind.to_f64(*raw))),
+        }
+        if let (Some(marker), Some(missing)) = (self.missing, self.missing_f64)
+            && kind.to_f64(marker) != missing
+        {
+            self.restore_missing(docs, missing);
+        }
+        (&self.loaded.rows, &self.numbers)
+    }
+
+    /// Puts the exact `missing` where the column's kind had to round it.
+    fn restore_missing(&mut self, docs: &[u32], missing: f64) {
+        for (row, number) in self.loaded.rows.iter().zip(&mut self.numbers) {
+            let doc = DocId(docs[*row as usize]);
+            if self
+                .column
+                .as_ref()
+                .is_none_or(|column| column.doc_value_count(doc) == 0)
+            {
+                *number = missing;
+            }
+        }
+    }
+
+    /// How the values that [`NumericSource::load`] gives read.
+    pub fn domain(&self) -> NumericKind {
+        match self.kind {
+            NumericKind::DateNanos => NumericKind::DateMillis,
+            kind => kind,
+        }
+    }
+}
+
+/// A field with terms.
+pub(crate) struct TermSource {
+    path: String,
+    /// How terms are shown.
+    pub format: ValueFormat,
+    /// The term of documents that have none.
+    pub missing: Option<Vec<u8>>,
+    column: Option<OrdinalColumn>,
+    loaded: Loaded,
+}
+
+impl TermSource {
+    /// The ordinal that stands for `missing`.
+    pub const MISSING_ORD: u64 = i64::MAX as u64;
+
+    pub fn begin_segment(&mut self, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        self.column = segment.reader.ordinals(&self.path)?;
+        Ok(())
+    }
+
+    /// The column of the segment, if it has one.
+    pub fn column(&self) -> Option<&OrdinalColumn> {
+        self.column.as_ref()
+    }
+
+    /// Rows and ordinals; [`TermSource::MISSING_ORD`] for the missing term.
+    pub fn load(&mut self, docs: &[u32]) -> (&[u32], &[i64]) {
+        let missing = self.missing.as_ref().map(|_| Self::MISSING_ORD as i64);
+        self.loaded.load(
+            self.column.as_ref().map(OrdinalColumn::numbers),
+            docs,
+            missing,
+        );
+        (&self.loaded.rows, &self.loaded.raw)
+    }
+
+    /// How many values the last [`TermSource::load`] gave.
+    pub fn len(&self) -> usize {
+        self.loaded.rows.len()
+    }
+
+    /// Row and ordinal of the `at`-th of them.
+    pub fn at(&self, at: usize) -> (u32, u64) {
+        (self.loaded.rows[at], self.loaded.raw[at] as u64)
+    }
+
+    /// Overwrites `term` with the bytes of an ordinal of the segment.
+    pub fn term(&self, ord: u64, term: &mut Vec<u8>) -> Result<(), SearchError> {
+        term.clear();
+        if ord == Self::MISSING_ORD {
+            term.extend_from_slice(self.missing.as_deref().unwrap_or_default());
+            return Ok(());
+        }
+        if let Some(column) = &self.column {
+            column.term(ord, term)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a field gives an aggregation.
+pub(crate) enum Source {
+    /// Numbers, dates, booleans.
+    Numeric(NumericSource),
+    /// Keywords and addresses.
+    Terms(TermSource),
+    /// The field is not mapped and has no `missing`.
+    Unmapped,
+}
+
+impl Source {
+    /// Finds the field. `default_type` is what an unmapped field with `missing` is taken for when `value_type` says
+    /// nothing.
+    pub fn resolve(
+        source: &FieldSource,
+        schema: &IndexSchema,
+        search: &SearchContext<'_>,
+        default_type: Option<ValueType>,
+    ) -> Result<Source, SearchError> {
+        let zone = source.time_zone.as_deref();
+        let Some(field) = schema.mapping.field(&source.field) else {
+            return Self::unmapped(source, search, default_type);
+        };
+        check_has_column(field)?;
+        let format = ValueFormat::of_field(field, source.format.as_deref(), zone)?;
+        if let Some(kind) = field.numeric() {
+            let (missing, missing_f64) = match &source.missing {
+                None => (None, None),
+                Some(value) => encode_missing(field, kind, value, search.now_ms)?,
+            };
+            return Ok(Source::Numeric(NumericSource {
+                path: field.path().to_owned(),
+                kind,
+                format,
+                missing,
+                missing_f64,
+                column: None,
+                loaded: Loaded::default(),
+                numbers: Vec::new(),
+            }));
+        }
+        let missing = match &source.missing {
+            None => None,
+            Some(value) => Some(field.encode_term(value)?),
+        };
+        Ok(Source::Terms(TermSource {
+            path: field.path().to_owned(),
+            format,
+            missing,
+            column: None,
+            loaded: Loaded::default(),
+        }))
+    }
+
+    fn unmapped(
+        source: &FieldSource,
+        search: &SearchContext<'_>,
+        default_type: Option<ValueType>,
+    ) -> Result<Source, SearchError> {
+        let Some(missing) = &source.missing else {
+            return Ok(Source::Unmapped);
+        };
+        let kind = source
+            .value_type
+            .or(default_type)
+            .unwrap_or(ValueType::String);
+        let format =
+            ValueFormat::of_type(kind, source.format.as_deref(), source.time_zone.as_deref())?;
+        if kind == ValueType::String || kind == ValueType::Ip {
+            let text = text_of(missing);
+            let bytes = if kind == ValueType::Ip {
+                super::format::parse_ip(&text)
+                    .ok_or_else(|| {
+                        SearchError::illegal(format!("'{text}' is not an IP string literal."))
+                    })?
+                    .to_vec()
+            } else {
+                text.into_bytes()
+            };
+            return Ok(Source::Terms(TermSource {
+                path: source.field.clone(),
+                format,
+                missing: Some(bytes),
+                column: None,
+                loaded: Loaded::default(),
+            }));
+        }
+        let (numeric, raw) = match kind {
+            ValueType::Boolean => {
+                let set = matches!(missing, Value::Bool(true))
+                    || text_of(missing) == "true"
+                    || text_of(missing) == "1";
+                (NumericKind::Bool, i64::from(set))
+            }
+            ValueType::Date => (
+                NumericKind::DateMillis,
+                format.parse_date(missing, search.now_ms)?,
+            ),
+            ValueType::UnsignedLong => {
+                let number = number_of(missing)?;
+                (NumericKind::U64, ((number as u64) ^ (1 << 63)) as i64)
+            }
+            ValueType::Long => (NumericKind::I64, number_of(missing)? as i64),
+            ValueType::Double | ValueType::String | ValueType::Ip => {
+                (NumericKind::F64, f64_to_sortable(number_of(missing)?))
+            }
+        };
+        Ok(Source::Numeric(NumericSource {
+            path: source.field.clone(),
+            kind: numeric,
+            format,
+            missing: Some(raw),
+            missing_f64: None,
+            column: None,
+            loaded: Loaded::default(),
+            numbers: Vec::new(),
+        }))
+    }
+
+    /// The numbers of a field, or `None` when it is not mapped; other fields are refused in the name of `agg`.
+    pub fn numeric(
+        source: &FieldSource,
+        schema: &IndexSchema,
+        search: &SearchContext<'_>,
+        agg: &str,
+    ) -> Result<Option<NumericSource>, SearchError> {
+        match Source::resolve(source, schema, search, Some(ValueType::Double))? {
+            Source::Numeric(numeric) => Ok(Some(numeric)),
+            Source::Unmapped => Ok(None),
+            Source::Terms(_) => Err(unsupported_field(schema, &source.field, agg)),
+        }
+    }
+}
+
+/// The refusal of a field that an aggregation cannot work with.
+pub(crate) fn unsupported_field(schema: &IndexSchema, path: &str, agg: &str) -> SearchError {
+    let type_name = schema
+        .mapping
+        .field(path)
+        .map_or("keyword", |field| field.type_name());
+    SearchError::illegal(format!(
+        "Field [{path}] of type [{type_name}] is not supported for aggregation [{agg}]"
+    ))
+}
+
+fn check_has_column(field: &FieldMapping) -> Result<(), SearchError> {
+    if field.kind() == FieldKind::Text {
+        let path = field.path();
+        return Err(SearchError::illegal(format!(
+            "Text fields are not optimised for operations that require per-document field data like aggregations and \
+             sorting, so these operations are disabled by default. Please use a keyword field instead. Alternatively, \
+             set fielddata=true on [{path}] in order to load field data by uninverting the inverted index. Note that \
+             this can use significant memory."
+        )));
+    }
+    if !field.has_doc_values() {
+        return Err(SearchError::illegal(format!(
+            "Can't load fielddata on [{}] because fielddata is unsupported on fields of type [{}]. \
+             Use doc values instead.",
+            field.path(),
+            field.type_name()
+        )));
+    }
+    Ok(())
+}
+
+fn encode_missing(
+    field: &FieldMapping,
+    kind: NumericKind,
+    value: &Value,
+    now_ms: i64,
+) -> Result<(Option<i64>, Option<f64>), SearchError> {
+    if let Some(raw) = field.encode_number(value, now_ms)? {
+        return Ok((Some(raw), None));
+    }
+    // a fraction on a field of whole numbers
+    let number = number_of(value)?;
+    let raw = match kind {
+        NumericKind::U64 => ((number as u64) ^ (1 << 63)) as i64,
+        NumericKind::F64 => f64_to_sortable(number),
+        _ => number as i64,
+    };
+    Ok((Some(raw), Some(number)))
+}
+
+pub(crate) fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(b) => b.to_string(),
+        Value::I64(n) => n.to_string(),
+        Value::U64(n) => n.to_string(),
+        Value::F64(n) => super::format::java_double(*n),
+        Value::Str(text) => text.clone(),
+    }
+}
+
+fn number_of(value: &Value) -> Result<f64, SearchError> {
+    match value {
+        Value::I64(n) => Ok(*n as f64),
+        Value::U64(n) => Ok(*n as f64),
+        Value::F64(n) => Ok(*n),
+        Value::Bool(b) => Ok(f64::from(u8::from(*b))),
+        Value::Str(text) => text.trim().parse().map_err(|_| {
+            SearchError::refused(
+                "number_format_exception",
+                format!("For input string: \"{text}\""),
+            )
+        }),
+        Value::Null => Ok(0.0),
+    }
+}

@@ -1,0 +1,562 @@
+//! `terms`: a bucket per value of a field, the best of them by count, key or a metric.
+
+use serde::{Deserialize, Serialize};
+
+use super::aggregation::Aggregation;
+use super::bucket_map::BucketMap;
+use super::collector::{AggContext, Aggregator, Batch, Children, Held, live_docs_of_window};
+use super::error::AggError;
+use super::format::ValueFormat;
+use super::include_exclude::{IncludeExclude, NumberFilter, TermFilter};
+use super::order::{BucketOrder, OrderKey, check_orders};
+use super::partial::{Finisher, Partial, empty_list};
+use super::request::{AggRequest, FieldSource};
+use super::result::ResultBody;
+use super::source::{NumericSource, Source, TermSource, text_of};
+use super::terms_partial::{
+    Finish, TermBucket, TermKey, TermsKind, TermsPartial, compare_buckets, keep_best,
+    sorts_by_metric,
+};
+use crate::schema::{NumericKind, f64_to_sortable};
+use crate::search::SearchError;
+use crate::segment::WINDOW_DOCS;
+use crate::shard::SegmentSnapshot;
+use crate::value::Value;
+
+/// A bucket per value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TermsAgg {
+    /// Where the values come from.
+    pub source: FieldSource,
+    /// Buckets in the answer, at least 1.
+    pub size: usize,
+    /// Buckets that a shard gives; `None`: one and a half times `size` and 10 more, but `size` when sorted by key.
+    pub shard_size: Option<usize>,
+    /// Buckets with fewer documents are not shown; 0 shows terms of documents that the query does not find.
+    pub min_doc_count: u64,
+    /// Buckets with fewer documents on a shard are not given by it.
+    pub shard_min_doc_count: u64,
+    /// Order of the buckets.
+    pub order: Vec<BucketOrder>,
+    /// Which terms become buckets.
+    pub filter: IncludeExclude,
+    /// Whether each bucket shows how wrong its count may be.
+    pub show_term_doc_count_error: bool,
+}
+
+impl TermsAgg {
+    /// The ten terms with the most documents.
+    pub fn new(source: FieldSource) -> TermsAgg {
+        TermsAgg {
+            source,
+            size: 10,
+            shard_size: None,
+            min_doc_count: 1,
+            shard_min_doc_count: 0,
+            order: vec![BucketOrder::count(false)],
+            filter: IncludeExclude::default(),
+            show_term_doc_count_error: false,
+        }
+    }
+
+    fn sorts_by_key(&self) -> bool {
+        self.order
+            .first()
+            .is_some_and(|order| order.by == OrderKey::Key)
+    }
+
+    fn shard_size(&self) -> usize {
+        let wanted = match self.shard_size {
+            Some(size) => size,
+            None if self.sorts_by_key() => self.size,
+            None => self.size.saturating_add(self.size / 2).saturating_add(10),
+        };
+        wanted.max(self.size)
+    }
+}
+
+impl Aggregation for TermsAgg {
+    fn aggregator<'a>(
+        &'a self,
+        request: &'a AggRequest,
+        ctx: &AggContext<'a>,
+    ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
+        check_orders(&self.order, request)?;
+        let schema = &ctx.reader.schema;
+        let field = schema.mapping.field(&self.source.field);
+        let reads = match Source::resolve(&self.source, schema, ctx.search, None)? {
+            Source::Unmapped => Reads::Nothing,
+            Source::Terms(source) => {
+                if source.format == ValueFormat::Ip && self.filter.has_pattern() {
+                    return Err(pattern_refused(
+                        request,
+                        "Use an array of values for include/exclude clauses",
+                    ));
+                }
+                let encode = |value: &Value| match field {
+                    Some(field) => Ok(field.encode_term(value)?),
+                    None => Ok(text_of(value).into_bytes()),
+                };
+                Reads::Terms {
+                    filter: TermFilter::new(&self.filter, &encode)?,
+                    source,
+                    buckets: BucketMap::new(),
+                }
+            }
+            Source::Numeric(source) => {
+                if self.filter.has_pattern() {
+                    return Err(pattern_refused(
+                        request,
+                        "Use an array of numeric values for include/exclude clauses used to filter numeric fields",
+                    ));
+                }
+                let now_ms = ctx.search.now_ms;
+                let nanos = source.kind == NumericKind::DateNanos;
+                let encode = |value: &Value| {
+                    let raw = match field {
+                        Some(field) => field.encode_number(value, now_ms)?,
+                        None => text_of(value).parse().ok(),
+                    };
+                    Ok(if nanos {
+                        raw.map(|raw: i64| raw.div_euclid(1_000_000))
+                    } else {
+                        raw
+                    })
+                };
+                Reads::Numbers {
+                    filter: NumberFilter::new(&self.filter, &encode)?,
+                    source,
+                    buckets: BucketMap::new(),
+                }
+            }
+        };
+        Ok(Box::new(Collector {
+            agg: self,
+            request,
+            ctx: *ctx,
+            reads,
+            ords: OrdBuckets::default(),
+            term: Vec::new(),
+            children: Children::new(&request.sub, ctx)?,
+            owners: 0,
+            completed: false,
+            made: 0,
+            held: Held::new(ctx.search),
+        }))
+    }
+
+    fn empty(&self, _request: &AggRequest) -> Partial {
+        Partial::Terms(TermsPartial {
+            error: Some(0),
+            ..TermsPartial::default()
+        })
+    }
+
+    fn finish(
+        &self,
+        request: &AggRequest,
+        partial: Partial,
+        finisher: &mut Finisher,
+    ) -> Result<(&'static str, ResultBody), AggError> {
+        let Partial::Terms(partial) = partial else {
+            return Err(partial.mismatch(request));
+        };
+        Finish {
+            request,
+            size: self.size,
+            min_doc_count: self.min_doc_count,
+            order: &self.order,
+            show_error: self.show_term_doc_count_error,
+        }
+        .run(partial, finisher)
+    }
+}
+
+fn pattern_refused(request: &AggRequest, advice: &str) -> SearchError {
+    SearchError::illegal(format!(
+        "Aggregation [{}] cannot support regular expression style include/exclude settings as they can only be \
+         applied to string fields. {advice}",
+        request.name
+    ))
+}
+
+enum Reads {
+    Nothing,
+    Terms {
+        source: TermSource,
+        filter: Option<TermFilter>,
+        buckets: BucketMap<Vec<u8>>,
+    },
+    Numbers {
+        source: NumericSource,
+        filter: Option<NumberFilter>,
+        buckets: BucketMap<i64>,
+    },
+}
+
+/// No bucket was looked up yet for an ordinal.
+const UNKNOWN: u32 = u32::MAX;
+/// The filter keeps the term out.
+const REFUSED: u32 = u32::MAX - 1;
+/// Parent buckets for which ordinals are looked up in an array.
+const DENSE_OWNERS: usize = 1;
+
+/// The buckets of a segment's ordinals.
+#[derive(Default)]
+struct OrdBuckets {
+    /// Of the parent's bucket 0, by ordinal.
+    first: Vec<u32>,
+    /// Of the other ones.
+    others: hashbrown::HashMap<(u32, u64), u32>,
+}
+
+impl OrdBuckets {
+    fn reset(&mut self, ords: usize) {
+        self.first.clear();
+        self.first.resize(ords, UNKNOWN);
+        self.others.clear();
+    }
+
+    #[inline]
+    fn get(&self, owner: u32, ord: u64) -> u32 {
+        if (owner as usize) < DENSE_OWNERS
+            && let Some(bucket) = self.first.get(ord as usize)
+        {
+            return *bucket;
+        }
+        self.others.get(&(owner, ord)).copied().unwrap_or(UNKNOWN)
+    }
+
+    fn set(&mut self, owner: u32, ord: u64, bucket: u32) {
+        if (owner as usize) < DENSE_OWNERS
+            && let Some(slot) = self.first.get_mut(ord as usize)
+        {
+            *slot = bucket;
+            return;
+        }
+        self.others.insert((owner, ord), bucket);
+    }
+
+    fn bytes(&self) -> usize {
+        self.first.capacity() * 4 + self.others.capacity() * 24
+    }
+}
+
+struct Collector<'a> {
+    agg: &'a TermsAgg,
+    request: &'a AggRequest,
+    ctx: AggContext<'a>,
+    reads: Reads,
+    ords: OrdBuckets,
+    term: Vec<u8>,
+    children: Children<'a>,
+    /// Parent buckets seen.
+    owners: u32,
+    /// Whether terms of zero documents were added.
+    completed: bool,
+    /// Buckets given so far.
+    made: u64,
+    held: Held<'a>,
+}
+
+impl Aggregator for Collector<'_> {
+    fn needs_scores(&self) -> bool {
+        self.children.needs_scores()
+    }
+
+    fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        match &mut self.reads {
+            Reads::Nothing => {}
+            Reads::Numbers { source, .. } => source.begin_segment(segment)?,
+            Reads::Terms { source, .. } => {
+                source.begin_segment(segment)?;
+                let count = source.column().map_or(0, |column| column.value_count()) as usize;
+                self.held.set(count * size_of::<u32>())?;
+                self.ords.reset(count);
+            }
+        }
+        self.children.begin_segment(ord, segment)
+    }
+
+    fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
+        self.owners = self.owners.max(batch.owner_count() as u32);
+        match &mut self.reads {
+            Reads::Nothing => return Ok(()),
+            Reads::Terms {
+                source,
+                filter,
+                buckets,
+            } => {
+                source.load(batch.docs);
+                let has_children = !self.children.is_empty();
+                for at in 0..source.len() {
+                    let (row, ord) = source.at(at);
+                    let owner = batch.owner(row as usize);
+                    let mut bucket = self.ords.get(owner, ord);
+                    if bucket == UNKNOWN {
+                        source.term(ord, &mut self.term)?;
+                        let accepted = filter
+                            .as_ref()
+                            .is_none_or(|filter| filter.accepts(&self.term));
+                        bucket = if accepted {
+                            let bytes = self.term.len();
+                            buckets.bucket(owner, self.term.as_slice(), bytes, <[u8]>::to_vec)
+                        } else {
+                            REFUSED
+                        };
+                        self.ords.set(owner, ord, bucket);
+                    }
+                    if bucket == REFUSED {
+                        continue;
+                    }
+                    buckets.counts[bucket as usize] += 1;
+                    if has_children {
+                        self.children.push(batch, row as usize, bucket);
+                    }
+                }
+                self.held.set(self.ords.bytes())?;
+                buckets.account(&mut self.held)?;
+            }
+            Reads::Numbers {
+                source,
+                filter,
+                buckets,
+            } => {
+                let kind = source.domain();
+                let (rows, values) = source.load(batch.docs);
+                let mut before: Option<(u32, u32, i64, u32)> = None;
+                for (&row, &value) in rows.iter().zip(values) {
+                    let owner = batch.owner(row as usize);
+                    let bucket = match before {
+                        Some((last_row, last_owner, last, bucket))
+                            if last == value && last_owner == owner =>
+                        {
+                            // a number that a document has twice counts once
+                            if last_row == row {
+                                continue;
+                            }
+                            bucket
+                        }
+                        _ => {
+                            if let Some(filter) = filter
+                                && !filter.accepts(value, partition_bits(kind, value))
+                            {
+                                continue;
+                            }
+                            buckets.bucket(owner, &value, 0, |value| *value)
+                        }
+                    };
+                    before = Some((row, owner, value, bucket));
+                    buckets.counts[bucket as usize] += 1;
+                    self.children.push(batch, row as usize, bucket);
+                }
+                buckets.account(&mut self.held)?;
+            }
+        }
+        self.children.flush()
+    }
+
+    fn take(&mut self, owner: u32) -> Result<Partial, SearchError> {
+        if self.agg.min_doc_count == 0 && !self.completed {
+            // before the first bucket is taken, for all of the parent's buckets
+            self.completed = true;
+            for owner in 0..self.owners.max(1) {
+                self.add_terms_of_all(owner)?;
+            }
+        }
+        let agg = self.agg;
+        let (kind, format, found) = match &mut self.reads {
+            Reads::Nothing => return Ok(agg.empty(self.request)),
+            Reads::Terms {
+                source, buckets, ..
+            } => {
+                let mut found = Vec::with_capacity(buckets.len().min(1024));
+                for (bucket, key) in buckets.take_owner(owner) {
+                    found.push((buckets.counts[bucket as usize], TermKey::Text(key), bucket));
+                }
+                (TermsKind::Text, source.format.clone(), found)
+            }
+            Reads::Numbers {
+                source, buckets, ..
+            } => {
+                let kind = source.domain();
+                let mut found = Vec::with_capacity(buckets.len().min(1024));
+                for (bucket, raw) in buckets.take_owner(owner) {
+                    found.push((buckets.counts[bucket as usize], key_of(kind, raw), bucket));
+                }
+                (kind_of(kind), source.format.clone(), found)
+            }
+        };
+        let mut partial = TermsPartial {
+            kind,
+            format,
+            shards: 1,
+            error: Some(0),
+            ..TermsPartial::default()
+        };
+        self.fill(&mut partial, found)?;
+        Ok(Partial::Terms(partial))
+    }
+}
+
+impl Collector<'_> {
+    /// Puts the shard's best buckets into the partial, and says how much may be missing.
+    fn fill(
+        &mut self,
+        partial: &mut TermsPartial,
+        mut found: Vec<(u64, TermKey, u32)>,
+    ) -> Result<(), SearchError> {
+        let order = &self.agg.order;
+        let size = self.agg.shard_size();
+        let min = self.agg.shard_min_doc_count.min(self.agg.min_doc_count);
+        if min > 0 {
+            found.retain(|(count, _, _)| *count >= min);
+        }
+        let cut = found.len() > size;
+        // by count and key the best are known before their sub-aggregations are asked
+        if cut && !sorts_by_metric(order) {
+            found.select_nth_unstable_by(size - 1, |a, b| {
+                compare_buckets(order, (a.0, &a.1, &[]), (b.0, &b.1, &[]))
+            });
+            for (count, _, _) in found.drain(size..) {
+                partial.other += count;
+            }
+        }
+        let mut buckets = Vec::with_capacity(found.len());
+        for (doc_count, key, bucket) in found {
+            let sub = if doc_count == 0 {
+                empty_list(&self.request.sub)
+            } else {
+                self.children.take(bucket)?
+            };
+            buckets.push(TermBucket {
+                key,
+                doc_count,
+                exact: 0,
+                sub,
+            });
+        }
+        let (mut buckets, _) = keep_best(buckets, size, order, self.request, &mut partial.other);
+        if cut && !self.agg.sorts_by_key() {
+            partial.error = match order.first() {
+                Some(BucketOrder {
+                    by: OrderKey::Count,
+                    ascending: false,
+                }) => Some(buckets.last().map_or(0, |last| last.doc_count)),
+                _ => None,
+            };
+        }
+        for bucket in &mut buckets {
+            bucket.exact = partial.error.unwrap_or(0);
+        }
+        self.made += buckets.len() as u64;
+        check_bucket_count(self.made, &self.ctx)?;
+        buckets.sort_by(|a, b| a.key.cmp(&b.key));
+        partial.buckets = buckets;
+        Ok(())
+    }
+
+    /// Makes buckets, of zero documents, for the terms of all documents of the shard.
+    fn add_terms_of_all(&mut self, owner: u32) -> Result<(), SearchError> {
+        let mut docs = Vec::new();
+        for segment in &self.ctx.reader.segments {
+            match &mut self.reads {
+                Reads::Nothing => return Ok(()),
+                Reads::Terms {
+                    source,
+                    filter,
+                    buckets,
+                } => {
+                    source.begin_segment(segment)?;
+                    let count = source.column().map_or(0, |column| column.value_count());
+                    for ord in 0..count {
+                        source.term(ord, &mut self.term)?;
+                        if filter
+                            .as_ref()
+                            .is_none_or(|filter| filter.accepts(&self.term))
+                        {
+                            buckets.bucket(
+                                owner,
+                                self.term.as_slice(),
+                                self.term.len(),
+                                <[u8]>::to_vec,
+                            );
+                        }
+                    }
+                    buckets.account(&mut self.held)?;
+                }
+                Reads::Numbers {
+                    source,
+                    filter,
+                    buckets,
+                } => {
+                    source.begin_segment(segment)?;
+                    let kind = source.domain();
+                    let mut base = 0;
+                    while base < segment.reader.max_doc() {
+                        live_docs_of_window(segment, base, &mut docs);
+                        for &value in source.load(&docs).1 {
+                            let bits = partition_bits(kind, value);
+                            if filter
+                                .as_ref()
+                                .is_none_or(|filter| filter.accepts(value, bits))
+                            {
+                                buckets.bucket(owner, &value, 0, |value| *value);
+                            }
+                        }
+                        buckets.account(&mut self.held)?;
+                        base = base.saturating_add(WINDOW_DOCS);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses more buckets than one request may make.
+pub(crate) fn check_bucket_count(made: u64, ctx: &AggContext<'_>) -> Result<(), SearchError> {
+    let limit = ctx.search.max_buckets;
+    if made > limit {
+        let error = AggError::TooManyBuckets {
+            limit,
+            found: limit + 1,
+        };
+        return Err(SearchError::Refused {
+            kind: error.kind().to_owned(),
+            reason: error.to_string(),
+            status: error.status(),
+            cause: None,
+        });
+    }
+    Ok(())
+}
+
+fn kind_of(kind: NumericKind) -> TermsKind {
+    match kind {
+        NumericKind::I64 | NumericKind::DateMillis | NumericKind::DateNanos | NumericKind::Bool => {
+            TermsKind::Long
+        }
+        NumericKind::U64 => TermsKind::Unsigned,
+        NumericKind::F64 | NumericKind::Scaled(_) => TermsKind::Double,
+    }
+}
+
+fn key_of(kind: NumericKind, raw: i64) -> TermKey {
+    match kind {
+        NumericKind::I64 | NumericKind::DateMillis | NumericKind::DateNanos | NumericKind::Bool => {
+            TermKey::Long(raw)
+        }
+        NumericKind::U64 => TermKey::Unsigned((raw as u64) ^ (1 << 63)),
+        NumericKind::F64 => TermKey::Double(raw),
+        NumericKind::Scaled(_) => TermKey::Double(f64_to_sortable(kind.to_f64(raw))),
+    }
+}
+
+fn partition_bits(kind: NumericKind, raw: i64) -> u64 {
+    match kind {
+        NumericKind::U64 => (raw as u64) ^ (1 << 63),
+        NumericKind::F64 | NumericKind::Scaled(_) => kind.to_f64(raw).to_bits(),
+        _ => raw as u64,
+    }
+}
