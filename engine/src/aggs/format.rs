@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::decimal_format::DecimalFormat;
 use super::request::ValueType;
 use crate::schema::dates::DateFormat;
-use crate::schema::{FieldKind, FieldMapping, NumericKind, ValueError};
+use crate::schema::{FieldKind, FieldMapping, ValueError};
 use crate::search::SearchError;
 use crate::value::Value;
 
@@ -178,14 +178,6 @@ fn refuse_zone(field: &FieldMapping, zone: Option<&str>) -> Result<(), SearchErr
             field.type_name()
         ))),
         None => Ok(()),
-    }
-}
-
-/// The column value as a plain number with its text: what metrics show.
-pub(crate) fn show(kind: NumericKind, raw: i64, format: &ValueFormat) -> Option<String> {
-    match kind {
-        NumericKind::DateMillis => format.whole(raw),
-        kind => format.number(kind.to_f64(raw)),
     }
 }
 

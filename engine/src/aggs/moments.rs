@@ -10,10 +10,6 @@ pub(crate) struct CompensatedSum {
 }
 
 impl CompensatedSum {
-    pub fn of(value: f64) -> CompensatedSum {
-        CompensatedSum { value, lost: 0.0 }
-    }
-
     #[inline]
     pub fn add(&mut self, value: f64) {
         self.add_with(value, 0.0);

@@ -100,11 +100,6 @@ impl NumericSource {
         self.column.as_ref()
     }
 
-    /// Whether documents without a value count as having one.
-    pub fn has_missing(&self) -> bool {
-        self.missing.is_some()
-    }
-
     /// Rows and column values; `date_nanos` come as milliseconds.
     pub fn load(&mut self, docs: &[u32]) -> (&[u32], &[i64]) {
         self.loaded.load(self.column.as_ref(), docs, self.missing);
