@@ -1,3 +1,9 @@
 //! The engine through its public door.
 
+mod corruption;
+mod crash;
 mod segment;
+mod shard_concurrency;
+mod shard_faults;
+mod shard_model;
+mod shards;
