@@ -40,4 +40,6 @@ pub use options::{OpenShardError, ShardError, ShardOptions, ShardParts};
 pub use reader::{SegmentSnapshot, ShardReader};
 pub use stats::{OperationStats, SegmentSummary, ShardStats, TranslogStats};
 
+#[cfg(test)]
+pub(crate) use recover::open as open_inner;
 use versions::BufferPlace;

@@ -45,7 +45,7 @@ pub(super) fn exists(directory: &dyn Directory) -> io::Result<bool> {
 }
 
 /// Makes a shard or recovers one.
-pub(super) fn open(parts: ShardParts) -> Result<Inner, OpenShardError> {
+pub(crate) fn open(parts: ShardParts) -> Result<Inner, OpenShardError> {
     let names = parts.directory.list().map_err(io_error("directory"))?;
     let last_commit = names
         .iter()

@@ -316,3 +316,86 @@ impl Write for Throttled {
         self.file.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::directory::faulty::Disk;
+    use crate::ids::PrimaryTerm;
+    use crate::schema::IndexSchema;
+    use crate::shard::{
+        DeleteOp, GetOptions, IndexOp, ManualClock, Origin, ShardOptions, ShardParts, VersionCheck,
+    };
+
+    fn shard() -> Inner {
+        let disk = Disk::new();
+        let mapping: BTreeMap<String, String> = BTreeMap::new();
+        let schema = IndexSchema::new(&crate::document::MappingUpdate::Null, &mapping).unwrap();
+        crate::shard::open_inner(ShardParts {
+            directory: disk.directory("index"),
+            translog: disk.directory("translog"),
+            schema: Arc::new(schema),
+            clock: Arc::new(ManualClock::default()),
+            primary_term: PrimaryTerm(1),
+            options: ShardOptions {
+                background_merges: false,
+                ..ShardOptions::default()
+            },
+            allocation_id: "a".to_owned(),
+            create: true,
+        })
+        .unwrap()
+    }
+
+    fn put(shard: &Inner, id: &str) {
+        let op = IndexOp {
+            id: id.to_owned(),
+            routing: None,
+            source: "{}".into(),
+            version: VersionCheck::Internal,
+            create_only: false,
+            origin: Origin::Primary,
+        };
+        shard.index(op).unwrap();
+    }
+
+    fn remove(shard: &Inner, id: &str) {
+        let op = DeleteOp {
+            id: id.to_owned(),
+            version: VersionCheck::Internal,
+            origin: Origin::Primary,
+        };
+        shard.delete(op).unwrap();
+    }
+
+    #[test]
+    fn documents_that_die_during_a_merge_stay_dead() {
+        let shard = shard();
+        for ids in [["a", "b", "c"], ["d", "e", "f"], ["g", "h", "i"]] {
+            ids.iter().for_each(|id| put(&shard, id));
+            shard.refresh().unwrap();
+        }
+        remove(&shard, "a");
+        shard.refresh().unwrap();
+        // The merge begins; what happens from here on it cannot know.
+        let inputs = shard.view.load().segments.clone();
+        for id in ["b", "g", "h", "i"] {
+            remove(&shard, id);
+        }
+        put(&shard, "d");
+        shard.refresh().unwrap();
+        remove(&shard, "e");
+        shard.merge(&inputs, None).unwrap();
+        let alive = |id: &str| shard.get(id, GetOptions::default()).unwrap().is_some();
+        let visible = |shard: &Inner| shard.visible.load().doc_count();
+        assert_eq!(visible(&shard), 4, "c, d, f, and e until the next refresh");
+        shard.refresh().unwrap();
+        assert_eq!(visible(&shard), 3);
+        for id in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
+            assert_eq!(alive(id), ["c", "d", "f"].contains(&id), "{id}");
+        }
+        assert_eq!(shard.view.load().segments.len(), 2);
+    }
+}

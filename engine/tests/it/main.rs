@@ -5,5 +5,6 @@ mod crash;
 mod segment;
 mod shard_concurrency;
 mod shard_faults;
+mod shard_history;
 mod shard_model;
 mod shards;
