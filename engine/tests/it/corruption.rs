@@ -63,7 +63,10 @@ fn every_flipped_bit_is_found_and_named() {
     let (disk, documents) = disk();
     let mut kinds = std::collections::BTreeSet::new();
     for (folder, name) in disk.files() {
-        kinds.insert((folder.clone(), name.rsplit_once('.').map(|(_, kind)| kind.to_owned())));
+        kinds.insert((
+            folder.clone(),
+            name.rsplit_once('.').map(|(_, kind)| kind.to_owned()),
+        ));
         let bits = disk.len(&folder, &name) * 8;
         // A stride that meets every position inside a byte.
         let stride = (bits / FLIPS).max(1) | 1;

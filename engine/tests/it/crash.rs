@@ -85,9 +85,7 @@ impl Client {
         let Ok(result) = result else { return false };
         self.in_flight = None;
         self.max_seq_no = result.seq_no.0;
-        let before = self
-            .acknowledged
-            .insert(id, (result.version, source));
+        let before = self.acknowledged.insert(id, (result.version, source));
         if let Some((version, _)) = before {
             assert_eq!(result.version, version + 1);
         }
@@ -95,7 +93,10 @@ impl Client {
     }
 
     fn check(&self, shard: &Shard, at: &str) {
-        assert!(shard.max_seq_no().0 >= self.max_seq_no, "{at}: seq_nos went back");
+        assert!(
+            shard.max_seq_no().0 >= self.max_seq_no,
+            "{at}: seq_nos went back"
+        );
         let visible = visible(shard);
         let mut ids: Vec<String> = self.acknowledged.keys().cloned().collect();
         ids.extend(self.in_flight.iter().map(|(id, _)| id.clone()));
@@ -144,7 +145,10 @@ impl Client {
                 "{at}: [{id}] was v{version}, is now v{}",
                 next.version
             );
-            assert!(next.seq_no.0 > self.max_seq_no, "{at}: a seq_no was used twice");
+            assert!(
+                next.seq_no.0 > self.max_seq_no,
+                "{at}: a seq_no was used twice"
+            );
         }
     }
 }

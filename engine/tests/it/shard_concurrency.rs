@@ -21,7 +21,12 @@ fn writers_refreshes_flushes_and_merges_do_not_disturb_each_other() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| scope.spawn({ let shard = &shard; move || write(shard, writer) }))
+            .map(|writer| {
+                scope.spawn({
+                    let shard = &shard;
+                    move || write(shard, writer)
+                })
+            })
             .collect();
         let (shard, done) = (&shard, &done);
         scope.spawn(move || {
@@ -65,7 +70,11 @@ fn write(shard: &Shard, writer: u64) {
         }
         shard.index(index_op("shared", round)).unwrap();
         let now = get(shard, &id).map(|found| found.1);
-        assert_eq!(now, (round % 5 != 4).then(|| body(round)), "own write is read");
+        assert_eq!(
+            now,
+            (round % 5 != 4).then(|| body(round)),
+            "own write is read"
+        );
     }
 }
 

@@ -62,7 +62,10 @@ fn a_failed_sync_is_never_taken_for_success() {
     let lost = shard.index(index_op("lost", 2)).unwrap();
     let location = lost.location.unwrap();
     assert!(shard.ensure_synced(location).is_err());
-    assert!(shard.ensure_synced(location).is_err(), "not by trying again");
+    assert!(
+        shard.ensure_synced(location).is_err(),
+        "not by trying again"
+    );
     assert!(shard.index(index_op("more", 3)).is_err());
     assert!(shard.flush(true, true).is_err());
     assert!(shard.failure().is_some());

@@ -28,7 +28,14 @@ fn index_at(shard: &Shard, seq_no: i64, version: u64) -> Result<(), WriteError> 
 fn a_replica_ends_in_the_same_state_whatever_the_order() {
     let schema = schema();
     // Index at 0 and 2, delete at 1: in every order the document of 2 must stay.
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+    for order in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ] {
         let disk = Disk::new();
         let shard = open(&disk, &schema).unwrap();
         for seq_no in order {

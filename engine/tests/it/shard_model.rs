@@ -129,7 +129,10 @@ impl Model {
         let result: Result<WriteResult, WriteError> = durably(shard, shard.index(op));
         if !allowed {
             let refused = result.unwrap_err();
-            assert!(matches!(refused, WriteError::VersionConflict { .. }), "{refused}");
+            assert!(
+                matches!(refused, WriteError::VersionConflict { .. }),
+                "{refused}"
+            );
             return Some(());
         }
         let version = match check {

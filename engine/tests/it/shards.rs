@@ -47,7 +47,10 @@ pub fn open(disk: &Disk, schema: &Arc<IndexSchema>) -> Result<Shard, OpenShardEr
 }
 
 pub fn body(n: u64) -> String {
-    format!(r#"{{"n": {n}, "k": "key {}", "t": "some words and number {n}"}}"#, n % 3)
+    format!(
+        r#"{{"n": {n}, "k": "key {}", "t": "some words and number {n}"}}"#,
+        n % 3
+    )
 }
 
 pub fn index_op(id: &str, n: u64) -> IndexOp {
