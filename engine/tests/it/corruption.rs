@@ -8,7 +8,7 @@ use quidditch_engine::shard::{GetOptions, Shard};
 use crate::shards::{delete_op, durably, index_op, open, schema};
 
 /// At most so many bits of a file are tried, evenly spread.
-const FLIPS: u64 = 400;
+const FLIPS: u64 = 1500;
 
 /// Segments with and without live docs, a commit point, and a translog with operations behind it.
 fn disk() -> (Disk, BTreeMap<String, String>) {
