@@ -4,6 +4,12 @@
 //! the property tests below check for every row that this machine can run. The row is chosen once, at first use:
 //! the fastest, or the one that `QUIDDITCH_SIMD` names (`scalar`, `avx2`, `avx512`, `neon`).
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 use std::sync::OnceLock;
@@ -32,6 +38,25 @@ pub(crate) struct Kernels {
 /// What this CPU can run, fastest first; scalar is always there, always last.
 pub(crate) fn available() -> Vec<&'static Kernels> {
     let mut rows: Vec<&'static Kernels> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512vpopcntdq")
+            && std::arch::is_x86_feature_detected!("avx2")
+        {
+            rows.push(&avx512::KERNELS);
+        }
+        if std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("popcnt")
+        {
+            rows.push(&avx2::KERNELS);
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("neon") {
+        rows.push(&neon::KERNELS);
+    }
     rows.push(&scalar::KERNELS);
     rows
 }
@@ -59,4 +84,114 @@ fn choose(wanted: Option<&str>) -> &'static Kernels {
 /// Name of the instruction set in use: `scalar`, `avx2`, `avx512` or `neon`.
 pub fn level_name() -> &'static str {
     kernels().name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn block(values: Vec<u32>) -> [u32; 128] {
+        values.try_into().expect("the strategy makes 128 values")
+    }
+
+    fn bits(values: Vec<u64>) -> [u64; 64] {
+        values.try_into().expect("the strategy makes 64 words")
+    }
+
+    #[test]
+    fn scalar_is_always_there_and_last() {
+        let rows = available();
+        assert_eq!(rows.last().map(|row| row.name), Some("scalar"));
+        assert_eq!(choose(Some("scalar")).name, "scalar");
+        assert_eq!(choose(Some("Scalar")).name, "scalar");
+        assert_eq!(choose(None).name, rows[0].name);
+        assert_eq!(choose(Some("abacus")).name, rows[0].name);
+    }
+
+    #[test]
+    fn gaps_less_one_become_documents() {
+        let mut docs = [0; 128];
+        docs[..3].copy_from_slice(&[3, 0, 4]);
+        (scalar::KERNELS.prefix_sum)(u32::MAX, &mut docs);
+        assert_eq!(docs[..4], [3, 4, 9, 10]);
+    }
+
+    #[test]
+    fn three_bits_unpack_as_written() {
+        let mut out = [9; 128];
+        (scalar::KERNELS.unpack)(3, &[0x4b, 0x01], &mut out);
+        assert_eq!(out[..4], [3, 1, 5, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_unpack_agrees_with_scalar(width in 0u32..=32, packed in proptest::collection::vec(any::<u8>(), 512), short in 0usize..100) {
+            let packed = &packed[..(16 * width as usize).saturating_sub(short / 80)];
+            let run = |kernels: &Kernels| {
+                let mut out = [7; 128];
+                (kernels.unpack)(width, packed, &mut out);
+                out
+            };
+            for kernels in available() {
+                prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);
+            }
+        }
+
+        #[test]
+        fn every_prefix_sum_agrees_with_scalar(base: u32, gaps in proptest::collection::vec(any::<u32>(), 128)) {
+            let gaps = block(gaps);
+            let run = |kernels: &Kernels| {
+                let mut docs = gaps;
+                (kernels.prefix_sum)(base, &mut docs);
+                docs
+            };
+            for kernels in available() {
+                prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);
+            }
+        }
+
+        #[test]
+        fn every_set_operation_agrees_with_scalar(
+            a in proptest::collection::vec(any::<u64>(), 64),
+            b in proptest::collection::vec(any::<u64>(), 64),
+        ) {
+            let (a, b) = (bits(a), bits(b));
+            let run = |kernels: &Kernels| {
+                let (mut and, mut or, mut and_not) = (a, a, a);
+                (kernels.and)(&mut and, &b);
+                (kernels.or)(&mut or, &b);
+                (kernels.and_not)(&mut and_not, &b);
+                (and, or, and_not, (kernels.count)(&a))
+            };
+            for kernels in available() {
+                prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);
+            }
+        }
+
+        #[test]
+        fn every_range_agrees_with_scalar(values in proptest::collection::vec(-50i64..50, 0..300), lo in -60i64..60, hi in -60i64..60) {
+            let run = |kernels: &Kernels| {
+                let mut out = [u64::MAX; 64];
+                (kernels.in_range)(&values, lo, hi, &mut out);
+                out
+            };
+            for kernels in available() {
+                prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);
+            }
+        }
+
+        #[test]
+        fn ranges_hold_at_the_ends_of_the_numbers(values: Vec<i64>, lo: i64) {
+            for kernels in available() {
+                let mut out = [0; 64];
+                (kernels.in_range)(&values, i64::MIN, i64::MAX, &mut out);
+                let all = values.len().min(4096) as u32;
+                prop_assert_eq!((kernels.count)(&out), all);
+                (kernels.in_range)(&values, lo, lo, &mut out);
+                let equal = values.iter().take(4096).filter(|value| **value == lo).count();
+                prop_assert_eq!((kernels.count)(&out), equal as u32);
+            }
+        }
+    }
 }

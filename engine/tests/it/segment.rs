@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -11,10 +12,12 @@ use quidditch_engine::directory::ByteView;
 use quidditch_engine::document::{
     ColumnKind, FieldSpec, IndexOptions, ParsedDocument, ParsedField, StoredValue, TermBuffer,
 };
-use quidditch_engine::ids::{DocId, PrimaryTerm, SeqNo};
+use quidditch_engine::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
 use quidditch_engine::segment::{
-    ColumnWindow, PostingsNeed, SegmentReader, Window, norm_of_length,
+    ColumnWindow, LiveDocs, MergeError, OpenSegmentError, PostingsNeed, SegmentReader, Window,
+    norm_of_length,
 };
+use quidditch_engine::writer::merge::merge_segments;
 
 const TEXT: FieldSpec = FieldSpec {
     index: IndexOptions::Positions,
@@ -499,5 +502,265 @@ proptest! {
     #[test]
     fn a_frozen_buffer_gives_back_what_it_took(docs in some_docs(400)) {
         check(&open(&freeze(&docs)), &docs);
+    }
+}
+
+type Input = (Arc<SegmentReader>, Option<Arc<LiveDocs>>);
+
+/// Merges, checks the document map, opens the result; `None` when nobody is left.
+fn merge(inputs: &[Input]) -> Option<SegmentReader> {
+    let mut bytes = Vec::new();
+    let outcome = merge_segments(inputs, &mut bytes, &AtomicBool::new(false)).unwrap();
+    let mut next = 0;
+    for ((reader, live), map) in inputs.iter().zip(&outcome.doc_map) {
+        assert_eq!(map.len(), reader.max_doc() as usize);
+        for (doc, new) in map.iter().enumerate() {
+            if live
+                .as_ref()
+                .is_none_or(|live| live.is_live(DocId(doc as u32)))
+            {
+                assert_eq!(*new, next);
+                next += 1;
+            } else {
+                assert_eq!(*new, u32::MAX);
+            }
+        }
+    }
+    assert_eq!(outcome.max_doc, next);
+    assert_eq!(outcome.len, bytes.len() as u64);
+    (next > 0).then(|| SegmentReader::open(outcome.id, ByteView::new(bytes)).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn merges_keep_the_living_and_drop_the_dead(
+        segments in proptest::collection::vec((some_docs(150), proptest::collection::vec(any::<bool>(), 150), any::<bool>()), 1..4),
+    ) {
+        let mut inputs: Vec<Input> = Vec::new();
+        let mut alive = Vec::new();
+        for (docs, dead, no_deletes) in &segments {
+            let reader = Arc::new(open(&freeze(docs)));
+            let is_dead = |doc: usize| !no_deletes && dead[doc];
+            alive.extend((0..docs.len()).filter(|doc| !is_dead(*doc)).map(|doc| docs[doc].clone()));
+            let deleted = (0..docs.len() as u32).filter(|doc| is_dead(*doc as usize)).collect();
+            let live = (!no_deletes).then(|| Arc::new(LiveDocs::new(docs.len() as u32, deleted)));
+            inputs.push((reader, live));
+        }
+        match merge(&inputs) {
+            Some(merged) => {
+                check(&merged, &alive);
+                // A merge of a merge is the same again.
+                check(&merge(&[(Arc::new(merged), None)]).unwrap(), &alive);
+            }
+            None => prop_assert!(alive.is_empty()),
+        }
+    }
+}
+
+/// Documents enough for several posting blocks and column chunks, made without chance.
+fn many_docs(count: usize) -> Vec<Doc> {
+    let make = |number: usize| Doc {
+        id: format!("doc-{number}"),
+        routing: None,
+        body: (0..number % 7 + 1)
+            .map(|word| format!("w{}", (number * (word + 1)) % (5 + word * 11)))
+            .collect(),
+        tags: (0..number % 3)
+            .map(|tag| format!("t{}", (number + tag) % 200))
+            .collect(),
+        numbers: if number % 5 == 0 {
+            vec![]
+        } else {
+            vec![number as i64 * 1000, -((number % 17) as i64)][..1 + number % 2].to_vec()
+        },
+        blobs: vec![],
+        seq_no: 40_000 - number as i64,
+    };
+    (0..count).map(make).collect()
+}
+
+#[test]
+fn long_postings_and_many_chunks_come_back() {
+    let docs = many_docs(9000);
+    let reader = open(&freeze(&docs));
+    assert_eq!(reader.verify().map_err(|error| error.to_string()), Ok(()));
+    check_numbers(&reader, &docs);
+    let terms = reader.terms("body").unwrap().unwrap();
+    let norms = reader.norms("body").unwrap().unwrap();
+    for word in ["w0", "w1", "w13"] {
+        let info = terms.get(word.as_bytes()).unwrap().unwrap();
+        let with_word = |doc: &usize| docs[*doc].body.iter().any(|other| other == word);
+        let expected: Vec<u32> = (0..docs.len())
+            .filter(with_word)
+            .map(|doc| doc as u32)
+            .collect();
+        assert_eq!(info.doc_freq as usize, expected.len());
+        let mut cursor = terms.postings(&info, PostingsNeed::Positions).unwrap();
+        let mut positions = Vec::new();
+        // Leaps of growing length, blocks skipped on the way.
+        let mut target = 0;
+        while let Some(doc) = expected.iter().find(|doc| **doc >= target) {
+            assert!(cursor.shallow_advance(DocId(target)).unwrap() >= DocId(*doc));
+            assert_eq!(cursor.advance(DocId(target)).unwrap(), DocId(*doc));
+            let body = &docs[*doc as usize].body;
+            cursor.positions(&mut positions).unwrap();
+            let expected = body.iter().enumerate().filter(|(_, other)| *other == word);
+            assert!(
+                expected
+                    .map(|(position, _)| position as u32)
+                    .eq(positions.iter().copied())
+            );
+            let (freq, norm) = (cursor.freq(), norms.norm(DocId(*doc)));
+            let impacts = cursor.impacts().unwrap();
+            assert!(impacts.len() <= 4);
+            assert!(
+                impacts
+                    .iter()
+                    .any(|impact| impact.freq >= freq && impact.norm <= norm)
+            );
+            target = doc + 1 + (target / 3) % 700;
+        }
+        assert_eq!(cursor.advance(DocId(target)).unwrap(), DocId::NO_MORE);
+    }
+    let merged = merge(&[
+        (Arc::new(reader), None),
+        (Arc::new(open(&freeze(&docs[..500]))), None),
+    ])
+    .unwrap();
+    assert_eq!(merged.verify().map_err(|error| error.to_string()), Ok(()));
+    assert_eq!(merged.max_doc(), 9500);
+    assert_eq!(merged.find_id("doc-499").unwrap(), Some(DocId(9499)));
+}
+
+#[test]
+fn a_buffer_of_dead_documents_leaves_no_segment() {
+    assert!(Buffer::new().freeze().is_none());
+    let meta = DocMeta {
+        seq_no: SeqNo(0),
+        primary_term: PrimaryTerm(1),
+        version: 1,
+    };
+    let docs = many_docs(2);
+    let mut buffer = Buffer::new();
+    let first = buffer.add(&parsed(&docs[0]), meta);
+    let second = buffer.add(&parsed(&docs[1]), meta);
+    buffer.delete(first);
+    buffer.delete(DocId(77));
+    let mut other = Buffer::new();
+    let only = other.add(&parsed(&docs[0]), meta);
+    other.delete(only);
+    assert!(other.freeze().is_none());
+    let frozen = buffer.freeze().unwrap();
+    assert_eq!(Vec::from_iter(&frozen.deleted), [0]);
+    assert_eq!(open(&frozen).find_id("doc-1").unwrap(), Some(second));
+}
+
+/// Every door of a segment, errors and all; what counts is that nothing panics.
+fn read_everything(reader: &SegmentReader) -> bool {
+    let mut sound = true;
+    let names: Vec<Arc<str>> = reader.field_names().cloned().collect();
+    for name in &names {
+        sound &= reader.norms(name).is_ok();
+        sound &= reader.numeric(name).is_ok();
+        sound &= reader.ordinals(name).is_ok();
+        sound &= reader.docs_with_field(name).is_ok();
+        match reader.points(name) {
+            Ok(Some(points)) => sound &= points.range(i64::MIN, i64::MAX, &mut |_| {}).is_ok(),
+            other => sound &= other.is_ok(),
+        }
+        match reader.terms(name) {
+            Ok(Some(terms)) => {
+                let mut iter = terms.iter();
+                let mut infos = Vec::new();
+                loop {
+                    match iter.next() {
+                        Ok(Some((_, info))) => infos.push(info),
+                        Ok(None) => break,
+                        Err(_) => {
+                            sound = false;
+                            break;
+                        }
+                    }
+                }
+                for info in infos {
+                    let Ok(mut cursor) = terms.postings(&info, PostingsNeed::Positions) else {
+                        sound = false;
+                        continue;
+                    };
+                    let mut positions = Vec::new();
+                    while !matches!(cursor.next(), Ok(DocId::NO_MORE) | Err(_)) {
+                        sound &=
+                            cursor.positions(&mut positions).is_ok() && cursor.impacts().is_ok();
+                    }
+                }
+            }
+            other => sound &= other.is_ok(),
+        }
+    }
+    for doc in 0..reader.max_doc().min(1000) {
+        sound &= reader.stored(DocId(doc)).is_ok();
+    }
+    sound
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let frozen = freeze(&many_docs(12));
+    let (id, bytes) = (frozen.id, frozen.bytes);
+    let clean = SegmentReader::open(id, ByteView::new(bytes.clone())).unwrap();
+    assert!(clean.verify().is_ok() && read_everything(&clean));
+    for byte in 0..bytes.len() {
+        // All bits of the ends, where most of the structure is, one bit of every other byte.
+        let ends = byte < 64 || byte + 1200 > bytes.len();
+        for bit in 0..8 {
+            if !ends && bit != byte % 8 {
+                continue;
+            }
+            let mut flipped = bytes.clone();
+            flipped[byte] ^= 1 << bit;
+            let Ok(reader) = SegmentReader::open(id, ByteView::new(flipped)) else {
+                continue;
+            };
+            let error = reader.verify().expect_err("a flipped bit");
+            assert!(error.to_string().contains("the file is damaged"), "{error}");
+            assert!(reader.verify_checksums().is_err());
+            // One page: the first read of anything but what open() read finds it.
+            assert!(
+                !read_everything(&reader),
+                "byte {byte} bit {bit} was served"
+            );
+            let inputs = [(Arc::new(reader), None)];
+            let merged = merge_segments(&inputs, &mut Vec::new(), &AtomicBool::new(false));
+            assert!(matches!(merged, Err(MergeError::Read(_))));
+        }
+    }
+}
+
+#[test]
+fn every_cut_is_found() {
+    let frozen = freeze(&many_docs(3));
+    for len in 0..frozen.bytes.len() {
+        let cut = ByteView::new(frozen.bytes[..len].to_vec());
+        assert!(SegmentReader::open(frozen.id, cut).is_err(), "{len} bytes");
+    }
+    let other = SegmentReader::open(SegmentId(5), ByteView::new(frozen.bytes));
+    assert!(
+        matches!(other, Err(OpenSegmentError::OtherSegment { found, .. }) if found == frozen.id)
+    );
+}
+
+#[test]
+fn a_cancelled_merge_says_so() {
+    let reader = Arc::new(open(&freeze(&many_docs(10))));
+    let merged = merge_segments(&[(reader, None)], &mut Vec::new(), &AtomicBool::new(true));
+    assert!(matches!(merged, Err(MergeError::Cancelled)));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_open_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        prop_assert!(SegmentReader::open(SegmentId(1), ByteView::new(bytes)).is_err());
     }
 }

@@ -1,0 +1,211 @@
+//! Kernels for AVX2: 8 lanes of 32 bits.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::{Kernels, scalar};
+
+pub(super) const KERNELS: Kernels = Kernels {
+    name: "avx2",
+    unpack,
+    prefix_sum,
+    and,
+    or,
+    and_not,
+    count,
+    in_range,
+};
+
+/// Widths up to this one are unpacked in lanes of 32 bits: with an offset of up to 7 bits they fit.
+pub(super) const LANE_WIDTH_MAX: u32 = 25;
+/// Packed bytes of the widest such block, and room for loads that reach past its end.
+pub(super) const PADDED: usize = 16 * LANE_WIDTH_MAX as usize + 64;
+
+/// How 8 values of one width lie in their bytes: values 0 to 3 are taken from 16 bytes at the start, values 4 to 7 from 16
+/// bytes at `second`.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// For each byte of the 8 lanes, which byte of its 16 it is.
+    pub shuffle: [u8; 32],
+    /// For each lane, how far its value is from the lowest bit.
+    pub shift: [u32; 8],
+    pub second: usize,
+}
+
+const fn layout(width: usize) -> Layout {
+    let mut layout = Layout {
+        shuffle: [0; 32],
+        shift: [0; 8],
+        second: 4 * width / 8,
+    };
+    let mut lane = 0;
+    while lane < 8 {
+        let start = if lane < 4 { 0 } else { layout.second };
+        let first = lane * width / 8 - start;
+        layout.shift[lane] = (lane * width % 8) as u32;
+        let mut byte = 0;
+        while byte < 4 {
+            layout.shuffle[lane * 4 + byte] = (first + byte) as u8;
+            byte += 1;
+        }
+        lane += 1;
+    }
+    layout
+}
+
+/// By width.
+pub(super) static LAYOUTS: [Layout; LANE_WIDTH_MAX as usize + 1] = {
+    let mut layouts = [layout(0); LANE_WIDTH_MAX as usize + 1];
+    let mut width = 0;
+    while width < layouts.len() {
+        layouts[width] = layout(width);
+        width += 1;
+    }
+    layouts
+};
+
+/// The packed bytes of a block with zeros behind them.
+pub(super) fn padded(width: u32, packed: &[u8]) -> [u8; PADDED] {
+    let mut bytes = [0; PADDED];
+    let len = packed.len().min(16 * width as usize);
+    bytes[..len].copy_from_slice(&packed[..len]);
+    bytes
+}
+
+fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {
+    if bits == 0 || bits > LANE_WIDTH_MAX {
+        return scalar::unpack(bits, packed, out);
+    }
+    // SAFETY: `available()` hands out this table only after detecting AVX2, and nothing else can.
+    unsafe { unpack_avx2(bits, &padded(bits, packed), out) }
+}
+
+#[target_feature(enable = "avx2")]
+fn unpack_avx2(bits: u32, bytes: &[u8; PADDED], out: &mut [u32; 128]) {
+    let layout = &LAYOUTS[bits as usize];
+    // SAFETY: both arrays are 32 bytes long.
+    let (shuffle, shift) = unsafe {
+        (
+            _mm256_loadu_si256(layout.shuffle.as_ptr().cast()),
+            _mm256_loadu_si256(layout.shift.as_ptr().cast()),
+        )
+    };
+    let mask = _mm256_set1_epi32((u32::MAX >> (32 - bits)) as i32);
+    for (group, values) in out.chunks_exact_mut(8).enumerate() {
+        let start = group * bits as usize;
+        // SAFETY: the last load starts at most at 15 * 25 + 12 = 387, and 16 bytes from there are inside of PADDED.
+        let (low, high) = unsafe {
+            let at = bytes.as_ptr().add(start);
+            (
+                _mm_loadu_si128(at.cast()),
+                _mm_loadu_si128(at.add(layout.second).cast()),
+            )
+        };
+        let lanes = _mm256_shuffle_epi8(_mm256_set_m128i(high, low), shuffle);
+        let lanes = _mm256_and_si256(_mm256_srlv_epi32(lanes, shift), mask);
+        // SAFETY: `values` has 8 integers of 4 bytes.
+        unsafe { _mm256_storeu_si256(values.as_mut_ptr().cast(), lanes) };
+    }
+}
+
+fn prefix_sum(base: u32, gaps: &mut [u32; 128]) {
+    // SAFETY: `available()` hands out this table only after detecting AVX2, and nothing else can.
+    unsafe { prefix_sum_avx2(base, gaps) }
+}
+
+#[target_feature(enable = "avx2")]
+fn prefix_sum_avx2(base: u32, gaps: &mut [u32; 128]) {
+    let one = _mm256_set1_epi32(1);
+    let last = _mm256_set1_epi32(7);
+    let mut before = _mm256_set1_epi32(base as i32);
+    for group in gaps.chunks_exact_mut(8) {
+        // SAFETY: `group` has 8 integers of 4 bytes.
+        let values = unsafe { _mm256_loadu_si256(group.as_ptr().cast()) };
+        let mut sums = _mm256_add_epi32(values, one);
+        sums = _mm256_add_epi32(sums, _mm256_slli_si256::<4>(sums));
+        sums = _mm256_add_epi32(sums, _mm256_slli_si256::<8>(sums));
+        // The upper half lacks the sum of the lower one, which is its last lane.
+        let low_total = _mm256_permutevar8x32_epi32(sums, _mm256_set1_epi32(3));
+        let carry = _mm256_blend_epi32::<0b1111_0000>(_mm256_setzero_si256(), low_total);
+        sums = _mm256_add_epi32(_mm256_add_epi32(sums, carry), before);
+        before = _mm256_permutevar8x32_epi32(sums, last);
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(group.as_mut_ptr().cast(), sums) };
+    }
+}
+
+fn and(into: &mut [u64; 64], other: &[u64; 64]) {
+    // SAFETY: `available()` hands out this table only after detecting AVX2, and nothing else can.
+    unsafe { and_avx2(into, other) }
+}
+
+fn or(into: &mut [u64; 64], other: &[u64; 64]) {
+    // SAFETY: as in `and`.
+    unsafe { or_avx2(into, other) }
+}
+
+fn and_not(into: &mut [u64; 64], other: &[u64; 64]) {
+    // SAFETY: as in `and`.
+    unsafe { and_not_avx2(into, other) }
+}
+
+fn count(words: &[u64; 64]) -> u32 {
+    // SAFETY: as in `and`; POPCNT is detected together with AVX2.
+    unsafe { count_popcnt(words) }
+}
+
+// Word-wise loops: the compiler turns them into the vectors that the attribute allows.
+
+#[target_feature(enable = "avx2")]
+fn and_avx2(into: &mut [u64; 64], other: &[u64; 64]) {
+    for (word, other) in into.iter_mut().zip(other) {
+        *word &= other;
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn or_avx2(into: &mut [u64; 64], other: &[u64; 64]) {
+    for (word, other) in into.iter_mut().zip(other) {
+        *word |= other;
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn and_not_avx2(into: &mut [u64; 64], other: &[u64; 64]) {
+    for (word, other) in into.iter_mut().zip(other) {
+        *word &= !other;
+    }
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn count_popcnt(words: &[u64; 64]) -> u32 {
+    words.iter().map(|word| word.count_ones()).sum()
+}
+
+fn in_range(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
+    // SAFETY: as in `and`.
+    unsafe { in_range_avx2(values, lo, hi, out) }
+}
+
+#[target_feature(enable = "avx2")]
+fn in_range_avx2(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
+    out.fill(0);
+    let values = &values[..values.len().min(4096)];
+    let (low, high) = (_mm256_set1_epi64x(lo), _mm256_set1_epi64x(hi));
+    let (groups, rest) = values.as_chunks::<4>();
+    for (index, group) in groups.iter().enumerate() {
+        // SAFETY: `group` has 4 integers of 8 bytes.
+        let lanes = unsafe { _mm256_loadu_si256(group.as_ptr().cast()) };
+        let outside = _mm256_or_si256(
+            _mm256_cmpgt_epi64(low, lanes),
+            _mm256_cmpgt_epi64(lanes, high),
+        );
+        let inside = !_mm256_movemask_pd(_mm256_castsi256_pd(outside)) as u64 & 0xf;
+        out[index / 16] |= inside << (index % 16 * 4);
+    }
+    for (offset, value) in rest.iter().enumerate() {
+        let index = groups.len() * 4 + offset;
+        out[index / 64] |= u64::from(lo <= *value && *value <= hi) << (index % 64);
+    }
+}

@@ -1,0 +1,169 @@
+//! Kernels for AVX-512: 16 lanes of 32 bits.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::avx2::{LANE_WIDTH_MAX, LAYOUTS, PADDED, padded};
+use super::{Kernels, scalar};
+
+pub(super) const KERNELS: Kernels = Kernels {
+    name: "avx512",
+    unpack,
+    prefix_sum,
+    and,
+    or,
+    and_not,
+    count,
+    in_range,
+};
+
+fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {
+    if bits == 0 || bits > LANE_WIDTH_MAX {
+        return scalar::unpack(bits, packed, out);
+    }
+    // SAFETY: `available()` hands out this table only after detecting AVX-512 F, BW and VPOPCNTDQ, and nothing else can.
+    unsafe { unpack_avx512(bits, &padded(bits, packed), out) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn unpack_avx512(bits: u32, bytes: &[u8; PADDED], out: &mut [u32; 128]) {
+    let layout = &LAYOUTS[bits as usize];
+    // SAFETY: both arrays are 32 bytes long.
+    let (shuffle, shift) = unsafe {
+        (
+            _mm256_loadu_si256(layout.shuffle.as_ptr().cast()),
+            _mm256_loadu_si256(layout.shift.as_ptr().cast()),
+        )
+    };
+    // Two groups of 8 values side by side, laid out alike.
+    let shuffle = _mm512_broadcast_i64x4(shuffle);
+    let shift = _mm512_broadcast_i64x4(shift);
+    let mask = _mm512_set1_epi32((u32::MAX >> (32 - bits)) as i32);
+    for (pair, values) in out.chunks_exact_mut(16).enumerate() {
+        let start = 2 * pair * bits as usize;
+        let next = bits as usize;
+        // SAFETY: the last load starts at most at 15 * 25 + 12 = 387, and 16 bytes from there are inside of PADDED.
+        let parts = unsafe {
+            let at = bytes.as_ptr().add(start);
+            [
+                _mm_loadu_si128(at.cast()),
+                _mm_loadu_si128(at.add(layout.second).cast()),
+                _mm_loadu_si128(at.add(next).cast()),
+                _mm_loadu_si128(at.add(next + layout.second).cast()),
+            ]
+        };
+        let mut lanes = _mm512_castsi128_si512(parts[0]);
+        lanes = _mm512_inserti32x4::<1>(lanes, parts[1]);
+        lanes = _mm512_inserti32x4::<2>(lanes, parts[2]);
+        lanes = _mm512_inserti32x4::<3>(lanes, parts[3]);
+        lanes = _mm512_shuffle_epi8(lanes, shuffle);
+        lanes = _mm512_and_si512(_mm512_srlv_epi32(lanes, shift), mask);
+        // SAFETY: `values` has 16 integers of 4 bytes.
+        unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), lanes) };
+    }
+}
+
+fn prefix_sum(base: u32, gaps: &mut [u32; 128]) {
+    // SAFETY: as in `unpack`.
+    unsafe { prefix_sum_avx512(base, gaps) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn prefix_sum_avx512(base: u32, gaps: &mut [u32; 128]) {
+    let one = _mm512_set1_epi32(1);
+    let zero = _mm512_setzero_si512();
+    let last = _mm512_set1_epi32(15);
+    let mut before = _mm512_set1_epi32(base as i32);
+    for group in gaps.chunks_exact_mut(16) {
+        // SAFETY: `group` has 16 integers of 4 bytes.
+        let values = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
+        let mut sums = _mm512_add_epi32(values, one);
+        // Each step adds the lanes 1, 2, 4, 8 places below.
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32::<15>(sums, zero));
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32::<14>(sums, zero));
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32::<12>(sums, zero));
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32::<8>(sums, zero));
+        sums = _mm512_add_epi32(sums, before);
+        before = _mm512_permutexvar_epi32(last, sums);
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_si512(group.as_mut_ptr().cast(), sums) };
+    }
+}
+
+fn and(into: &mut [u64; 64], other: &[u64; 64]) {
+    // SAFETY: as in `unpack`.
+    unsafe { and_avx512(into, other) }
+}
+
+fn or(into: &mut [u64; 64], other: &[u64; 64]) {
+    // SAFETY: as in `unpack`.
+    unsafe { or_avx512(into, other) }
+}
+
+fn and_not(into: &mut [u64; 64], other: &[u64; 64]) {
+    // SAFETY: as in `unpack`.
+    unsafe { and_not_avx512(into, other) }
+}
+
+fn count(words: &[u64; 64]) -> u32 {
+    // SAFETY: as in `unpack`.
+    unsafe { count_avx512(words) }
+}
+
+// Word-wise loops: the compiler turns them into the vectors that the attribute allows.
+
+#[target_feature(enable = "avx512f")]
+fn and_avx512(into: &mut [u64; 64], other: &[u64; 64]) {
+    for (word, other) in into.iter_mut().zip(other) {
+        *word &= other;
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn or_avx512(into: &mut [u64; 64], other: &[u64; 64]) {
+    for (word, other) in into.iter_mut().zip(other) {
+        *word |= other;
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn and_not_avx512(into: &mut [u64; 64], other: &[u64; 64]) {
+    for (word, other) in into.iter_mut().zip(other) {
+        *word &= !other;
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn count_avx512(words: &[u64; 64]) -> u32 {
+    let mut total = _mm512_setzero_si512();
+    for group in words.chunks_exact(8) {
+        // SAFETY: `group` has 8 integers of 8 bytes.
+        let lanes = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
+        total = _mm512_add_epi64(total, _mm512_popcnt_epi64(lanes));
+    }
+    _mm512_reduce_add_epi64(total) as u32
+}
+
+fn in_range(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
+    // SAFETY: as in `unpack`.
+    unsafe { in_range_avx512(values, lo, hi, out) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn in_range_avx512(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
+    out.fill(0);
+    let values = &values[..values.len().min(4096)];
+    let (low, high) = (_mm512_set1_epi64(lo), _mm512_set1_epi64(hi));
+    let (groups, rest) = values.as_chunks::<8>();
+    for (index, group) in groups.iter().enumerate() {
+        // SAFETY: `group` has 8 integers of 8 bytes.
+        let lanes = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
+        let inside = _mm512_cmple_epi64_mask(low, lanes) & _mm512_cmple_epi64_mask(lanes, high);
+        out[index / 8] |= u64::from(inside) << (index % 8 * 8);
+    }
+    for (offset, value) in rest.iter().enumerate() {
+        let index = groups.len() * 8 + offset;
+        out[index / 64] |= u64::from(lo <= *value && *value <= hi) << (index % 64);
+    }
+}
