@@ -1,0 +1,153 @@
+//! Upkeep that a user asks for: `_refresh`, `_flush`, `_forcemerge`, `_cache/clear`.
+
+use std::sync::Arc;
+
+use hyper::Method;
+use serde_json::json;
+
+use super::index_params;
+use super::shard_calls::ask_all;
+use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use crate::cluster::IndicesOptions;
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        name: "indices.refresh",
+        routes: &[
+            (Method::POST, "/_refresh"),
+            (Method::GET, "/_refresh"),
+            (Method::POST, "/{index}/_refresh"),
+            (Method::GET, "/{index}/_refresh"),
+        ],
+        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable"],
+        handler: |app, request| Box::pin(refresh(app, request)),
+    },
+    Endpoint {
+        name: "indices.flush",
+        routes: &[
+            (Method::POST, "/_flush"),
+            (Method::GET, "/_flush"),
+            (Method::POST, "/{index}/_flush"),
+            (Method::GET, "/{index}/_flush"),
+        ],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "force",
+            "ignore_unavailable",
+            "wait_if_ongoing",
+        ],
+        handler: |app, request| Box::pin(flush(app, request)),
+    },
+    Endpoint {
+        name: "indices.forcemerge",
+        routes: &[(Method::POST, "/_forcemerge"), (Method::POST, "/{index}/_forcemerge")],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "flush",
+            "ignore_unavailable",
+            "max_num_segments",
+            "only_expunge_deletes",
+            "primary_only",
+            "wait_for_completion",
+        ],
+        handler: |app, request| Box::pin(force_merge(app, request)),
+    },
+    Endpoint {
+        name: "indices.clear_cache",
+        routes: &[(Method::POST, "/_cache/clear"), (Method::POST, "/{index}/_cache/clear")],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "fielddata",
+            "fields",
+            "file",
+            "ignore_unavailable",
+            "query",
+            "request",
+        ],
+        handler: |app, request| Box::pin(clear_cache(app, request)),
+    },
+];
+
+async fn refresh(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move { app.shards.refresh(&target).await }
+    })
+    .await;
+    Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
+}
+
+async fn flush(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let force = request.params.bool("force", false)?;
+    let wait = request.params.bool("wait_if_ongoing", true)?;
+    if force && !wait {
+        return Err(RestError::validation(&[
+            "wait_if_ongoing must be true for a force flush".to_owned(),
+        ]));
+    }
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move { app.shards.flush(&target, force, wait).await }
+    })
+    .await;
+    Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
+}
+
+async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let max_segments = request.params.opt_int("max_num_segments")?.filter(|count| *count != -1);
+    let only_expunge_deletes = request.params.bool("only_expunge_deletes", false)?;
+    let then_flush = request.params.bool("flush", true)?;
+    request.params.bool("primary_only", false)?;
+    if !request.params.bool("wait_for_completion", true)? {
+        return Err(RestError::illegal_argument(
+            "parameter [wait_for_completion] must be [true] here: a force merge is no task of its own",
+        ));
+    }
+    if only_expunge_deletes && max_segments.is_some() {
+        return Err(RestError::validation(&[
+            "cannot set only_expunge_deletes and max_num_segments at the same time, those two parameters are mutually exclusive".to_owned(),
+        ]));
+    }
+    let max_segments = match max_segments {
+        None => None,
+        Some(count) => match usize::try_from(count) {
+            Ok(count) if count > 0 => Some(count),
+            _ => {
+                return Err(RestError::illegal_argument(format!(
+                    "max_num_segments must be a positive number or -1, not [{count}]"
+                )));
+            }
+        },
+    };
+    if !request.body.is_empty() {
+        return Err(RestError::illegal_argument("request [POST /_forcemerge] does not support having a body"));
+    }
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move {
+            app.shards.force_merge(&target, max_segments, only_expunge_deletes).await?;
+            if then_flush {
+                app.shards.flush(&target, false, true).await?;
+            }
+            Ok(())
+        }
+    })
+    .await;
+    Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
+}
+
+/// There are no caches to clear: every shard has done it.
+async fn clear_cache(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    for flag in ["fielddata", "query", "request", "file"] {
+        request.params.bool(flag, false)?;
+    }
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let calls = ask_all(&state, &found, |_| async { Ok(()) }).await;
+    Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
+}

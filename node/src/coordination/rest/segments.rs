@@ -1,0 +1,144 @@
+//! `_segments`, `_recovery`, `_shard_stores`: what shards are made of and how they came to be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hyper::Method;
+use serde_json::{Map, Value, json};
+
+use super::index_params;
+use super::shard_calls::ask_all;
+use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use crate::cluster::{IndexState, IndicesOptions, ShardState};
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        name: "indices.segments",
+        routes: &[(Method::GET, "/_segments"), (Method::GET, "/{index}/_segments")],
+        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable", "verbose"],
+        handler: |app, request| Box::pin(segments(app, request)),
+    },
+    Endpoint {
+        name: "indices.shard_stores",
+        routes: &[(Method::GET, "/_shard_stores"), (Method::GET, "/{index}/_shard_stores")],
+        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable", "status"],
+        handler: |app, request| Box::pin(shard_stores(app, request)),
+    },
+];
+
+/// Lucene's version in segment listings, as the reference's clients expect to find one.
+pub(super) const SEGMENT_VERSION: &str = super::root::LUCENE_VERSION;
+
+async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    request.params.bool("verbose", false)?;
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move { app.shards.segments(&target).await }
+    })
+    .await;
+    let mut indices: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for (target, segments) in &calls.answers {
+        let mut listed = Map::new();
+        let mut committed = 0;
+        for segment in segments {
+            committed += u32::from(segment.committed);
+            listed.insert(
+                segment.name.clone(),
+                json!({
+                    "generation": segment.generation,
+                    "num_docs": segment.docs,
+                    "deleted_docs": segment.deleted,
+                    "size_in_bytes": segment.size_bytes,
+                    "memory_in_bytes": 0,
+                    "committed": segment.committed,
+                    "search": segment.search,
+                    "version": SEGMENT_VERSION,
+                    "compound": true,
+                    "attributes": {},
+                }),
+            );
+        }
+        let node = state.routing.primary(&target.index, target.shard).and_then(|copy| copy.node.clone());
+        indices.entry(&target.index).or_default().insert(
+            target.shard.to_string(),
+            json!([{
+                "routing": {"state": "STARTED", "primary": true, "node": node},
+                "num_committed_segments": committed,
+                "num_search_segments": segments.iter().filter(|segment| segment.search).count(),
+                "segments": listed,
+            }]),
+        );
+    }
+    let mut shown = Map::new();
+    for (name, shards) in indices {
+        shown.insert(name.to_owned(), json!({"shards": shards}));
+    }
+    Ok(RestResponse::ok(&json!({"_shards": calls.header(), "indices": shown})))
+}
+
+async fn shard_stores(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let wanted = match request.params.list("status") {
+        list if list.is_empty() => vec!["yellow".to_owned(), "red".to_owned()],
+        list => list,
+    };
+    for status in &wanted {
+        if !["green", "yellow", "red", "all"].contains(&status.as_str()) {
+            return Err(RestError::illegal_argument(format!("unknown cluster health status [{status}]")));
+        }
+    }
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND)?;
+    let mut indices = Map::new();
+    for resolved in &found {
+        let index = &resolved.metadata;
+        let mut shards = Map::new();
+        for shard in 0..index.number_of_shards {
+            let copies = state.routing.copies(&index.name, shard);
+            let status = shard_status(copies);
+            if !wanted.iter().any(|name| name == "all" || name == status) {
+                continue;
+            }
+            let mut stores = Vec::new();
+            for copy in copies {
+                let (Some(id), true) = (&copy.node, index.state == IndexState::Open) else {
+                    continue;
+                };
+                let node = state.nodes.get(id);
+                let mut store = Map::new();
+                store.insert(
+                    id.0.clone(),
+                    json!({
+                        "name": node.map(|node| &node.name),
+                        "ephemeral_id": node.map(|node| &node.ephemeral_id),
+                        "transport_address": node.map(|node| &node.transport_address),
+                        "attributes": node.map(|node| &node.attributes),
+                    }),
+                );
+                store.insert("allocation_id".to_owned(), json!(copy.allocation_id));
+                store.insert(
+                    "allocation".to_owned(),
+                    json!(if copy.primary { "primary" } else { "replica" }),
+                );
+                stores.push(Value::Object(store));
+            }
+            shards.insert(shard.to_string(), json!({"stores": stores}));
+        }
+        if !shards.is_empty() {
+            indices.insert(index.name.clone(), json!({"shards": shards}));
+        }
+    }
+    Ok(RestResponse::ok(&json!({"indices": indices})))
+}
+
+/// `green`: all copies serve; `yellow`: the primary does; `red`: it does not.
+pub(super) fn shard_status(copies: &[crate::cluster::ShardCopy]) -> &'static str {
+    let is_started = |copy: &crate::cluster::ShardCopy| copy.state == ShardState::Started;
+    if copies.iter().all(is_started) && !copies.is_empty() {
+        return "green";
+    }
+    if copies.iter().any(|copy| copy.primary && is_started(copy)) {
+        "yellow"
+    } else {
+        "red"
+    }
+}

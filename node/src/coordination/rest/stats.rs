@@ -1,0 +1,144 @@
+//! `_stats`: the counters of indices.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hyper::Method;
+use quidditch_engine::shard::ShardStats;
+use serde_json::{Map, Value, json};
+
+use super::index_params;
+use super::shard_calls::ask_all;
+use super::stats_sections::{add, parse_sections, show};
+use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use crate::cluster::{ClusterState, IndicesOptions};
+use crate::data::service::ShardTarget;
+
+pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
+    name: "indices.stats",
+    routes: &[
+        (Method::GET, "/_stats"),
+        (Method::GET, "/_stats/{metric}"),
+        (Method::GET, "/{index}/_stats"),
+        (Method::GET, "/{index}/_stats/{metric}"),
+    ],
+    params: &[
+        "completion_fields",
+        "expand_wildcards",
+        "fielddata_fields",
+        "fields",
+        "forbid_closed_indices",
+        "groups",
+        "include_segment_file_sizes",
+        "include_unloaded_segments",
+        "level",
+        "ignore_unavailable",
+        "allow_no_indices",
+    ],
+    handler: |app, request| Box::pin(stats(app, request)),
+}];
+
+async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let wanted = parse_sections(&request.list_var("metric"), &request.path)?;
+    let level = request.params.get("level").unwrap_or("indices");
+    if !["cluster", "indices", "shards"].contains(&level) {
+        return Err(RestError::illegal_argument(format!(
+            "level parameter must be one of [cluster] or [indices] or [shards] but was [{level}]"
+        )));
+    }
+    request.params.bool("include_segment_file_sizes", false)?;
+    request.params.bool("include_unloaded_segments", false)?;
+    let base = if request.params.bool("forbid_closed_indices", true)? {
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED
+    } else {
+        IndicesOptions::STRICT_EXPAND_OPEN
+    };
+    let (state, found) = index_params::resolve(&app, &request, base)?;
+    let calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move { app.shards.stats(&target).await }
+    })
+    .await;
+    let mut all = ShardStats::default();
+    let mut by_index: BTreeMap<&str, Vec<(&ShardTarget, &ShardStats)>> = BTreeMap::new();
+    for (target, stats) in &calls.answers {
+        add(&mut all, stats);
+        by_index.entry(&target.index).or_default().push((target, stats));
+    }
+    let mut answer = Map::new();
+    answer.insert("_shards".to_owned(), calls.header());
+    // One copy of each shard is here, and it is the primary.
+    answer.insert(
+        "_all".to_owned(),
+        json!({"primaries": show(&all, &wanted), "total": show(&all, &wanted)}),
+    );
+    if level != "cluster" {
+        let mut indices = Map::new();
+        for (name, shards) in by_index {
+            indices.insert(name.to_owned(), show_index(&state, &shards, &wanted, level == "shards"));
+        }
+        answer.insert("indices".to_owned(), Value::Object(indices));
+    }
+    Ok(RestResponse::ok(&answer))
+}
+
+fn show_index(
+    state: &ClusterState,
+    shards: &[(&ShardTarget, &ShardStats)],
+    wanted: &BTreeSet<&'static str>,
+    with_shards: bool,
+) -> Value {
+    let mut sum = ShardStats::default();
+    let mut by_shard = Map::new();
+    for (target, stats) in shards {
+        add(&mut sum, stats);
+        if with_shards {
+            by_shard.insert(
+                target.shard.to_string(),
+                Value::Array(vec![Value::Object(show_shard(state, target, stats, wanted))]),
+            );
+        }
+    }
+    let mut shown = Map::new();
+    shown.insert(
+        "uuid".to_owned(),
+        json!(shards.first().map_or("_na_", |(target, _)| target.index_uuid.as_str())),
+    );
+    shown.insert("primaries".to_owned(), Value::Object(show(&sum, wanted)));
+    shown.insert("total".to_owned(), Value::Object(show(&sum, wanted)));
+    if with_shards {
+        shown.insert("shards".to_owned(), Value::Object(by_shard));
+    }
+    Value::Object(shown)
+}
+
+/// One shard copy with its place in the cluster.
+pub(super) fn show_shard(
+    state: &ClusterState,
+    target: &ShardTarget,
+    stats: &ShardStats,
+    wanted: &BTreeSet<&'static str>,
+) -> Map<String, Value> {
+    let copy = state.routing.primary(&target.index, target.shard);
+    let mut shown = Map::new();
+    shown.insert(
+        "routing".to_owned(),
+        json!({
+            "state": copy.map_or("UNASSIGNED", |copy| copy.state.name()),
+            "primary": true,
+            "node": copy.and_then(|copy| copy.node.as_ref()),
+            "relocating_node": null,
+        }),
+    );
+    shown.extend(show(stats, wanted));
+    shown.insert(
+        "seq_no".to_owned(),
+        json!({
+            "max_seq_no": stats.max_seq_no,
+            "local_checkpoint": stats.local_checkpoint,
+            "global_checkpoint": stats.global_checkpoint,
+        }),
+    );
+    shown.insert("shard_path".to_owned(), json!({"is_custom_data_path": false}));
+    shown
+}

@@ -1,0 +1,205 @@
+//! The counters of shards, added up and shown in sections: `_stats`, `_nodes/stats`, `_cluster/stats`.
+
+use std::collections::BTreeSet;
+
+use quidditch_engine::shard::{OperationStats, ShardStats};
+use serde_json::{Map, Value, json};
+
+use super::RestError;
+
+/// The sections of `_stats`: name in the path, key in the answer.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("docs", "docs"),
+    ("store", "store"),
+    ("indexing", "indexing"),
+    ("get", "get"),
+    ("search", "search"),
+    ("merge", "merges"),
+    ("refresh", "refresh"),
+    ("flush", "flush"),
+    ("warmer", "warmer"),
+    ("query_cache", "query_cache"),
+    ("fielddata", "fielddata"),
+    ("completion", "completion"),
+    ("segments", "segments"),
+    ("translog", "translog"),
+    ("request_cache", "request_cache"),
+    ("recovery", "recovery"),
+];
+
+/// Reads a list of section names; `_all` and none mean all.
+pub fn parse_sections(names: &[String], path: &str) -> Result<BTreeSet<&'static str>, RestError> {
+    let mut wanted = BTreeSet::new();
+    if names.is_empty() || names.iter().any(|name| name == "_all") {
+        if names.len() > 1 {
+            return Err(RestError::illegal_argument(format!(
+                "request [{path}] contains _all and individual metrics [{}]",
+                names.join(",")
+            )));
+        }
+        wanted.extend(SECTIONS.iter().map(|(name, _)| *name));
+        return Ok(wanted);
+    }
+    for name in names {
+        // Names of groups that exist elsewhere and have no counters here.
+        if name == "suggest" || name == "status_counter" {
+            continue;
+        }
+        match SECTIONS.iter().find(|(known, key)| known == name || key == name) {
+            Some((known, _)) => {
+                wanted.insert(*known);
+            }
+            None => return Err(unrecognized(path, "metric", name, SECTIONS.iter().map(|(name, _)| *name))),
+        }
+    }
+    Ok(wanted)
+}
+
+/// `request [/x] contains unrecognized metric: [y] -> did you mean [z]?`
+pub fn unrecognized<'a>(path: &str, what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> RestError {
+    let hint = crate::coordination::dsl::suggest::did_you_mean(name, known);
+    let hint = if hint.is_empty() { hint } else { format!(" ->{hint}") };
+    RestError::illegal_argument(format!("request [{path}] contains unrecognized {what}: [{name}]{hint}"))
+}
+
+/// Adds the counters of one more shard.
+pub fn add(sum: &mut ShardStats, more: &ShardStats) {
+    let add_operations = |sum: &mut OperationStats, more: &OperationStats| {
+        sum.total += more.total;
+        sum.failed += more.failed;
+        sum.time_ms += more.time_ms;
+        sum.current += more.current;
+    };
+    sum.docs += more.docs;
+    sum.deleted += more.deleted;
+    sum.store_bytes += more.store_bytes;
+    add_operations(&mut sum.indexing, &more.indexing);
+    add_operations(&mut sum.deletes, &more.deletes);
+    sum.noops += more.noops;
+    add_operations(&mut sum.get_exists, &more.get_exists);
+    add_operations(&mut sum.get_missing, &more.get_missing);
+    add_operations(&mut sum.refresh, &more.refresh);
+    add_operations(&mut sum.flush, &more.flush);
+    add_operations(&mut sum.merge, &more.merge);
+    sum.merge_docs += more.merge_docs;
+    sum.merge_bytes += more.merge_bytes;
+    sum.segments += more.segments;
+    sum.segments_bytes += more.segments_bytes;
+    sum.buffer_bytes += more.buffer_bytes;
+    sum.version_map_bytes += more.version_map_bytes;
+    sum.translog.operations += more.translog.operations;
+    sum.translog.size_bytes += more.translog.size_bytes;
+    sum.translog.uncommitted_operations += more.translog.uncommitted_operations;
+    sum.translog.uncommitted_bytes += more.translog.uncommitted_bytes;
+    sum.translog.earliest_age_ms = sum.translog.earliest_age_ms.max(more.translog.earliest_age_ms);
+}
+
+/// The wanted sections of some counters.
+pub fn show(stats: &ShardStats, wanted: &BTreeSet<&'static str>) -> Map<String, Value> {
+    let mut shown = Map::new();
+    for (name, key) in SECTIONS {
+        if wanted.contains(name) {
+            shown.insert((*key).to_owned(), section(name, stats));
+        }
+    }
+    shown
+}
+
+fn section(name: &str, stats: &ShardStats) -> Value {
+    match name {
+        "docs" => json!({"count": stats.docs, "deleted": stats.deleted}),
+        "store" => json!({"size_in_bytes": stats.store_bytes, "reserved_in_bytes": 0}),
+        "indexing" => json!({
+            "index_total": stats.indexing.total,
+            "index_time_in_millis": stats.indexing.time_ms,
+            "index_current": stats.indexing.current,
+            "index_failed": stats.indexing.failed,
+            "delete_total": stats.deletes.total,
+            "delete_time_in_millis": stats.deletes.time_ms,
+            "delete_current": stats.deletes.current,
+            "noop_update_total": stats.noops,
+            "is_throttled": false,
+            "throttle_time_in_millis": 0,
+        }),
+        "get" => json!({
+            "total": stats.get_exists.total + stats.get_missing.total,
+            "time_in_millis": stats.get_exists.time_ms + stats.get_missing.time_ms,
+            "exists_total": stats.get_exists.total,
+            "exists_time_in_millis": stats.get_exists.time_ms,
+            "missing_total": stats.get_missing.total,
+            "missing_time_in_millis": stats.get_missing.time_ms,
+            "current": stats.get_exists.current + stats.get_missing.current,
+        }),
+        "search" => json!({
+            "open_contexts": 0,
+            "query_total": 0, "query_time_in_millis": 0, "query_current": 0,
+            "fetch_total": 0, "fetch_time_in_millis": 0, "fetch_current": 0,
+            "scroll_total": 0, "scroll_time_in_millis": 0, "scroll_current": 0,
+            "point_in_time_total": 0, "point_in_time_time_in_millis": 0, "point_in_time_current": 0,
+            "suggest_total": 0, "suggest_time_in_millis": 0, "suggest_current": 0,
+        }),
+        "merge" => json!({
+            "current": stats.merge.current,
+            "current_docs": 0,
+            "current_size_in_bytes": 0,
+            "total": stats.merge.total,
+            "total_time_in_millis": stats.merge.time_ms,
+            "total_docs": stats.merge_docs,
+            "total_size_in_bytes": stats.merge_bytes,
+            "total_stopped_time_in_millis": 0,
+            "total_throttled_time_in_millis": 0,
+            "total_auto_throttle_in_bytes": 0,
+            "unreferenced_file_cleanups_performed": 0,
+        }),
+        "refresh" => json!({
+            "total": stats.refresh.total,
+            "total_time_in_millis": stats.refresh.time_ms,
+            "external_total": stats.refresh.total,
+            "external_total_time_in_millis": stats.refresh.time_ms,
+            "listeners": 0,
+        }),
+        "flush" => json!({
+            "total": stats.flush.total,
+            "periodic": 0,
+            "total_time_in_millis": stats.flush.time_ms,
+        }),
+        "warmer" => json!({"current": 0, "total": 0, "total_time_in_millis": 0}),
+        "query_cache" => json!({
+            "memory_size_in_bytes": 0, "total_count": 0, "hit_count": 0, "miss_count": 0,
+            "cache_size": 0, "cache_count": 0, "evictions": 0,
+        }),
+        "fielddata" => json!({"memory_size_in_bytes": 0, "evictions": 0}),
+        "completion" => json!({"size_in_bytes": 0}),
+        "segments" => json!({
+            "count": stats.segments,
+            "memory_in_bytes": 0,
+            "terms_memory_in_bytes": 0,
+            "stored_fields_memory_in_bytes": 0,
+            "term_vectors_memory_in_bytes": 0,
+            "norms_memory_in_bytes": 0,
+            "points_memory_in_bytes": 0,
+            "doc_values_memory_in_bytes": 0,
+            "index_writer_memory_in_bytes": stats.buffer_bytes,
+            "version_map_memory_in_bytes": stats.version_map_bytes,
+            "fixed_bit_set_memory_in_bytes": 0,
+            "max_unsafe_auto_id_timestamp": -1,
+            "remote_store": {},
+            "segment_replication": {},
+            "file_sizes": {},
+        }),
+        "translog" => json!({
+            "operations": stats.translog.operations,
+            "size_in_bytes": stats.translog.size_bytes,
+            "uncommitted_operations": stats.translog.uncommitted_operations,
+            "uncommitted_size_in_bytes": stats.translog.uncommitted_bytes,
+            "earliest_last_modified_age": stats.translog.earliest_age_ms,
+            "remote_store": {},
+        }),
+        "request_cache" => json!({
+            "memory_size_in_bytes": 0, "evictions": 0, "hit_count": 0, "miss_count": 0,
+        }),
+        _ => json!({
+            "current_as_source": 0, "current_as_target": 0, "throttle_time_in_millis": 0,
+        }),
+    }
+}
