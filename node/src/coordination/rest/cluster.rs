@@ -29,7 +29,12 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "cluster.put_settings",
         routes: &[(Method::PUT, "/_cluster/settings")],
-        params: &["cluster_manager_timeout", "flat_settings", "master_timeout", "timeout"],
+        params: &[
+            "cluster_manager_timeout",
+            "flat_settings",
+            "master_timeout",
+            "timeout",
+        ],
         handler: |app, request| Box::pin(put_settings(app, request)),
     },
     Endpoint {
@@ -73,8 +78,14 @@ async fn get_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
     timeouts(&request.params)?;
     let state = app.state();
     let mut answer = Map::new();
-    answer.insert("persistent".to_owned(), show_settings(&state.persistent, &request.params)?);
-    answer.insert("transient".to_owned(), show_settings(&state.transient, &request.params)?);
+    answer.insert(
+        "persistent".to_owned(),
+        show_settings(&state.persistent, &request.params)?,
+    );
+    answer.insert(
+        "transient".to_owned(),
+        show_settings(&state.transient, &request.params)?,
+    );
     if request.params.bool("include_defaults", false)? {
         let mut defaults = cluster_settings::defaults_beside(&state);
         defaults.insert("cluster.name".to_owned(), state.cluster_name.clone());
@@ -82,7 +93,10 @@ async fn get_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
         for (name, value) in &app.node.attributes {
             defaults.insert(format!("node.attr.{name}"), value.clone());
         }
-        answer.insert("defaults".to_owned(), show_settings(&defaults, &request.params)?);
+        answer.insert(
+            "defaults".to_owned(),
+            show_settings(&defaults, &request.params)?,
+        );
     }
     Ok(RestResponse::ok(&answer))
 }
@@ -101,7 +115,9 @@ async fn put_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
                 return Err(RestError::new(
                     400,
                     "x_content_parse_exception",
-                    format!("[cluster_update_settings_request] unknown field [{other}], parser not found"),
+                    format!(
+                        "[cluster_update_settings_request] unknown field [{other}], parser not found"
+                    ),
                 ));
             }
         };
@@ -122,15 +138,26 @@ async fn put_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
     }
     let asked = (persistent.clone(), transient.clone());
     app.masters
-        .submit(Command::UpdateClusterSettings { persistent, transient })
+        .submit(Command::UpdateClusterSettings {
+            persistent,
+            transient,
+        })
         .await?;
     let set = |part: BTreeMap<String, Option<String>>| -> BTreeMap<String, String> {
-        part.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+        part.into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
     };
     let mut answer = Map::new();
     answer.insert("acknowledged".to_owned(), json!(true));
-    answer.insert("persistent".to_owned(), show_settings(&set(asked.0), &request.params)?);
-    answer.insert("transient".to_owned(), show_settings(&set(asked.1), &request.params)?);
+    answer.insert(
+        "persistent".to_owned(),
+        show_settings(&set(asked.0), &request.params)?,
+    );
+    answer.insert(
+        "transient".to_owned(),
+        show_settings(&set(asked.1), &request.params)?,
+    );
     Ok(RestResponse::ok(&answer))
 }
 
@@ -193,9 +220,14 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
 }
 
 fn explain_command(app: &App, command: &Value) -> Result<Value, RestError> {
-    let entry = command.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
+    let entry = command
+        .as_object()
+        .filter(|object| object.len() == 1)
+        .and_then(|object| object.iter().next());
     let Some((name, Value::Object(arguments))) = entry else {
-        return Err(RestError::illegal_argument("a command is an object with one name"));
+        return Err(RestError::illegal_argument(
+            "a command is an object with one name",
+        ));
     };
     const COMMANDS: [&str; 5] = [
         "move",
@@ -205,7 +237,9 @@ fn explain_command(app: &App, command: &Value) -> Result<Value, RestError> {
         "allocate_empty_primary",
     ];
     if !COMMANDS.contains(&name.as_str()) {
-        return Err(RestError::illegal_argument(format!("unknown allocation command [{name}]")));
+        return Err(RestError::illegal_argument(format!(
+            "unknown allocation command [{name}]"
+        )));
     }
     let mut parameters = arguments.clone();
     if name == "cancel" {
@@ -217,11 +251,17 @@ fn explain_command(app: &App, command: &Value) -> Result<Value, RestError> {
     if state.index(index).is_none() {
         return Err(RestError::index_not_found(index));
     }
-    let is_there = u32::try_from(shard).is_ok_and(|shard| !state.routing.copies(index, shard).is_empty());
+    let is_there =
+        u32::try_from(shard).is_ok_and(|shard| !state.routing.copies(index, shard).is_empty());
     let explanation = if is_there {
-        format!("[{name}] of [{index}][{shard}]: the cluster has one node, which holds the only copy")
+        format!(
+            "[{name}] of [{index}][{shard}]: the cluster has one node, which holds the only copy"
+        )
     } else {
-        format!("can't {name} {shard}, failed to find it on node {{{}}}", app.node.name)
+        format!(
+            "can't {name} {shard}, failed to find it on node {{{}}}",
+            app.node.name
+        )
     };
     Ok(json!({
         "command": name,
@@ -234,7 +274,10 @@ fn explain_command(app: &App, command: &Value) -> Result<Value, RestError> {
     }))
 }
 
-async fn allocation_explain(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+async fn allocation_explain(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
     let include_disk_info = request.params.bool("include_disk_info", false)?;
     request.params.bool("include_yes_decisions", false)?;
     let state = app.state();
@@ -275,7 +318,10 @@ async fn allocation_explain(app: Arc<App>, request: RestRequest) -> Result<RestR
     answer.insert("index".to_owned(), json!(index));
     answer.insert("shard".to_owned(), json!(shard));
     answer.insert("primary".to_owned(), json!(copy.primary));
-    answer.insert("current_state".to_owned(), json!(copy.state.name().to_lowercase()));
+    answer.insert(
+        "current_state".to_owned(),
+        json!(copy.state.name().to_lowercase()),
+    );
     if let Some(unassigned) = &copy.unassigned {
         answer.insert(
             "unassigned_info".to_owned(),
@@ -347,7 +393,10 @@ async fn allocation_explain(app: Arc<App>, request: RestRequest) -> Result<RestR
 fn first_unassigned(state: &crate::cluster::ClusterState) -> Option<(String, u32, ShardCopy)> {
     for (index, shards) in &state.routing.indices {
         for (shard, copies) in shards.iter().enumerate() {
-            if let Some(copy) = copies.iter().find(|copy| copy.state == ShardState::Unassigned) {
+            if let Some(copy) = copies
+                .iter()
+                .find(|copy| copy.state == ShardState::Unassigned)
+            {
                 return Some((index.clone(), u32::try_from(shard).ok()?, copy.clone()));
             }
         }

@@ -13,7 +13,10 @@ use crate::cluster::{ClusterState, IndicesOptions, ShardCopy, ShardState};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "cluster.health",
-    routes: &[(Method::GET, "/_cluster/health"), (Method::GET, "/_cluster/health/{index}")],
+    routes: &[
+        (Method::GET, "/_cluster/health"),
+        (Method::GET, "/_cluster/health/{index}"),
+    ],
     params: &[
         "awareness_attribute",
         "cluster_manager_timeout",
@@ -115,14 +118,22 @@ fn severity(status: &str) -> u8 {
 /// The counts of one index.
 pub(super) fn count_index(state: &ClusterState, index: &str) -> Counts {
     let mut counts = Counts::default();
-    for copies in state.routing.indices.get(index).map_or(&[][..], Vec::as_slice) {
+    for copies in state
+        .routing
+        .indices
+        .get(index)
+        .map_or(&[][..], Vec::as_slice)
+    {
         counts.add_shard(copies);
     }
     counts
 }
 
 /// The counts of all indices.
-pub(super) fn count_all<'a>(state: &ClusterState, indices: impl IntoIterator<Item = &'a str>) -> Counts {
+pub(super) fn count_all<'a>(
+    state: &ClusterState,
+    indices: impl IntoIterator<Item = &'a str>,
+) -> Counts {
     let mut counts = Counts::default();
     for index in indices {
         counts.add(&count_index(state, index));
@@ -157,7 +168,9 @@ impl Wait {
             Some(text) => match text.to_ascii_lowercase().as_str() {
                 status @ ("green" | "yellow" | "red") => Some(severity(status)),
                 _ => {
-                    return Err(RestError::illegal_argument(format!("unknown cluster health status [{text}]")));
+                    return Err(RestError::illegal_argument(format!(
+                        "unknown cluster health status [{text}]"
+                    )));
                 }
             },
         };
@@ -167,13 +180,17 @@ impl Wait {
             Some(text) => match text.parse() {
                 Ok(count) => Some(Active::Count(count)),
                 Err(_) => {
-                    return Err(RestError::illegal_argument(format!("cannot parse ActiveShardCount[{text}]")));
+                    return Err(RestError::illegal_argument(format!(
+                        "cannot parse ActiveShardCount[{text}]"
+                    )));
                 }
             },
         };
         if let Some(text) = params.get("wait_for_events") {
             // Commands are decided in the order they come: none of a lower priority can be overtaken.
-            if !["immediate", "urgent", "high", "normal", "low", "languid"].contains(&text.to_ascii_lowercase().as_str()) {
+            if !["immediate", "urgent", "high", "normal", "low", "languid"]
+                .contains(&text.to_ascii_lowercase().as_str())
+            {
                 return Err(RestError::illegal_argument(format!(
                     "No enum constant org.opensearch.common.Priority.{}",
                     text.to_ascii_uppercase()
@@ -220,9 +237,16 @@ impl Nodes {
             ("", "", |is, wanted| is == wanted),
         ];
         for (before, after, compare) in FORMS {
-            if let Some(number) = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)) {
+            if let Some(number) = text
+                .strip_prefix(before)
+                .and_then(|rest| rest.strip_suffix(after))
+            {
                 let count = number.trim().parse().map_err(|_| {
-                    RestError::new(400, "number_format_exception", format!("For input string: \"{number}\""))
+                    RestError::new(
+                        400,
+                        "number_format_exception",
+                        format!("For input string: \"{number}\""),
+                    )
                 })?;
                 return Ok(Nodes {
                     compare: *compare,
@@ -230,13 +254,19 @@ impl Nodes {
                 });
             }
         }
-        Err(RestError::illegal_argument(format!("cannot parse wait_for_nodes [{text}]")))
+        Err(RestError::illegal_argument(format!(
+            "cannot parse wait_for_nodes [{text}]"
+        )))
     }
 }
 
 async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let timeout = timeouts(&request.params)?;
-    let level = request.params.get("level").unwrap_or("cluster").to_ascii_lowercase();
+    let level = request
+        .params
+        .get("level")
+        .unwrap_or("cluster")
+        .to_ascii_lowercase();
     if !["cluster", "indices", "shards", "awareness_attributes"].contains(&level.as_str()) {
         return Err(RestError::illegal_argument(format!(
             "unknown level [{level}]; use cluster, indices or shards"
@@ -261,26 +291,52 @@ async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         let counts = count_all(state, names.iter().map(String::as_str));
         !missing && wait.is_met(state, &counts)
     });
-    let timed_out = !matches!(tokio::time::timeout(timeout.min(Duration::from_secs(86_400)), met).await, Ok(Ok(_)));
+    let timed_out = !matches!(
+        tokio::time::timeout(timeout.min(Duration::from_secs(86_400)), met).await,
+        Ok(Ok(_))
+    );
     let state = app.state();
     let (names, missing) = chosen(&state, &expression, &options, now_ms);
     let answer = show(&app, &state, &names, missing, timed_out, &level);
-    Ok(RestResponse::json(if timed_out { 408 } else { 200 }, &answer))
+    Ok(RestResponse::json(
+        if timed_out { 408 } else { 200 },
+        &answer,
+    ))
 }
 
 /// The chosen indices, and whether one that was named is not there.
-fn chosen(state: &ClusterState, expression: &str, options: &IndicesOptions, now_ms: i64) -> (Vec<String>, bool) {
-    let found = state.resolve(expression, options, now_ms).unwrap_or_default();
-    let mut names: Vec<String> = found.iter().map(|resolved| resolved.metadata.name.clone()).collect();
+fn chosen(
+    state: &ClusterState,
+    expression: &str,
+    options: &IndicesOptions,
+    now_ms: i64,
+) -> (Vec<String>, bool) {
+    let found = state
+        .resolve(expression, options, now_ms)
+        .unwrap_or_default();
+    let mut names: Vec<String> = found
+        .iter()
+        .map(|resolved| resolved.metadata.name.clone())
+        .collect();
     names.sort();
     let missing = expression.split(',').any(|name| {
-        let is_plain = !name.is_empty() && name != "_all" && !name.contains('*') && !name.starts_with(['-', '<']);
+        let is_plain = !name.is_empty()
+            && name != "_all"
+            && !name.contains('*')
+            && !name.starts_with(['-', '<']);
         is_plain && state.index(name).is_none() && state.alias_members(name).is_empty()
     });
     (names, missing)
 }
 
-fn show(app: &App, state: &ClusterState, names: &[String], missing: bool, timed_out: bool, level: &str) -> Value {
+fn show(
+    app: &App,
+    state: &ClusterState,
+    names: &[String],
+    missing: bool,
+    timed_out: bool,
+    level: &str,
+) -> Value {
     let mut counts = count_all(state, names.iter().map(String::as_str));
     if missing {
         counts.severity = 2;
@@ -300,7 +356,10 @@ fn show(app: &App, state: &ClusterState, names: &[String], missing: bool, timed_
     answer.insert("number_of_in_flight_fetch".to_owned(), json!(0));
     let waited = pending.iter().map(|task| task.waited_ms).max().unwrap_or(0);
     answer.insert("task_max_waiting_in_queue_millis".to_owned(), json!(waited));
-    answer.insert("active_shards_percent_as_number".to_owned(), json!(counts.active_percent()));
+    answer.insert(
+        "active_shards_percent_as_number".to_owned(),
+        json!(counts.active_percent()),
+    );
     if level == "indices" || level == "shards" {
         let mut indices = Map::new();
         for name in names {
@@ -317,17 +376,30 @@ fn show_index(state: &ClusterState, name: &str, with_shards: bool) -> Value {
     shown.insert("status".to_owned(), json!(counts.status()));
     if let Some(index) = state.index(name) {
         shown.insert("number_of_shards".to_owned(), json!(index.number_of_shards));
-        shown.insert("number_of_replicas".to_owned(), json!(index.number_of_replicas));
+        shown.insert(
+            "number_of_replicas".to_owned(),
+            json!(index.number_of_replicas),
+        );
     }
     shown.extend(counts.show());
     if with_shards {
         let mut shards = Map::new();
-        for (number, copies) in state.routing.indices.get(name).into_iter().flatten().enumerate() {
+        for (number, copies) in state
+            .routing
+            .indices
+            .get(name)
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             let mut counts = Counts::default();
             counts.add_shard(copies);
             let mut shard = Map::new();
             shard.insert("status".to_owned(), json!(counts.status()));
-            shard.insert("primary_active".to_owned(), json!(counts.active_primary > 0));
+            shard.insert(
+                "primary_active".to_owned(),
+                json!(counts.active_primary > 0),
+            );
             let mut rest = counts.show();
             rest.remove("active_primary_shards");
             shard.extend(rest);

@@ -49,7 +49,10 @@ const METRICS: &[&str] = &[
 ];
 
 /// Reads the names of metrics; none and `_all` mean all.
-pub(super) fn parse_metrics(names: &[String], path: &str) -> Result<BTreeSet<&'static str>, RestError> {
+pub(super) fn parse_metrics(
+    names: &[String],
+    path: &str,
+) -> Result<BTreeSet<&'static str>, RestError> {
     let mut wanted = BTreeSet::new();
     if names.is_empty() || names.iter().any(|name| name == "_all") {
         wanted.extend(METRICS);
@@ -75,7 +78,8 @@ async fn state(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         .unwrap_or(std::time::Duration::MAX);
     if let Some(version) = request.params.opt_long("wait_for_metadata_version")? {
         let mut states = app.masters.watch();
-        let reached = states.wait_for(|state| i64::try_from(state.version).is_ok_and(|is| is >= version));
+        let reached =
+            states.wait_for(|state| i64::try_from(state.version).is_ok_and(|is| is >= version));
         if tokio::time::timeout(timeout, reached).await.is_err() {
             return Ok(RestResponse::ok(&json!({
                 "cluster_name": app.state().cluster_name,
@@ -99,7 +103,8 @@ pub(super) fn show(
     indices: Option<&[String]>,
     params: &Params,
 ) -> Result<Value, RestError> {
-    let is_chosen = |name: &str| indices.is_none_or(|indices| indices.iter().any(|index| index == name));
+    let is_chosen =
+        |name: &str| indices.is_none_or(|indices| indices.iter().any(|index| index == name));
     let mut shown = Map::new();
     shown.insert("cluster_name".to_owned(), json!(state.cluster_name));
     shown.insert("cluster_uuid".to_owned(), json!(state.cluster_uuid));
@@ -124,7 +129,10 @@ pub(super) fn show(
         shown.insert("nodes".to_owned(), Value::Object(nodes));
     }
     if wanted.contains("metadata") {
-        shown.insert("metadata".to_owned(), show_metadata(state, &is_chosen, params)?);
+        shown.insert(
+            "metadata".to_owned(),
+            show_metadata(state, &is_chosen, params)?,
+        );
     }
     if wanted.contains("routing_table") {
         let mut tables = Map::new();
@@ -134,7 +142,10 @@ pub(super) fn show(
             }
             let mut table = Map::new();
             for (number, copies) in shards.iter().enumerate() {
-                let copies: Vec<Value> = copies.iter().map(|copy| show_copy(name, number, copy)).collect();
+                let copies: Vec<Value> = copies
+                    .iter()
+                    .map(|copy| show_copy(name, number, copy))
+                    .collect();
                 table.insert(number.to_string(), Value::Array(copies));
             }
             tables.insert(name.clone(), json!({"shards": table}));
@@ -156,7 +167,10 @@ pub(super) fn show(
         }
         let mut nodes = Map::new();
         nodes.insert(app.node.id.0.clone(), Value::Array(held));
-        shown.insert("routing_nodes".to_owned(), json!({"unassigned": unassigned, "nodes": nodes}));
+        shown.insert(
+            "routing_nodes".to_owned(),
+            json!({"unassigned": unassigned, "nodes": nodes}),
+        );
     }
     Ok(Value::Object(shown))
 }
@@ -183,7 +197,8 @@ fn show_copy(index: &str, shard: usize, copy: &ShardCopy) -> Value {
         shown["allocation_id"] = json!({"id": id});
     }
     if let Some(unassigned) = &copy.unassigned {
-        shown["recovery_source"] = json!({"type": if copy.primary { "EXISTING_STORE" } else { "PEER" }});
+        shown["recovery_source"] =
+            json!({"type": if copy.primary { "EXISTING_STORE" } else { "PEER" }});
         shown["unassigned_info"] = json!({
             "reason": unassigned.reason,
             "at": super::index_body::show_date(unassigned.at_ms),
@@ -196,10 +211,20 @@ fn show_copy(index: &str, shard: usize, copy: &ShardCopy) -> Value {
 
 fn show_blocks(state: &ClusterState, is_chosen: &dyn Fn(&str) -> bool) -> Value {
     const BLOCKS: &[(&str, &str, &str, &[&str])] = &[
-        ("index.blocks.read_only", "5", "index read-only (api)", &["write", "metadata_write"]),
+        (
+            "index.blocks.read_only",
+            "5",
+            "index read-only (api)",
+            &["write", "metadata_write"],
+        ),
         ("index.blocks.read", "7", "index read (api)", &["read"]),
         ("index.blocks.write", "8", "index write (api)", &["write"]),
-        ("index.blocks.metadata", "9", "index metadata (api)", &["metadata_read", "metadata_write"]),
+        (
+            "index.blocks.metadata",
+            "9",
+            "index metadata (api)",
+            &["metadata_read", "metadata_write"],
+        ),
         (
             "index.blocks.read_only_allow_delete",
             "12",
@@ -215,7 +240,11 @@ fn show_blocks(state: &ClusterState, is_chosen: &dyn Fn(&str) -> bool) -> Value 
         );
     }
     let mut indices = Map::new();
-    for index in state.indices.values().filter(|index| is_chosen(&index.name)) {
+    for index in state
+        .indices
+        .values()
+        .filter(|index| is_chosen(&index.name))
+    {
         let mut own = Map::new();
         if index.state == IndexState::Close {
             own.insert(
@@ -247,7 +276,11 @@ fn show_metadata(
     params: &Params,
 ) -> Result<Value, RestError> {
     let mut indices = Map::new();
-    for index in state.indices.values().filter(|index| is_chosen(&index.name)) {
+    for index in state
+        .indices
+        .values()
+        .filter(|index| is_chosen(&index.name))
+    {
         indices.insert(index.name.clone(), show_index(index, params)?);
     }
     let mut legacy = Map::new();
@@ -263,7 +296,10 @@ fn show_metadata(
         shown.insert("index_patterns".to_owned(), json!(template.index_patterns));
         shown.insert("composed_of".to_owned(), json!(template.composed_of));
         if let Some(body) = &template.template {
-            shown.insert("template".to_owned(), Value::Object(show_template_body(body, params)?));
+            shown.insert(
+                "template".to_owned(),
+                Value::Object(show_template_body(body, params)?),
+            );
         }
         index_templates.insert(name.clone(), Value::Object(shown));
     }
@@ -291,7 +327,10 @@ fn show_metadata(
     }))
 }
 
-fn show_template_body(body: &TemplateBody, params: &Params) -> Result<Map<String, Value>, RestError> {
+fn show_template_body(
+    body: &TemplateBody,
+    params: &Params,
+) -> Result<Map<String, Value>, RestError> {
     let mut shown = Map::new();
     if let Some(settings) = &body.settings {
         shown.insert("settings".to_owned(), show_settings(settings, params)?);

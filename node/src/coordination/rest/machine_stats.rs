@@ -64,11 +64,17 @@ pub fn process() -> Process {
         // The name in parentheses may hold blanks; the 14th and 15th fields are ticks in user and system mode.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let fields: Vec<&str> = after_name.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let ticks = |at: usize| {
+            fields
+                .get(at)
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
         // Linux counts 100 ticks a second on every platform we run on.
         process.cpu_ms = (ticks(11) + ticks(12)) * 10;
     }
-    process.open_files = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
+    process.open_files =
+        std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     process.open_files_max = limit.current.unwrap_or(u64::MAX);
     process

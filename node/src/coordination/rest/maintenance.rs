@@ -41,7 +41,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         name: "indices.forcemerge",
-        routes: &[(Method::POST, "/_forcemerge"), (Method::POST, "/{index}/_forcemerge")],
+        routes: &[
+            (Method::POST, "/_forcemerge"),
+            (Method::POST, "/{index}/_forcemerge"),
+        ],
         params: &[
             "allow_no_indices",
             "expand_wildcards",
@@ -56,7 +59,10 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         name: "indices.clear_cache",
-        routes: &[(Method::POST, "/_cache/clear"), (Method::POST, "/{index}/_cache/clear")],
+        routes: &[
+            (Method::POST, "/_cache/clear"),
+            (Method::POST, "/{index}/_cache/clear"),
+        ],
         params: &[
             "allow_no_indices",
             "expand_wildcards",
@@ -72,7 +78,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 ];
 
 async fn refresh(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let (state, found) = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    )?;
     let calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move { app.shards.refresh(&target).await }
@@ -89,7 +99,11 @@ async fn flush(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
             "wait_if_ongoing must be true for a force flush".to_owned(),
         ]));
     }
-    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let (state, found) = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    )?;
     let calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move { app.shards.flush(&target, force, wait).await }
@@ -99,7 +113,10 @@ async fn flush(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
 }
 
 async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    let max_segments = request.params.opt_int("max_num_segments")?.filter(|count| *count != -1);
+    let max_segments = request
+        .params
+        .opt_int("max_num_segments")?
+        .filter(|count| *count != -1);
     let only_expunge_deletes = request.params.bool("only_expunge_deletes", false)?;
     let then_flush = request.params.bool("flush", true)?;
     request.params.bool("primary_only", false)?;
@@ -125,13 +142,21 @@ async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse
         },
     };
     if !request.body.is_empty() {
-        return Err(RestError::illegal_argument("request [POST /_forcemerge] does not support having a body"));
+        return Err(RestError::illegal_argument(
+            "request [POST /_forcemerge] does not support having a body",
+        ));
     }
-    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let (state, found) = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    )?;
     let calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move {
-            app.shards.force_merge(&target, max_segments, only_expunge_deletes).await?;
+            app.shards
+                .force_merge(&target, max_segments, only_expunge_deletes)
+                .await?;
             if then_flush {
                 app.shards.flush(&target, false, true).await?;
             }
@@ -147,7 +172,11 @@ async fn clear_cache(app: Arc<App>, request: RestRequest) -> Result<RestResponse
     for flag in ["fielddata", "query", "request", "file"] {
         request.params.bool(flag, false)?;
     }
-    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let (state, found) = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    )?;
     let calls = ask_all(&state, &found, |_| async { Ok(()) }).await;
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }

@@ -29,7 +29,9 @@ async fn resolve(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
                 Some(excluded) => is_in = is_in && !matches_pattern(excluded, name),
                 None => {
                     let by_pattern = (pattern == "_all" || matches_pattern(pattern, name))
-                        && (!hidden || options.expand_hidden || (pattern.starts_with('.') && name.starts_with('.')));
+                        && (!hidden
+                            || options.expand_hidden
+                            || (pattern.starts_with('.') && name.starts_with('.')));
                     is_in = is_in || pattern == name || by_pattern;
                 }
             }
@@ -77,5 +79,7 @@ async fn resolve(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         .into_iter()
         .map(|(name, indices)| json!({"name": name, "indices": indices}))
         .collect();
-    Ok(RestResponse::ok(&json!({"indices": indices, "aliases": aliases, "data_streams": []})))
+    Ok(RestResponse::ok(
+        &json!({"indices": indices, "aliases": aliases, "data_streams": []}),
+    ))
 }

@@ -14,14 +14,30 @@ use crate::cluster::{IndexState, IndicesOptions, ShardState};
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "indices.segments",
-        routes: &[(Method::GET, "/_segments"), (Method::GET, "/{index}/_segments")],
-        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable", "verbose"],
+        routes: &[
+            (Method::GET, "/_segments"),
+            (Method::GET, "/{index}/_segments"),
+        ],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "verbose",
+        ],
         handler: |app, request| Box::pin(segments(app, request)),
     },
     Endpoint {
         name: "indices.shard_stores",
-        routes: &[(Method::GET, "/_shard_stores"), (Method::GET, "/{index}/_shard_stores")],
-        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable", "status"],
+        routes: &[
+            (Method::GET, "/_shard_stores"),
+            (Method::GET, "/{index}/_shard_stores"),
+        ],
+        params: &[
+            "allow_no_indices",
+            "expand_wildcards",
+            "ignore_unavailable",
+            "status",
+        ],
         handler: |app, request| Box::pin(shard_stores(app, request)),
     },
 ];
@@ -31,7 +47,11 @@ pub(super) const SEGMENT_VERSION: &str = super::root::LUCENE_VERSION;
 
 async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     request.params.bool("verbose", false)?;
-    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED)?;
+    let (state, found) = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    )?;
     let calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move { app.shards.segments(&target).await }
@@ -59,7 +79,10 @@ async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
                 }),
             );
         }
-        let node = state.routing.primary(&target.index, target.shard).and_then(|copy| copy.node.clone());
+        let node = state
+            .routing
+            .primary(&target.index, target.shard)
+            .and_then(|copy| copy.node.clone());
         indices.entry(&target.index).or_default().insert(
             target.shard.to_string(),
             json!([{
@@ -74,7 +97,9 @@ async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     for (name, shards) in indices {
         shown.insert(name.to_owned(), json!({"shards": shards}));
     }
-    Ok(RestResponse::ok(&json!({"_shards": calls.header(), "indices": shown})))
+    Ok(RestResponse::ok(
+        &json!({"_shards": calls.header(), "indices": shown}),
+    ))
 }
 
 async fn shard_stores(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -84,7 +109,9 @@ async fn shard_stores(app: Arc<App>, request: RestRequest) -> Result<RestRespons
     };
     for status in &wanted {
         if !["green", "yellow", "red", "all"].contains(&status.as_str()) {
-            return Err(RestError::illegal_argument(format!("unknown cluster health status [{status}]")));
+            return Err(RestError::illegal_argument(format!(
+                "unknown cluster health status [{status}]"
+            )));
         }
     }
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND)?;

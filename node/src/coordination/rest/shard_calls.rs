@@ -72,7 +72,11 @@ pub fn targets(state: &ClusterState, found: &[ResolvedIndex]) -> Vec<ShardTarget
 }
 
 /// Asks every open shard of some indices; a shard that fails does not stop the others.
-pub async fn ask_all<T, F, R>(state: &ClusterState, found: &[ResolvedIndex], ask: F) -> ShardCalls<T>
+pub async fn ask_all<T, F, R>(
+    state: &ClusterState,
+    found: &[ResolvedIndex],
+    ask: F,
+) -> ShardCalls<T>
 where
     F: Fn(ShardTarget) -> R,
     R: Future<Output = Result<T, ShardError>>,

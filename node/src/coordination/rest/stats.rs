@@ -63,7 +63,10 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let mut by_index: BTreeMap<&str, Vec<(&ShardTarget, &ShardStats)>> = BTreeMap::new();
     for (target, stats) in &calls.answers {
         add(&mut all, stats);
-        by_index.entry(&target.index).or_default().push((target, stats));
+        by_index
+            .entry(&target.index)
+            .or_default()
+            .push((target, stats));
     }
     let mut answer = Map::new();
     answer.insert("_shards".to_owned(), calls.header());
@@ -75,7 +78,10 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     if level != "cluster" {
         let mut indices = Map::new();
         for (name, shards) in by_index {
-            indices.insert(name.to_owned(), show_index(&state, &shards, &wanted, level == "shards"));
+            indices.insert(
+                name.to_owned(),
+                show_index(&state, &shards, &wanted, level == "shards"),
+            );
         }
         answer.insert("indices".to_owned(), Value::Object(indices));
     }
@@ -95,14 +101,20 @@ fn show_index(
         if with_shards {
             by_shard.insert(
                 target.shard.to_string(),
-                Value::Array(vec![Value::Object(show_shard(state, target, stats, wanted))]),
+                Value::Array(vec![Value::Object(show_shard(
+                    state, target, stats, wanted,
+                ))]),
             );
         }
     }
     let mut shown = Map::new();
     shown.insert(
         "uuid".to_owned(),
-        json!(shards.first().map_or("_na_", |(target, _)| target.index_uuid.as_str())),
+        json!(
+            shards
+                .first()
+                .map_or("_na_", |(target, _)| target.index_uuid.as_str())
+        ),
     );
     shown.insert("primaries".to_owned(), Value::Object(show(&sum, wanted)));
     shown.insert("total".to_owned(), Value::Object(show(&sum, wanted)));
@@ -139,6 +151,9 @@ pub(super) fn show_shard(
             "global_checkpoint": stats.global_checkpoint,
         }),
     );
-    shown.insert("shard_path".to_owned(), json!({"is_custom_data_path": false}));
+    shown.insert(
+        "shard_path".to_owned(),
+        json!({"is_custom_data_path": false}),
+    );
     shown
 }

@@ -45,21 +45,42 @@ pub fn parse_sections(names: &[String], path: &str) -> Result<BTreeSet<&'static 
         if name == "suggest" || name == "status_counter" {
             continue;
         }
-        match SECTIONS.iter().find(|(known, key)| known == name || key == name) {
+        match SECTIONS
+            .iter()
+            .find(|(known, key)| known == name || key == name)
+        {
             Some((known, _)) => {
                 wanted.insert(*known);
             }
-            None => return Err(unrecognized(path, "metric", name, SECTIONS.iter().map(|(name, _)| *name))),
+            None => {
+                return Err(unrecognized(
+                    path,
+                    "metric",
+                    name,
+                    SECTIONS.iter().map(|(name, _)| *name),
+                ));
+            }
         }
     }
     Ok(wanted)
 }
 
 /// `request [/x] contains unrecognized metric: [y] -> did you mean [z]?`
-pub fn unrecognized<'a>(path: &str, what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> RestError {
+pub fn unrecognized<'a>(
+    path: &str,
+    what: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> RestError {
     let hint = crate::coordination::dsl::suggest::did_you_mean(name, known);
-    let hint = if hint.is_empty() { hint } else { format!(" ->{hint}") };
-    RestError::illegal_argument(format!("request [{path}] contains unrecognized {what}: [{name}]{hint}"))
+    let hint = if hint.is_empty() {
+        hint
+    } else {
+        format!(" ->{hint}")
+    };
+    RestError::illegal_argument(format!(
+        "request [{path}] contains unrecognized {what}: [{name}]{hint}"
+    ))
 }
 
 /// Adds the counters of one more shard.
@@ -91,7 +112,10 @@ pub fn add(sum: &mut ShardStats, more: &ShardStats) {
     sum.translog.size_bytes += more.translog.size_bytes;
     sum.translog.uncommitted_operations += more.translog.uncommitted_operations;
     sum.translog.uncommitted_bytes += more.translog.uncommitted_bytes;
-    sum.translog.earliest_age_ms = sum.translog.earliest_age_ms.max(more.translog.earliest_age_ms);
+    sum.translog.earliest_age_ms = sum
+        .translog
+        .earliest_age_ms
+        .max(more.translog.earliest_age_ms);
 }
 
 /// The wanted sections of some counters.
