@@ -16,24 +16,20 @@ impl FsDirectory {
     /// Opens the folder, making it and its parents when missing.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<FsDirectory> {
         let path = path.into();
-        if !path.is_dir() {
-            fs::create_dir_all(&path).map_err(|error| name_path(error, &path))?;
-            let mut made = Some(path.as_path());
-            while let Some(parent) = made.and_then(Path::parent) {
-                // The name of a new folder is durable once its parent is synced. A parent that we may not
-                // open was not made by us.
-                let Ok(folder) = File::open(if parent.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    parent
-                }) else {
-                    break;
-                };
-                folder
-                    .sync_all()
-                    .map_err(|error| name_path(error, parent))?;
-                made = Some(parent);
-            }
+        let missing: Vec<&Path> = path
+            .ancestors()
+            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+            .collect();
+        fs::create_dir_all(&path).map_err(|error| name_path(error, &path))?;
+        for made in missing {
+            // The name of a new folder is durable once its parent is synced.
+            let parent = match made.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            File::open(parent)
+                .and_then(|folder| folder.sync_all())
+                .map_err(|error| name_path(error, parent))?;
         }
         Ok(FsDirectory { path })
     }

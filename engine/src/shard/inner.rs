@@ -46,6 +46,8 @@ pub(crate) struct Inner {
     pub gate: RwLock<()>,
     pub publishing: Mutex<Publishing>,
     pub flushing: Mutex<Flushing>,
+    /// The last commit point, for those who must not wait for a flush.
+    pub committed: ArcSwap<Commit>,
     /// The segments as operations see them.
     pub view: ArcSwap<View>,
     /// The segments as searches see them: `view` at the last refresh.
@@ -68,6 +70,8 @@ pub(crate) struct Inner {
     pub last_gc_ms: AtomicI64,
     /// No flush by itself before this time: the last one failed.
     pub next_flush_ms: AtomicI64,
+    /// The same for merges.
+    pub next_merge_ms: AtomicI64,
 }
 
 /// A buffer being filled.

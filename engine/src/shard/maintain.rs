@@ -53,7 +53,9 @@ pub(super) fn maintain(inner: &Arc<Inner>) -> Result<(), ShardError> {
             .store(now.saturating_add(ms(PAUSE)), Ordering::Relaxed);
         return Err(error);
     }
-    inner.start_merging();
+    if now >= inner.next_merge_ms.load(Ordering::Relaxed) {
+        inner.start_merging();
+    }
     if !inner.graveyard.lock().is_empty()
         && let Some(flushing) = inner.flushing.try_lock()
     {
@@ -63,13 +65,8 @@ pub(super) fn maintain(inner: &Arc<Inner>) -> Result<(), ShardError> {
 }
 
 fn flush_is_due(inner: &Inner, threshold_bytes: u64, now: i64) -> bool {
-    let Some(flushing) = inner.flushing.try_lock() else {
-        return false;
-    };
-    let uncommitted = inner
-        .translog
-        .size_from(flushing.commit.translog_generation);
-    drop(flushing);
+    let committed_to = inner.committed.load().translog_generation;
+    let uncommitted = inner.translog.size_from(committed_to);
     let idle = now.saturating_sub(inner.last_write_ms.load(Ordering::Relaxed));
     uncommitted.bytes >= threshold_bytes
         || inner.view.load().memory_bytes() >= inner.options.memory_segments_bytes_max

@@ -253,6 +253,7 @@ fn assemble(
         }),
         visible: ArcSwap::new(view.reader.clone()),
         view: ArcSwap::from_pointee(view),
+        committed: ArcSwap::from_pointee(commit.clone()),
         flushing: Mutex::new(Flushing {
             commit,
             last_generation,
@@ -272,6 +273,7 @@ fn assemble(
         last_flush_ms: AtomicI64::new(now),
         last_gc_ms: AtomicI64::new(now),
         next_flush_ms: AtomicI64::new(now),
+        next_merge_ms: AtomicI64::new(now),
     }
 }
 

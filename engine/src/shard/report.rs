@@ -13,10 +13,7 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
     let segments_bytes = reader.segments.iter().map(|s| s.reader.size_bytes()).sum();
     let held: u64 = view.segments.iter().map(|s| s.reader.size_bytes()).sum();
     let all = inner.translog.size_from(0);
-    let committed_to = {
-        let flushing = inner.flushing.lock();
-        flushing.commit.translog_generation
-    };
+    let committed_to = inner.committed.load().translog_generation;
     let uncommitted = inner.translog.size_from(committed_to);
     let age = inner.clock.now_ms() - inner.last_flush_ms.load(Relaxed);
     ShardStats {
@@ -51,10 +48,8 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
 }
 
 pub(super) fn segments(inner: &Inner) -> Vec<SegmentSummary> {
-    let committed: HashSet<_> = {
-        let flushing = inner.flushing.lock();
-        flushing.commit.segments.iter().map(|s| s.id).collect()
-    };
+    let commit = inner.committed.load();
+    let committed: HashSet<_> = commit.segments.iter().map(|s| s.id).collect();
     let visible = inner.visible.load();
     let searched: HashSet<_> = visible.segments.iter().map(|s| s.reader.id()).collect();
     let view = inner.view.load();

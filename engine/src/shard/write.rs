@@ -331,10 +331,11 @@ impl Inner {
             let slot = slot.try_lock();
             slot.is_some_and(|slot| slot.buffer.bytes_used() > share)
         };
-        if self.buffers.iter().any(full) && self.check().is_ok() {
-            if let Err(error) = self.freeze_buffers() {
-                tracing::error!(%error, "buffered documents could not be made a segment");
-            }
+        if self.buffers.iter().any(full)
+            && self.check().is_ok()
+            && let Err(error) = self.freeze_buffers()
+        {
+            tracing::error!(%error, "buffered documents could not be made a segment");
         }
     }
 }

@@ -88,6 +88,7 @@ impl Inner {
         };
         prepare_commit(&*self.directory, &commit)?;
         publish_commit(&*self.directory, generation).inspect_err(|error| self.fail(error))?;
+        self.committed.store(Arc::new(commit.clone()));
         let before = std::mem::replace(&mut flushing.commit, commit);
         self.bury_files(&before, &flushing.commit);
         self.publish_written(written);

@@ -23,6 +23,9 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 /// How much below others a merge thread runs.
 const NICENESS: i32 = 10;
 
+/// Wait after a merge that failed.
+const PAUSE_MS: i64 = 30_000;
+
 /// What decides the next merge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MergeGoal {
@@ -125,10 +128,15 @@ impl Inner {
             .counters
             .merge
             .measure(&*self.clock, || self.merge(&inputs, bytes_per_second));
-        if let Err(error) = &outcome
-            && !matches!(error, ShardError::Closed)
-        {
-            tracing::error!(%error, segments = inputs.len(), "a merge failed");
+        match &outcome {
+            Ok(()) | Err(ShardError::Closed) => {}
+            // Damage: what is written from now on would stand on bytes that are wrong.
+            Err(error @ (ShardError::Read(_) | ShardError::Corrupt { .. })) => self.fail(error),
+            Err(error) => {
+                tracing::error!(%error, segments = inputs.len(), "a merge failed");
+                let later = self.clock.now_ms().saturating_add(PAUSE_MS);
+                self.next_merge_ms.store(later, Ordering::Relaxed);
+            }
         }
         outcome.map(|()| true)
     }

@@ -6,5 +6,6 @@ mod segment;
 mod shard_concurrency;
 mod shard_faults;
 mod shard_history;
+mod shard_maintain;
 mod shard_model;
 mod shards;
