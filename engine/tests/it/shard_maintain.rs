@@ -15,7 +15,8 @@ fn shard(disk: &Disk, settings: &[(&str, &str)], buffer_bytes: usize) -> (Shard,
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
-    let schema = Arc::new(IndexSchema::new(&serde_json::json!({}), &settings).unwrap());
+    let schema =
+        Arc::new(IndexSchema::new(&serde_json::json!({"dynamic": "false"}), &settings).unwrap());
     let clock = Arc::new(ManualClock::default());
     let mut parts = parts(disk, &schema, true);
     parts.clock = clock.clone();
@@ -24,10 +25,16 @@ fn shard(disk: &Disk, settings: &[(&str, &str)], buffer_bytes: usize) -> (Shard,
     (Shard::open(parts).unwrap(), clock)
 }
 
-/// A document whose fields the mapping knows: none.
+/// Puts a document of about 200 bytes that hardly compress.
 fn put(shard: &Shard, id: u64) {
+    let noise = |n: u64| {
+        (id * 10 + n)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .to_string()
+    };
+    let noise: String = (0..10).map(noise).collect();
     let mut op = index_op(&id.to_string(), id);
-    op.source = "{}".into();
+    op.source = format!(r#"{{"x": "{noise}"}}"#).into();
     shard.index(op).unwrap();
 }
 
