@@ -8,6 +8,7 @@ mod parser;
 mod source_filter;
 
 pub use error::DocumentError;
+pub use source_values::source_values;
 pub use fields::{
     ColumnKind, FieldSpec, IndexOptions, MappingUpdate, ParsedDocument, ParsedField, StoredValue,
     TermBuffer, TermSpan,
@@ -33,3 +34,4 @@ pub fn parse_document(
 
 #[cfg(test)]
 mod tests;
+mod source_values;

@@ -6,17 +6,24 @@
 mod collector;
 mod context;
 mod error;
+mod fetch;
 mod memory;
 mod phases;
+mod query_phase;
 mod request;
 mod result;
+mod slice;
 mod sort;
+mod sort_reader;
+mod sorted;
+mod top_scores;
 
 pub use collector::WindowCollector;
 pub use context::SearchContext;
 pub use error::SearchError;
 pub use memory::MemoryAccount;
-pub use phases::{count, fetch, matching_docs, query};
+pub use fetch::fetch;
+pub use phases::{count, matching_docs, query};
 pub use request::{Collapse, SearchRequest, Slice, TrackTotalHits};
 pub use result::{
     DocAddress, FetchRequest, FetchedHit, FieldAndFormat, HitCount, HitRelation, ShardHit,

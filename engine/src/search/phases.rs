@@ -1,52 +1,74 @@
-//! The doors: query, fetch, count, and the documents of a filter.
+//! The doors: query, count, and the documents of a filter.
 
 use roaring::RoaringBitmap;
 
-use super::{
-    DocAddress, FetchRequest, FetchedHit, SearchContext, SearchError, SearchRequest,
-    ShardQueryResult,
-};
+use super::query_phase::{quick_count, run};
+use super::{SearchContext, SearchError, SearchRequest, ShardQueryResult};
+use crate::exec::{Planner, SegmentScope};
 use crate::query::Query;
 use crate::shard::ShardReader;
 
 /// Finds the best documents of a shard and feeds its aggregations.
-#[allow(clippy::todo)]
 pub fn query(
-    _reader: &ShardReader,
-    _request: &SearchRequest,
-    _context: &SearchContext<'_>,
+    reader: &ShardReader,
+    request: &SearchRequest,
+    context: &SearchContext<'_>,
 ) -> Result<ShardQueryResult, SearchError> {
-    todo!()
-}
-
-/// Reads what is shown of some documents, in the order asked.
-#[allow(clippy::todo)]
-pub fn fetch(
-    _reader: &ShardReader,
-    _docs: &[DocAddress],
-    _request: &FetchRequest,
-    _context: &SearchContext<'_>,
-) -> Result<Vec<FetchedHit>, SearchError> {
-    todo!()
+    run(reader, request, context, None)
 }
 
 /// Counts the live documents of a query.
-#[allow(clippy::todo)]
 pub fn count(
-    _reader: &ShardReader,
-    _query: &Query,
-    _context: &SearchContext<'_>,
+    reader: &ShardReader,
+    query: &Query,
+    context: &SearchContext<'_>,
 ) -> Result<u64, SearchError> {
-    todo!()
+    let node = Planner::new(reader, context).plan(query)?;
+    if let Some(known) = quick_count(reader, &node) {
+        return Ok(known);
+    }
+    let mut count = 0;
+    for ord in 0..reader.segments.len() {
+        let scope = SegmentScope {
+            shard: reader,
+            ord,
+            context,
+        };
+        if let Some(mut scorer) = scope.scorer(&node, false)? {
+            scope.for_each_window(scorer.as_mut(), |_, hits| {
+                count += u64::from(hits.docs.count());
+                Ok(())
+            })?;
+        }
+    }
+    Ok(count)
 }
 
 /// The live documents of a query in one segment (by position in the reader): what a filter aggregation asks.
-#[allow(clippy::todo)]
 pub fn matching_docs(
-    _reader: &ShardReader,
-    _segment: u32,
-    _query: &Query,
-    _context: &SearchContext<'_>,
+    reader: &ShardReader,
+    segment: u32,
+    query: &Query,
+    context: &SearchContext<'_>,
 ) -> Result<RoaringBitmap, SearchError> {
-    todo!()
+    let node = Planner::new(reader, context).plan(query)?;
+    let mut found = RoaringBitmap::new();
+    let scope = SegmentScope {
+        shard: reader,
+        ord: segment as usize,
+        context,
+    };
+    if scope.ord >= reader.segments.len() {
+        return Ok(found);
+    }
+    if let Some(mut scorer) = scope.scorer(&node, false)? {
+        let mut docs = Vec::new();
+        scope.for_each_window(scorer.as_mut(), |base, hits| {
+            docs.clear();
+            hits.docs.push_docs(base, &mut docs);
+            found.extend(docs.iter().copied());
+            Ok(())
+        })?;
+    }
+    Ok(found)
 }

@@ -1,0 +1,98 @@
+//! BM25 as Lucene 10 computes it, bit for bit.
+//!
+//! Robertson and Zaragoza, "The Probabilistic Relevance Framework" (2009), without the constant factor `k1 + 1`. All
+//! per-term arithmetic is in `f32` in a fixed order of operations; sums over terms are in `f64`, rounded once by whoever
+//! sums.
+
+use crate::segment::length_of_norm;
+
+/// What one field contributes to the scores of its terms.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FieldStatistics {
+    /// Documents with the field, in the whole shard, dead ones included.
+    pub doc_count: u64,
+    /// Occurrences of all its terms.
+    pub sum_total_term_freq: u64,
+}
+
+/// The weight of one term or phrase: turns a frequency and a norm into a score.
+#[derive(Clone, Debug)]
+pub(crate) struct Bm25 {
+    /// Boost times inverse document frequency: what the score approaches with growing frequency.
+    pub weight: f32,
+    /// `1 / (k1 * (1 - b + b * length / average))` for each norm.
+    pub inverse_norms: Box<[f32; 256]>,
+}
+
+impl Bm25 {
+    /// * `idf`: from [`idf`] or [`idf_sum`].
+    /// * `boost`: product of the boosts above the term.
+    pub fn new(field: &FieldStatistics, idf: f32, boost: f32, k1: f32, b: f32) -> Bm25 {
+        let average =
+            (field.sum_total_term_freq as f64 / field.doc_count.max(1) as f64) as f32;
+        let mut inverse_norms = Box::new([0.0; 256]);
+        for (norm, inverse) in inverse_norms.iter_mut().enumerate() {
+            let length = length_of_norm(norm as u8) as f32;
+            *inverse = 1.0 / (k1 * ((1.0 - b) + b * length / average));
+        }
+        Bm25 {
+            weight: boost * idf,
+            inverse_norms,
+        }
+    }
+
+    /// The score of a document.
+    #[inline]
+    pub fn score(&self, freq: f32, norm: u8) -> f32 {
+        self.weight - self.weight / (1.0 + freq * self.inverse_norms[usize::from(norm)])
+    }
+}
+
+/// The norm of documents of fields that keep none.
+pub(crate) const NO_NORM: u8 = 1;
+
+/// Inverse document frequency of a term in `doc_freq` of `doc_count` documents.
+pub(crate) fn idf(doc_freq: u64, doc_count: u64) -> f32 {
+    let (n, count) = (doc_freq as f64, doc_count as f64);
+    (1.0 + (count - n + 0.5) / (n + 0.5)).ln() as f32
+}
+
+/// Inverse document frequency of several terms taken together, as a phrase.
+pub(crate) fn idf_sum(doc_freqs: impl Iterator<Item = u64>, doc_count: u64) -> f32 {
+    let mut sum = 0.0f64;
+    for doc_freq in doc_freqs {
+        sum += f64::from(idf(doc_freq, doc_count));
+    }
+    sum as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_term_in_one_of_two_documents() {
+        // two documents of 2 and 3 tokens: average 2.5; idf = ln(1 + 1.5 / 1.5) = ln 2
+        let field = FieldStatistics {
+            doc_count: 2,
+            sum_total_term_freq: 5,
+        };
+        let bm25 = Bm25::new(&field, idf(1, 2), 1.0, 1.2, 0.75);
+        let norm = 1.0f32 / (1.2 * (0.25 + 0.75 * 2.0 / 2.5));
+        let weight = 2f64.ln() as f32;
+        assert_eq!(bm25.score(1.0, 2), weight - weight / (1.0 + norm));
+        assert!((bm25.score(1.0, 2) - 0.343_142_93).abs() < 1e-6);
+    }
+
+    #[test]
+    fn more_is_better_and_longer_is_worse() {
+        let field = FieldStatistics {
+            doc_count: 100,
+            sum_total_term_freq: 1000,
+        };
+        let bm25 = Bm25::new(&field, idf(3, 100), 2.0, 1.2, 0.75);
+        assert!(bm25.score(2.0, 10) > bm25.score(1.0, 10));
+        assert!(bm25.score(1.0, 10) > bm25.score(1.0, 11));
+        assert!(bm25.score(1e9, 1) <= bm25.weight);
+    }
+}

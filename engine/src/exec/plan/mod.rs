@@ -1,0 +1,147 @@
+//! Plans: what a query comes down to on one shard.
+//!
+//! Boosts are multiplied on the way down, in single precision, so that every leaf has the factor which it is scored with.
+
+mod compound;
+mod function_score;
+mod leaf;
+mod multi_match;
+mod pattern;
+mod query_string;
+mod simple_query_string;
+mod simplify;
+mod text;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::bm25::FieldStatistics;
+use super::node::{DocsNode, Node, TermNode};
+use super::statistics::{field_statistics, look_up};
+use crate::query::Query;
+use crate::schema::FieldMapping;
+use crate::search::{SearchContext, SearchError};
+use crate::shard::ShardReader;
+
+/// Deepest nesting of any queries; what users may nest is bounded before, when a body is read.
+const DEPTH_MAX: usize = 200;
+
+/// Plans queries for one shard.
+pub(crate) struct Planner<'a> {
+    pub(super) shard: &'a ShardReader,
+    pub(super) context: &'a SearchContext<'a>,
+    statistics: HashMap<String, Arc<FieldStatistics>>,
+    /// Terms and other leaves so far.
+    leaves: usize,
+    depth: usize,
+}
+
+impl<'a> Planner<'a> {
+    /// For queries against `shard`.
+    pub fn new(shard: &'a ShardReader, context: &'a SearchContext<'a>) -> Self {
+        Planner {
+            shard,
+            context,
+            statistics: HashMap::new(),
+            leaves: 0,
+            depth: 0,
+        }
+    }
+
+    /// Plans a whole query; errors are as a shard reports them.
+    pub fn plan(&mut self, query: &Query) -> Result<Node, SearchError> {
+        self.leaves = 0;
+        self.node(query, 1.0)
+            .map_err(SearchError::while_creating_query)
+    }
+
+    /// Plans a clause; `boost` is the product of all boosts above it.
+    pub(super) fn node(&mut self, query: &Query, boost: f32) -> Result<Node, SearchError> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(SearchError::illegal(format!(
+                "The nested depth of the query exceeds [{DEPTH_MAX}]"
+            )));
+        }
+        let boost = boost * query.boost();
+        let node = match query {
+            Query::MatchAll(_) => Ok(Node::All { boost }),
+            Query::MatchNone(_) => Ok(Node::Nothing),
+            Query::Match(q) => self.match_text(q, boost),
+            Query::MatchPhrase(q) => self.match_phrase(q, boost),
+            Query::MatchPhrasePrefix(q) => self.match_phrase_prefix(q, boost),
+            Query::MatchBoolPrefix(q) => self.match_bool_prefix(q, boost),
+            Query::MultiMatch(q) => self.multi_match(q, boost),
+            Query::Term(q) => self.term_query(q, boost),
+            Query::Terms(q) => self.terms_query(q, boost),
+            Query::Range(q) => self.range(q, boost),
+            Query::Exists(q) => self.exists(q, boost),
+            Query::Ids(q) => Ok(ids(q.values.clone(), boost)),
+            Query::Prefix(q) => self.prefix(q, boost),
+            Query::Wildcard(q) => self.wildcard(q, boost),
+            Query::Regexp(q) => self.regexp(q, boost),
+            Query::Fuzzy(q) => self.fuzzy(q, boost),
+            Query::Bool(q) => self.bool(q, boost),
+            Query::ConstantScore(q) => self.constant_score(q, boost),
+            Query::DisMax(q) => self.dis_max(q, boost),
+            Query::Boosting(q) => self.boosting(q, boost),
+            Query::FunctionScore(q) => self.function_score(q, boost),
+            Query::QueryString(q) => self.query_string(q, boost),
+            Query::SimpleQueryString(q) => self.simple_query_string(q, boost),
+        };
+        self.depth -= 1;
+        node
+    }
+
+    /// The field at a path, aliases resolved.
+    pub(super) fn field(&self, path: &str) -> Option<Arc<FieldMapping>> {
+        self.shard.schema.mapping.field(path).cloned()
+    }
+
+    fn statistics_of(&mut self, field: &str) -> Arc<FieldStatistics> {
+        if let Some(known) = self.statistics.get(field) {
+            return known.clone();
+        }
+        let found = Arc::new(field_statistics(self.shard, field));
+        self.statistics.insert(field.to_owned(), found.clone());
+        found
+    }
+
+    /// Looks a term up in all segments.
+    pub(super) fn term_node(
+        &mut self,
+        field: &str,
+        term: Vec<u8>,
+        boost: f32,
+    ) -> Result<TermNode, SearchError> {
+        self.count_leaf()?;
+        let statistics = self.statistics_of(field);
+        look_up(self.shard, &Arc::from(field), term, boost, statistics)
+    }
+
+    /// Counts one more term or other leaf, of which there may be only so many.
+    pub(super) fn count_leaf(&mut self) -> Result<(), SearchError> {
+        self.leaves += 1;
+        if self.leaves > self.context.max_clause_count {
+            return Err(SearchError::refused(
+                "too_many_nested_clauses",
+                format!(
+                    "Query contains too many nested clauses; maxClauseCount is set to {}",
+                    self.context.max_clause_count
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Documents by name.
+pub(super) fn ids(mut ids: Vec<String>, boost: f32) -> Node {
+    if ids.is_empty() {
+        return Node::Nothing;
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Node::constant(DocsNode::Ids(ids.into()), boost)
+}

@@ -1,0 +1,180 @@
+//! Documents by number: a column looked at window by window, or points when few match.
+
+use std::sync::Arc;
+
+use super::doc_set::{DocSetBuilder, DocSetScorer};
+use super::scorer::{Hits, NO_MORE, Scorer, for_each_offset};
+use crate::ids::DocId;
+use crate::search::SearchError;
+use crate::segment::{NumericColumn, PointsReader, WINDOW_DOCS, Window};
+
+/// Which numbers.
+#[derive(Clone, Debug)]
+pub(crate) enum Wanted {
+    /// Both ends included.
+    Between {
+        /// Smallest.
+        lo: i64,
+        /// Greatest.
+        hi: i64,
+    },
+    /// Ascending, no duplicates.
+    OneOf(Arc<[i64]>),
+}
+
+impl Wanted {
+    fn has(&self, number: i64) -> bool {
+        match self {
+            Wanted::Between { lo, hi } => (*lo..=*hi).contains(&number),
+            Wanted::OneOf(numbers) => numbers.binary_search(&number).is_ok(),
+        }
+    }
+}
+
+/// Documents with a wanted number, from whichever structure costs less.
+pub(crate) struct NumbersScorer {
+    column: Option<NumericColumn>,
+    points: Option<PointsReader>,
+    wanted: Wanted,
+    max_doc: u32,
+    cost: u64,
+    /// The whole answer, once worked out from points.
+    set: Option<DocSetScorer>,
+    values: Vec<i64>,
+}
+
+impl NumbersScorer {
+    /// At least one of `column` and `points` is needed to find anything.
+    pub fn new(
+        column: Option<NumericColumn>,
+        points: Option<PointsReader>,
+        wanted: Wanted,
+        max_doc: u32,
+    ) -> Self {
+        let cost = match (&points, &wanted) {
+            (Some(points), Wanted::Between { lo, hi }) => u64::from(points.range_cost(*lo, *hi)),
+            (Some(points), Wanted::OneOf(numbers)) => numbers
+                .iter()
+                .take(1024)
+                .map(|number| u64::from(points.range_cost(*number, *number)))
+                .sum(),
+            (None, _) => u64::from(max_doc),
+        };
+        NumbersScorer {
+            column,
+            points,
+            wanted,
+            max_doc,
+            cost,
+            set: None,
+            values: Vec::new(),
+        }
+    }
+
+    /// Works the set out from points where that is cheaper than looking at every row, or the only way.
+    fn prepare(&mut self) -> Result<(), SearchError> {
+        if self.set.is_some() {
+            return Ok(());
+        }
+        let Some(points) = &self.points else {
+            return Ok(());
+        };
+        let scan = matches!(self.wanted, Wanted::Between { .. })
+            && self.cost > u64::from(self.max_doc) / 16;
+        if self.column.is_some() && scan {
+            return Ok(());
+        }
+        let mut builder = DocSetBuilder::new(self.max_doc);
+        match &self.wanted {
+            Wanted::Between { lo, hi } => points.range(*lo, *hi, &mut |docs| builder.add(docs))?,
+            Wanted::OneOf(numbers) => {
+                for number in numbers.iter() {
+                    points.range(*number, *number, &mut |docs| builder.add(docs))?;
+                }
+            }
+        }
+        self.set = Some(DocSetScorer::new(builder.build(), 0.0));
+        Ok(())
+    }
+
+    fn check_rows(
+        &mut self,
+        base: u32,
+        candidates: &Window,
+        out: &mut Window,
+    ) -> Result<(), SearchError> {
+        let Some(column) = &self.column else {
+            return Ok(());
+        };
+        let (wanted, values) = (&self.wanted, &mut self.values);
+        for_each_offset(candidates, |offset| {
+            column.values(DocId(base + offset), values);
+            if values.iter().any(|value| wanted.has(*value)) {
+                out.set(offset);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Scorer for NumbersScorer {
+    fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    fn seek(&mut self, target: u32) -> Result<u32, SearchError> {
+        self.prepare()?;
+        match &mut self.set {
+            Some(set) => set.seek(target),
+            None if target < self.max_doc => Ok(target),
+            None => Ok(NO_MORE),
+        }
+    }
+
+    fn fill(
+        &mut self,
+        base: u32,
+        within: Option<&Window>,
+        floor: f32,
+        out: &mut Hits,
+    ) -> Result<(), SearchError> {
+        if self.set.is_none() {
+            let few = within.is_some_and(|within| within.count() <= 64);
+            if !(few && self.column.is_some()) {
+                self.prepare()?;
+            }
+        }
+        if let Some(set) = &mut self.set {
+            return set.fill(base, within, floor, out);
+        }
+        out.docs.clear();
+        if let Some(within) = within
+            && within.count() <= 64
+        {
+            return self.check_rows(base, within, &mut out.docs);
+        }
+        match (&self.wanted, &self.column) {
+            (Wanted::Between { lo, hi }, Some(column)) => {
+                column.fill_range_window(DocId(base), *lo, *hi, &mut out.docs);
+            }
+            (Wanted::OneOf(_), Some(column)) => {
+                let mut present = Window::empty();
+                column.fill_present_window(DocId(base), &mut present);
+                if let Some(within) = within {
+                    present.and(within);
+                }
+                self.check_rows(base, &present, &mut out.docs)?;
+            }
+            (_, None) => {}
+        }
+        // rows past the end of the segment do not exist
+        let mut rows = Window::empty();
+        rows.set_range(0, self.max_doc.saturating_sub(base).min(WINDOW_DOCS));
+        out.docs.and(within.unwrap_or(&rows));
+        Ok(())
+    }
+
+    fn max_score(&mut self, _base: u32) -> Result<f32, SearchError> {
+        Ok(0.0)
+    }
+}

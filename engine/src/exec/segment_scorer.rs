@@ -1,0 +1,551 @@
+//! From planned queries to scorers of one segment.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::automaton::TermAutomaton;
+use super::bm25::Bm25;
+use super::conjunction::{ConjunctionScorer, ExclusionScorer, OptionalScorer};
+use super::disjunction::{BestOfScorer, DisjunctionScorer, SomeOfScorer};
+use super::doc_set::{AllScorer, DocSet, DocSetBuilder, DocSetScorer};
+use super::functions::FunctionScorer;
+use super::lowered::LoweredScorer;
+use super::node::{BoolNode, DocsNode, Node, PhraseNode, SynonymsNode, TermNode};
+use super::phrase::{PhraseScorer, PhraseSlotCursor};
+use super::range_scorer::{NumbersScorer, Wanted};
+use super::scorer::{Hits, NO_MORE, Scorer};
+use super::synonyms::SynonymsScorer;
+use super::term_scorer::{TermScorer, TermScoring};
+use crate::ids::DocId;
+use crate::search::{SearchContext, SearchError};
+use crate::segment::{
+    PostingsCursor, PostingsNeed, SegmentReader, TermInfo, TermsReader, WINDOW_DOCS, Window,
+};
+use crate::shard::ShardReader;
+
+/// Makes scorers for one segment.
+pub(crate) struct SegmentScope<'a> {
+    /// The shard.
+    pub shard: &'a ShardReader,
+    /// Position of the segment in it.
+    pub ord: usize,
+    /// Limits and the like.
+    pub context: &'a SearchContext<'a>,
+}
+
+type Built = Result<Option<Box<dyn Scorer>>, SearchError>;
+
+impl SegmentScope<'_> {
+    fn segment(&self) -> &SegmentReader {
+        &self.shard.segments[self.ord].reader
+    }
+
+    /// The scorer of a planned query; `None`: it finds nothing here. Without `scored` scores have no meaning.
+    pub fn scorer(&self, node: &Node, scored: bool) -> Built {
+        match node {
+            Node::Nothing => Ok(None),
+            Node::All { boost } => {
+                let all = AllScorer::new(self.segment().max_doc(), *boost);
+                Ok(Some(Box::new(all)))
+            }
+            Node::Term(term) => self.term(term, scored),
+            Node::Synonyms(synonyms) => self.synonyms(synonyms, scored),
+            Node::Phrase(phrase) => self.phrase(phrase, scored),
+            Node::Constant { docs, boost } => {
+                let scorer = self.docs(docs)?;
+                Ok(scorer.map(|inner| match scored {
+                    true => Box::new(ConstantScorer::new(inner, *boost)) as Box<dyn Scorer>,
+                    false => inner,
+                }))
+            }
+            Node::Bool(node) => self.bool(node, scored),
+            Node::BestOf { nodes, tie_breaker } => {
+                let mut parts = self.all_of_them(nodes, scored)?;
+                Ok(match parts.len() {
+                    0 => None,
+                    1 => parts.pop(),
+                    _ if scored => Some(Box::new(BestOfScorer::new(parts, *tie_breaker))),
+                    _ => Some(Box::new(DisjunctionScorer::new(parts, false))),
+                })
+            }
+            Node::Lowered {
+                positive,
+                negative,
+                factor,
+                boost,
+            } => {
+                let Some(wanted) = self.scorer(positive, scored)? else {
+                    return Ok(None);
+                };
+                if !scored {
+                    return Ok(Some(wanted));
+                }
+                let lowering = self.scorer(negative, false)?;
+                Ok(Some(Box::new(LoweredScorer::new(
+                    wanted, lowering, *factor, *boost,
+                ))))
+            }
+            Node::Functions(node) => {
+                let Some(wanted) = self.scorer(&node.query, scored)? else {
+                    return Ok(None);
+                };
+                if !scored && node.min_score.is_none() {
+                    return Ok(Some(wanted));
+                }
+                // a lower bound of scores needs the scores even where nobody else does
+                let wanted = match scored {
+                    true => wanted,
+                    false => match self.scorer(&node.query, true)? {
+                        Some(wanted) => wanted,
+                        None => return Ok(None),
+                    },
+                };
+                let mut filters = Vec::with_capacity(node.functions.len());
+                for function in &node.functions {
+                    filters.push(match &function.filter {
+                        Some(filter) => Some(self.scorer(filter, false)?),
+                        None => None,
+                    });
+                }
+                let scorer = FunctionScorer::new(wanted, node.clone(), filters, self)?;
+                Ok(Some(Box::new(scorer)))
+            }
+        }
+    }
+
+    /// The reader of the scope's segment, for parts that read columns themselves.
+    pub fn reader(&self) -> &SegmentReader {
+        self.segment()
+    }
+
+    fn all_of_them(
+        &self,
+        nodes: &[Node],
+        scored: bool,
+    ) -> Result<Vec<Box<dyn Scorer>>, SearchError> {
+        let mut scorers = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            if let Some(scorer) = self.scorer(node, scored)? {
+                scorers.push(scorer);
+            }
+        }
+        Ok(scorers)
+    }
+
+    fn scoring(&self, field: &str, bm25: Bm25) -> Result<TermScoring, SearchError> {
+        Ok(TermScoring {
+            bm25: Arc::new(bm25),
+            norms: self.segment().norms(field)?,
+        })
+    }
+
+    fn bm25(&self, idf: f32, boost: f32, statistics: &super::bm25::FieldStatistics) -> Bm25 {
+        let settings = &self.shard.schema.settings;
+        Bm25::new(statistics, idf, boost, settings.bm25_k1, settings.bm25_b)
+    }
+
+    fn cursor(
+        &self,
+        term: &TermNode,
+        need: PostingsNeed,
+    ) -> Result<Option<PostingsCursor>, SearchError> {
+        let Some(info) = term.infos.get(self.ord).and_then(Option::as_ref) else {
+            return Ok(None);
+        };
+        let Some(terms) = self.segment().terms(&term.field)? else {
+            return Ok(None);
+        };
+        Ok(Some(terms.postings(info, need)?))
+    }
+
+    fn term(&self, term: &TermNode, scored: bool) -> Built {
+        let need = match scored {
+            true => PostingsNeed::Freqs,
+            false => PostingsNeed::Docs,
+        };
+        let Some(cursor) = self.cursor(term, need)? else {
+            return Ok(None);
+        };
+        let scoring = match scored {
+            true => {
+                let idf = super::bm25::idf(term.doc_freq, term.statistics.doc_count);
+                let bm25 = self.bm25(idf, term.boost, &term.statistics);
+                Some(self.scoring(&term.field, bm25)?)
+            }
+            false => None,
+        };
+        Ok(Some(Box::new(TermScorer::new(cursor, scoring))))
+    }
+
+    fn synonyms(&self, node: &SynonymsNode, scored: bool) -> Built {
+        let mut cursors = Vec::with_capacity(node.terms.len());
+        for term in &node.terms {
+            if let Some(cursor) = self.cursor(term, PostingsNeed::Freqs)? {
+                cursors.push((cursor, term.boost));
+            }
+        }
+        let Some(first) = node.terms.first() else {
+            return Ok(None);
+        };
+        if cursors.is_empty() {
+            return Ok(None);
+        }
+        let scoring = match scored {
+            true => {
+                let doc_freq = node.terms.iter().map(|t| t.doc_freq).max().unwrap_or(0);
+                let idf = super::bm25::idf(doc_freq, first.statistics.doc_count);
+                let bm25 = self.bm25(idf, node.boost, &first.statistics);
+                Some(self.scoring(&first.field, bm25)?)
+            }
+            false => None,
+        };
+        Ok(Some(Box::new(SynonymsScorer::new(cursors, scoring))))
+    }
+
+    fn phrase(&self, node: &PhraseNode, scored: bool) -> Built {
+        let mut slots = Vec::with_capacity(node.slots.len());
+        for slot in &node.slots {
+            let mut cursors = Vec::with_capacity(slot.terms.len());
+            for term in &slot.terms {
+                if let Some(cursor) = self.cursor(term, PostingsNeed::Positions)? {
+                    cursors.push(cursor);
+                }
+            }
+            if cursors.is_empty() {
+                return Ok(None);
+            }
+            let terms = slot.terms.iter().map(|t| t.term.clone()).collect();
+            slots.push(PhraseSlotCursor::new(slot.position, cursors, terms));
+        }
+        let scoring = match scored {
+            true => {
+                let bm25 = self.bm25(node.idf, node.boost, &node.statistics);
+                Some(self.scoring(&node.field, bm25)?)
+            }
+            false => None,
+        };
+        Ok(Some(Box::new(PhraseScorer::new(slots, node.slop, scoring))))
+    }
+
+    fn bool(&self, node: &BoolNode, scored: bool) -> Built {
+        let mut needed = node.needed;
+        let mut must = Vec::with_capacity(node.must.len());
+        let mut filter = Vec::with_capacity(node.filter.len());
+        for (nodes, scorers, scored) in [
+            (&node.must, &mut must, scored),
+            (&node.filter, &mut filter, false),
+        ] {
+            for clause in nodes {
+                match self.scorer(clause, scored)? {
+                    Some(scorer) => scorers.push(scorer),
+                    None => return Ok(None),
+                }
+            }
+        }
+        let has_required = !must.is_empty() || !filter.is_empty();
+        let mut should = if scored || needed > 0 || !has_required {
+            self.all_of_them(&node.should, scored)?
+        } else {
+            Vec::new()
+        };
+        if should.len() < needed {
+            return Ok(None);
+        }
+        if needed > 0 && should.len() == needed {
+            // all of them are needed
+            must.append(&mut should);
+            needed = 0;
+        }
+        if !scored {
+            filter.append(&mut must);
+        }
+        let required = match (must.len(), filter.len()) {
+            (0, 0) => None,
+            (1, 0) => must.pop(),
+            (0, 1) if !scored => filter.pop(),
+            _ => Some(Box::new(ConjunctionScorer::new(must, filter)) as Box<dyn Scorer>),
+        };
+        let optional: Option<Box<dyn Scorer>> = match should.len() {
+            0 => None,
+            1 => should.pop(),
+            _ if needed > 1 => Some(Box::new(SomeOfScorer::new(should, needed))),
+            _ => Some(Box::new(DisjunctionScorer::new(should, scored))),
+        };
+        let positive = match (required, optional) {
+            (None, None) => return Ok(None),
+            (Some(one), None) | (None, Some(one)) => one,
+            (Some(required), Some(optional)) if needed > 0 => match scored {
+                true => Box::new(ConjunctionScorer::new(vec![required, optional], Vec::new())),
+                false => Box::new(ConjunctionScorer::new(Vec::new(), vec![required, optional])),
+            },
+            (Some(required), Some(optional)) => Box::new(OptionalScorer::new(required, optional)),
+        };
+        let mut unwanted = self.all_of_them(&node.must_not, false)?;
+        let unwanted: Box<dyn Scorer> = match unwanted.len() {
+            0 => return Ok(Some(positive)),
+            1 => match unwanted.pop() {
+                Some(one) => one,
+                None => return Ok(Some(positive)),
+            },
+            _ => Box::new(DisjunctionScorer::new(unwanted, false)),
+        };
+        Ok(Some(Box::new(ExclusionScorer::new(positive, unwanted))))
+    }
+
+    fn docs(&self, docs: &DocsNode) -> Built {
+        let segment = self.segment();
+        match docs {
+            DocsNode::Matches(node) => self.scorer(node, false),
+            DocsNode::Ids(ids) => {
+                let mut builder = DocSetBuilder::new(segment.max_doc());
+                for id in ids.iter() {
+                    if let Some(doc) = segment.find_id(id)? {
+                        builder.add(&[doc.0]);
+                    }
+                }
+                self.set(builder)
+            }
+            DocsNode::Exists { field } => match segment.docs_with_field(field)? {
+                Some(bitmap) => self.found(DocSet::from_bitmap(&bitmap, segment.max_doc())),
+                None => Ok(None),
+            },
+            DocsNode::Numbers { field, lo, hi } => {
+                self.numbers(field, Wanted::Between { lo: *lo, hi: *hi })
+            }
+            DocsNode::NumberSet { field, numbers } => {
+                self.numbers(field, Wanted::OneOf(numbers.clone()))
+            }
+            DocsNode::Terms {
+                field,
+                terms,
+                indexed,
+            } => {
+                let Some(dictionary) = self.dictionary(field, *indexed)? else {
+                    return Ok(None);
+                };
+                let mut infos = Vec::with_capacity(terms.len());
+                for term in terms.iter() {
+                    if let Some(info) = dictionary.get(term)? {
+                        infos.push(info);
+                    }
+                }
+                self.of_infos(field, &dictionary, *indexed, infos)
+            }
+            DocsNode::TermRange {
+                field,
+                lower,
+                upper,
+                indexed,
+            } => {
+                let Some(dictionary) = self.dictionary(field, *indexed)? else {
+                    return Ok(None);
+                };
+                let mut found = dictionary.range(bytes_of(lower), bytes_of(upper));
+                let mut infos = Vec::new();
+                while let Some((_, info)) = found.next()? {
+                    self.push_info(&mut infos, info)?;
+                }
+                self.of_infos(field, &dictionary, *indexed, infos)
+            }
+            DocsNode::Accepted {
+                field,
+                automaton,
+                indexed,
+            } => {
+                let Some(dictionary) = self.dictionary(field, *indexed)? else {
+                    return Ok(None);
+                };
+                let mut found = dictionary.search(automaton);
+                let mut infos = Vec::new();
+                while let Some((_, info)) = found.next()? {
+                    self.push_info(&mut infos, info)?;
+                }
+                check_overflow(automaton)?;
+                self.of_infos(field, &dictionary, *indexed, infos)
+            }
+        }
+    }
+
+    fn push_info(&self, infos: &mut Vec<TermInfo>, info: TermInfo) -> Result<(), SearchError> {
+        infos.push(info);
+        if infos.len().is_multiple_of(65_536) {
+            self.context.check_cancelled()?;
+        }
+        Ok(())
+    }
+
+    fn dictionary(&self, field: &str, indexed: bool) -> Result<Option<TermsReader>, SearchError> {
+        if indexed {
+            return Ok(self.segment().terms(field)?);
+        }
+        let column = self.segment().ordinals(field)?;
+        Ok(column.map(|column| column.terms().clone()))
+    }
+
+    /// The documents of several terms of one dictionary, whose infos are in ascending order of term.
+    fn of_infos(
+        &self,
+        field: &str,
+        dictionary: &TermsReader,
+        indexed: bool,
+        infos: Vec<TermInfo>,
+    ) -> Built {
+        let Some(first) = infos.first() else {
+            return Ok(None);
+        };
+        if !indexed {
+            return self.of_ordinals(field, &infos);
+        }
+        if infos.len() == 1 {
+            let cursor = dictionary.postings(first, PostingsNeed::Docs)?;
+            return Ok(Some(Box::new(TermScorer::new(cursor, None))));
+        }
+        let mut builder = DocSetBuilder::new(self.segment().max_doc());
+        let (mut docs, mut freqs) = ([0; 128], [0; 128]);
+        for (n, info) in infos.iter().enumerate() {
+            if n % 1024 == 0 {
+                self.context.check_cancelled()?;
+            }
+            let mut cursor = dictionary.postings(info, PostingsNeed::Docs)?;
+            loop {
+                let count = cursor.next_block(&mut docs, &mut freqs)?;
+                if count == 0 {
+                    break;
+                }
+                builder.add(&docs[..count]);
+            }
+        }
+        self.set(builder)
+    }
+
+    fn of_ordinals(&self, field: &str, infos: &[TermInfo]) -> Built {
+        let Some(column) = self.segment().ordinals(field)? else {
+            return Ok(None);
+        };
+        let mut wanted = Vec::with_capacity(infos.len());
+        for info in infos {
+            wanted.push(i64::try_from(info.ord).unwrap_or(i64::MAX));
+        }
+        let numbers = column.numbers().clone();
+        let wanted = match (wanted.first(), wanted.last()) {
+            (Some(&lo), Some(&hi)) if hi - lo + 1 == wanted.len() as i64 => {
+                Wanted::Between { lo, hi }
+            }
+            _ => Wanted::OneOf(wanted.into()),
+        };
+        let max_doc = self.segment().max_doc();
+        Ok(Some(Box::new(NumbersScorer::new(
+            Some(numbers),
+            None,
+            wanted,
+            max_doc,
+        ))))
+    }
+
+    fn numbers(&self, field: &str, wanted: Wanted) -> Built {
+        let segment = self.segment();
+        let (column, points) = (segment.numeric(field)?, segment.points(field)?);
+        if column.is_none() && points.is_none() {
+            return Ok(None);
+        }
+        let scorer = NumbersScorer::new(column, points, wanted, segment.max_doc());
+        Ok(Some(Box::new(scorer)))
+    }
+
+    fn set(&self, builder: DocSetBuilder) -> Built {
+        self.found(builder.build())
+    }
+
+    fn found(&self, set: DocSet) -> Built {
+        if set.len() == 0 {
+            return Ok(None);
+        }
+        self.context.memory.take(set.size_bytes(), "<query>")?;
+        Ok(Some(Box::new(DocSetScorer::new(set, 0.0))))
+    }
+
+    /// Calls `each` with every window that has live matches: its base and its hits.
+    pub fn for_each_window(
+        &self,
+        scorer: &mut dyn Scorer,
+        mut each: impl FnMut(u32, &mut Hits) -> Result<(), SearchError>,
+    ) -> Result<(), SearchError> {
+        let live = self.shard.segments[self.ord].live.as_deref();
+        let mut hits = Hits::new();
+        let mut at = scorer.seek(0)?;
+        while at != NO_MORE {
+            self.context.check_cancelled()?;
+            let base = Window::base_of(at);
+            scorer.fill(base, None, f32::NEG_INFINITY, &mut hits)?;
+            if let Some(live) = live {
+                live.mask_window(DocId(base), &mut hits.docs);
+            }
+            if !hits.docs.is_empty() {
+                each(base, &mut hits)?;
+            }
+            let Some(next) = base.checked_add(WINDOW_DOCS) else {
+                break;
+            };
+            at = scorer.seek(next)?;
+        }
+        Ok(())
+    }
+}
+
+/// An error when an automaton met its limit of states.
+pub(crate) fn check_overflow(automaton: &TermAutomaton) -> Result<(), SearchError> {
+    if let TermAutomaton::Pattern(matcher) = automaton
+        && matcher.overflowed()
+    {
+        return Err(SearchError::illegal(
+            "Determinizing automaton would require more than the allowed number of states; \
+             raise [max_determinized_states] or write a simpler expression",
+        ));
+    }
+    Ok(())
+}
+
+fn bytes_of(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    match bound {
+        Bound::Included(bytes) => Bound::Included(bytes),
+        Bound::Excluded(bytes) => Bound::Excluded(bytes),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+/// Gives all documents of a scorer one score.
+struct ConstantScorer {
+    inner: Box<dyn Scorer>,
+    score: f32,
+}
+
+impl ConstantScorer {
+    fn new(inner: Box<dyn Scorer>, score: f32) -> Self {
+        ConstantScorer { inner, score }
+    }
+}
+
+impl Scorer for ConstantScorer {
+    fn cost(&self) -> u64 {
+        self.inner.cost()
+    }
+
+    fn seek(&mut self, target: u32) -> Result<u32, SearchError> {
+        self.inner.seek(target)
+    }
+
+    fn fill(
+        &mut self,
+        base: u32,
+        within: Option<&Window>,
+        _floor: f32,
+        out: &mut Hits,
+    ) -> Result<(), SearchError> {
+        self.inner.fill(base, within, f32::NEG_INFINITY, out)?;
+        super::doc_set::fill_constant(out, self.score)
+    }
+
+    fn max_score(&mut self, _base: u32) -> Result<f32, SearchError> {
+        Ok(self.score)
+    }
+}
