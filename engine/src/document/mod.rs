@@ -8,11 +8,11 @@ mod parser;
 mod source_filter;
 
 pub use error::DocumentError;
-pub use source_values::source_values;
 pub use fields::{
     ColumnKind, FieldSpec, IndexOptions, MappingUpdate, ParsedDocument, ParsedField, StoredValue,
     TermBuffer, TermSpan,
 };
+pub use source_values::source_values;
 
 pub(crate) use builder::FieldBuilder;
 pub(crate) use json::{Scalar, java_double};
@@ -32,6 +32,6 @@ pub fn parse_document(
     parser::parse(schema, id, routing, source)
 }
 
+mod source_values;
 #[cfg(test)]
 mod tests;
-mod source_values;

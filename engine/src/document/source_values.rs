@@ -73,7 +73,12 @@ mod tests {
         let found = source_values(source, &["a.b", "c.d.e", "c", "z"]).unwrap();
         assert_eq!(
             found[0],
-            [Value::I64(1), Value::I64(2), Value::Null, Value::Str("x".into())]
+            [
+                Value::I64(1),
+                Value::I64(2),
+                Value::Null,
+                Value::Str("x".into())
+            ]
         );
         assert_eq!(found[1], [Value::Bool(true)]);
         assert!(found[2].is_empty() && found[3].is_empty());

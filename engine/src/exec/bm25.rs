@@ -28,8 +28,7 @@ impl Bm25 {
     /// * `idf`: from [`idf`] or [`idf_sum`].
     /// * `boost`: product of the boosts above the term.
     pub fn new(field: &FieldStatistics, idf: f32, boost: f32, k1: f32, b: f32) -> Bm25 {
-        let average =
-            (field.sum_total_term_freq as f64 / field.doc_count.max(1) as f64) as f32;
+        let average = (field.sum_total_term_freq as f64 / field.doc_count.max(1) as f64) as f32;
         let mut inverse_norms = Box::new([0.0; 256]);
         for (norm, inverse) in inverse_norms.iter_mut().enumerate() {
             let length = length_of_norm(norm as u8) as f32;

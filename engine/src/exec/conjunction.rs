@@ -101,7 +101,8 @@ impl Scorer for ConjunctionScorer {
                 f32::NEG_INFINITY
             };
             self.scratch.docs.clear();
-            part.scorer.fill(base, limit, part_floor, &mut self.scratch)?;
+            part.scorer
+                .fill(base, limit, part_floor, &mut self.scratch)?;
             found.clone_from(&self.scratch.docs);
             if found.is_empty() {
                 out.docs.clear();
@@ -188,12 +189,8 @@ impl Scorer for ExclusionScorer {
     ) -> Result<(), SearchError> {
         self.wanted.fill(base, within, floor, out)?;
         if !out.docs.is_empty() {
-            self.unwanted.fill(
-                base,
-                Some(&out.docs),
-                f32::NEG_INFINITY,
-                &mut self.scratch,
-            )?;
+            self.unwanted
+                .fill(base, Some(&out.docs), f32::NEG_INFINITY, &mut self.scratch)?;
             out.docs.and_not(&self.scratch.docs);
         }
         Ok(())
@@ -242,12 +239,8 @@ impl Scorer for OptionalScorer {
         if out.docs.is_empty() {
             return Ok(());
         }
-        self.optional.fill(
-            base,
-            Some(&out.docs),
-            f32::NEG_INFINITY,
-            &mut self.scratch,
-        )?;
+        self.optional
+            .fill(base, Some(&out.docs), f32::NEG_INFINITY, &mut self.scratch)?;
         let (more, scores) = (&self.scratch.scores, &mut out.scores);
         for_each_offset(&self.scratch.docs, |offset| {
             scores[offset as usize] += more[offset as usize];

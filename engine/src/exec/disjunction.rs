@@ -108,7 +108,10 @@ impl DisjunctionScorer {
                     sums[offset as usize] += f64::from(scores[offset as usize]);
                     Ok(())
                 })?;
-                rest_bound = self.order[..n].iter().map(|(bound, _)| f64::from(*bound)).sum();
+                rest_bound = self.order[..n]
+                    .iter()
+                    .map(|(bound, _)| f64::from(*bound))
+                    .sum();
             }
         }
         let scores = &mut out.scores;

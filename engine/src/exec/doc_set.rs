@@ -55,7 +55,9 @@ impl DocSetBuilder {
     }
 
     fn to_bits(&mut self) {
-        let windows = (self.max_doc as usize).div_ceil(WINDOW_DOCS as usize).max(1);
+        let windows = (self.max_doc as usize)
+            .div_ceil(WINDOW_DOCS as usize)
+            .max(1);
         self.words = vec![0; windows * 64];
         let list = std::mem::take(&mut self.list);
         self.add(&list);
@@ -226,7 +228,11 @@ impl Scorer for AllScorer {
     }
 
     fn seek(&mut self, target: u32) -> Result<u32, SearchError> {
-        Ok(if target < self.max_doc { target } else { NO_MORE })
+        Ok(if target < self.max_doc {
+            target
+        } else {
+            NO_MORE
+        })
     }
 
     fn fill(
@@ -260,7 +266,9 @@ mod tests {
         let mut at = scorer.seek(0).unwrap();
         while at != NO_MORE {
             let base = Window::base_of(at);
-            scorer.fill(base, None, f32::NEG_INFINITY, &mut hits).unwrap();
+            scorer
+                .fill(base, None, f32::NEG_INFINITY, &mut hits)
+                .unwrap();
             hits.docs.push_docs(base, &mut docs);
             at = scorer.seek(base + WINDOW_DOCS).unwrap();
         }

@@ -1,10 +1,10 @@
 //! Explains the score of one document, part by part.
 
+use super::Explanation;
 use super::bm25::{Bm25, NO_NORM, idf};
 use super::node::{BoolNode, Node, TermNode};
 use super::scorer::Hits;
 use super::segment_scorer::SegmentScope;
-use super::Explanation;
 use crate::ids::DocId;
 use crate::search::SearchError;
 use crate::segment::{PostingsNeed, Window, length_of_norm};
@@ -36,7 +36,11 @@ impl SegmentScope<'_> {
             }
             Node::Functions(functions) => {
                 let details = vec![self.explain(&functions.query, doc)?];
-                Ok(Explanation::matching(score, "function score, product of:", details))
+                Ok(Explanation::matching(
+                    score,
+                    "function score, product of:",
+                    details,
+                ))
             }
             Node::Phrase(phrase) => {
                 let mut terms = Vec::new();
@@ -69,9 +73,7 @@ impl SegmentScope<'_> {
                 Ok(Explanation::matching(score, description, Vec::new()))
             }
             Node::All { .. } => Ok(Explanation::matching(score, "*:*", Vec::new())),
-            Node::Constant { .. } => {
-                Ok(Explanation::matching(score, "ConstantScore", Vec::new()))
-            }
+            Node::Constant { .. } => Ok(Explanation::matching(score, "ConstantScore", Vec::new())),
             Node::Nothing => Ok(Explanation::missing("no matching clause", Vec::new())),
         }
     }
@@ -133,7 +135,9 @@ impl SegmentScope<'_> {
                 freq = cursor.freq() as f32;
             }
         }
-        let norm = segment.norms(&term.field)?.map_or(NO_NORM, |norms| norms.norm(doc));
+        let norm = segment
+            .norms(&term.field)?
+            .map_or(NO_NORM, |norms| norms.norm(doc));
         let settings = &self.shard.schema.settings;
         let (k1, b) = (settings.bm25_k1, settings.bm25_b);
         let count = term.statistics.doc_count;
@@ -143,7 +147,10 @@ impl SegmentScope<'_> {
             f64::from(idf_value),
             "idf, computed as log(1 + (N - n + 0.5) / (n + 0.5)) from:",
             vec![
-                plain(term.doc_freq as f64, "n, number of documents containing term"),
+                plain(
+                    term.doc_freq as f64,
+                    "n, number of documents containing term",
+                ),
                 plain(count as f64, "N, total number of documents with field"),
             ],
         );

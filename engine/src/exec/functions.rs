@@ -299,7 +299,12 @@ impl Scorer for FunctionScorer {
         for function in &mut self.functions {
             function.matches.docs.clear();
             if let Some(Some(filter)) = &mut function.filter {
-                filter.fill(base, Some(&out.docs), f32::NEG_INFINITY, &mut function.matches)?;
+                filter.fill(
+                    base,
+                    Some(&out.docs),
+                    f32::NEG_INFINITY,
+                    &mut function.matches,
+                )?;
             }
         }
         let docs = out.docs.clone();
@@ -322,7 +327,10 @@ mod tests {
     #[test]
     fn curves_reach_decay_at_scale() {
         for shape in [DecayShape::Gauss, DecayShape::Exp, DecayShape::Linear] {
-            assert!((decayed(shape, 10.0, 10.0, 0.3) - 0.3).abs() < 1e-12, "{shape:?}");
+            assert!(
+                (decayed(shape, 10.0, 10.0, 0.3) - 0.3).abs() < 1e-12,
+                "{shape:?}"
+            );
             assert_eq!(decayed(shape, 0.0, 10.0, 0.3), 1.0, "{shape:?}");
         }
         assert_eq!(decayed(DecayShape::Linear, 1000.0, 10.0, 0.3), 0.0);

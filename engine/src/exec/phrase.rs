@@ -132,7 +132,8 @@ impl PhraseScorer {
             Some(matcher) => Ok(matcher.frequency(&self.positions)),
             None => {
                 let slots = &self.slots;
-                let count = count_exact(&self.positions, |slot| slots[slot].position, self.order[0]);
+                let count =
+                    count_exact(&self.positions, |slot| slots[slot].position, self.order[0]);
                 Ok(count as f32)
             }
         }

@@ -89,7 +89,8 @@ impl Scorer for TermScorer {
                 if self.advance(target)? == target {
                     out.docs.set(offset);
                     if let Some(scoring) = &self.scoring {
-                        out.scores[offset as usize] = scoring.score(target, self.cursor.freq() as f32);
+                        out.scores[offset as usize] =
+                            scoring.score(target, self.cursor.freq() as f32);
                     }
                 }
                 Ok(())

@@ -33,7 +33,9 @@ pub fn fetch(
         doc_values::add(segment, address.doc, &doc_values, &mut fields)?;
         source_fields::add(&stored, &source_fields, &mut fields)?;
         let system = |name: &str| -> Result<Option<i64>, SearchError> {
-            Ok(segment.numeric(name)?.and_then(|column| column.first(address.doc)))
+            Ok(segment
+                .numeric(name)?
+                .and_then(|column| column.first(address.doc)))
         };
         let explanation = match &request.explain {
             Some(query) => Some(explain::explain(reader, *address, query, context)?),

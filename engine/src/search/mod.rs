@@ -21,8 +21,8 @@ mod top_scores;
 pub use collector::WindowCollector;
 pub use context::SearchContext;
 pub use error::SearchError;
-pub use memory::MemoryAccount;
 pub use fetch::fetch;
+pub use memory::MemoryAccount;
 pub use phases::{count, matching_docs, query};
 pub use request::{Collapse, SearchRequest, Slice, TrackTotalHits};
 pub use result::{

@@ -89,7 +89,9 @@ pub(super) fn run(
     };
     let scored = request.min_score.is_some()
         || (request.size > 0 && (request.track_scores || keys.iter().any(PlannedKey::is_score)))
-        || collector.as_ref().is_some_and(|collector| collector.needs_scores());
+        || collector
+            .as_ref()
+            .is_some_and(|collector| collector.needs_scores());
     let mut keeper = match request.size {
         0 => Keeper::Nobody,
         size if by_score && request.collapse.is_none() => {
@@ -174,7 +176,8 @@ fn finish(
                     hit.sort = Vec::new();
                 }
             }
-            let shown = by_score || request.track_scores || request.sort.contains(&SortKey::score());
+            let shown =
+                by_score || request.track_scores || request.sort.contains(&SortKey::score());
             if !shown {
                 for hit in &mut hits {
                     hit.score = f32::NAN;
@@ -315,7 +318,16 @@ fn search_segment<'a>(
                 windows.drop_below(least);
             }
             windows.list(base, plan.scored);
-            collect(scope, plan, keeper, collector, &mut post_filter, &mut windows, base, progress)?;
+            collect(
+                scope,
+                plan,
+                keeper,
+                collector,
+                &mut post_filter,
+                &mut windows,
+                base,
+                progress,
+            )?;
             if progress.terminated_early {
                 return Ok(());
             }
@@ -329,12 +341,7 @@ fn search_segment<'a>(
 }
 
 /// Below which score documents are of no interest: infinity when none is any more.
-fn floor_of(
-    plan: &Plan<'_>,
-    keeper: &Keeper<'_>,
-    collecting: bool,
-    progress: &Progress,
-) -> f32 {
+fn floor_of(plan: &Plan<'_>, keeper: &Keeper<'_>, collecting: bool, progress: &Progress) -> f32 {
     let counted = progress.exact.is_some()
         || match plan.request.track_total_hits {
             TrackTotalHits::No => true,

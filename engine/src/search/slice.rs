@@ -51,7 +51,9 @@ impl ShardSlice {
                     Some(field.path().to_owned())
                 }
                 Some(_) => {
-                    return Err(SearchError::illegal(format!("cannot load numeric doc values on {name}")));
+                    return Err(SearchError::illegal(format!(
+                        "cannot load numeric doc values on {name}"
+                    )));
                 }
                 None => {
                     return Err(SearchError::illegal(format!("field {name} not found")));

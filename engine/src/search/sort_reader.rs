@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{SearchContext, SearchError, SortKey, SortMissing, SortMode, SortOrder, SortSource, SortValue};
+use super::{
+    SearchContext, SearchError, SortKey, SortMissing, SortMode, SortOrder, SortSource, SortValue,
+};
 use crate::ids::DocId;
 use crate::schema::{FieldKind, FieldMapping, NumericKind};
 use crate::segment::{NumericColumn, OrdinalColumn, SegmentReader};
@@ -122,9 +124,7 @@ impl PlannedKey {
                     && field.kind().is_date()
                     && text.parse::<i64>().is_err()
                 {
-                    let stored = field
-                        .encode_number(value, now_ms)?
-                        .ok_or_else(wrong)?;
+                    let stored = field.encode_number(value, now_ms)?.ok_or_else(wrong)?;
                     return Ok(SortValue::I64(match shown_as {
                         NumberShape::NanosToMillis => stored.div_euclid(1_000_000),
                         NumberShape::MillisToNanos => stored.saturating_mul(1_000_000),
@@ -221,7 +221,10 @@ fn field_key(
     };
     check_sortable(field)?;
     let Some(kind) = field.numeric() else {
-        if matches!(key.mode, Some(SortMode::Sum | SortMode::Avg | SortMode::Median)) {
+        if matches!(
+            key.mode,
+            Some(SortMode::Sum | SortMode::Avg | SortMode::Median)
+        ) {
             return Err(SearchError::query_shard(
                 "we only support AVG, MEDIAN and SUM on number based fields",
             ));
@@ -326,7 +329,10 @@ fn numeric_missing(
             Value::Str(text) => text.clone(),
             other => format!("{other:?}"),
         };
-        SearchError::refused("number_format_exception", format!("For input string: \"{text}\""))
+        SearchError::refused(
+            "number_format_exception",
+            format!("For input string: \"{text}\""),
+        )
     })
 }
 
@@ -357,7 +363,11 @@ fn plain_number(value: &Value, shape: NumberShape) -> Option<SortValue> {
             Value::Str(text) if text == "false" => Some(SortValue::I64(0)),
             Value::Str(text) => match text.trim().parse::<i64>() {
                 Ok(n) => Some(SortValue::I64(n)),
-                Err(_) => text.trim().parse::<f64>().ok().map(|n| SortValue::I64(n as i64)),
+                Err(_) => text
+                    .trim()
+                    .parse::<f64>()
+                    .ok()
+                    .map(|n| SortValue::I64(n as i64)),
             },
             other => number(other).map(|n| SortValue::I64(n as i64)),
         },
@@ -507,7 +517,11 @@ fn several(stored: &[i64], kind: NumericKind, shape: NumberShape, mode: SortMode
     };
     match shape {
         NumberShape::U64 => SortValue::U64(u64::try_from(result.max(0)).unwrap_or(u64::MAX)),
-        _ => SortValue::I64(i64::try_from(result).unwrap_or(if result < 0 { i64::MIN } else { i64::MAX })),
+        _ => SortValue::I64(i64::try_from(result).unwrap_or(if result < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        })),
     }
 }
 
@@ -540,7 +554,11 @@ mod tests {
                 missing,
                 ..SortKey::field("n", order)
             };
-            assert_eq!(outermost(NumberShape::I64, &key), SortValue::I64(expected), "{key:?}");
+            assert_eq!(
+                outermost(NumberShape::I64, &key),
+                SortValue::I64(expected),
+                "{key:?}"
+            );
         }
     }
 }

@@ -7,9 +7,7 @@ use std::rc::Rc;
 use hashbrown::HashMap;
 
 use super::sort_reader::{PlannedKey, SegmentKey, check_sortable};
-use super::{
-    Collapse, DocAddress, SearchContext, SearchError, ShardHit, SortKey, SortValue,
-};
+use super::{Collapse, DocAddress, SearchContext, SearchError, ShardHit, SortKey, SortValue};
 use crate::ids::DocId;
 use crate::schema::{FieldMapping, NumericKind};
 use crate::segment::{NumericColumn, OrdinalColumn, SegmentReader};
@@ -140,7 +138,10 @@ impl<'a> Sorted<'a> {
     pub fn is_complete(&self) -> bool {
         self.collapse.is_none()
             && self.heap.len() >= self.size
-            && self.planned.first().is_some_and(PlannedKey::is_doc_ascending)
+            && self
+                .planned
+                .first()
+                .is_some_and(PlannedKey::is_doc_ascending)
     }
 
     /// Offers documents of the segment with their scores (NaN where there are none).
@@ -200,7 +201,9 @@ impl<'a> Sorted<'a> {
                 for (key, candidate) in groups.best {
                     let value = match key {
                         GroupKey::None => Value::Null,
-                        GroupKey::Number(stored) => groups.field.format_number(stored, None, None)?,
+                        GroupKey::Number(stored) => {
+                            groups.field.format_number(stored, None, None)?
+                        }
                         GroupKey::Term(bytes) => groups.field.format_term(&bytes, None)?,
                     };
                     found.push((candidate, Some(value)));
@@ -304,7 +307,9 @@ impl Groups {
             if column.doc_value_count(DocId(doc)) > 1 {
                 return Err(several());
             }
-            return Ok(column.first(DocId(doc)).map_or(GroupKey::None, GroupKey::Number));
+            return Ok(column
+                .first(DocId(doc))
+                .map_or(GroupKey::None, GroupKey::Number));
         }
         let Some(column) = &self.ordinals else {
             return Ok(GroupKey::None);

@@ -103,7 +103,11 @@ mod tests {
         let mut top = TopScores::new(3, None);
         top.offer(0, &[1, 2, 3, 4], &[1.0, 2.0, 1.0, 1.0]);
         top.offer(1, &[0, 7], &[1.0, 3.0]);
-        let found: Vec<(u32, u32)> = top.into_hits().iter().map(|h| (h.doc.segment, h.doc.doc.0)).collect();
+        let found: Vec<(u32, u32)> = top
+            .into_hits()
+            .iter()
+            .map(|h| (h.doc.segment, h.doc.doc.0))
+            .collect();
         assert_eq!(found, [(1, 7), (0, 2), (0, 1)]);
     }
 

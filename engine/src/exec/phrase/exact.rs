@@ -41,8 +41,15 @@ mod tests {
     fn counts_starts_where_all_slots_fit() {
         let positions = [vec![0, 4, 9], vec![1, 5, 8], vec![2, 7]];
         for lead in 0..3 {
-            assert_eq!(count_exact(&positions, |slot| slot as u32, lead), 1, "{lead}");
-            assert_eq!(count_exact(&positions[..2], |slot| slot as u32, lead % 2), 2);
+            assert_eq!(
+                count_exact(&positions, |slot| slot as u32, lead),
+                1,
+                "{lead}"
+            );
+            assert_eq!(
+                count_exact(&positions[..2], |slot| slot as u32, lead % 2),
+                2
+            );
         }
     }
 

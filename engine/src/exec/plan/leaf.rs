@@ -4,9 +4,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{Planner, ids};
+use crate::exec::automaton::TermAutomaton;
 use crate::exec::node::{BoolNode, DocsNode, Node};
 use crate::exec::regexp::{Builder, wildcard};
-use crate::exec::automaton::TermAutomaton;
 use crate::query::{ExistsQuery, RangeQuery, TermQuery, TermsQuery};
 use crate::schema::{FieldKind, FieldMapping, Mapping, RangeMatch, RangeOptions, Similarity};
 use crate::search::SearchError;
@@ -41,9 +41,14 @@ pub(super) fn check_searchable(field: &FieldMapping) -> Result<(), SearchError> 
 }
 
 impl Planner<'_> {
-    pub(super) fn term_query(&mut self, query: &TermQuery, boost: f32) -> Result<Node, SearchError> {
+    pub(super) fn term_query(
+        &mut self,
+        query: &TermQuery,
+        boost: f32,
+    ) -> Result<Node, SearchError> {
         if query.field.starts_with('_')
-            && let Some(node) = self.metadata_term(&query.field, std::slice::from_ref(&query.value), boost)?
+            && let Some(node) =
+                self.metadata_term(&query.field, std::slice::from_ref(&query.value), boost)?
         {
             return Ok(node);
         }
@@ -179,7 +184,11 @@ impl Planner<'_> {
         if !matches!(field.kind(), FieldKind::Text | FieldKind::Keyword) {
             if let Some(constant) = field.constant() {
                 let same = constant.to_lowercase() == text_of(value).to_lowercase();
-                return Ok(if same { Node::All { boost } } else { Node::Nothing });
+                return Ok(if same {
+                    Node::All { boost }
+                } else {
+                    Node::Nothing
+                });
             }
             return Err(SearchError::query_shard(format!(
                 "[{}] field which is of type [{}], does not support case insensitive term queries",
@@ -232,7 +241,11 @@ impl Planner<'_> {
         self.count_leaf()?;
         if let Some(constant) = field.constant() {
             let has = query.values.iter().any(|value| text_of(value) == constant);
-            return Ok(if has { Node::All { boost } } else { Node::Nothing });
+            return Ok(if has {
+                Node::All { boost }
+            } else {
+                Node::Nothing
+            });
         }
         if field.numeric().is_some() {
             return self.number_set(&field, &query.values, boost);
@@ -307,7 +320,9 @@ impl Planner<'_> {
             }
             "_index" => {
                 let index = self.context.index_name;
-                let has = values.iter().any(|value| matches_pattern(&text_of(value), index));
+                let has = values
+                    .iter()
+                    .any(|value| matches_pattern(&text_of(value), index));
                 Ok(Some(match has {
                     true => Node::All { boost },
                     false => Node::Nothing,
@@ -345,7 +360,10 @@ impl Planner<'_> {
     }
 
     pub(super) fn range(&mut self, query: &RangeQuery, boost: f32) -> Result<Node, SearchError> {
-        if matches!(query.field.as_str(), "_seq_no" | "_version" | "_primary_term") {
+        if matches!(
+            query.field.as_str(),
+            "_seq_no" | "_version" | "_primary_term"
+        ) {
             let lo = match &query.lower {
                 Bound::Unbounded => i64::MIN,
                 Bound::Included(value) => whole_number(value)?,
@@ -413,7 +431,12 @@ impl Planner<'_> {
                     };
                     Node::constant(docs, boost)
                 }
-                "_routing" => Node::constant(DocsNode::Exists { field: "_routing".into() }, boost),
+                "_routing" => Node::constant(
+                    DocsNode::Exists {
+                        field: "_routing".into(),
+                    },
+                    boost,
+                ),
                 _ => Node::All { boost },
             });
         }
@@ -491,9 +514,14 @@ pub(super) fn range_node(field: &FieldMapping, range: RangeMatch, boost: f32) ->
     let path = field.path().into();
     match range {
         RangeMatch::Nothing => Node::Nothing,
-        RangeMatch::Numbers { lo, hi } => {
-            Node::constant(DocsNode::Numbers { field: path, lo, hi }, boost)
-        }
+        RangeMatch::Numbers { lo, hi } => Node::constant(
+            DocsNode::Numbers {
+                field: path,
+                lo,
+                hi,
+            },
+            boost,
+        ),
         RangeMatch::Terms { lower, upper } => {
             let docs = DocsNode::TermRange {
                 field: path,
@@ -511,7 +539,10 @@ fn whole_number(value: &Value) -> Result<i64, SearchError> {
     match value {
         Value::I64(n) => Ok(*n),
         _ => text.parse().map_err(|_| {
-            SearchError::refused("number_format_exception", format!("For input string: \"{text}\""))
+            SearchError::refused(
+                "number_format_exception",
+                format!("For input string: \"{text}\""),
+            )
         }),
     }
 }

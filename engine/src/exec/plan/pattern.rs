@@ -9,7 +9,9 @@ use crate::exec::automaton::{FuzzyAutomaton, TermAutomaton};
 use crate::exec::node::{BoolNode, DocsNode, Node};
 use crate::exec::regexp::{self, Builder};
 use crate::exec::segment_scorer::check_overflow;
-use crate::query::{FuzzyQuery, PrefixQuery, RegexpFlags, RegexpQuery, TermsRewrite, WildcardQuery};
+use crate::query::{
+    FuzzyQuery, PrefixQuery, RegexpFlags, RegexpQuery, TermsRewrite, WildcardQuery,
+};
 use crate::schema::{FieldKind, FieldMapping};
 use crate::search::SearchError;
 use crate::value::Value;
@@ -28,7 +30,13 @@ impl Planner<'_> {
         })? {
             return Ok(node);
         }
-        self.prefix_of(&field, &query.value, query.case_insensitive, query.rewrite, boost)
+        self.prefix_of(
+            &field,
+            &query.value,
+            query.case_insensitive,
+            query.rewrite,
+            boost,
+        )
     }
 
     /// Terms of a field with a beginning.
@@ -68,12 +76,21 @@ impl Planner<'_> {
         let accepts = |constant: &str| {
             let mut builder = Builder::new();
             let start = regexp::wildcard(&mut builder, &query.value, query.case_insensitive);
-            accepts(&TermAutomaton::Pattern(Arc::new(builder.build(start, 10_000))), constant)
+            accepts(
+                &TermAutomaton::Pattern(Arc::new(builder.build(start, 10_000))),
+                constant,
+            )
         };
         if let Some(node) = self.check_pattern(&field, what, boost, accepts)? {
             return Ok(node);
         }
-        self.wildcard_of(&field, &query.value, query.case_insensitive, query.rewrite, boost)
+        self.wildcard_of(
+            &field,
+            &query.value,
+            query.case_insensitive,
+            query.rewrite,
+            boost,
+        )
     }
 
     /// Terms of a field by pattern.
@@ -206,7 +223,10 @@ impl Planner<'_> {
             _ => options.max_expansions,
         };
         candidates.truncate((limit as usize).min(self.context.max_clause_count));
-        let blended = matches!(options.rewrite, None | Some(TermsRewrite::TopTermsBlendedFreqs(_)));
+        let blended = matches!(
+            options.rewrite,
+            None | Some(TermsRewrite::TopTermsBlendedFreqs(_))
+        );
         let constant = matches!(options.rewrite, Some(TermsRewrite::TopTermsBoost(_)));
         self.weighted_terms(field, candidates, blended, constant, boost)
     }
@@ -289,7 +309,9 @@ impl Planner<'_> {
                 match found.get_mut(term) {
                     Some(count) => *count += u64::from(info.doc_freq),
                     None => {
-                        self.context.memory.take(term.len() as u64 + 64, "<query terms>")?;
+                        self.context
+                            .memory
+                            .take(term.len() as u64 + 64, "<query terms>")?;
                         found.insert(term.to_vec(), u64::from(info.doc_freq));
                     }
                 }

@@ -6,7 +6,13 @@ use crate::query::SimpleQueryStringQuery;
 use crate::search::SearchError;
 
 impl Planner<'_> {
-    pub(super) fn simple_query_string(&mut self, _q: &SimpleQueryStringQuery, _boost: f32) -> Result<Node, SearchError> {
-        Err(SearchError::illegal("[simple_query_string] is not supported yet"))
+    pub(super) fn simple_query_string(
+        &mut self,
+        _q: &SimpleQueryStringQuery,
+        _boost: f32,
+    ) -> Result<Node, SearchError> {
+        Err(SearchError::illegal(
+            "[simple_query_string] is not supported yet",
+        ))
     }
 }

@@ -221,7 +221,9 @@ impl Planner<'_> {
         }
         let analysed = is_text || (analyzer.is_some() && field.kind() == FieldKind::Keyword);
         if !analysed {
-            return self.whole_value(kind, field, text, options, boost).map(Some);
+            return self
+                .whole_value(kind, field, text, options, boost)
+                .map(Some);
         }
         super::leaf::check_searchable(field)?;
         let quoted = matches!(kind, TextKind::Phrase | TextKind::PhrasePrefix);
@@ -286,7 +288,13 @@ impl Planner<'_> {
                         field.path()
                     )));
                 }
-                self.phrase(kind == TextKind::PhrasePrefix, field, &groups, options, boost)?
+                self.phrase(
+                    kind == TextKind::PhrasePrefix,
+                    field,
+                    &groups,
+                    options,
+                    boost,
+                )?
             }
             TextKind::Terms | TextKind::BoolPrefix => {
                 self.any_order(kind == TextKind::BoolPrefix, field, &groups, options, boost)?
@@ -419,7 +427,10 @@ impl Planner<'_> {
         if nodes.is_empty() {
             return Ok(Node::Nothing);
         }
-        Ok(Node::Synonyms(SynonymsNode { terms: nodes, boost }))
+        Ok(Node::Synonyms(SynonymsNode {
+            terms: nodes,
+            boost,
+        }))
     }
 
     fn phrase(
@@ -669,10 +680,17 @@ mod tests {
 
     #[test]
     fn synonyms_of_one_word_share_a_group() {
-        let groups = groups_of(&[token("fast", 0, 1), token("quick", 0, 1), token("fox", 2, 1)]);
+        let groups = groups_of(&[
+            token("fast", 0, 1),
+            token("quick", 0, 1),
+            token("fox", 2, 1),
+        ]);
         assert_eq!(groups.len(), 2);
         assert_eq!(groups[0].paths, [["fast"], ["quick"]]);
-        assert_eq!((groups[1].position, groups[1].paths[0].as_slice()), (2, &["fox".to_owned()][..]));
+        assert_eq!(
+            (groups[1].position, groups[1].paths[0].as_slice()),
+            (2, &["fox".to_owned()][..])
+        );
     }
 
     #[test]

@@ -330,12 +330,19 @@ impl Parser<'_> {
                 high = self.peek().unwrap_or(low);
                 self.at += 1;
                 if high < low {
-                    return Err(format!("invalid range: from ({}) cannot be > to ({})", u32::from(low), u32::from(high)));
+                    return Err(format!(
+                        "invalid range: from ({}) cannot be > to ({})",
+                        u32::from(low),
+                        u32::from(high)
+                    ));
                 }
             }
             ranges.push((low, high));
             if self.case_insensitive && low == high {
-                for other in single(low.to_lowercase()).into_iter().chain(single(low.to_uppercase())) {
+                for other in single(low.to_lowercase())
+                    .into_iter()
+                    .chain(single(low.to_uppercase()))
+                {
                     ranges.push((other, other));
                 }
             } else if self.case_insensitive {
@@ -357,7 +364,11 @@ impl Parser<'_> {
         }
         let (low, high) = inside.split_once('-').ok_or_else(wrong)?;
         // with equal lengths numbers are padded to that length
-        let digits = if low.len() == high.len() { low.len() } else { 0 };
+        let digits = if low.len() == high.len() {
+            low.len()
+        } else {
+            0
+        };
         let low: u64 = low.parse().map_err(|_| wrong())?;
         let high: u64 = high.parse().map_err(|_| wrong())?;
         let (low, high) = (low.min(high), low.max(high));
@@ -501,7 +512,11 @@ mod tests {
         check("~(abc)", &["", "ab", "abcd", "x"], &["abc"]);
         check("aaa.+&.+bbb", &["aaabbb"], &["aaab", "bbb"]);
         check("@&~(foo.*)", &["bar", ""], &["foo", "foobar"]);
-        check("foo<1-100>", &["foo1", "foo100", "foo42", "foo007"], &["foo0", "foo101", "foo"]);
+        check(
+            "foo<1-100>",
+            &["foo1", "foo100", "foo42", "foo007"],
+            &["foo0", "foo101", "foo"],
+        );
         check("<01-15>", &["01", "09", "15"], &["1", "16", "001"]);
         check("a#|b", &["b"], &["a", "a#"]);
     }
@@ -523,9 +538,14 @@ mod tests {
 
     #[test]
     fn refuses_broken_expressions() {
-        for wrong in ["a(b", "a)", "[a", "a{2", "a{3,2}", "<a-b>", "\\", "|a", "\"a"] {
+        for wrong in [
+            "a(b", "a)", "[a", "a{2", "a{3,2}", "<a-b>", "\\", "|a", "\"a",
+        ] {
             let mut builder = Builder::new();
-            assert!(parse(&mut builder, wrong, RegexpFlags::ALL, false).is_err(), "{wrong}");
+            assert!(
+                parse(&mut builder, wrong, RegexpFlags::ALL, false).is_err(),
+                "{wrong}"
+            );
         }
     }
 

@@ -20,7 +20,10 @@ pub(super) struct Shown {
 }
 
 /// The fields that the request's names and patterns stand for.
-pub(super) fn plan(reader: &ShardReader, request: &FetchRequest) -> Result<Vec<Shown>, SearchError> {
+pub(super) fn plan(
+    reader: &ShardReader,
+    request: &FetchRequest,
+) -> Result<Vec<Shown>, SearchError> {
     let limit = reader.schema.settings.max_docvalue_fields_search;
     if request.docvalue_fields.len() > limit {
         return Err(SearchError::illegal(format!(
@@ -32,7 +35,10 @@ pub(super) fn plan(reader: &ShardReader, request: &FetchRequest) -> Result<Vec<S
     let mapping = &reader.schema.mapping;
     let mut shown = Vec::new();
     for wanted in &request.docvalue_fields {
-        let format = wanted.format.clone().filter(|format| format != "use_field_mapping");
+        let format = wanted
+            .format
+            .clone()
+            .filter(|format| format != "use_field_mapping");
         if wanted.field.contains('*') {
             for (path, field) in mapping.fields_matching(&wanted.field) {
                 if field.has_doc_values() {
@@ -50,7 +56,10 @@ pub(super) fn plan(reader: &ShardReader, request: &FetchRequest) -> Result<Vec<S
                 field: Some(field.clone()),
                 format,
             });
-        } else if matches!(wanted.field.as_str(), "_seq_no" | "_version" | "_primary_term") {
+        } else if matches!(
+            wanted.field.as_str(),
+            "_seq_no" | "_version" | "_primary_term"
+        ) {
             shown.push(Shown {
                 name: wanted.field.clone(),
                 field: None,
@@ -72,7 +81,10 @@ pub(super) fn add(
     for one in shown {
         let mut values = Vec::new();
         let format = one.format.as_deref();
-        let path = one.field.as_ref().map_or(one.name.as_str(), |field| field.path());
+        let path = one
+            .field
+            .as_ref()
+            .map_or(one.name.as_str(), |field| field.path());
         if let Some(column) = segment.numeric(path)? {
             column.values(doc, &mut numbers);
             for number in &numbers {

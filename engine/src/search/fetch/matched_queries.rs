@@ -20,7 +20,10 @@ pub(super) fn find(
     }
     for (name, query) in named {
         let node = Planner::new(reader, context).plan(query)?;
-        for (n, matches) in matching(reader, docs, &node, context)?.into_iter().enumerate() {
+        for (n, matches) in matching(reader, docs, &node, context)?
+            .into_iter()
+            .enumerate()
+        {
             if matches && !found[n].iter().any(|known| known == name) {
                 found[n].push(name.to_owned());
             }
