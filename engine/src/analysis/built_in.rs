@@ -31,8 +31,20 @@ pub(super) const ANALYZERS: &[AnalyzerType] = &[
         build: standard,
     },
     AnalyzerType {
+        name: "english",
+        build: english,
+    },
+    AnalyzerType {
+        name: "fingerprint",
+        build: fingerprint,
+    },
+    AnalyzerType {
         name: "keyword",
         build: keyword,
+    },
+    AnalyzerType {
+        name: "pattern",
+        build: pattern,
     },
     AnalyzerType {
         name: "simple",
@@ -132,4 +144,55 @@ fn whitespace(_: &Definition) -> Result<Chain, SchemaError> {
 fn keyword(_: &Definition) -> Result<Chain, SchemaError> {
     let tokenizer = tokenizer("keyword", &Definition::default())?;
     Ok(with_stopwords(tokenizer, HashSet::new(), false))
+}
+
+fn english(definition: &Definition) -> Result<Chain, SchemaError> {
+    definition.refuse_path("stopwords_path")?;
+    let words = match definition.has("stopwords") {
+        true => stopwords::read(definition, "stopwords", "_english_")?,
+        false => stopwords::english(),
+    };
+    let mut chain_filters: Vec<Box<dyn TokenFilter>> =
+        vec![filters::possessive(), Box::new(filters::Lowercase)];
+    if !words.is_empty() {
+        chain_filters.push(Box::new(filters::Stop::new(words)));
+    }
+    if let Some(excluded) = definition.list("stem_exclusion") {
+        let excluded: HashSet<String> = excluded.into_iter().collect();
+        chain_filters.push(Box::new(filters::KeywordMarker::new(excluded)));
+    }
+    chain_filters.push(Box::new(filters::PorterStem));
+    Ok(Chain {
+        tokenizer: tokenizer("standard", &Definition::default())?,
+        filters: chain_filters,
+    })
+}
+
+fn fingerprint(definition: &Definition) -> Result<Chain, SchemaError> {
+    definition.refuse_path("stopwords_path")?;
+    let words = stopwords::read(definition, "stopwords", "_none_")?;
+    let mut chain_filters: Vec<Box<dyn TokenFilter>> = vec![
+        Box::new(filters::Lowercase),
+        Box::new(filters::AsciiFolding::new()),
+    ];
+    if !words.is_empty() {
+        chain_filters.push(Box::new(filters::Stop::new(words)));
+    }
+    chain_filters.push(Box::new(filters::read_fingerprint(definition)?));
+    Ok(Chain {
+        tokenizer: tokenizer("standard", &Definition::default())?,
+        filters: chain_filters,
+    })
+}
+
+fn pattern(definition: &Definition) -> Result<Chain, SchemaError> {
+    definition.refuse_path("stopwords_path")?;
+    let words = stopwords::read(definition, "stopwords", "_none_")?;
+    let pattern = definition
+        .text("pattern")
+        .unwrap_or_else(|| "\\W+".to_owned());
+    let flags = definition.text("flags");
+    let lower = definition.flag("lowercase", true)?;
+    let tokenizer = tokenizers::split_by_pattern(&pattern, flags.as_deref())?;
+    Ok(with_stopwords(Box::new(tokenizer), words, lower))
 }

@@ -9,6 +9,7 @@ mod built_in;
 mod char_filters;
 mod definition;
 mod filters;
+mod java_regex;
 mod registry;
 mod stopwords;
 mod token;
@@ -20,3 +21,6 @@ pub(crate) use registry::keyword_analyzer;
 pub use token::TokenRef;
 
 pub(crate) use token::TokenBatch;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The analyzers, normalizers and parts an index knows by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -22,6 +22,8 @@ pub struct AnalysisRegistry {
     tokenizers: BTreeMap<String, Arc<dyn Tokenizer>>,
     filters: BTreeMap<String, Definition>,
     char_filters: BTreeMap<String, Arc<dyn CharFilter>>,
+    /// Configured char filters that a normalizer may use.
+    normalizing_char_filters: BTreeSet<String>,
     /// Not of an index: errors then speak of global parts.
     global: bool,
 }
@@ -50,6 +52,7 @@ impl AnalysisRegistry {
         for (name, definition) in Definition::group(flat, "index.analysis.tokenizer.") {
             let kind = part_type("tokenizer", &name, &definition)?;
             let row = tokenizers::find(&kind).ok_or_else(|| unknown("tokenizer", &kind, &name))?;
+            check_grams(flat, row.name, "NGram Tokenizer", &definition)?;
             let part = (row.build)(&definition)?;
             registry.tokenizers.insert(name, Arc::from(part));
         }
@@ -58,11 +61,16 @@ impl AnalysisRegistry {
             let row =
                 char_filters::find(&kind).ok_or_else(|| unknown("char_filter", &kind, &name))?;
             let part = (row.build)(&definition)?;
+            if row.normalizes {
+                registry.normalizing_char_filters.insert(name.clone());
+            }
             registry.char_filters.insert(name, Arc::from(part));
         }
         for (name, definition) in Definition::group(flat, "index.analysis.filter.") {
             let kind = part_type("filter", &name, &definition)?;
             let row = filters::find(&kind).ok_or_else(|| unknown("filter", &kind, &name))?;
+            check_grams(flat, row.name, "NGram TokenFilter", &definition)?;
+            check_shingles(flat, row.name, &definition)?;
             if !NEEDS_CHAIN.contains(&row.name) {
                 (row.build)(&definition, &NoChain)?;
             }
@@ -311,9 +319,10 @@ impl AnalysisRegistry {
     }
 
     fn char_filter_normalizes(&self, name: &str) -> bool {
-        // A configured one is a mapping or a pattern, both of which may normalise.
-        self.char_filters.contains_key(name)
-            || char_filters::find(name).is_some_and(|row| row.normalizes)
+        match self.char_filters.contains_key(name) {
+            true => self.normalizing_char_filters.contains(name),
+            false => char_filters::find(name).is_some_and(|row| row.normalizes),
+        }
     }
 
     /// Builds an unnamed analyzer from the parts of an `_analyze` body: `tokenizer`, `filter`, `char_filter`, each a
@@ -469,6 +478,56 @@ pub(crate) fn keyword_analyzer(name: &str) -> Analyzer {
         filters: Vec::new(),
         position_increment_gap: 0,
     }
+}
+
+fn limit(flat: &BTreeMap<String, String>, key: &str, default: i64) -> i64 {
+    flat.get(key)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+/// `ngram` makes many pieces: the spread of their lengths is bounded by a setting.
+fn check_grams(
+    flat: &BTreeMap<String, String>,
+    kind: &str,
+    shown: &str,
+    definition: &Definition,
+) -> Result<(), SchemaError> {
+    if kind != "ngram" {
+        return Ok(());
+    }
+    let allowed = limit(flat, "index.max_ngram_diff", 1);
+    let diff = definition.int("max_gram", 2)? - definition.int("min_gram", 1)?;
+    if diff > allowed {
+        return Err(SchemaError::illegal(format!(
+            "The difference between max_gram and min_gram in {shown} must be less than or equal to: [{allowed}] \
+             but was [{diff}]. This limit can be set by changing the [index.max_ngram_diff] index level setting."
+        )));
+    }
+    Ok(())
+}
+
+/// So is the spread of shingle sizes.
+fn check_shingles(
+    flat: &BTreeMap<String, String>,
+    kind: &str,
+    definition: &Definition,
+) -> Result<(), SchemaError> {
+    if kind != "shingle" {
+        return Ok(());
+    }
+    let allowed = limit(flat, "index.max_shingle_diff", 3);
+    let unigrams = i64::from(definition.flag("output_unigrams", true)?);
+    let diff =
+        definition.int("max_shingle_size", 2)? - definition.int("min_shingle_size", 2)? + unigrams;
+    if diff > allowed {
+        return Err(SchemaError::illegal(format!(
+            "In Shingle TokenFilter the difference between max_shingle_size and min_shingle_size (and +1 if \
+             outputting unigrams) must be less than or equal to: [{allowed}] but was [{diff}]. This limit can be \
+             set by changing the [index.max_shingle_diff] index level setting."
+        )));
+    }
+    Ok(())
 }
 
 fn part_type(component: &str, name: &str, definition: &Definition) -> Result<String, SchemaError> {

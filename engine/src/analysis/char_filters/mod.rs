@@ -1,5 +1,9 @@
 //! Char filters: text to text, before the tokenizer. One file each.
 
+mod html_strip;
+mod mapping;
+mod pattern_replace;
+
 use std::fmt::Debug;
 
 use super::definition::Definition;
@@ -67,7 +71,26 @@ pub(crate) struct CharFilterType {
 }
 
 /// All char filters.
-pub(crate) const CHAR_FILTERS: &[CharFilterType] = &[];
+pub(crate) const CHAR_FILTERS: &[CharFilterType] = &[
+    CharFilterType {
+        name: "html_strip",
+        prebuilt: true,
+        normalizes: false,
+        build: html_strip::build,
+    },
+    CharFilterType {
+        name: "mapping",
+        prebuilt: false,
+        normalizes: true,
+        build: mapping::build,
+    },
+    CharFilterType {
+        name: "pattern_replace",
+        prebuilt: false,
+        normalizes: true,
+        build: pattern_replace::build,
+    },
+];
 
 /// The row of a name.
 pub(crate) fn find(name: &str) -> Option<&'static CharFilterType> {

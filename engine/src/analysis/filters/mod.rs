@@ -1,7 +1,19 @@
 //! Token filters: tokens to tokens. One file each; the table says what users can name.
 
+mod ascii_folding;
 mod case;
+mod elision;
+mod fingerprint;
+mod grams;
+mod keyword_marker;
+mod pattern;
+mod porter;
+mod shingle;
+mod simple;
+mod stemmer;
+mod stemmer_override;
 mod stop;
+mod synonym;
 
 use std::fmt::Debug;
 
@@ -9,7 +21,12 @@ use super::definition::Definition;
 use super::token::TokenBatch;
 use crate::schema::SchemaError;
 
+pub(crate) use ascii_folding::AsciiFolding;
 pub(crate) use case::{Lowercase, lower_char};
+pub(crate) use fingerprint::read as read_fingerprint;
+pub(crate) use keyword_marker::KeywordMarker;
+pub(crate) use porter::PorterStem;
+pub(crate) use stemmer::possessive;
 pub(crate) use stop::Stop;
 
 /// Changes a batch of tokens.
@@ -52,8 +69,33 @@ const fn row(
 
 /// All token filters: name, fit for normalizers, usable without a definition.
 pub(crate) const FILTERS: &[FilterType] = &[
+    row("apostrophe", false, true, simple::apostrophe),
+    row("asciifolding", true, true, ascii_folding::build),
+    row("decimal_digit", true, true, simple::decimal_digit),
+    row("edge_ngram", false, true, grams::edge_ngram),
+    row("elision", true, true, elision::build),
+    row("fingerprint", false, true, fingerprint::build),
+    row("keyword_marker", false, false, keyword_marker::build),
+    row("keyword_repeat", false, true, simple::keyword_repeat),
+    row("length", false, true, simple::length),
+    row("limit", false, true, simple::limit),
     row("lowercase", true, true, case::lowercase),
+    row("ngram", false, true, grams::ngram),
+    row("pattern_capture", false, false, pattern::capture),
+    row("pattern_replace", true, false, pattern::replace),
+    row("porter_stem", false, true, porter::build),
+    row("remove_duplicates", false, true, simple::remove_duplicates),
+    row("reverse", false, true, simple::reverse),
+    row("shingle", false, true, shingle::build),
+    row("snowball", false, true, stemmer::snowball),
+    row("stemmer", false, true, stemmer::stemmer),
+    row("stemmer_override", false, false, stemmer_override::build),
     row("stop", false, true, stop::build),
+    row("synonym", false, false, synonym::flat),
+    row("synonym_graph", false, false, synonym::graph),
+    row("trim", true, true, simple::trim),
+    row("truncate", false, true, simple::truncate),
+    row("unique", false, true, simple::unique),
     row("uppercase", true, true, case::uppercase),
 ];
 

@@ -40,6 +40,126 @@ pub(super) fn lowercase(definition: &Definition) -> Result<Box<dyn Tokenizer>, S
     runs(definition, is_letter, true)
 }
 
+/// Kinds of characters, as `token_chars` and `tokenize_on_chars` name them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum CharKind {
+    Letter,
+    Digit,
+    Whitespace,
+    Punctuation,
+    Symbol,
+    Custom,
+}
+
+impl CharKind {
+    /// Whether a character is of this kind.
+    pub fn holds(self, c: char) -> bool {
+        match self {
+            CharKind::Letter => is_letter(c),
+            CharKind::Digit => c.is_numeric() && (c.is_ascii_digit() || !c.is_ascii()),
+            CharKind::Whitespace => is_java_whitespace(c),
+            CharKind::Symbol => is_symbol(c),
+            CharKind::Punctuation => {
+                if c.is_ascii() {
+                    c.is_ascii_punctuation() && !is_symbol(c)
+                } else {
+                    !c.is_alphanumeric() && !c.is_whitespace() && !c.is_control() && !is_symbol(c)
+                }
+            }
+            CharKind::Custom => false,
+        }
+    }
+}
+
+/// Unicode's symbols: mathematics, currency, modifiers, the rest.
+fn is_symbol(c: char) -> bool {
+    matches!(c,
+        '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~'
+        | '\u{A2}'..='\u{A6}' | '\u{A8}' | '\u{A9}' | '\u{AC}' | '\u{AE}'..='\u{B1}' | '\u{B4}' | '\u{B8}'
+        | '\u{D7}' | '\u{F7}' | '\u{20A0}'..='\u{20CF}' | '\u{2100}'..='\u{214F}' | '\u{2190}'..='\u{2307}'
+        | '\u{230C}'..='\u{2767}' | '\u{2794}'..='\u{27C4}' | '\u{2900}'..='\u{2982}' | '\u{2A00}'..='\u{2BFF}'
+        | '\u{1F000}'..='\u{1FAFF}')
+}
+
+/// Reads names of kinds.
+pub(super) fn read_kinds(names: Vec<String>) -> Result<Vec<CharKind>, SchemaError> {
+    names
+        .iter()
+        .map(|name| match name.to_ascii_lowercase().trim() {
+            "letter" => Ok(CharKind::Letter),
+            "digit" => Ok(CharKind::Digit),
+            "whitespace" => Ok(CharKind::Whitespace),
+            "punctuation" => Ok(CharKind::Punctuation),
+            "symbol" => Ok(CharKind::Symbol),
+            "custom" => Ok(CharKind::Custom),
+            other => Err(SchemaError::illegal(format!(
+                "Unknown token type: '{other}', must be one of [letter, digit, whitespace, punctuation, symbol, custom]"
+            ))),
+        })
+        .collect()
+}
+
+#[derive(Debug)]
+struct CharGroup {
+    kinds: Vec<CharKind>,
+    chars: Vec<char>,
+    max_token_length: usize,
+}
+
+/// Reads `tokenize_on_chars`: kinds of characters, single ones, and escapes such as `\\n`.
+pub(super) fn char_group(definition: &Definition) -> Result<Box<dyn Tokenizer>, SchemaError> {
+    let mut group = CharGroup {
+        kinds: Vec::new(),
+        chars: Vec::new(),
+        max_token_length: definition.size("max_token_length", 255, 1)?,
+    };
+    for item in definition.items("tokenize_on_chars") {
+        let Some(text) = item.as_str() else { continue };
+        let mut chars = text.chars();
+        match (chars.next(), chars.next(), chars.next()) {
+            (Some(c), None, None) => group.chars.push(c),
+            (Some('\\'), Some(escape), None) => group.chars.push(match escape {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                'b' => '\u{8}',
+                'f' => '\u{C}',
+                '\\' => '\\',
+                other => {
+                    return Err(SchemaError::illegal(format!(
+                        "Invalid escaped char [\\{other}]"
+                    )));
+                }
+            }),
+            _ => match read_kinds(vec![text.to_owned()]) {
+                Ok(kinds) => group.kinds.extend(kinds),
+                Err(_) => {
+                    return Err(SchemaError::illegal(format!(
+                        "Invalid escaped char in [{text}]"
+                    )));
+                }
+            },
+        }
+    }
+    Ok(Box::new(group))
+}
+
+impl Tokenizer for CharGroup {
+    fn tokenize(&self, text: &str, out: &mut TokenBatch) {
+        let mut start = None;
+        for (at, c) in text.char_indices() {
+            if !(self.chars.contains(&c) || self.kinds.iter().any(|kind| kind.holds(c))) {
+                start.get_or_insert(at);
+            } else if let Some(first) = start.take() {
+                push_split(text, first, at, self.max_token_length, "word", out);
+            }
+        }
+        if let Some(first) = start {
+            push_split(text, first, text.len(), self.max_token_length, "word", out);
+        }
+    }
+}
+
 /// Java's `Character.isLetter`: general category L.
 pub(in super::super) fn is_letter(c: char) -> bool {
     if c.is_ascii() {

@@ -1,7 +1,10 @@
 //! Tokenizers: text to tokens. One file each; the table says what users can name.
 
 mod char_runs;
+mod grams;
 mod keyword;
+mod path_hierarchy;
+mod pattern;
 mod standard;
 mod unicode;
 
@@ -12,6 +15,7 @@ use super::token::TokenBatch;
 use crate::schema::SchemaError;
 
 pub(crate) use keyword::Keyword;
+pub(crate) use pattern::split as split_by_pattern;
 
 /// Cuts text into tokens.
 pub(crate) trait Tokenizer: Debug + Send + Sync {
@@ -35,6 +39,14 @@ pub(crate) struct TokenizerType {
 /// All tokenizers. Each is also usable by its name alone, with defaults.
 pub(crate) const TOKENIZERS: &[TokenizerType] = &[
     TokenizerType {
+        name: "char_group",
+        build: char_runs::char_group,
+    },
+    TokenizerType {
+        name: "edge_ngram",
+        build: grams::edge_ngram,
+    },
+    TokenizerType {
         name: "keyword",
         build: keyword::build,
     },
@@ -45,6 +57,26 @@ pub(crate) const TOKENIZERS: &[TokenizerType] = &[
     TokenizerType {
         name: "lowercase",
         build: char_runs::lowercase,
+    },
+    TokenizerType {
+        name: "ngram",
+        build: grams::ngram,
+    },
+    TokenizerType {
+        name: "path_hierarchy",
+        build: path_hierarchy::build,
+    },
+    TokenizerType {
+        name: "pattern",
+        build: pattern::pattern,
+    },
+    TokenizerType {
+        name: "simple_pattern",
+        build: pattern::simple_pattern,
+    },
+    TokenizerType {
+        name: "simple_pattern_split",
+        build: pattern::simple_pattern_split,
     },
     TokenizerType {
         name: "standard",
