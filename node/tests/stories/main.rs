@@ -1,6 +1,9 @@
 //! Stories of people who use the server: the real binary, over HTTP.
 
 mod crash;
+mod first_day;
 mod hostile;
 mod hostile_table;
 mod node;
+mod shop;
+mod wire;

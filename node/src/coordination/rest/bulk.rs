@@ -71,6 +71,7 @@ async fn bulk(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
         require_alias: params.bool("require_alias", false)?,
     };
     let options = WriteOptions::from_params(params)?;
+    let trace = params.bool("error_trace", false)?;
     let items = bulk_lines::parse(&request.body, &defaults)?;
     if items.is_empty() {
         return Err(RestError::validation(&["no requests added".to_owned()]));
@@ -92,7 +93,7 @@ async fn bulk(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     let took = app.clock.monotonic().saturating_sub(started);
     Ok(RestResponse::raw_json(
         200,
-        body(took.as_millis() as u64, &shown, &results),
+        body(took.as_millis() as u64, &shown, &results, trace),
     ))
 }
 
@@ -101,6 +102,7 @@ fn body(
     took_ms: u64,
     shown: &[(&'static str, String, Option<String>)],
     results: &[Result<WriteAnswer, RestError>],
+    trace: bool,
 ) -> Vec<u8> {
     let errors = results.iter().any(Result::is_err);
     let mut out = format!("{{\"took\":{took_ms},\"errors\":{errors},\"items\":[").into_bytes();
@@ -118,7 +120,7 @@ fn body(
                 "_index": index,
                 "_id": id,
                 "status": error.status,
-                "error": error.cause_json(false),
+                "error": error.cause_json(trace),
             }),
         };
         out.extend_from_slice(format!("{{\"{action}\":{item}}}").as_bytes());
@@ -140,7 +142,7 @@ mod tests {
             "no",
         ))];
         assert_eq!(
-            String::from_utf8(body(3, &shown, &results)).unwrap(),
+            String::from_utf8(body(3, &shown, &results, false)).unwrap(),
             r#"{"took":3,"errors":true,"items":[{"index":{"_index":"i","_id":"1","status":409,"error":{"type":"version_conflict_engine_exception","reason":"no"}}}]}"#
         );
     }

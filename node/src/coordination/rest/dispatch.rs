@@ -144,7 +144,8 @@ fn request_media(headers: &HeaderMap, body: &Bytes) -> Result<Option<MediaType>,
             406,
             "media_type_header_exception",
             "Content-Type header is missing",
-        ));
+        )
+        .as_plain());
     };
     let text = header.to_str().unwrap_or_default();
     match MediaType::from_header(text) {

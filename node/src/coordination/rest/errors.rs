@@ -163,16 +163,31 @@ impl RestError {
         }
     }
 
-    /// One line per error of the chain, outermost first.
+    /// The chain, outermost first: `[hats] IndexNotFoundException[no such index [hats]]; nested: …`.
     fn trace_text(&self) -> String {
-        let mut text = format!("{}: {}", self.kind, self.reason);
+        let mut text = String::new();
+        if let Some(Value::String(index)) = self.metadata.get("index") {
+            text.push_str(&format!("[{index}] "));
+        }
+        text.push_str(&format!("{}[{}]", class_name(&self.kind), self.reason));
         let mut cause = self.caused_by.as_deref();
         while let Some(inner) = cause {
-            text.push_str(&format!("\nCaused by: {}: {}", inner.kind, inner.reason));
+            text.push_str(&format!("; nested: {}[{}]", class_name(&inner.kind), inner.reason));
             cause = inner.caused_by.as_deref();
         }
         text
     }
+}
+
+/// `index_not_found_exception` as `IndexNotFoundException`, which people look for in traces.
+fn class_name(kind: &str) -> String {
+    let mut name = String::with_capacity(kind.len());
+    for part in kind.split('_') {
+        let mut letters = part.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
 }
 
 impl std::fmt::Display for RestError {
@@ -214,7 +229,7 @@ mod tests {
         );
         assert_eq!(
             envelope["error"]["stack_trace"],
-            "illegal_argument_exception: outer\nCaused by: exception: inner"
+            "IllegalArgumentException[outer]; nested: Exception[inner]"
         );
     }
 }

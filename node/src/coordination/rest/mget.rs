@@ -51,6 +51,7 @@ struct Item {
 async fn mget(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let realtime = request.params.bool("realtime", true)?;
     let refresh = request.params.bool("refresh", false)?;
+    let trace = request.params.bool("error_trace", false)?;
     let default = Item {
         index: request.var("index").map(str::to_owned),
         id: None,
@@ -83,7 +84,7 @@ async fn mget(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
         match result {
             Ok(got) => got.write_json(&mut out),
             Err(error) => {
-                let envelope = error.envelope(false);
+                let envelope = error.envelope(trace);
                 let item = json!({ "_index": index, "_id": id, "error": envelope["error"] });
                 out.extend_from_slice(item.to_string().as_bytes());
             }

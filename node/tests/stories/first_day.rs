@@ -1,0 +1,110 @@
+//! The first day of a new user: store, read, change, remove, stop, start, find all of it again.
+
+use serde_json::json;
+
+use super::shop::Shop;
+
+#[test]
+fn documents_outlive_a_restart_and_a_power_cut() {
+    let mut shop = Shop::open();
+    let (status, body) = shop.put("/hats/_doc/1", json!({"colour": "red", "size": {"cm": 57}}));
+    assert_eq!((status, &body["result"]), (201, &json!("created")), "{body}");
+    assert_eq!(body["_shards"], json!({"total": 2, "successful": 1, "failed": 0}));
+    let (status, body) = shop.post("/hats/_update/1", json!({"doc": {"size": {"inch": 22}}}));
+    assert_eq!((status, &body["_version"]), (200, &json!(2)), "{body}");
+    let (status, body) = shop.node().send("POST",
+        "/hats/_bulk",
+        "{\"index\":{\"_id\":2}}\n{\"colour\":\"blue\"}\n\
+         {\"create\":{\"_id\":\"1\"}}\n{\"colour\":\"green\"}\n\
+         {\"update\":{\"_id\":\"3\"}}\n{\"doc\":{\"colour\":\"grey\"},\"doc_as_upsert\":true}\n\
+         {\"delete\":{\"_id\":\"4\"}}\n",
+    );
+    assert_eq!((status, &body["errors"]), (200, &json!(true)), "{body}");
+    let statuses: Vec<&serde_json::Value> = ["index", "create", "update", "delete"]
+        .iter()
+        .zip(body["items"].as_array().unwrap())
+        .map(|(action, item)| &item[action]["status"])
+        .collect();
+    assert_eq!(statuses, [201, 409, 201, 404]);
+
+    shop.restart();
+    check_all_there(&shop);
+    let (_, body) = shop.delete("/hats/_doc/2");
+    assert_eq!((&body["result"], &body["_version"]), (&json!("deleted"), &json!(2)), "{body}");
+
+    shop.kill_9_and_restart();
+    assert_eq!(shop.get("/hats/_doc/2").0, 404);
+    let (_, body) = shop.get("/hats/_doc/3?_source_includes=col*");
+    assert_eq!(body["_source"], json!({"colour": "grey"}));
+}
+
+fn check_all_there(shop: &Shop) {
+    let (status, body) = shop.get("/hats/_doc/1");
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(
+        (&body["_version"], &body["_seq_no"], &body["_source"]),
+        (
+            &json!(2),
+            &json!(1),
+            &json!({"colour": "red", "size": {"cm": 57, "inch": 22}})
+        )
+    );
+    let (_, body) = shop.post("/hats/_mget", json!({"ids": ["2", "3", "4"]}));
+    let found: Vec<bool> = body["docs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|doc| doc["found"].as_bool().unwrap())
+        .collect();
+    assert_eq!(found, [true, true, false]);
+}
+
+#[test]
+fn a_writer_who_was_overtaken_is_told_so() {
+    let shop = Shop::open();
+    shop.put("/hats/_doc/1", json!({"n": 1}));
+    shop.put("/hats/_doc/1", json!({"n": 2}));
+    let (status, body) = shop.put("/hats/_doc/1?if_seq_no=0&if_primary_term=1", json!({"n": 3}));
+    assert_eq!(status, 409);
+    let error = &body["error"];
+    assert_eq!(error["type"], "version_conflict_engine_exception");
+    assert_eq!(
+        (&error["index"], &error["shard"], error["index_uuid"].is_string()),
+        (&json!("hats"), &json!("0"), true)
+    );
+    let (status, body) = shop.post("/hats/_update/9", json!({"doc": {"n": 3}}));
+    assert_eq!((status, &body["error"]["type"]), (404, &json!("document_missing_exception")));
+    let (status, body) = shop.post("/hats/_update/1", json!({"doc": {"n": 2}}));
+    assert_eq!((status, &body["result"]), (200, &json!("noop")), "{body}");
+}
+
+#[test]
+fn one_folder_has_one_server() {
+    let shop = Shop::open();
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_quidditch"))
+        .arg("--data-dir")
+        .arg(shop.data_dir())
+        .args(["--http-addr", "127.0.0.1:0"])
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains("another process") && said.contains("--data-dir"), "{said}");
+}
+
+#[test]
+fn it_answers_for_its_health_and_stops_in_peace() {
+    let shop = Shop::open();
+    let address = shop.node().url().trim_start_matches("http://").to_owned();
+    let health = |address: &str| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_quidditch"))
+            .args(["health", "--http-addr", address])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    assert!(health(&address));
+    shop.close();
+    assert!(!health(&address));
+}
