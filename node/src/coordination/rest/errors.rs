@@ -172,7 +172,11 @@ impl RestError {
         text.push_str(&format!("{}[{}]", class_name(&self.kind), self.reason));
         let mut cause = self.caused_by.as_deref();
         while let Some(inner) = cause {
-            text.push_str(&format!("; nested: {}[{}]", class_name(&inner.kind), inner.reason));
+            text.push_str(&format!(
+                "; nested: {}[{}]",
+                class_name(&inner.kind),
+                inner.reason
+            ));
             cause = inner.caused_by.as_deref();
         }
         text
