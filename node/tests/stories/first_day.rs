@@ -8,11 +8,19 @@ use super::shop::Shop;
 fn documents_outlive_a_restart_and_a_power_cut() {
     let mut shop = Shop::open();
     let (status, body) = shop.put("/hats/_doc/1", json!({"colour": "red", "size": {"cm": 57}}));
-    assert_eq!((status, &body["result"]), (201, &json!("created")), "{body}");
-    assert_eq!(body["_shards"], json!({"total": 2, "successful": 1, "failed": 0}));
+    assert_eq!(
+        (status, &body["result"]),
+        (201, &json!("created")),
+        "{body}"
+    );
+    assert_eq!(
+        body["_shards"],
+        json!({"total": 2, "successful": 1, "failed": 0})
+    );
     let (status, body) = shop.post("/hats/_update/1", json!({"doc": {"size": {"inch": 22}}}));
     assert_eq!((status, &body["_version"]), (200, &json!(2)), "{body}");
-    let (status, body) = shop.node().send("POST",
+    let (status, body) = shop.node().send(
+        "POST",
         "/hats/_bulk",
         "{\"index\":{\"_id\":2}}\n{\"colour\":\"blue\"}\n\
          {\"create\":{\"_id\":\"1\"}}\n{\"colour\":\"green\"}\n\
@@ -30,7 +38,11 @@ fn documents_outlive_a_restart_and_a_power_cut() {
     shop.restart();
     check_all_there(&shop);
     let (_, body) = shop.delete("/hats/_doc/2");
-    assert_eq!((&body["result"], &body["_version"]), (&json!("deleted"), &json!(2)), "{body}");
+    assert_eq!(
+        (&body["result"], &body["_version"]),
+        (&json!("deleted"), &json!(2)),
+        "{body}"
+    );
 
     shop.kill_9_and_restart();
     assert_eq!(shop.get("/hats/_doc/2").0, 404);
@@ -64,16 +76,26 @@ fn a_writer_who_was_overtaken_is_told_so() {
     let shop = Shop::open();
     shop.put("/hats/_doc/1", json!({"n": 1}));
     shop.put("/hats/_doc/1", json!({"n": 2}));
-    let (status, body) = shop.put("/hats/_doc/1?if_seq_no=0&if_primary_term=1", json!({"n": 3}));
+    let (status, body) = shop.put(
+        "/hats/_doc/1?if_seq_no=0&if_primary_term=1",
+        json!({"n": 3}),
+    );
     assert_eq!(status, 409);
     let error = &body["error"];
     assert_eq!(error["type"], "version_conflict_engine_exception");
     assert_eq!(
-        (&error["index"], &error["shard"], error["index_uuid"].is_string()),
+        (
+            &error["index"],
+            &error["shard"],
+            error["index_uuid"].is_string()
+        ),
         (&json!("hats"), &json!("0"), true)
     );
     let (status, body) = shop.post("/hats/_update/9", json!({"doc": {"n": 3}}));
-    assert_eq!((status, &body["error"]["type"]), (404, &json!("document_missing_exception")));
+    assert_eq!(
+        (status, &body["error"]["type"]),
+        (404, &json!("document_missing_exception"))
+    );
     let (status, body) = shop.post("/hats/_update/1", json!({"doc": {"n": 2}}));
     assert_eq!((status, &body["result"]), (200, &json!("noop")), "{body}");
 }
@@ -89,7 +111,10 @@ fn one_folder_has_one_server() {
         .unwrap();
     assert!(!second.status.success());
     let said = String::from_utf8_lossy(&second.stderr);
-    assert!(said.contains("another process") && said.contains("--data-dir"), "{said}");
+    assert!(
+        said.contains("another process") && said.contains("--data-dir"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -10,8 +10,18 @@ fn says_who_it_is() {
     let (status, body) = shop.get("/");
     assert_eq!(status, 200);
     assert_eq!(body["version"]["distribution"], "opensearch");
-    assert_eq!(body["version"]["number"].as_str().unwrap().split('.').count(), 3);
-    assert_eq!(body["tagline"], "The OpenSearch Project: https://opensearch.org/");
+    assert_eq!(
+        body["version"]["number"]
+            .as_str()
+            .unwrap()
+            .split('.')
+            .count(),
+        3
+    );
+    assert_eq!(
+        body["tagline"],
+        "The OpenSearch Project: https://opensearch.org/"
+    );
     assert_eq!(body["cluster_uuid"].as_str().unwrap().len(), 22);
     assert_eq!(shop.node().send("HEAD", "/", ""), (200, json!(null)));
 }
@@ -22,7 +32,10 @@ fn refuses_in_the_words_of_the_reference() {
     let (status, body) = shop.get("/no/such/path");
     assert_eq!(
         (status, body),
-        (400, json!({"error": "no handler found for uri [/no/such/path] and method [GET]"}))
+        (
+            400,
+            json!({"error": "no handler found for uri [/no/such/path] and method [GET]"})
+        )
     );
     let (status, body) = shop.delete("/hats/_bulk");
     assert_eq!(status, 405);
@@ -42,25 +55,40 @@ fn refuses_in_the_words_of_the_reference() {
         (404, &json!("index_not_found_exception"))
     );
     let (status, body) = shop.get("/?error_trace&filter_path=**.number,-name");
-    assert_eq!((status, body), (200, json!({"version": {"number": "3.6.0"}})));
+    assert_eq!(
+        (status, body),
+        (200, json!({"version": {"number": "3.6.0"}}))
+    );
 }
 
 #[test]
 fn bodies_may_come_in_other_formats() {
     let shop = Shop::open();
     let put = |kind: &str, body: &str| -> (u16, Value) {
-        let answer = shop.node().try_send("PUT", "/hats/_doc/1", kind, body.into()).unwrap();
-        (answer.status().as_u16(), serde_json::from_str(&answer.text().unwrap()).unwrap())
+        let answer = shop
+            .node()
+            .try_send("PUT", "/hats/_doc/1", kind, body.into())
+            .unwrap();
+        (
+            answer.status().as_u16(),
+            serde_json::from_str(&answer.text().unwrap()).unwrap(),
+        )
     };
     assert_eq!(put("application/yaml", "colour: red\n").0, 201);
     assert_eq!(shop.get("/hats/_source/1"), (200, json!({"colour": "red"})));
     let (status, body) = put("text/plain", "colour: red");
     assert_eq!(
         (status, &body["error"]),
-        (406, &json!("Content-Type header [text/plain] is not supported"))
+        (
+            406,
+            &json!("Content-Type header [text/plain] is not supported")
+        )
     );
     assert_eq!(put("application/json", "{\"a\":").0, 400);
-    let yaml = shop.node().try_send("GET", "/hats/_source/1?format=yaml", "", Vec::new()).unwrap();
+    let yaml = shop
+        .node()
+        .try_send("GET", "/hats/_source/1?format=yaml", "", Vec::new())
+        .unwrap();
     assert_eq!(yaml.text().unwrap(), "---\ncolour: red\n");
 }
 
@@ -68,7 +96,10 @@ fn bodies_may_come_in_other_formats() {
 fn bodies_beyond_the_limit_are_refused() {
     let shop = Shop::open_with(&["http.max_content_length=1kb"]);
     let (status, body) = shop.put("/hats/_doc/1", json!({"long": "x".repeat(2000)}));
-    assert_eq!((status, &body["error"]["type"]), (413, &json!("content_too_long_exception")));
+    assert_eq!(
+        (status, &body["error"]["type"]),
+        (413, &json!("content_too_long_exception"))
+    );
     assert_eq!(shop.put("/hats/_doc/1", json!({"short": "x"})).0, 201);
 }
 
@@ -78,5 +109,8 @@ fn the_client_finds_its_own_mark_on_the_answer() {
     let request = reqwest::blocking::Client::new()
         .get(shop.node().url())
         .header("x-opaque-id", "my-request");
-    assert_eq!(request.send().unwrap().headers()["x-opaque-id"], "my-request");
+    assert_eq!(
+        request.send().unwrap().headers()["x-opaque-id"],
+        "my-request"
+    );
 }
