@@ -17,6 +17,7 @@ use crate::coordination::rest::App;
 use crate::coordination::rest::in_flight::InFlight;
 use crate::coordination::rest::root::OPENSEARCH_VERSION;
 use crate::coordination::searcher::Searcher;
+use crate::coordination::tasks::Tasks;
 use crate::data::contexts::Contexts;
 use crate::data::local::LocalShards;
 use crate::data::local_search::LocalSearch;
@@ -148,6 +149,7 @@ impl Node {
         ));
         let app = Arc::new(App {
             searcher,
+            tasks: Arc::new(Tasks::new(id.clone(), clock.clone())),
             node: identity,
             masters: masters.clone(),
             shards: shards.clone(),

@@ -1,5 +1,6 @@
 //! Coordination: reads requests, asks the shards that hold the data, merges their answers.
 
+pub mod by_query;
 pub mod dsl;
 pub mod failures;
 pub mod fan_out;
@@ -13,5 +14,6 @@ pub mod search;
 pub mod search_response;
 pub mod searcher;
 pub mod source_filter;
+pub mod tasks;
 pub mod terms_lookup;
 pub mod write;

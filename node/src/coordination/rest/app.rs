@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cluster::{ClusterState, NodeInfo};
 use crate::config::Config;
 use crate::coordination::searcher::Searcher;
+use crate::coordination::tasks::Tasks;
 use crate::data::contexts::Contexts;
 use crate::data::pool::Pools;
 use crate::data::search::SearchService;
@@ -28,6 +29,8 @@ pub struct App {
     pub search: Arc<dyn SearchService>,
     /// What coordinated searches share: scrolls, points in time.
     pub searcher: Arc<Searcher>,
+    /// Long operations of this node.
+    pub tasks: Arc<Tasks>,
     /// Readers that searches keep open on this node.
     pub contexts: Arc<Contexts>,
     /// Threads of this node for work that blocks.

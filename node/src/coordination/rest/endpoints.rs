@@ -62,6 +62,9 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::validate::ENDPOINTS,
     super::field_caps::ENDPOINTS,
     super::analyze::ENDPOINTS,
+    super::by_query::ENDPOINTS,
+    super::reindex::ENDPOINTS,
+    super::tasks::ENDPOINTS,
 ];
 
 /// All rows of all families.

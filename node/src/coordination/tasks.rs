@@ -1,0 +1,223 @@
+//! Long operations that users can look at, slow down and stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use super::rest::RestError;
+use crate::sys::clock::Clock;
+
+/// How many finished tasks are remembered.
+const FINISHED_MAX: usize = 1000;
+
+/// The tasks of this node.
+#[derive(Debug)]
+pub struct Tasks {
+    node_id: String,
+    clock: Arc<dyn Clock>,
+    next: AtomicU64,
+    known: Mutex<BTreeMap<u64, Arc<Task>>>,
+}
+
+/// One task.
+#[derive(Debug)]
+pub struct Task {
+    /// Number on this node.
+    pub id: u64,
+    /// What it does, such as `indices:data/write/reindex`.
+    pub action: &'static str,
+    /// What it does with what, for people.
+    pub description: String,
+    start_ms: i64,
+    started: Duration,
+    cancelled: AtomicBool,
+    /// Requests per second as the bits of an `f32`; infinity: no limit.
+    rate: AtomicU32,
+    status: Mutex<Value>,
+    end: watch::Sender<Option<End>>,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug)]
+struct End {
+    running_nanos: u64,
+    result: Result<Value, Value>,
+}
+
+impl Task {
+    /// Whether somebody wants it to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Asks it to stop.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Requests per second; infinity: no limit.
+    pub fn rate(&self) -> f32 {
+        f32::from_bits(self.rate.load(Ordering::Relaxed))
+    }
+
+    /// Changes the requests per second.
+    pub fn set_rate(&self, rate: f32) {
+        self.rate.store(rate.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Shows how far it is.
+    pub fn set_status(&self, status: Value) {
+        *self.status.lock() = status;
+    }
+
+    /// Whether it has ended.
+    pub fn is_done(&self) -> bool {
+        self.end.borrow().is_some()
+    }
+}
+
+impl Tasks {
+    /// None yet.
+    pub fn new(node_id: String, clock: Arc<dyn Clock>) -> Tasks {
+        Tasks {
+            node_id,
+            clock,
+            next: AtomicU64::new(1),
+            known: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Begins a task.
+    pub fn begin(&self, action: &'static str, description: String, rate: f32) -> Arc<Task> {
+        let task = Arc::new(Task {
+            id: self.next.fetch_add(1, Ordering::Relaxed),
+            action,
+            description,
+            start_ms: self.clock.now_ms(),
+            started: self.clock.monotonic(),
+            cancelled: AtomicBool::new(false),
+            rate: AtomicU32::new(rate.to_bits()),
+            status: Mutex::new(Value::Null),
+            end: watch::Sender::new(None),
+        });
+        self.known.lock().insert(task.id, task.clone());
+        task
+    }
+
+    /// Ends a task: with its answer, or with the JSON of an error. `keep`: it can still be looked at.
+    pub fn end(&self, task: &Task, result: Result<Value, RestError>, keep: bool) {
+        let running = self.clock.monotonic().saturating_sub(task.started);
+        let end = End {
+            running_nanos: u64::try_from(running.as_nanos()).unwrap_or(u64::MAX),
+            result: result.map_err(|error| error.cause_json(false)),
+        };
+        task.end.send_replace(Some(end));
+        let mut known = self.known.lock();
+        if !keep {
+            known.remove(&task.id);
+            return;
+        }
+        let finished: Vec<u64> = known
+            .values()
+            .filter(|task| task.is_done())
+            .map(|task| task.id)
+            .collect();
+        for id in finished
+            .iter()
+            .take(finished.len().saturating_sub(FINISHED_MAX))
+        {
+            known.remove(id);
+        }
+    }
+
+    /// `node:number`
+    pub fn name(&self, task: &Task) -> String {
+        format!("{}:{}", self.node_id, task.id)
+    }
+
+    /// The task of a name; 404 if there is none.
+    pub fn find(&self, name: &str) -> Result<Arc<Task>, RestError> {
+        let Some((node, number)) = name.rsplit_once(':') else {
+            return Err(RestError::illegal_argument(format!(
+                "malformed task id {name}"
+            )));
+        };
+        let Ok(number) = number.parse::<u64>() else {
+            return Err(RestError::illegal_argument(format!(
+                "malformed task id {name}"
+            )));
+        };
+        let found = self.known.lock().get(&number).cloned();
+        found.filter(|_| node == self.node_id).ok_or_else(|| {
+            RestError::new(
+                404,
+                "resource_not_found_exception",
+                format!("task [{name}] isn't running and hasn't stored its results"),
+            )
+        })
+    }
+
+    /// Those that run.
+    pub fn running(&self) -> Vec<Arc<Task>> {
+        self.known
+            .lock()
+            .values()
+            .filter(|task| !task.is_done())
+            .cloned()
+            .collect()
+    }
+
+    /// Waits until a task has ended, at most so long; false if it runs on.
+    pub async fn wait(&self, task: &Task, timeout: Duration) -> bool {
+        let mut end = task.end.subscribe();
+        let ended = tokio::time::timeout(timeout, end.wait_for(Option::is_some)).await;
+        matches!(ended, Ok(Ok(_)))
+    }
+
+    /// The object that describes a task.
+    pub fn describe(&self, task: &Task) -> Value {
+        let end = task.end.borrow();
+        let running = match &*end {
+            Some(end) => end.running_nanos,
+            None => {
+                let running = self.clock.monotonic().saturating_sub(task.started);
+                u64::try_from(running.as_nanos()).unwrap_or(u64::MAX)
+            }
+        };
+        let mut shown = Map::new();
+        shown.insert("node".into(), Value::from(self.node_id.as_str()));
+        shown.insert("id".into(), Value::from(task.id));
+        shown.insert("type".into(), Value::from("transport"));
+        shown.insert("action".into(), Value::from(task.action));
+        let status = task.status.lock();
+        if !status.is_null() {
+            shown.insert("status".into(), status.clone());
+        }
+        shown.insert("description".into(), Value::from(task.description.as_str()));
+        shown.insert("start_time_in_millis".into(), Value::from(task.start_ms));
+        shown.insert("running_time_in_nanos".into(), Value::from(running));
+        shown.insert("cancellable".into(), Value::from(true));
+        shown.insert("cancelled".into(), Value::from(task.is_cancelled()));
+        shown.insert("headers".into(), json!({}));
+        Value::Object(shown)
+    }
+
+    /// The answer to "get task": whether it has ended, the task, and its answer or error.
+    pub fn report(&self, task: &Task) -> Value {
+        let mut shown = Map::new();
+        shown.insert("completed".into(), Value::from(task.is_done()));
+        shown.insert("task".into(), self.describe(task));
+        if let Some(end) = &*task.end.borrow() {
+            match &end.result {
+                Ok(response) => shown.insert("response".into(), response.clone()),
+                Err(error) => shown.insert("error".into(), error.clone()),
+            };
+        }
+        Value::Object(shown)
+    }
+}
