@@ -481,6 +481,11 @@ impl Envelope {
         })
     }
 
+    pub fn id_of(bytes: &[u8]) -> Option<SegmentId> {
+        let (_, footer) = read_footer(bytes).ok()?;
+        Some(footer.id)
+    }
+
     pub fn id(&self) -> SegmentId {
         self.id
     }

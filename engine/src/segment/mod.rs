@@ -2,6 +2,8 @@
 
 mod columns;
 mod error;
+#[cfg(test)]
+mod hostile;
 mod live_docs;
 mod norms;
 mod points;

@@ -127,8 +127,16 @@ impl PostingsCursor {
         Ok(u32_at(word, 0).unwrap_or(0))
     }
 
-    /// Decodes the documents of a block.
+    /// Decodes the documents of a block; after an error the cursor is at its end.
     fn load(&mut self, block: u32) -> Result<(), ReadError> {
+        let loaded = self.try_load(block);
+        if loaded.is_err() {
+            self.finish();
+        }
+        loaded
+    }
+
+    fn try_load(&mut self, block: u32) -> Result<(), ReadError> {
         self.freqs_waiting = None;
         self.block = block;
         self.loaded = true;
@@ -505,15 +513,19 @@ fn skip_places(
     entry: &TermEntry,
     block_count: u32,
 ) -> Result<SkipPlaces, ReadError> {
+    let outside = || dictionary.skips.error("has skips outside its bytes");
+    let end = entry.skips.checked_add(entry.skips_len);
+    let end = end
+        .filter(|end| *end <= dictionary.skips.len() as u64)
+        .ok_or_else(outside)?;
     let array = u64::from(block_count) * 4;
     let last_docs = entry.skips;
     let block_ends = last_docs + array;
     let position_starts = block_ends + array;
     let impact_ends = position_starts + if dictionary.positions_kept { array } else { 0 };
     let impacts = impact_ends + array + 4;
-    let end = entry.skips + entry.skips_len;
-    if end > dictionary.skips.len() as u64 || impacts > end {
-        return Err(dictionary.skips.error("has skips outside its bytes"));
+    if impacts > end {
+        return Err(outside());
     }
     Ok(SkipPlaces {
         last_docs,

@@ -103,6 +103,11 @@ impl SegmentReader {
         })
     }
 
+    /// The name that a file gives itself, at its end; `None` when that end is no sound end of a segment file.
+    pub fn id_of(bytes: &[u8]) -> Option<SegmentId> {
+        Envelope::id_of(bytes)
+    }
+
     /// Its name.
     pub fn id(&self) -> SegmentId {
         self.file.id()

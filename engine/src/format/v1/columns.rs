@@ -27,7 +27,7 @@
 //! A chunk has up to three parts:
 //! - presence, unless all or none of its rows have values: 64 `u64` words, a bit per row, then 64 `u16`: bits set before each word;
 //! - ends, if some row has several values: for each row with values, `u32` number of values up to and with this row;
-//! - values, packed: `smallest + step * packed`. Width 0 is a constant; step is the greatest common divisor of the distances
+//! - values, packed: `smallest + step * packed`. Width 0 is a constant (not where a row has several values); step is the greatest common divisor of the distances
 //!   to the smallest (frame of reference); width 64 is raw.
 //!
 //! Values of a row ascend. Worked example: rows with 10, 30, 20 have smallest 10, step 10, width 2 and the bytes `18` and 8 zeros.
@@ -146,7 +146,7 @@ impl ColumnWriter {
             }
         }
         let step = step.max(1);
-        let width = packed::width_of(max.wrapping_sub(min) as u64 / step);
+        let width = packed::width_of(max.wrapping_sub(min) as u64 / step).max(u32::from(multi));
         self.buffer.clear();
         if docs != 0 && docs != rows {
             for word in &self.presence {
@@ -280,7 +280,13 @@ fn decode_entry(row: &[u8], rows: u32, chunks_end: u64) -> Result<ChunkEntry, Ma
     if end > chunks_end {
         return Err(too_long);
     }
-    if doc_count > rows || doc_count > value_count || (!multi && doc_count != value_count) {
+    // A width bounds the number of values by the bytes that are there.
+    let unbounded = multi && width == 0;
+    if doc_count > rows
+        || doc_count > value_count
+        || (!multi && doc_count != value_count)
+        || unbounded
+    {
         return Err(Malformed("has a chunk with wrong counts"));
     }
     Ok(ChunkEntry {

@@ -83,7 +83,9 @@ impl Merge<'_> {
                 let mut seen = vec![false; terms.len() as usize];
                 self.for_each_row(number, column.numbers(), |_, ords| {
                     for ord in ords {
-                        seen[*ord as usize] = true;
+                        if let Some(seen) = seen.get_mut(*ord as usize) {
+                            *seen = true;
+                        }
                     }
                     Ok(())
                 })?;
@@ -166,7 +168,9 @@ impl Merge<'_> {
                 {
                     let new = u32::try_from(ord)
                         .map_err(|_| MergeError::TooLarge("more than 2^32 terms".to_owned()))?;
-                    merged.ords[input.number][info.ord as usize] = new;
+                    if let Some(slot) = merged.ords[input.number].get_mut(info.ord as usize) {
+                        *slot = new;
+                    }
                 }
                 input.advance(slot, key, &mut heap)?;
             }
