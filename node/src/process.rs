@@ -79,7 +79,7 @@ async fn serve(mut config: Config, processors: usize) -> anyhow::Result<()> {
         env!("CARGO_PKG_VERSION"),
         data_dir.display(),
         quidditch_engine::simd::level_name(),
-        "mmap",
+        quidditch_engine::directory::io_mode(),
     );
     wait_for_signal().await?;
     info!("stopping: no new connections, waiting for requests that run");

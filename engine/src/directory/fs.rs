@@ -1,10 +1,11 @@
 //! A folder of the operating system.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{ByteView, Directory, FileWriter, check_name, mmap};
+use super::{ByteView, Directory, FileWriter, check_name, mmap, uring};
 
 /// Files of one folder; reading maps them into memory.
 #[derive(Debug)]
@@ -58,7 +59,11 @@ impl Directory for FsDirectory {
             .create_new(true)
             .open(&path)
             .map_err(|error| name_path(error, &path))?;
-        Ok(Box::new(FsWriter { file, path }))
+        Ok(Box::new(FsWriter {
+            file,
+            path,
+            position: 0,
+        }))
     }
 
     fn open(&self, name: &str) -> io::Result<ByteView> {
@@ -71,7 +76,7 @@ impl Directory for FsDirectory {
     fn append(&self, name: &str, len: u64) -> io::Result<Box<dyn FileWriter>> {
         let path = self.file(name)?;
         let open = || {
-            let mut file = OpenOptions::new().write(true).open(&path)?;
+            let file = OpenOptions::new().write(true).open(&path)?;
             let present = file.metadata()?.len();
             if present < len {
                 return Err(io::Error::new(
@@ -82,11 +87,14 @@ impl Directory for FsDirectory {
             if present > len {
                 file.set_len(len)?;
             }
-            file.seek(SeekFrom::Start(len))?;
             Ok(file)
         };
         let file = open().map_err(|error| name_path(error, &path))?;
-        Ok(Box::new(FsWriter { file, path }))
+        Ok(Box::new(FsWriter {
+            file,
+            path,
+            position: len,
+        }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -128,13 +136,18 @@ impl Directory for FsDirectory {
 struct FsWriter {
     file: File,
     path: PathBuf,
+    /// Where the next byte goes.
+    position: u64,
 }
 
 impl Write for FsWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file
-            .write(bytes)
-            .map_err(|error| name_path(error, &self.path))
+        let written = self
+            .file
+            .write_at(bytes, self.position)
+            .map_err(|error| name_path(error, &self.path))?;
+        self.position += written as u64;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -147,6 +160,20 @@ impl FileWriter for FsWriter {
         self.file
             .sync_data()
             .map_err(|error| name_path(error, &self.path))
+    }
+
+    fn write_and_sync(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match uring::write_and_sync(&self.file, self.position, bytes) {
+            Some(outcome) => {
+                outcome.map_err(|error| name_path(error, &self.path))?;
+                self.position += bytes.len() as u64;
+                Ok(())
+            }
+            None => {
+                self.write_all(bytes)?;
+                self.sync()
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ pub mod faulty;
 pub mod fs;
 mod mmap;
 pub mod ram;
+mod uring;
 
 use std::fmt::Debug;
 use std::io;
@@ -40,6 +41,16 @@ pub trait FileWriter: io::Write + Send {
     fn write_and_sync(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.write_all(bytes)?;
         self.sync()
+    }
+}
+
+/// How journals are written on this machine: `io_uring`, or `pread/pwrite` where the kernel or the container forbids
+/// it. Found out once, by trying.
+pub fn io_mode() -> &'static str {
+    if uring::available() {
+        "io_uring"
+    } else {
+        "pread/pwrite"
     }
 }
 
