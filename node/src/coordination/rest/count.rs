@@ -39,7 +39,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     handler: |app, request| Box::pin(count(app, request)),
 }];
 
-async fn count(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+pub(super) async fn count(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let params = &request.params;
     let mut body = SearchBody {
         size: Some(0),

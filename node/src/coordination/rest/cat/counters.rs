@@ -96,8 +96,19 @@ pub const COUNTERS: &[Counter] = counters! {
 pub fn columns<'a>(counters: impl IntoIterator<Item = &'a Counter>, prefix: &str) -> Vec<Column> {
     let mut columns = Vec::new();
     for counter in counters {
-        let aliases = if prefix.is_empty() { counter.aliases } else { "" };
-        columns.push(hidden(&format!("{prefix}{}", counter.name), aliases, counter.description).right());
+        let aliases = if prefix.is_empty() {
+            counter.aliases
+        } else {
+            ""
+        };
+        columns.push(
+            hidden(
+                &format!("{prefix}{}", counter.name),
+                aliases,
+                counter.description,
+            )
+            .right(),
+        );
     }
     columns
 }

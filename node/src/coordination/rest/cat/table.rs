@@ -119,7 +119,9 @@ impl Units {
             Some("t" | "tb") => Some(1 << 40),
             Some("p" | "pb") => Some(1 << 50),
             Some(other) => {
-                return Err(RestError::illegal_argument(format!("unknown unit [{other}] for parameter [bytes]")));
+                return Err(RestError::illegal_argument(format!(
+                    "unknown unit [{other}] for parameter [bytes]"
+                )));
             }
         };
         let nanos = match params.get("time") {
@@ -132,7 +134,9 @@ impl Units {
             Some("h") => Some(3_600e9),
             Some("d") => Some(86_400e9),
             Some(other) => {
-                return Err(RestError::illegal_argument(format!("unknown unit [{other}] for parameter [time]")));
+                return Err(RestError::illegal_argument(format!(
+                    "unknown unit [{other}] for parameter [time]"
+                )));
             }
         };
         Ok(Units { bytes, nanos })
@@ -187,7 +191,10 @@ impl Table {
             }
             return Ok(RestResponse::ok(&Value::Array(rows)));
         }
-        Ok(RestResponse::text(200, self.text(&chosen, with_header, units)))
+        Ok(RestResponse::text(
+            200,
+            self.text(&chosen, with_header, units),
+        ))
     }
 
     /// The columns to show: the name to show them under, and where they are.
@@ -201,12 +208,19 @@ impl Table {
             }
             return chosen;
         };
-        for name in wanted.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in wanted
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
             if name.contains('*') {
                 for (at, column) in self.columns.iter().enumerate() {
                     let known = chosen.iter().any(|(_, known)| *known == at);
                     let matches = matches_pattern(name, &column.name)
-                        || column.aliases.split(',').any(|alias| !alias.is_empty() && matches_pattern(name, alias));
+                        || column
+                            .aliases
+                            .split(',')
+                            .any(|alias| !alias.is_empty() && matches_pattern(name, alias));
                     if matches && !known {
                         chosen.push((column.name.clone(), at));
                     }
@@ -255,7 +269,11 @@ impl Table {
             for (at, descending) in &order {
                 let ordering = compare(&a[*at], &b[*at]);
                 if ordering != Ordering::Equal {
-                    return if *descending { ordering.reverse() } else { ordering };
+                    return if *descending {
+                        ordering.reverse()
+                    } else {
+                        ordering
+                    };
                 }
             }
             Ordering::Equal
@@ -264,7 +282,8 @@ impl Table {
     }
 
     fn help(&self) -> String {
-        let width = |text: &dyn Fn(&Column) -> usize| self.columns.iter().map(text).max().unwrap_or(0);
+        let width =
+            |text: &dyn Fn(&Column) -> usize| self.columns.iter().map(text).max().unwrap_or(0);
         let names = width(&|column| column.name.chars().count());
         let aliases = width(&|column| column.aliases.chars().count());
         let mut text = String::new();
@@ -283,7 +302,12 @@ impl Table {
             lines.push(chosen.iter().map(|(name, _)| name.clone()).collect());
         }
         for row in &self.rows {
-            lines.push(chosen.iter().map(|(_, at)| units.write(&row[*at]).unwrap_or_default()).collect());
+            lines.push(
+                chosen
+                    .iter()
+                    .map(|(_, at)| units.write(&row[*at]).unwrap_or_default())
+                    .collect(),
+            );
         }
         let mut widths = vec![0; chosen.len()];
         for line in &lines {
@@ -324,7 +348,11 @@ pub fn wants_data(request: &RestRequest) -> bool {
         .headers
         .get(hyper::header::ACCEPT)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.split(',').any(|media| MediaType::from_header(media).is_some()))
+        .is_some_and(|accept| {
+            accept
+                .split(',')
+                .any(|media| MediaType::from_header(media).is_some())
+        })
 }
 
 /// Nothing comes first, numbers go by value.
@@ -359,8 +387,12 @@ mod tests {
             shown("size", "s,sz", "how big").right(),
             hidden("age", "a", "how old"),
         ]);
-        table.rows.push(vec!["bob".into(), Cell::Bytes(2_048), Cell::Number(9)]);
-        table.rows.push(vec!["alice".into(), Cell::Bytes(7), Cell::Number(10)]);
+        table
+            .rows
+            .push(vec!["bob".into(), Cell::Bytes(2_048), Cell::Number(9)]);
+        table
+            .rows
+            .push(vec!["alice".into(), Cell::Bytes(7), Cell::Number(10)]);
         table
     }
 
@@ -369,7 +401,11 @@ mod tests {
         let mut table = table();
         table.sort(&params).unwrap();
         let units = Units::parse(&params).unwrap();
-        table.text(&table.chosen(&params), params.bool("v", false).unwrap(), units)
+        table.text(
+            &table.chosen(&params),
+            params.bool("v", false).unwrap(),
+            units,
+        )
     }
 
     #[test]

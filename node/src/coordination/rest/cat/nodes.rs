@@ -1,0 +1,388 @@
+//! Tables about nodes: `_cat/nodes`, `nodeattrs`, `allocation`, `cluster_manager`, `thread_pool`.
+
+use std::sync::Arc;
+
+use super::counters::{COUNTERS, columns};
+use super::table::{Cell, Column, Table, hidden, shown};
+use crate::cluster::ShardState;
+use crate::cluster::names::matches_pattern;
+use crate::coordination::rest::machine_stats::{disk, machine, process};
+use crate::coordination::rest::nodes::{is_chosen, node_stats};
+use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params, root};
+
+/// One letter per role, sorted.
+fn role_letters(roles: &[String]) -> String {
+    let mut letters: Vec<char> = Vec::new();
+    for role in roles {
+        letters.push(match role.as_str() {
+            "cluster_manager" => 'm',
+            other => other.chars().next().unwrap_or('-'),
+        });
+    }
+    letters.sort_unstable();
+    if letters.is_empty() {
+        "-".to_owned()
+    } else {
+        letters.into_iter().collect()
+    }
+}
+
+pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(vec![
+        hidden("id", "nodeId", "unique node id"),
+        hidden("pid", "p", "process id").right(),
+        shown("ip", "i", "ip address"),
+        hidden("port", "po", "bound transport port").right(),
+        hidden("http_address", "http", "bound http address"),
+        hidden("version", "v", "es version"),
+        hidden("type", "t", "es distribution type"),
+        hidden("build", "b", "es build hash"),
+        hidden("jdk", "j", "jdk version"),
+        hidden("disk.total", "dt,diskTotal", "total disk space").right(),
+        hidden("disk.used", "du,diskUsed", "used disk space").right(),
+        hidden("disk.avail", "d,da,disk,diskAvail", "available disk space").right(),
+        hidden(
+            "disk.used_percent",
+            "dup,diskUsedPercent",
+            "used disk space percentage",
+        )
+        .right(),
+        hidden("heap.current", "hc,heapCurrent", "used heap").right(),
+        shown("heap.percent", "hp,heapPercent", "used heap ratio").right(),
+        hidden("heap.max", "hm,heapMax", "max configured heap").right(),
+        hidden("ram.current", "rc,ramCurrent", "used machine memory").right(),
+        shown("ram.percent", "rp,ramPercent", "used machine memory ratio").right(),
+        hidden("ram.max", "rm,ramMax", "total machine memory").right(),
+        hidden(
+            "file_desc.current",
+            "fdc,fileDescriptorCurrent",
+            "used file descriptors",
+        )
+        .right(),
+        hidden(
+            "file_desc.percent",
+            "fdp,fileDescriptorPercent",
+            "used file descriptor ratio",
+        )
+        .right(),
+        hidden(
+            "file_desc.max",
+            "fdm,fileDescriptorMax",
+            "max file descriptors",
+        )
+        .right(),
+        shown("cpu", "cpu", "recent cpu usage").right(),
+        shown("load_1m", "l", "1m load avg").right(),
+        shown("load_5m", "l", "5m load avg").right(),
+        shown("load_15m", "l", "15m load avg").right(),
+        hidden("uptime", "u", "node uptime").right(),
+        shown(
+            "node.role",
+            "r,role,nodeRole",
+            "m:cluster_manager eligible node, d:data node, i:ingest node, -:coordinating node only",
+        ),
+        shown("node.roles", "rs,all roles", "names of all roles"),
+        shown(
+            "cluster_manager",
+            "cm,m,master",
+            "*:current cluster manager",
+        ),
+        shown("name", "n", "node name"),
+    ]);
+    table.columns.extend(columns(COUNTERS, ""));
+    if request.params.bool("help", false)? {
+        return table.answer(&request);
+    }
+    let full_id = request.params.bool("full_id", false)?;
+    let state = app.state();
+    let stats = node_stats(&app, &state).await;
+    let (process, machine, disk) = (process(), machine(), disk(&app.config.data_dir));
+    for node in state.nodes.values() {
+        let id: String = if full_id {
+            node.id.0.clone()
+        } else {
+            node.id.0.chars().take(4).collect()
+        };
+        let port = node
+            .transport_address
+            .rsplit_once(':')
+            .map_or("", |(_, port)| port);
+        let used = disk.total.saturating_sub(disk.available);
+        let uptime = u64::try_from(app.now_ms() - node.started_ms).unwrap_or(0);
+        let cpu = if uptime == 0 {
+            0
+        } else {
+            100 * process.cpu_ms / uptime
+        };
+        let mut row = vec![
+            id.into(),
+            Cell::Number(i64::from(std::process::id())),
+            node.ip.clone().into(),
+            port.into(),
+            node.http_address.clone().into(),
+            node.version.clone().into(),
+            "tar".into(),
+            root::BUILD_HASH.into(),
+            "-".into(),
+            Cell::Bytes(disk.total),
+            Cell::Bytes(used),
+            Cell::Bytes(disk.available),
+            Cell::Decimal(disk.used_percent()),
+            Cell::Bytes(process.resident),
+            Cell::count(100 * process.resident / machine.memory_total.max(1)),
+            Cell::Bytes(machine.memory_total),
+            Cell::Bytes(machine.memory_total.saturating_sub(machine.memory_free)),
+            Cell::count(machine.memory_used_percent()),
+            Cell::Bytes(machine.memory_total),
+            Cell::count(process.open_files),
+            Cell::count(100 * process.open_files / process.open_files_max.max(1)),
+            Cell::count(process.open_files_max),
+            Cell::count(cpu.min(100)),
+            Cell::Decimal(machine.load[0]),
+            Cell::Decimal(machine.load[1]),
+            Cell::Decimal(machine.load[2]),
+            Cell::Millis(uptime),
+            role_letters(&node.roles).into(),
+            node.roles.join(",").into(),
+            if node.id == state.master { "*" } else { "-" }.into(),
+            node.name.clone().into(),
+        ];
+        row.extend(COUNTERS.iter().map(|counter| (counter.cell)(&stats)));
+        table.rows.push(row);
+    }
+    table.answer(&request)
+}
+
+pub(super) async fn attributes(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(vec![
+        shown("node", "name", "node name"),
+        hidden("id", "nodeId", "unique node id"),
+        hidden("pid", "p", "process id"),
+        shown("host", "h", "host name"),
+        shown("ip", "i", "ip address"),
+        hidden("port", "po", "bound transport port"),
+        shown("attr", "attr.name", "attribute description"),
+        shown("value", "attr.value", "attribute value"),
+    ]);
+    let state = app.state();
+    for node in state.nodes.values() {
+        let port = node
+            .transport_address
+            .rsplit_once(':')
+            .map_or("", |(_, port)| port);
+        for (name, value) in &node.attributes {
+            table.rows.push(vec![
+                node.name.clone().into(),
+                node.id.0.chars().take(4).collect::<String>().into(),
+                Cell::Number(i64::from(std::process::id())),
+                node.host.clone().into(),
+                node.ip.clone().into(),
+                port.into(),
+                name.clone().into(),
+                value.clone().into(),
+            ]);
+        }
+    }
+    table.answer(&request)
+}
+
+pub(super) async fn cluster_manager(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(vec![
+        shown("id", "", "node id"),
+        shown("host", "h", "host name"),
+        shown("ip", "", "ip address"),
+        shown("node", "n", "node name"),
+    ]);
+    let state = app.state();
+    if let Some(node) = state.nodes.get(&state.master) {
+        table.rows.push(vec![
+            node.id.0.clone().into(),
+            node.host.clone().into(),
+            node.ip.clone().into(),
+            node.name.clone().into(),
+        ]);
+    }
+    let is_old = request.path.ends_with("/master");
+    let response = table.answer(&request)?;
+    if is_old {
+        return Ok(response.with_deprecation(
+            "[GET /_cat/master] is deprecated! Use [GET /_cat/cluster_manager] instead.",
+        ));
+    }
+    Ok(response)
+}
+
+pub(super) async fn allocation(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(vec![
+        shown("shards", "s", "number of shards on node").right(),
+        shown(
+            "disk.indices",
+            "di,diskIndices",
+            "disk used by OpenSearch indices",
+        )
+        .right(),
+        shown(
+            "disk.used",
+            "du,diskUsed",
+            "disk used (total, not just OpenSearch)",
+        )
+        .right(),
+        shown("disk.avail", "da,diskAvail", "disk available").right(),
+        shown(
+            "disk.total",
+            "dt,diskTotal",
+            "total capacity of all volumes",
+        )
+        .right(),
+        shown("disk.percent", "dp,diskPercent", "percent disk used").right(),
+        shown("host", "h", "host of node"),
+        shown("ip", "", "ip of node"),
+        shown("node", "n", "name of node"),
+    ]);
+    let state = app.state();
+    let stats = node_stats(&app, &state).await;
+    let disk = disk(&app.config.data_dir);
+    let mut held = 0;
+    let mut unassigned = 0;
+    for copies in state.routing.indices.values().flatten() {
+        for copy in copies {
+            match copy.state {
+                ShardState::Unassigned => unassigned += 1,
+                _ => held += 1,
+            }
+        }
+    }
+    let wanted = request.var("node_id");
+    for node in state.nodes.values() {
+        if !is_chosen(&state, node, wanted) {
+            continue;
+        }
+        table.rows.push(vec![
+            Cell::Number(held),
+            Cell::Bytes(stats.store_bytes),
+            Cell::Bytes(disk.total.saturating_sub(disk.available)),
+            Cell::Bytes(disk.available),
+            Cell::Bytes(disk.total),
+            Cell::Number(disk.used_percent() as i64),
+            node.host.clone().into(),
+            node.ip.clone().into(),
+            node.name.clone().into(),
+        ]);
+    }
+    if unassigned > 0 && wanted.is_none() {
+        let mut row = vec![Cell::None; table.columns.len()];
+        row[0] = Cell::Number(unassigned);
+        row[8] = "UNASSIGNED".into();
+        table.rows.push(row);
+    }
+    table.answer(&request)
+}
+
+fn pool_columns() -> Vec<Column> {
+    vec![
+        shown("node_name", "nn", "node name"),
+        hidden("node_id", "id", "persistent node id"),
+        hidden("ephemeral_node_id", "eid", "ephemeral node id"),
+        hidden("pid", "p", "process id"),
+        hidden("host", "h", "host name"),
+        hidden("ip", "i", "ip address"),
+        hidden("port", "po", "bound transport port"),
+        shown("name", "n", "thread pool name"),
+        hidden("type", "t", "thread pool type"),
+        shown("active", "a", "number of active threads").right(),
+        hidden("pool_size", "psz", "number of threads").right(),
+        shown("queue", "q", "number of tasks currently in queue").right(),
+        hidden(
+            "queue_size",
+            "qs",
+            "maximum number of tasks permitted in queue",
+        )
+        .right(),
+        shown("rejected", "r", "number of rejected tasks").right(),
+        hidden("largest", "l", "highest number of seen active threads").right(),
+        hidden("completed", "c", "number of completed tasks").right(),
+        hidden(
+            "total_wait_time",
+            "twt",
+            "total time tasks spent waiting in queue",
+        )
+        .right(),
+        hidden(
+            "core",
+            "cr",
+            "core number of threads in a scaling thread pool",
+        )
+        .right(),
+        hidden(
+            "max",
+            "mx",
+            "maximum number of threads in a scaling thread pool",
+        )
+        .right(),
+        hidden("size", "sz", "number of threads in a fixed thread pool").right(),
+        hidden("keep_alive", "ka", "thread keep alive time"),
+    ]
+}
+
+pub(super) async fn thread_pool(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(pool_columns());
+    let wanted = request.list_var("thread_pool_patterns");
+    let node = &app.node;
+    let port = node
+        .transport_address
+        .rsplit_once(':')
+        .map_or("", |(_, port)| port);
+    let mut pools = app.pools.stats();
+    pools.sort_by_key(|pool| pool.name);
+    for pool in pools {
+        if !wanted.is_empty()
+            && !wanted
+                .iter()
+                .any(|pattern| matches_pattern(pattern, pool.name))
+        {
+            continue;
+        }
+        let number = |count: usize| Cell::count(count as u64);
+        table.rows.push(vec![
+            node.name.clone().into(),
+            node.id.0.clone().into(),
+            node.ephemeral_id.clone().into(),
+            Cell::Number(i64::from(std::process::id())),
+            node.host.clone().into(),
+            node.ip.clone().into(),
+            port.into(),
+            pool.name.into(),
+            "fixed".into(),
+            number(pool.active),
+            number(pool.threads),
+            number(pool.queue),
+            number(pool.queue_size),
+            number(pool.rejected),
+            number(pool.threads),
+            number(pool.completed),
+            "-1".into(),
+            Cell::None,
+            Cell::None,
+            number(pool.threads),
+            Cell::None,
+        ]);
+    }
+    table.answer(&request)
+}

@@ -1,0 +1,214 @@
+//! `_cat/shards` and `_cat/segments`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::counters::{COUNTERS, Counter, columns};
+use super::table::{Cell, Table, hidden, shown};
+use crate::cluster::{IndicesOptions, ShardState};
+use crate::coordination::rest::index_body::show_date;
+use crate::coordination::rest::segments::SEGMENT_VERSION;
+use crate::coordination::rest::shard_calls::ask_all;
+use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params};
+
+/// Counters that shards do not show.
+const NOT_OF_SHARDS: [&str; 7] = [
+    "request_cache.memory_size",
+    "request_cache.evictions",
+    "request_cache.hit_count",
+    "request_cache.miss_count",
+    "suggest.current",
+    "suggest.time",
+    "suggest.total",
+];
+
+fn shard_counters() -> impl Iterator<Item = &'static Counter> {
+    COUNTERS
+        .iter()
+        .filter(|counter| !NOT_OF_SHARDS.contains(&counter.name))
+}
+
+pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(vec![
+        shown("index", "i,idx", "index name"),
+        shown("shard", "s,sh", "shard name"),
+        shown("prirep", "p,pr,primaryOrReplica", "primary or replica"),
+        shown("state", "st", "shard state"),
+        shown("docs", "d,dc", "number of docs in shard").right(),
+        shown(
+            "store",
+            "sto",
+            "store size of shard (how much disk it uses)",
+        )
+        .right(),
+        shown("ip", "", "ip of node where it lives"),
+        hidden("id", "", "unique id of node where it lives"),
+        shown("node", "n", "name of node where it lives"),
+        hidden("sync_id", "sync_id", "sync id"),
+        hidden("unassigned.reason", "ur", "reason shard is unassigned"),
+        hidden("unassigned.at", "ua", "time shard became unassigned (UTC)"),
+        hidden("unassigned.for", "uf", "time has been unassigned").right(),
+        hidden(
+            "unassigned.details",
+            "ud",
+            "additional details as to why the shard became unassigned",
+        ),
+        hidden("recoverysource.type", "rs", "recovery source type"),
+    ]);
+    table.columns.extend(columns(shard_counters(), ""));
+    table.columns.extend([
+        hidden("seq_no.max", "sqm,maxSeqNo", "max sequence number").right(),
+        hidden(
+            "seq_no.local_checkpoint",
+            "sql,localCheckpoint",
+            "local checkpoint",
+        )
+        .right(),
+        hidden(
+            "seq_no.global_checkpoint",
+            "sqg,globalCheckpoint",
+            "global checkpoint",
+        )
+        .right(),
+        hidden("path.data", "pd,dataPath", "shard data path"),
+        hidden("path.state", "ps,statsPath", "shard state path"),
+        hidden("docs.deleted", "dd", "number of deleted docs in shard").right(),
+    ]);
+    if request.params.bool("help", false)? {
+        return table.answer(&request);
+    }
+    let base = IndicesOptions {
+        expand_closed: true,
+        expand_hidden: true,
+        ..IndicesOptions::STRICT_EXPAND_OPEN
+    };
+    let (state, found) = index_params::resolve(&app, &request, base)?;
+    let calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move { app.shards.stats(&target).await }
+    })
+    .await;
+    let mut by_shard = BTreeMap::new();
+    for (target, stats) in &calls.answers {
+        by_shard.insert((target.index.as_str(), target.shard), stats);
+    }
+    let now_ms = app.now_ms();
+    for resolved in &found {
+        let index = &resolved.metadata;
+        for shard in 0..index.number_of_shards {
+            for copy in state.routing.copies(&index.name, shard) {
+                let node = copy.node.as_ref().and_then(|id| state.nodes.get(id));
+                let stats = by_shard
+                    .get(&(index.name.as_str(), shard))
+                    .copied()
+                    .filter(|_| copy.primary && copy.state == ShardState::Started);
+                let unassigned = copy.unassigned.as_ref();
+                let mut row = vec![
+                    index.name.clone().into(),
+                    Cell::Number(shard.into()),
+                    if copy.primary { "p" } else { "r" }.into(),
+                    copy.state.name().into(),
+                    stats.map_or(Cell::None, |stats| Cell::count(stats.docs)),
+                    stats.map_or(Cell::None, |stats| Cell::Bytes(stats.store_bytes)),
+                    Cell::maybe(node.map(|node| node.ip.clone())),
+                    Cell::maybe(node.map(|node| node.id.0.clone())),
+                    Cell::maybe(node.map(|node| node.name.clone())),
+                    Cell::None,
+                    Cell::maybe(unassigned.map(|info| info.reason.clone())),
+                    Cell::maybe(unassigned.and_then(|info| show_date(info.at_ms))),
+                    unassigned.map_or(Cell::None, |info| {
+                        Cell::Millis(u64::try_from(now_ms - info.at_ms).unwrap_or(0))
+                    }),
+                    Cell::maybe(unassigned.and_then(|info| info.details.clone())),
+                    Cell::maybe(unassigned.map(|_| {
+                        if copy.primary {
+                            "existing_store"
+                        } else {
+                            "peer"
+                        }
+                    })),
+                ];
+                for counter in shard_counters() {
+                    row.push(stats.map_or(Cell::None, counter.cell));
+                }
+                let path = app.config.data_dir.display().to_string();
+                row.extend([
+                    stats.map_or(Cell::None, |stats| Cell::Number(stats.max_seq_no)),
+                    stats.map_or(Cell::None, |stats| Cell::Number(stats.local_checkpoint)),
+                    stats.map_or(Cell::None, |stats| Cell::Number(stats.global_checkpoint)),
+                    Cell::maybe(stats.map(|_| path.clone())),
+                    Cell::maybe(stats.map(|_| path)),
+                    stats.map_or(Cell::None, |stats| Cell::count(stats.deleted)),
+                ]);
+                table.rows.push(row);
+            }
+        }
+    }
+    table.answer(&request)
+}
+
+pub(super) async fn segments(
+    app: Arc<App>,
+    request: RestRequest,
+) -> Result<RestResponse, RestError> {
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(vec![
+        shown("index", "i,idx", "index name"),
+        shown("shard", "s,sh", "shard name"),
+        shown("prirep", "p,pr,primaryOrReplica", "primary or replica"),
+        shown("ip", "", "ip of node where it lives"),
+        hidden("id", "", "unique id of node where it lives"),
+        shown("segment", "seg", "segment name"),
+        shown("generation", "g,gen", "segment generation").right(),
+        shown("docs.count", "dc,docsCount", "number of docs in segment").right(),
+        shown(
+            "docs.deleted",
+            "dd,docsDeleted",
+            "number of deleted docs in segment",
+        )
+        .right(),
+        shown("size", "si", "segment size in bytes").right(),
+        shown("size.memory", "sm,sizeMemory", "segment memory in bytes").right(),
+        shown("committed", "ic,isCommitted", "is segment committed"),
+        shown("searchable", "is,isSearchable", "is segment searched"),
+        shown("version", "v,ver", "version"),
+        shown("compound", "ico,isCompound", "is segment compound"),
+    ]);
+    if request.params.bool("help", false)? {
+        return table.answer(&request);
+    }
+    let (state, found) = index_params::resolve(
+        &app,
+        &request,
+        IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
+    )?;
+    let calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move { app.shards.segments(&target).await }
+    })
+    .await;
+    for (target, segments) in &calls.answers {
+        for segment in segments {
+            table.rows.push(vec![
+                target.index.clone().into(),
+                Cell::Number(target.shard.into()),
+                "p".into(),
+                app.node.ip.clone().into(),
+                app.node.id.0.clone().into(),
+                segment.name.clone().into(),
+                Cell::count(segment.generation),
+                Cell::count(segment.docs),
+                Cell::count(segment.deleted),
+                Cell::Bytes(segment.size_bytes),
+                // As in the reference, whose segments keep nothing on the heap: a bare number.
+                Cell::Number(0),
+                segment.committed.to_string().into(),
+                segment.search.to_string().into(),
+                SEGMENT_VERSION.into(),
+                "true".into(),
+            ]);
+        }
+    }
+    table.answer(&request)
+}
