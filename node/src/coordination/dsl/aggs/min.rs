@@ -1,0 +1,13 @@
+//! `min`.
+
+use quidditch_engine::aggs::AggKind;
+use quidditch_engine::aggs::min::MinAgg;
+
+use super::params::AggBody;
+use crate::coordination::dsl::ParseError;
+
+/// `{"field": "price"}`
+pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
+    let source = body.field_only()?;
+    Ok(AggKind::Min(MinAgg { source }))
+}

@@ -1,0 +1,13 @@
+//! `sum`.
+
+use quidditch_engine::aggs::AggKind;
+use quidditch_engine::aggs::sum::SumAgg;
+
+use super::params::AggBody;
+use crate::coordination::dsl::ParseError;
+
+/// `{"field": "price"}`
+pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
+    let source = body.field_only()?;
+    Ok(AggKind::Sum(SumAgg { source }))
+}
