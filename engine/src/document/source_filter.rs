@@ -38,7 +38,7 @@ fn filter_object(
     for (name, value) in entries {
         let child = join(path, name);
         let matched = |patterns: &[String]| patterns.iter().any(|p| simple_match(p, &child));
-        if matched(excludes) || matched_below(excludes, &child) {
+        if matched(excludes) {
             continue;
         }
         let inside = inside || matched(includes);
@@ -47,12 +47,6 @@ fn filter_object(
         }
     }
     out
-}
-
-/// Whether a pattern such as `a.*` takes everything below a path.
-fn matched_below(patterns: &[String], path: &str) -> bool {
-    patterns.iter().any(|p| p.strip_suffix(".*") == Some(path))
-        && patterns.iter().any(|p| p == path)
 }
 
 fn filter_value(

@@ -32,12 +32,13 @@ impl Dynamic {
             "false_allow_templates" => Ok(Dynamic::FalseAllowTemplates),
             "true" => Ok(Dynamic::True),
             "false" => Ok(Dynamic::False),
-            _ => Err(SchemaError::illegal(format!(
-                "Could not convert [dynamic.dynamic] to boolean"
-            ))
-            .caused_by(SchemaError::illegal(format!(
-                "Failed to parse value [{text}] as only [true] or [false] are allowed."
-            )))),
+            _ => Err(
+                SchemaError::illegal("Could not convert [dynamic.dynamic] to boolean").caused_by(
+                    SchemaError::illegal(format!(
+                        "Failed to parse value [{text}] as only [true] or [false] are allowed."
+                    )),
+                ),
+            ),
         }
     }
 

@@ -211,15 +211,14 @@ fn text_analyzers(
     let index = find("analyzer")?;
     let search = find("search_analyzer")?;
     let quote = find("search_quote_analyzer")?;
-    if index.is_none() && params.get("analyzer").is_none() {
-        if search
+    if index.is_none()
+        && search
             .as_ref()
             .is_some_and(|search| search.name() != "default")
-        {
-            return Err(SchemaError::mapper(format!(
-                "analyzer on field [{name}] must be set when search_analyzer is set"
-            )));
-        }
+    {
+        return Err(SchemaError::mapper(format!(
+            "analyzer on field [{name}] must be set when search_analyzer is set"
+        )));
     }
     if quote.is_some() && (index.is_none() || search.is_none()) {
         return Err(SchemaError::mapper(format!(

@@ -35,6 +35,9 @@ pub(crate) trait TokenFilter: Debug + Send + Sync {
     fn apply(&self, batch: &mut TokenBatch);
 }
 
+/// Reads a filter's parameters.
+type BuildFilter = fn(&Definition, &dyn Parts) -> Result<Box<dyn TokenFilter>, SchemaError>;
+
 /// A row of the table: what a `type` builds.
 pub(crate) struct FilterType {
     /// As users write it.
@@ -44,7 +47,7 @@ pub(crate) struct FilterType {
     /// Whether it is usable by its name alone, with defaults.
     pub prebuilt: bool,
     /// Reads the parameters.
-    pub build: fn(&Definition, &dyn Parts) -> Result<Box<dyn TokenFilter>, SchemaError>,
+    pub build: BuildFilter,
 }
 
 /// What a filter may need of the index it is built for: `synonym` analyses its rules.
@@ -57,7 +60,7 @@ const fn row(
     name: &'static str,
     normalizes: bool,
     prebuilt: bool,
-    build: fn(&Definition, &dyn Parts) -> Result<Box<dyn TokenFilter>, SchemaError>,
+    build: BuildFilter,
 ) -> FilterType {
     FilterType {
         name,

@@ -176,7 +176,11 @@ impl Parts {
             week: Some(week),
             weekday: Some(weekday),
             hour: Some(hour),
-            hour12: Some(if hour % 12 == 0 { 12 } else { hour % 12 }),
+            hour12: Some(if hour.is_multiple_of(12) {
+                12
+            } else {
+                hour % 12
+            }),
             afternoon: Some(hour >= 12),
             minute: Some((second_of_day / 60 % 60) as u8),
             second: Some((second_of_day % 60) as u8),

@@ -164,7 +164,6 @@ impl DateFormat {
     }
 }
 
-/// What time a date field's text means when it is read with one of the index's `dynamic_date_formats`.
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -241,9 +241,7 @@ fn read_iso(text: &str, strict: bool) -> Option<Parts> {
         if at + 1 == text.len() {
             return Some(parts);
         }
-        if parts.day.is_none() {
-            return None;
-        }
+        parts.day?;
         parts.hour = number("T", &mut at)?;
         parts.minute = number(":", &mut at)?;
         if parts.minute.is_some() {
@@ -370,7 +368,7 @@ fn compile(letters: &str) -> Result<Vec<Element>, ValueError> {
 fn letter(c: char, count: usize) -> Option<Element> {
     let number = |field| {
         Some(match count {
-            1 => Element::Number(field, 1, 19.min(9)),
+            1 => Element::Number(field, 1, 9),
             n => Element::Number(field, n, n),
         })
     };
