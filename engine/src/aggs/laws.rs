@@ -1,1 +1,464 @@
-//! Laws that hold for all aggregations.
+//! Laws that hold for all aggregations: one shard equals five, merge order is irrelevant, zero documents work, partials
+//! survive the wire.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::json;
+
+use super::*;
+use crate::buffer::{Buffer, DocMeta};
+use crate::directory::ByteView;
+use crate::document::parse_document;
+use crate::ids::{PrimaryTerm, SeqNo};
+use crate::schema::IndexSchema;
+use crate::search::{MemoryAccount, SearchContext, WindowCollector};
+use crate::segment::{LiveDocs, SegmentReader, WINDOW_DOCS};
+use crate::shard::{SegmentSnapshot, ShardReader};
+use crate::value::Value;
+
+fn schema() -> Arc<IndexSchema> {
+    let mapping = json!({"properties": {
+        "colour": {"type": "keyword"},
+        "tags": {"type": "keyword"},
+        "price": {"type": "double"},
+        "stock": {"type": "long"},
+        "sold": {"type": "date"},
+        "used": {"type": "boolean"},
+        "client": {"type": "ip"},
+        "name": {"type": "text"},
+    }});
+    Arc::new(IndexSchema::new(&mapping, &BTreeMap::new()).unwrap())
+}
+
+/// A shard with a segment per list of documents.
+fn shard(segments: &[Vec<serde_json::Value>]) -> ShardReader {
+    let schema = schema();
+    let mut snapshots = Vec::new();
+    for docs in segments {
+        let mut buffer = Buffer::new();
+        for (i, doc) in docs.iter().enumerate() {
+            let source = serde_json::to_vec(doc).unwrap();
+            let parsed = parse_document(&schema, &i.to_string(), None, &source).unwrap();
+            let meta = DocMeta {
+                seq_no: SeqNo(i as i64),
+                primary_term: PrimaryTerm(1),
+                version: 1,
+            };
+            buffer.add(&parsed, meta);
+        }
+        let Some(frozen) = buffer.freeze() else {
+            continue;
+        };
+        let reader = SegmentReader::open(frozen.id, ByteView::new(frozen.bytes)).unwrap();
+        let max_doc = reader.max_doc();
+        snapshots.push(SegmentSnapshot {
+            reader: Arc::new(reader),
+            live: Some(Arc::new(LiveDocs::new(max_doc, frozen.deleted))),
+        });
+    }
+    ShardReader::new(snapshots, schema)
+}
+
+/// What a shard knows when a query finds the documents that `found` picks.
+fn collect_some(reader: &ShardReader, aggs: &[AggRequest], found: fn(u32) -> bool) -> AggPartials {
+    try_collect(reader, aggs, found, 1 << 30).unwrap()
+}
+
+fn try_collect(
+    reader: &ShardReader,
+    aggs: &[AggRequest],
+    found: fn(u32) -> bool,
+    memory: u64,
+) -> Result<AggPartials, crate::search::SearchError> {
+    let cancelled = AtomicBool::new(false);
+    let memory = MemoryAccount::new(memory);
+    let search = SearchContext::new("hats", 0, &cancelled, &memory);
+    let mut collector = collector(aggs, reader, &search)?;
+    let mut docs = Vec::new();
+    for (ord, segment) in reader.segments.iter().enumerate() {
+        collector.begin_segment(ord as u32, segment)?;
+        let mut base = 0;
+        while base < segment.reader.max_doc() {
+            super::collector::live_docs_of_window(segment, base, &mut docs);
+            docs.retain(|doc| found(*doc));
+            if !docs.is_empty() {
+                let scores = if collector.needs_scores() {
+                    vec![1.0; docs.len()]
+                } else {
+                    Vec::new()
+                };
+                collector.collect(&docs, &scores)?;
+            }
+            base += WINDOW_DOCS;
+        }
+    }
+    collector.into_partials()
+}
+
+fn answer(reader: &ShardReader, agg: AggRequest) -> AggResult {
+    let aggs = [agg];
+    let partials = collect_some(reader, &aggs, |_| true);
+    partials
+        .finish(&aggs, MAX_BUCKETS_DEFAULT)
+        .unwrap()
+        .remove(0)
+}
+
+fn field(path: &str) -> FieldSource {
+    FieldSource::field(path)
+}
+
+fn avg(name: &str, path: &str) -> AggRequest {
+    AggRequest::new(
+        name,
+        AggKind::Avg(avg::AvgAgg {
+            source: field(path),
+        }),
+    )
+}
+
+fn terms_of(path: &str) -> terms::TermsAgg {
+    terms::TermsAgg::new(field(path))
+}
+
+fn histogram_of(path: &str, interval: f64) -> histogram::HistogramAgg {
+    histogram::HistogramAgg {
+        source: field(path),
+        interval,
+        offset: 0.0,
+        min_doc_count: 0,
+        extended_bounds: None,
+        hard_bounds: None,
+        keyed: false,
+        order: vec![BucketOrder::key(true)],
+    }
+}
+
+fn date_histogram_of(unit: CalendarUnit, zone: Option<&str>) -> date_histogram::DateHistogramAgg {
+    date_histogram::DateHistogramAgg {
+        source: FieldSource {
+            time_zone: zone.map(str::to_owned),
+            ..field("sold")
+        },
+        interval: Interval::Calendar(unit),
+        offset_ms: 0,
+        min_doc_count: 0,
+        extended_bounds: None,
+        hard_bounds: None,
+        keyed: false,
+        order: vec![BucketOrder::key(true)],
+    }
+}
+
+/// An example of every aggregation that needs no query.
+fn examples() -> Vec<AggRequest> {
+    let price = || field("price");
+    let kinds = vec![
+        AggKind::Avg(avg::AvgAgg { source: price() }),
+        AggKind::Sum(sum::SumAgg {
+            source: field("stock"),
+        }),
+        AggKind::Min(min::MinAgg { source: price() }),
+        AggKind::Max(max::MaxAgg {
+            source: field("sold"),
+        }),
+        AggKind::ValueCount(value_count::ValueCountAgg {
+            source: field("tags"),
+        }),
+        AggKind::Stats(stats::StatsAgg {
+            source: field("stock"),
+        }),
+        AggKind::ExtendedStats(extended_stats::ExtendedStatsAgg {
+            source: field("stock"),
+            sigma: 2.0,
+        }),
+        AggKind::Cardinality(cardinality::CardinalityAgg {
+            source: field("tags"),
+            precision_threshold: 3000,
+        }),
+        AggKind::Percentiles(percentiles::PercentilesAgg {
+            source: field("stock"),
+            percents: vec![0.0, 50.0, 99.0],
+            keyed: true,
+            method: DigestMethod::DEFAULT,
+        }),
+        AggKind::PercentileRanks(percentile_ranks::PercentileRanksAgg {
+            source: field("stock"),
+            values: vec![3.0],
+            keyed: true,
+            method: DigestMethod::Hdr { digits: 3 },
+        }),
+        AggKind::MedianAbsoluteDeviation(median_absolute_deviation::MedianAbsoluteDeviationAgg {
+            source: field("stock"),
+            compression: 1000.0,
+        }),
+        AggKind::WeightedAvg(weighted_avg::WeightedAvgAgg {
+            value: field("stock"),
+            weight: field("stock"),
+            format: None,
+        }),
+        AggKind::Missing(missing::MissingAgg {
+            source: field("tags"),
+        }),
+        AggKind::Global(global::GlobalAgg {}),
+        AggKind::Terms(terms_of("tags")),
+        AggKind::Terms(terms_of("stock")),
+        AggKind::Terms(terms_of("used")),
+        AggKind::Terms(terms_of("client")),
+        AggKind::Terms(terms_of("no_such_field")),
+        AggKind::Histogram(histogram_of("stock", 3.0)),
+        AggKind::DateHistogram(date_histogram_of(CalendarUnit::Month, Some("Europe/Paris"))),
+        AggKind::Range(range::RangeAgg {
+            source: field("stock"),
+            ranges: vec![
+                range::NumberRange {
+                    to: Some(5.0),
+                    ..Default::default()
+                },
+                range::NumberRange {
+                    from: Some(3.0),
+                    ..Default::default()
+                },
+            ],
+            keyed: false,
+        }),
+        AggKind::DateRange(date_range::DateRangeAgg {
+            source: field("sold"),
+            ranges: vec![date_range::ScalarRange {
+                from: Some(Value::Str("2026-02".to_owned())),
+                ..Default::default()
+            }],
+            keyed: false,
+        }),
+        AggKind::IpRange(ip_range::IpRangeAgg {
+            source: field("client"),
+            ranges: vec![ip_range::IpRange::of_network("10.0.0.0/30").unwrap()],
+            keyed: false,
+        }),
+    ];
+    let mut aggs = Vec::new();
+    for (i, kind) in kinds.into_iter().enumerate() {
+        let buckets = matches!(
+            kind,
+            AggKind::Missing(_)
+                | AggKind::Global(_)
+                | AggKind::Terms(_)
+                | AggKind::Histogram(_)
+                | AggKind::DateHistogram(_)
+                | AggKind::Range(_)
+                | AggKind::DateRange(_)
+                | AggKind::IpRange(_)
+        );
+        let mut agg = AggRequest::new(format!("a{i}"), kind);
+        if buckets {
+            let colours = AggRequest::new("colours", AggKind::Terms(terms_of("colour")));
+            agg = agg.with(colours.with(avg("mean", "stock")));
+        }
+        aggs.push(agg);
+    }
+    aggs
+}
+
+fn document(i: u64) -> serde_json::Value {
+    let colours = ["red", "green", "blue"];
+    json!({
+        "colour": colours[(i % 3) as usize],
+        "tags": if i.is_multiple_of(4) { json!([]) } else { json!([format!("t{}", i % 5), format!("t{}", i % 7)]) },
+        "price": (i % 10) as f64 / 4.0,
+        "stock": i % 9,
+        "sold": format!("2026-{:02}-15T23:30:00Z", 1 + i % 5),
+        "used": i % 2 == 0,
+        "client": format!("10.0.0.{}", i % 8),
+    })
+}
+
+fn documents(n: u64) -> Vec<serde_json::Value> {
+    (0..n).map(document).collect()
+}
+
+/// The documents of `all` on so many shards, in two segments each.
+fn spread(all: &[serde_json::Value], shards: usize) -> Vec<ShardReader> {
+    let mut readers = Vec::new();
+    for at in 0..shards {
+        let docs: Vec<_> = all.iter().skip(at).step_by(shards).cloned().collect();
+        let (left, right) = docs.split_at(docs.len() / 2);
+        readers.push(shard(&[left.to_vec(), right.to_vec()]));
+    }
+    readers
+}
+
+fn merged(mut partials: Vec<AggPartials>) -> AggPartials {
+    let first = partials.remove(0);
+    partials
+        .into_iter()
+        .fold(first, |all, next| all.merge(next).unwrap())
+}
+
+#[test]
+fn five_shards_equal_one_in_any_order() {
+    let aggs = examples();
+    let all = documents(200);
+    let one = collect_some(&spread(&all, 1)[0], &aggs, |_| true);
+    let expected = one.finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap();
+    let five: Vec<AggPartials> = spread(&all, 5)
+        .iter()
+        .map(|reader| collect_some(reader, &aggs, |_| true))
+        .collect();
+    let mut backwards = five.clone();
+    backwards.reverse();
+    for partials in [five, backwards] {
+        let found = merged(partials).finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap();
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected, "{}", found.type_name);
+        }
+    }
+}
+
+#[test]
+fn no_documents_are_no_trouble() {
+    let aggs = examples();
+    let nothing = AggPartials::empty(&aggs)
+        .finish(&aggs, MAX_BUCKETS_DEFAULT)
+        .unwrap();
+    let empty_shard = collect_some(&shard(&[]), &aggs, |_| true);
+    let found = empty_shard.finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap();
+    assert_eq!(found.len(), nothing.len());
+    let full = collect_some(&shard(&[documents(20)]), &aggs, |_| true);
+    let alone = full.clone().finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap();
+    let with_nothing = full.merge(AggPartials::empty(&aggs)).unwrap();
+    assert_eq!(
+        with_nothing.finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap(),
+        alone
+    );
+}
+
+#[test]
+fn partials_survive_the_wire() {
+    let aggs = examples();
+    for docs in [0, 50] {
+        let partials = collect_some(&shard(&[documents(docs)]), &aggs, |_| true);
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&partials, &mut bytes).unwrap();
+        let back: AggPartials = ciborium::from_reader(bytes.as_slice()).unwrap();
+        assert_eq!(back, partials);
+    }
+}
+
+fn keys_and_counts(result: &AggResult) -> Vec<(String, u64)> {
+    let ResultBody::Buckets(buckets) = &result.body else {
+        panic!("no buckets: {result:?}");
+    };
+    buckets
+        .buckets
+        .iter()
+        .map(|bucket| (bucket.key.to_text(), bucket.doc_count))
+        .collect()
+}
+
+fn check(result: &AggResult, expected: &[(&str, u64)]) {
+    let expected: Vec<(String, u64)> = expected
+        .iter()
+        .map(|(key, count)| ((*key).to_owned(), *count))
+        .collect();
+    assert_eq!(keys_and_counts(result), expected);
+}
+
+#[test]
+fn terms_are_sorted_by_count_then_key_or_by_a_metric() {
+    let reader = shard(&[
+        vec![
+            json!({"colour": "red", "stock": 1}),
+            json!({"colour": "blue", "stock": 9}),
+        ],
+        vec![
+            json!({"colour": "red", "stock": 3}),
+            json!({"colour": "amber", "stock": 5}),
+        ],
+    ]);
+    let by_count = AggRequest::new("c", AggKind::Terms(terms_of("colour")));
+    check(
+        &answer(&reader, by_count),
+        &[("red", 2), ("amber", 1), ("blue", 1)],
+    );
+    let mut agg = terms_of("colour");
+    agg.order = vec![BucketOrder {
+        by: OrderKey::parse("mean"),
+        ascending: false,
+    }];
+    agg.size = 2;
+    let by_metric = AggRequest::new("c", AggKind::Terms(agg)).with(avg("mean", "stock"));
+    check(&answer(&reader, by_metric), &[("blue", 1), ("amber", 1)]);
+}
+
+#[test]
+fn terms_nobody_found_show_with_a_min_doc_count_of_zero() {
+    let reader = shard(&[vec![json!({"colour": "red"}), json!({"colour": "blue"})]]);
+    let mut agg = terms_of("colour");
+    agg.min_doc_count = 0;
+    let aggs = [AggRequest::new("c", AggKind::Terms(agg))];
+    let partials = collect_some(&reader, &aggs, |doc| doc == 0);
+    let found = partials.finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap();
+    check(&found[0], &[("red", 1), ("blue", 0)]);
+}
+
+#[test]
+fn histograms_fill_gaps_and_bounds() {
+    let reader = shard(&[vec![
+        json!({"stock": 1}),
+        json!({"stock": 51}),
+        json!({"stock": 151}),
+    ]]);
+    let mut agg = histogram_of("stock", 50.0);
+    check(
+        &answer(
+            &reader,
+            AggRequest::new("h", AggKind::Histogram(agg.clone())),
+        ),
+        &[("0.0", 1), ("50.0", 1), ("100.0", 0), ("150.0", 1)],
+    );
+    agg.extended_bounds = Some(histogram::NumberBounds {
+        min: Some(-60.0),
+        max: Some(210.0),
+    });
+    check(
+        &answer(&reader, AggRequest::new("h", AggKind::Histogram(agg))),
+        &[
+            ("-100.0", 0),
+            ("-50.0", 0),
+            ("0.0", 1),
+            ("50.0", 1),
+            ("100.0", 0),
+            ("150.0", 1),
+            ("200.0", 0),
+        ],
+    );
+}
+
+#[test]
+fn fields_of_the_wrong_kind_are_refused() {
+    let reader = shard(&[documents(1)]);
+    for (path, expected) in [
+        (
+            "colour",
+            "Field [colour] of type [keyword] is not supported for aggregation [avg]",
+        ),
+        ("name", "Text fields are not optimised for operations"),
+    ] {
+        let aggs = [avg("a", path)];
+        let error = try_collect(&reader, &aggs, |_| true, 1 << 30).unwrap_err();
+        assert!(error.reason().starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn buckets_and_memory_have_limits() {
+    let reader = shard(&[documents(50)]);
+    let aggs = [AggRequest::new("c", AggKind::Terms(terms_of("tags")))];
+    let partials = collect_some(&reader, &aggs, |_| true);
+    let error = partials.finish(&aggs, 3).unwrap_err();
+    assert_eq!(error, AggError::TooManyBuckets { limit: 3, found: 4 });
+    let error = try_collect(&reader, &aggs, |_| true, 100).unwrap_err();
+    assert_eq!(error.kind(), "circuit_breaking_exception");
+}
