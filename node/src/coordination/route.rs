@@ -7,6 +7,7 @@ use quidditch_engine::search::{SearchRequest, Slice};
 
 use super::dsl::parse_query;
 use super::rest::RestError;
+use super::write::check_read_block;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::names::matches_pattern;
 use crate::cluster::resolve::ResolvedIndex;
@@ -68,6 +69,7 @@ pub fn routes(
     let mut routes = Vec::new();
     for resolved in indices {
         let index = &resolved.metadata;
+        check_read_block(index)?;
         let filter = alias_filter(resolved)?;
         let mut shards: Vec<u32> = resolved.shards(routing).into_iter().collect();
         if let Some(only) = &only {

@@ -203,8 +203,8 @@ impl Searcher {
             }
         };
         let mut answer = self.answer(input, &routes, &request, &reduced, failures, Vec::new())?;
-        if !input.body.sort.is_empty() && !input.body.track_scores.unwrap_or(false) {
-            let by_score = input.body.sort.iter().any(|key| *key == SortKey::score());
+        if !input.sort_keys().is_empty() && !input.body.track_scores.unwrap_or(false) {
+            let by_score = input.sort_keys().iter().any(|key| *key == SortKey::score());
             answer.max_score = answer.max_score.filter(|_| by_score);
         }
         let shards = routes
@@ -227,7 +227,7 @@ impl Searcher {
             routes,
             contexts,
             limits,
-            keys: input.body.sort.clone(),
+            keys: input.sort_keys().to_vec(),
             spec: input.fetch_spec(),
             named,
             request,

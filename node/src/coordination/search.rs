@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use quidditch_engine::aggs::{AggPartials, MAX_BUCKETS_DEFAULT};
 use quidditch_engine::query::Query;
-use quidditch_engine::search::{SearchError, SearchRequest, SortSource, TrackTotalHits};
+use quidditch_engine::search::{SearchError, SearchRequest, SortKey, SortSource, TrackTotalHits};
 
 use super::dsl::aggs::render_aggs;
 use super::dsl::search_body::{SearchBody, TrackTotal};
@@ -136,17 +136,19 @@ impl SearchInput {
         Err(RestError::validation(&mistakes))
     }
 
+    /// The keys that hits are sorted by; none for the order of scores, however it was asked for.
+    pub fn sort_keys(&self) -> &[SortKey] {
+        match self.body.sort.as_slice() {
+            [only] if *only == SortKey::score() => &[],
+            keys => keys,
+        }
+    }
+
     /// The request for all shards.
     pub fn request(&self, now_ms: i64) -> SearchRequest {
         let body = &self.body;
         let query = body.query.clone().unwrap_or_else(Query::match_all);
-        let mut sort = body.sort.clone();
-        // by score alone is the order of searches without a sort
-        if let [only] = sort.as_slice()
-            && *only == quidditch_engine::search::SortKey::score()
-        {
-            sort.clear();
-        }
+        let sort = self.sort_keys().to_vec();
         SearchRequest {
             post_filter: body.post_filter.clone(),
             size: (body.from.unwrap_or(0) as usize)
@@ -256,7 +258,7 @@ pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<
         ));
     }
     if let Some(after) = &body.search_after {
-        let keys = body.sort.len();
+        let keys = input.sort_keys().len();
         if keys == 0 {
             return Err(SearchError::illegal(
                 "Sort must contain at least one field.",
@@ -395,7 +397,7 @@ impl Searcher {
             let parts = HitParts {
                 route: &routes[merged.shard],
                 merged,
-                keys: &input.body.sort,
+                keys: input.sort_keys(),
                 source: source.as_ref(),
                 metadata: spec.shows_metadata(),
                 node: &self.node_id,

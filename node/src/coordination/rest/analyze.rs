@@ -22,7 +22,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::GET, "/{index}/_analyze"),
         (Method::POST, "/{index}/_analyze"),
     ],
-    params: &["index"],
+    params: &[],
     handler: |app, request| Box::pin(analyze(app, request)),
 }];
 

@@ -65,6 +65,7 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::validate::ENDPOINTS,
     super::field_caps::ENDPOINTS,
     super::analyze::ENDPOINTS,
+    super::search_shards::ENDPOINTS,
     super::by_query::ENDPOINTS,
     super::reindex::ENDPOINTS,
     super::tasks::ENDPOINTS,

@@ -47,6 +47,7 @@ pub mod scroll;
 pub mod search;
 mod search_errors;
 pub mod search_params;
+pub mod search_shards;
 pub mod segments;
 pub mod settings;
 pub mod shard_calls;

@@ -76,7 +76,6 @@ pub const SEARCH_PARAMS: &[&str] = &[
     "suggest_text",
     "search_pipeline",
     "verbose_pipeline",
-    "index",
 ];
 
 /// A body as a value; `None` when it is empty. Keys that stand twice are an error.
