@@ -37,11 +37,11 @@ fn refuses_in_the_words_of_the_reference() {
             json!({"error": "no handler found for uri [/no/such/path] and method [GET]"})
         )
     );
-    let (status, body) = shop.delete("/hats/_bulk");
+    let (status, body) = shop.delete("/_bulk");
     assert_eq!(status, 405);
     assert_eq!(
         body["error"],
-        "Incorrect HTTP method for uri [/hats/_bulk] and method [DELETE], allowed: [POST, PUT]"
+        "Incorrect HTTP method for uri [/_bulk] and method [DELETE], allowed: [POST, PUT]"
     );
     let (status, body) = shop.get("/?pretti");
     assert_eq!(status, 400);

@@ -81,47 +81,38 @@ impl Router {
         for part in path.split('/').filter(|part| !part.is_empty()) {
             parts.push(decode(part)?);
         }
-        let mut allowed = Vec::new();
         let mut variables = Vec::new();
-        if let Some((leaf, values)) = walk(&self.root, &parts, method, &mut variables, &mut allowed)
-        {
-            let vars = leaf.names.iter().copied().zip(values).collect();
-            return Ok(Found::Endpoint(leaf.endpoint, vars));
-        }
-        if allowed.is_empty() {
+        let Some(node) = walk(&self.root, &parts, &mut variables) else {
             return Ok(Found::Nothing);
+        };
+        match node.leaves.iter().find(|leaf| leaf.method == *method) {
+            Some(leaf) => {
+                let vars = leaf.names.iter().copied().zip(variables).collect();
+                Ok(Found::Endpoint(leaf.endpoint, vars))
+            }
+            None => Ok(Found::OtherMethods(
+                node.leaves.iter().map(|leaf| leaf.method.clone()).collect(),
+            )),
         }
-        Ok(Found::OtherMethods(allowed))
     }
 }
 
-/// Tries the literal first, then the variable; depth is bounded by the depth of the table.
-fn walk<'t>(
-    node: &'t Node,
-    parts: &[String],
-    method: &Method,
-    variables: &mut Vec<String>,
-    allowed: &mut Vec<Method>,
-) -> Option<(&'t Leaf, Vec<String>)> {
+/// The first node with endpoints, literals before variables; `variables` then holds what they stand for.
+///
+/// Methods do not count here, as in the reference: `GET /_bulk` is the wrong method of `/_bulk`, not an index.
+/// Depth is bounded by the depth of the table.
+fn walk<'t>(node: &'t Node, parts: &[String], variables: &mut Vec<String>) -> Option<&'t Node> {
     let Some((part, rest)) = parts.split_first() else {
-        if let Some(leaf) = node.leaves.iter().find(|leaf| leaf.method == *method) {
-            return Some((leaf, variables.clone()));
-        }
-        for leaf in &node.leaves {
-            if !allowed.contains(&leaf.method) {
-                allowed.push(leaf.method.clone());
-            }
-        }
-        return None;
+        return (!node.leaves.is_empty()).then_some(node);
     };
     if let Some(next) = node.literals.get(part.as_str())
-        && let Some(found) = walk(next, rest, method, variables, allowed)
+        && let Some(found) = walk(next, rest, variables)
     {
         return Some(found);
     }
     let next = node.variable.as_deref()?;
     variables.push(part.clone());
-    let found = walk(next, rest, method, variables, allowed);
+    let found = walk(next, rest, variables);
     if found.is_none() {
         variables.pop();
     }
@@ -191,6 +182,8 @@ mod tests {
             "get {\"id\": \"a/b\", \"index\": \"hats\"}"
         );
         assert_eq!(find(Method::POST, "/hats/_doc/1"), "[GET]");
+        assert_eq!(find(Method::GET, "/_cluster"), "indices.get {\"index\": \"_cluster\"}");
+        assert_eq!(find(Method::PUT, "/_cluster/health"), "[GET]");
         assert_eq!(find(Method::GET, "/a/b/c/d"), "nothing");
     }
 }
