@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn names_what_it_does_not_know() {
         assert_eq!(
-            parse(r#"{"dco": {}}"#).unwrap_err(),
-            "[UpdateRequest] unknown field [dco] did you mean [doc]?"
+            parse(r#"{"docs": {}}"#).unwrap_err(),
+            "[UpdateRequest] unknown field [docs] did you mean [doc]?"
         );
         assert_eq!(
             parse(r#"{"doc": 1}"#).unwrap_err(),
