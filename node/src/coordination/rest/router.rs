@@ -182,7 +182,10 @@ mod tests {
             "get {\"id\": \"a/b\", \"index\": \"hats\"}"
         );
         assert_eq!(find(Method::POST, "/hats/_doc/1"), "[GET]");
-        assert_eq!(find(Method::GET, "/_cluster"), "indices.get {\"index\": \"_cluster\"}");
+        assert_eq!(
+            find(Method::GET, "/_cluster"),
+            "indices.get {\"index\": \"_cluster\"}"
+        );
         assert_eq!(find(Method::PUT, "/_cluster/health"), "[GET]");
         assert_eq!(find(Method::GET, "/a/b/c/d"), "nothing");
     }
