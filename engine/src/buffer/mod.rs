@@ -96,8 +96,10 @@ pub struct Buffer {
     pool: SlicePool,
     rows: Vec<BufferedRow>,
     sources: Vec<u8>,
-    /// Bytes of ids, routings, stored values, numbers: what `bytes_used` would otherwise have to count anew.
+    /// Bytes of ids, routings, stored values, numbers, rows: what `bytes_used` would otherwise have to count anew.
     small_bytes: usize,
+    /// Bytes of the term tables, likewise.
+    term_bytes: usize,
     deleted: RoaringBitmap,
 }
 
@@ -174,8 +176,10 @@ impl Buffer {
     fn add_id(&mut self, doc: u32, id: &str) {
         let index = self.system_field("_id", ID_SPEC);
         let field = &mut self.fields[index];
+        let bytes_before = field.terms.bytes_used();
         let term = field.terms.intern(id.as_bytes());
         field.terms.occur(term, doc, None, &mut self.pool);
+        self.term_bytes += field.terms.bytes_used() - bytes_before;
         field.total_term_freq += 1;
         field.doc_count += 1;
     }
@@ -194,6 +198,7 @@ impl Buffer {
         let indexed = field.spec.index != IndexOptions::None;
         let positions = field.spec.index == IndexOptions::Positions;
         let ordinals = field.spec.column == ColumnKind::Ordinals;
+        let bytes_before = field.terms.bytes_used();
         for span in &parsed.terms.spans {
             let start = span.start as usize;
             let Some(bytes) = parsed.terms.bytes.get(start..start + span.len as usize) else {
@@ -211,6 +216,7 @@ impl Buffer {
                 self.small_bytes += 8;
             }
         }
+        self.term_bytes += field.terms.bytes_used() - bytes_before;
         if field.spec.norms && !parsed.terms.spans.is_empty() {
             field.norm_docs.push(doc);
             field.norm_lengths.push(parsed.terms.length.max(1));
@@ -244,12 +250,7 @@ impl Buffer {
 
     /// Memory in use, in bytes, roughly.
     pub fn bytes_used(&self) -> usize {
-        let terms: usize = self
-            .fields
-            .iter()
-            .map(|field| field.terms.bytes_used())
-            .sum();
-        terms + self.pool.bytes_used() + self.sources.len() + self.small_bytes
+        self.term_bytes + self.pool.bytes_used() + self.sources.len() + self.small_bytes
     }
 
     /// Whether it must be frozen before the next document.

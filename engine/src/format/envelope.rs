@@ -419,7 +419,7 @@ fn read_table(bytes: &[u8], footer: &Footer) -> Result<Vec<SectionEntry>, Malfor
             .checked_add(entry.len)
             .filter(|end| *end <= footer.table_offset)
             .ok_or(Malformed("names a section outside the file"))?;
-        if entry.offset < free_from || entry.offset % ALIGNMENT != 0 {
+        if entry.offset < free_from || !entry.offset.is_multiple_of(ALIGNMENT) {
             return Err(Malformed("names sections that overlap"));
         }
         free_from = section_end;

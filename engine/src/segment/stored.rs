@@ -45,7 +45,7 @@ pub(crate) struct StoredReader {
 
 impl StoredReader {
     pub fn open(data: Section, index: Section, max_doc: u32) -> Result<StoredReader, ReadError> {
-        if index.len() % ENTRY != 0 || (max_doc > 0) != (index.len() > 0) {
+        if !index.len().is_multiple_of(ENTRY) || (max_doc > 0) != (index.len() > 0) {
             return Err(index.error("has a wrong length"));
         }
         Ok(StoredReader {

@@ -122,7 +122,7 @@ impl Merge<'_> {
         let mut writer = PointsWriter::default();
         let mut count = 0u64;
         while let Some(Reverse((value, doc, slot))) = heap.pop() {
-            if count % POINTS_PER_LOOK == 0 {
+            if count.is_multiple_of(POINTS_PER_LOOK) {
                 self.check_cancel()?;
             }
             count += 1;

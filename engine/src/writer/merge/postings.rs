@@ -131,7 +131,7 @@ impl Merge<'_> {
         }
         let mut same: Vec<(usize, Vec<u8>)> = Vec::new();
         while let Some(Reverse((key, slot))) = heap.pop() {
-            if writer.term_count() % TERMS_PER_LOOK == 0 {
+            if writer.term_count().is_multiple_of(TERMS_PER_LOOK) {
                 self.check_cancel()?;
             }
             same.push((slot, key));
