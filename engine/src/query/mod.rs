@@ -22,7 +22,7 @@ mod match_text;
 mod minimum_should_match;
 mod multi_match;
 mod prefix;
-mod query_string;
+pub(crate) mod query_string;
 mod range;
 mod regexp;
 mod rewrite;

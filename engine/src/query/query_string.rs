@@ -1,5 +1,9 @@
 //! `query_string`: a whole query in Lucene's syntax. The shard parses it, since analysis and mapping decide its meaning.
 
+mod syntax;
+
+pub(crate) use syntax::{Clause, Leaf, Occur, parse};
+
 use serde::{Deserialize, Serialize};
 
 use super::{FieldBoost, Fuzziness, MinimumShouldMatch, MultiMatchType, Operator, TermsRewrite};
