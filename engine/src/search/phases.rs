@@ -14,7 +14,13 @@ pub fn query(
     request: &SearchRequest,
     context: &SearchContext<'_>,
 ) -> Result<ShardQueryResult, SearchError> {
-    run(reader, request, context, None)
+    if request.aggs.is_empty() {
+        return run(reader, request, context, None);
+    }
+    let mut collector = crate::aggs::collector(&request.aggs, reader, context)?;
+    let mut result = run(reader, request, context, Some(&mut collector))?;
+    result.aggs = Some(collector.into_partials()?);
+    Ok(result)
 }
 
 /// Counts the live documents of a query.

@@ -2,6 +2,7 @@
 
 mod corruption;
 mod crash;
+mod query;
 mod segment;
 mod shard_concurrency;
 mod shard_faults;
