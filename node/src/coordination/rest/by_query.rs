@@ -132,6 +132,9 @@ async fn run(app: Arc<App>, request: RestRequest, kind: Kind) -> Result<RestResp
     if params.opt_int("from")?.is_some() || body.from.is_some() {
         mistakes.push("from is not supported in this context".to_owned());
     }
+    if body.stored_fields.is_some() {
+        mistakes.push("stored_fields is not supported in this context".to_owned());
+    }
     let mut search = SearchInput::new(request.list_var("index"), body);
     search.options = indices_options(params, search.options)?;
     search.routing = params.get("routing").map(str::to_owned);
@@ -185,7 +188,7 @@ pub fn job(
         }
     };
     let mut max_docs = body_max_docs;
-    for name in ["max_docs", "size"] {
+    for name in ["size", "max_docs"] {
         if let Some(number) = params.opt_long(name)? {
             if let Some(other) = max_docs
                 && other != number
@@ -200,6 +203,11 @@ pub fn job(
     let max_docs = match max_docs {
         None | Some(-1) => None,
         Some(number) if number > 0 => Some(number.unsigned_abs()),
+        Some(number) if number < 0 => {
+            return Err(RestError::illegal_argument(format!(
+                "[max_docs] parameter cannot be negative, found [{number}]"
+            )));
+        }
         Some(number) => {
             mistakes.push(format!(
                 "maxDocs should be greater than 0 if the request is limited to some number of documents or -1 if it \
@@ -216,7 +224,9 @@ pub fn job(
     if let (Some(most), Slices::Count(count)) = (max_docs, slices)
         && most < u64::from(count)
     {
-        mistakes.push(format!("maxDocs should be greater than or equal to the number of slices [{count}] but was [{most}]"));
+        return Err(RestError::illegal_argument(
+            "[max_docs] should be >= [slices]",
+        ));
     }
     if !mistakes.is_empty() {
         return Err(RestError::validation(&mistakes));

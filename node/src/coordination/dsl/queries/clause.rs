@@ -152,6 +152,9 @@ pub(super) fn field_boosts(query: &str, value: &Json<'_>) -> Result<Vec<FieldBoo
     }
     let mut fields = Vec::new();
     for item in value.items_or_self() {
+        if item.is_null() {
+            return Err(item.parsing(format!("[{query}] field name in [fields] cannot be null")));
+        }
         let text = item.text()?;
         match FieldBoost::parse(&text) {
             Some(field) => fields.push(field),
