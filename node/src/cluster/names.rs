@@ -118,6 +118,18 @@ pub fn patterns_meet(a: &str, b: &str) -> bool {
     reach[b.len()]
 }
 
+/// Whether two templates of these patterns and one priority would compete for an index.
+///
+/// Of two patterns with several wildcards each, only those count where one covers the other: the literal parts
+/// between their wildcards tell them apart in practice.
+pub fn patterns_compete(a: &str, b: &str) -> bool {
+    let is_multiple = |pattern: &str| pattern.matches('*').count() > 1;
+    if is_multiple(a) && is_multiple(b) {
+        return matches_pattern(a, b) || matches_pattern(b, a);
+    }
+    patterns_meet(a, b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -265,12 +265,12 @@ impl ClusterState {
             };
             let is_pattern = pattern.contains('*') || pattern == "_all";
             if !is_pattern || !options.expands() {
-                if !options.ignore_unavailable {
+                if !options.ignore_unavailable && !is_pattern {
                     if options.ignore_aliases && self.is_alias(pattern) {
                         return Err(aliases_not_supported(pattern));
                     }
                     if add {
-                        return Err(missing(pattern, options, written));
+                        return Err(StateError::index_not_found(pattern));
                     }
                     if self.abstraction(pattern).is_none() {
                         return Err(StateError::index_not_found(pattern));
@@ -550,11 +550,6 @@ fn shows_hidden(pattern: &str, name: &str, hidden: bool, options: &IndicesOption
     !hidden || options.expand_hidden || (pattern.starts_with('.') && name.starts_with('.'))
 }
 
-fn missing(name: &str, options: &IndicesOptions, written: &[String]) -> StateError {
-    let _ = (options, written);
-    StateError::index_not_found(name)
-}
-
 fn no_indices(asked: &str, written: &[String]) -> StateError {
     let reason = if is_everything(written) && asked == "_all" {
         "no indices exist".to_owned()
@@ -582,4 +577,131 @@ pub fn index_closed(index: &IndexMetadata) -> StateError {
     StateError::new(400, "index_closed_exception", "closed")
         .with("index", index.name.as_str())
         .with("index_uuid", index.uuid.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::AliasMetadata;
+    use crate::master::testing::{Cluster, create};
+    use crate::master::{AliasAction, Command};
+    use serde_json::json;
+
+    fn cluster() -> Cluster {
+        let mut cluster = Cluster::new();
+        for name in ["a1", "a2", "b1", "closed"] {
+            cluster.run(create(name)).unwrap();
+        }
+        cluster
+            .run(Command::CloseIndices {
+                names: vec!["closed".to_owned()],
+            })
+            .unwrap();
+        for (index, alias, filter) in [
+            ("a1", "x", Some(json!({"term": {"f": 1}}))),
+            ("b1", "x", None),
+        ] {
+            cluster
+                .run(Command::UpdateAliases {
+                    actions: vec![AliasAction::Add {
+                        index: index.to_owned(),
+                        alias: alias.to_owned(),
+                        metadata: AliasMetadata {
+                            filter,
+                            search_routing: Some("r".to_owned()),
+                            ..AliasMetadata::default()
+                        },
+                    }],
+                })
+                .unwrap();
+        }
+        cluster
+    }
+
+    fn names(expression: &str, options: &IndicesOptions) -> Result<String, String> {
+        match cluster().state.resolve(expression, options, 0) {
+            Ok(found) => Ok(found
+                .iter()
+                .map(|one| one.metadata.name.as_str())
+                .collect::<Vec<_>>()
+                .join(",")),
+            Err(refused) => Err(refused.reason),
+        }
+    }
+
+    #[test]
+    fn expressions_lead_to_indices() {
+        let search = IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED;
+        let strict = IndicesOptions {
+            allow_no_indices: false,
+            ..search
+        };
+        for (expression, options, expected) in [
+            ("", search, Ok("a1,a2,b1")),
+            ("_all", search, Ok("a1,a2,b1")),
+            ("a*", search, Ok("a1,a2")),
+            ("a*,-a2", search, Ok("a1")),
+            ("x", search, Ok("a1,b1")),
+            ("x,a2", search, Ok("a1,a2,b1")),
+            ("*", IndicesOptions::STRICT_EXPAND, Ok("a1,a2,b1,closed")),
+            ("none*", search, Ok("")),
+            ("none*", strict, Err("no such index [none*]")),
+            ("none", search, Err("no such index [none]")),
+            ("a1,none", IndicesOptions::LENIENT_EXPAND_OPEN, Ok("a1")),
+            ("closed", search, Err("closed")),
+            ("c*", search, Ok("")),
+            (
+                "_x",
+                search,
+                Err("Invalid index name [_x], must not start with '_'."),
+            ),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(
+                names(expression, &options),
+                expected,
+                "[{expression}] with {options:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn filters_hold_only_when_every_way_has_one() {
+        let state = cluster().state;
+        let found = |expression: &str| {
+            let found = state
+                .resolve(expression, &IndicesOptions::STRICT_EXPAND_OPEN, 0)
+                .unwrap();
+            (
+                found[0].filters.is_some(),
+                found[0].search_routing.is_some(),
+            )
+        };
+        assert_eq!(found("x"), (true, true));
+        assert_eq!(found("x,a1"), (false, false));
+        assert_eq!(found("_all"), (false, false));
+    }
+
+    #[test]
+    fn writes_need_one_index() {
+        let state = cluster().state;
+        assert!(state.write_target("none", false, 0).unwrap().is_none());
+        assert_eq!(
+            state
+                .write_target("a1", false, 0)
+                .unwrap()
+                .unwrap()
+                .metadata
+                .name,
+            "a1"
+        );
+        assert!(
+            state
+                .write_target("x", false, 0)
+                .unwrap_err()
+                .reason
+                .starts_with("no write index is defined for alias [x].")
+        );
+        assert_eq!(state.write_target("a1", true, 0).unwrap_err().status, 404);
+    }
 }

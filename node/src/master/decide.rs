@@ -236,3 +236,241 @@ fn report_shards(state: &ClusterState, reports: &[ShardReport], now_ms: i64) -> 
         .map(|(index, shards)| Event::ShardsRouted { index, shards })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::AliasMetadata;
+    use crate::cluster::template::{IndexTemplate, TemplateBody};
+    use crate::master::testing::{Cluster, create};
+    use crate::master::{AliasAction, CreateIndex, Rollover, UpdateSettings};
+
+    fn with_settings(name: &str, settings: &[(&str, &str)]) -> Command {
+        Command::CreateIndex(CreateIndex {
+            name: name.to_owned(),
+            settings: settings
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..CreateIndex::default()
+        })
+    }
+
+    fn add_alias(index: &str, alias: &str, is_write_index: Option<bool>) -> Command {
+        Command::UpdateAliases {
+            actions: vec![AliasAction::Add {
+                index: index.to_owned(),
+                alias: alias.to_owned(),
+                metadata: AliasMetadata {
+                    is_write_index,
+                    ..AliasMetadata::default()
+                },
+            }],
+        }
+    }
+
+    fn set(index: &str, key: &str, value: Option<&str>) -> Command {
+        Command::UpdateSettings(UpdateSettings {
+            indices: vec![index.to_owned()],
+            settings: BTreeMap::from([(key.to_owned(), value.map(str::to_owned))]),
+            preserve_existing: false,
+        })
+    }
+
+    #[test]
+    fn refusals_speak_as_the_reference_does() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("a")).unwrap();
+        cluster.run(add_alias("a", "al", None)).unwrap();
+        let uuid = cluster.state.indices["a"].uuid.clone();
+        for (command, kind, reason) in [
+            (
+                create("a"),
+                "resource_already_exists_exception",
+                format!("index [a/{uuid}] already exists"),
+            ),
+            (
+                create("al"),
+                "invalid_index_name_exception",
+                "Invalid index name [al], already exists as alias".to_owned(),
+            ),
+            (
+                with_settings("b", &[("index.number_of_shards", "0")]),
+                "illegal_argument_exception",
+                "Failed to parse value [0] for setting [index.number_of_shards] must be >= 1".to_owned(),
+            ),
+            (
+                with_settings("b", &[("index.number_of_shards", "1001")]),
+                "validation_exception",
+                "Validation Failed: 1: this action would add [2002] total shards, but this cluster currently has [2]/[1000] maximum shards open;".to_owned(),
+            ),
+            (
+                set("a", "index.number_of_shards", Some("2")),
+                "illegal_argument_exception",
+                format!("Can't update non dynamic settings [[index.number_of_shards]] for open indices [[a/{uuid}]]"),
+            ),
+            (
+                Command::DeleteIndices { names: vec!["x".to_owned()] },
+                "index_not_found_exception",
+                "no such index [x]".to_owned(),
+            ),
+            (
+                Command::DeleteIndexTemplates { name: "x".to_owned() },
+                "index_template_missing_exception",
+                "index_template [x] missing".to_owned(),
+            ),
+        ] {
+            let refused = cluster.run(command).unwrap_err();
+            assert_eq!((refused.kind.as_str(), refused.reason), (kind, reason));
+        }
+    }
+
+    #[test]
+    fn settings_are_set_kept_and_reset() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("a")).unwrap();
+        assert_eq!(
+            cluster.run(set("a", "index.refresh_interval", Some("5s"))),
+            Ok(1)
+        );
+        assert_eq!(
+            cluster.run(set("a", "index.refresh_interval", Some("5s"))),
+            Ok(0)
+        );
+        assert_eq!(cluster.state.indices["a"].settings_version, 2);
+        cluster
+            .run(set("a", "index.refresh_interval", None))
+            .unwrap();
+        assert_eq!(
+            cluster.state.indices["a"].setting("index.refresh_interval"),
+            None
+        );
+        cluster.run(set("a", "index.*", None)).unwrap();
+        assert!(cluster.state.indices["a"].setting("index.uuid").is_some());
+        cluster
+            .run(set("a", "index.number_of_replicas", Some("0")))
+            .unwrap();
+        assert_eq!(cluster.state.routing.copies("a", 0).len(), 1);
+    }
+
+    #[test]
+    fn cluster_settings_are_checked_and_reset_by_pattern() {
+        let mut cluster = Cluster::new();
+        let command = |key: &str, value: Option<&str>| Command::UpdateClusterSettings {
+            persistent: BTreeMap::from([(key.to_owned(), value.map(str::to_owned))]),
+            transient: BTreeMap::new(),
+        };
+        cluster
+            .run(command("search.max_buckets", Some("10")))
+            .unwrap();
+        assert_eq!(cluster.state.setting_number("search.max_buckets", 0), 10);
+        let refused = cluster.run(command("nope", Some("1"))).unwrap_err();
+        assert_eq!(refused.reason, "persistent setting [nope], not recognized");
+        cluster.run(command("search.*", None)).unwrap();
+        assert_eq!(
+            cluster.state.effective_setting("search.max_buckets"),
+            "65535"
+        );
+    }
+
+    #[test]
+    fn the_template_of_the_highest_priority_applies() {
+        let mut cluster = Cluster::new();
+        for (name, priority, shards) in [("low", 1, "2"), ("high", 2, "3")] {
+            let template = IndexTemplate {
+                index_patterns: vec!["logs-*".to_owned()],
+                priority: Some(priority),
+                template: Some(TemplateBody {
+                    settings: Some(BTreeMap::from([(
+                        "index.number_of_shards".to_owned(),
+                        shards.to_owned(),
+                    )])),
+                    aliases: Some(BTreeMap::from([(
+                        "{index}-alias".to_owned(),
+                        AliasMetadata::default(),
+                    )])),
+                    mappings: Some(json!({"properties": {"f": {"type": "keyword"}}})),
+                }),
+                ..IndexTemplate::default()
+            };
+            let name = name.to_owned();
+            cluster
+                .run(Command::PutIndexTemplate {
+                    name,
+                    template,
+                    create: true,
+                })
+                .unwrap();
+        }
+        cluster
+            .run(Command::AutoCreate {
+                index: "logs-1".to_owned(),
+            })
+            .unwrap();
+        let index = &cluster.state.indices["logs-1"];
+        assert_eq!(index.number_of_shards, 3);
+        assert!(index.aliases.contains_key("logs-1-alias"));
+        assert!(index.schema.mapping.field("f").is_some());
+        assert_eq!(
+            cluster.run(Command::AutoCreate {
+                index: "logs-1".to_owned()
+            }),
+            Ok(0)
+        );
+    }
+
+    #[test]
+    fn an_alias_has_one_write_index_and_rolls_over() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("l-000001")).unwrap();
+        cluster.run(create("b")).unwrap();
+        cluster.run(add_alias("l-000001", "l", Some(true))).unwrap();
+        let refused = cluster.run(add_alias("b", "l", Some(true))).unwrap_err();
+        assert_eq!(
+            refused.reason,
+            "alias [l] has more than one write index [b,l-000001]"
+        );
+        cluster
+            .run(Command::Rollover(Rollover {
+                alias: "l".to_owned(),
+                old_index: "l-000001".to_owned(),
+                new_index: CreateIndex {
+                    name: "l-000002".to_owned(),
+                    ..CreateIndex::default()
+                },
+                met_conditions: serde_json::Map::new(),
+            }))
+            .unwrap();
+        let target = cluster.state.write_target("l", false, 0).unwrap().unwrap();
+        assert_eq!(target.metadata.name, "l-000002");
+        assert_eq!(cluster.state.alias_members("l").len(), 2);
+    }
+
+    #[test]
+    fn a_closed_index_opens_with_the_same_data() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("a")).unwrap();
+        let before = cluster
+            .state
+            .routing
+            .primary("a", 0)
+            .unwrap()
+            .allocation_id
+            .clone();
+        let names = vec!["a".to_owned()];
+        cluster
+            .run(Command::CloseIndices {
+                names: names.clone(),
+            })
+            .unwrap();
+        assert_eq!(cluster.state.indices["a"].state, IndexState::Close);
+        cluster.run(Command::OpenIndices { names }).unwrap();
+        let primary = cluster.state.routing.primary("a", 0).unwrap();
+        assert_eq!(primary.allocation_id, before);
+        assert_eq!(primary.state, ShardState::Initializing);
+    }
+}

@@ -12,7 +12,7 @@ use crate::cluster::ClusterState;
 use crate::cluster::error::StateError;
 use crate::cluster::index_metadata::AliasMetadata;
 use crate::cluster::index_settings;
-use crate::cluster::names::{matches_pattern, patterns_meet, validate_alias_name};
+use crate::cluster::names::{matches_pattern, patterns_compete, validate_alias_name};
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate, TemplateBody};
 
 /// What templates bring to an index.
@@ -267,7 +267,7 @@ fn check_overlap(
             template
                 .index_patterns
                 .iter()
-                .any(|ours| patterns_meet(ours, theirs))
+                .any(|ours| patterns_compete(ours, theirs))
         });
         if overlaps {
             overlapping.push((other_name, &other.index_patterns));

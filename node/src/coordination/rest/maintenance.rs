@@ -119,17 +119,13 @@ async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse
         .filter(|count| *count != -1);
     let only_expunge_deletes = request.params.bool("only_expunge_deletes", false)?;
     let then_flush = request.params.bool("flush", true)?;
-    request.params.bool("primary_only", false)?;
+    let primary_only = request.params.bool("primary_only", false)?;
     if !request.params.bool("wait_for_completion", true)? {
         return Err(RestError::illegal_argument(
             "parameter [wait_for_completion] must be [true] here: a force merge is no task of its own",
         ));
     }
-    if only_expunge_deletes && max_segments.is_some() {
-        return Err(RestError::validation(&[
-            "cannot set only_expunge_deletes and max_num_segments at the same time, those two parameters are mutually exclusive".to_owned(),
-        ]));
-    }
+    let is_contradictory = only_expunge_deletes && max_segments.is_some();
     let max_segments = match max_segments {
         None => None,
         Some(count) => match usize::try_from(count) {
@@ -151,7 +147,7 @@ async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
-    let calls = ask_all(&state, &found, |target| {
+    let mut calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move {
             app.shards
@@ -164,7 +160,16 @@ async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse
         }
     })
     .await;
-    Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
+    if primary_only {
+        calls.total = (calls.answers.len() + calls.failures.len()) as u64;
+    }
+    let response = RestResponse::ok(&json!({"_shards": calls.header()}));
+    if is_contradictory {
+        return Ok(response.with_deprecation(
+            "setting only_expunge_deletes and max_num_segments at the same time is deprecated and will be rejected in a future version",
+        ));
+    }
+    Ok(response)
 }
 
 /// There are no caches to clear: every shard has done it.

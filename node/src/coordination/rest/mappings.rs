@@ -81,6 +81,11 @@ async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
 async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let update = match body_object(&request)? {
+        Some(update) if update.len() == 1 && update.contains_key("_doc") => {
+            return Err(RestError::illegal_argument(
+                "Types cannot be provided in put mapping requests",
+            ));
+        }
         Some(update) => Value::Object(update),
         None => {
             return Err(RestError::validation(&[

@@ -550,21 +550,21 @@ fn overlapping(
     matches: impl Fn(&str) -> bool,
 ) -> Vec<Value> {
     let mut found = Vec::new();
+    for (name, template) in &state.legacy_templates {
+        if template
+            .index_patterns
+            .iter()
+            .any(|pattern| matches(pattern))
+        {
+            found.push(json!({"name": name, "index_patterns": template.index_patterns}));
+        }
+    }
     for (name, template) in &state.index_templates {
         if Some(name.as_str()) != winner
             && template
                 .index_patterns
                 .iter()
                 .any(|pattern| matches(pattern))
-        {
-            found.push(json!({"name": name, "index_patterns": template.index_patterns}));
-        }
-    }
-    for (name, template) in &state.legacy_templates {
-        if template
-            .index_patterns
-            .iter()
-            .any(|pattern| matches(pattern))
         {
             found.push(json!({"name": name, "index_patterns": template.index_patterns}));
         }
