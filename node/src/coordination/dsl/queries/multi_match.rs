@@ -44,6 +44,14 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
             }
             "boost" => query.boost = clause::boost(NAME, &value)?,
             "_name" => query.name = clause::name(&value)?,
+            // gone from the engine, but users of one type are told that they never could
+            "cutoff_frequency"
+                if body
+                    .get("type")
+                    .is_some_and(|kind| kind.value() == "bool_prefix") =>
+            {
+                return Err(value.parsing("[cutoff_frequency] not allowed for type [bool_prefix]"));
+            }
             _ => return Err(clause::unsupported(NAME, &value)),
         }
     }
