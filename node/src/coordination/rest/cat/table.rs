@@ -410,7 +410,7 @@ mod tests {
 
     #[test]
     fn cells_are_padded_chosen_and_sorted() {
-        assert_eq!(write(""), "bob    2kb\nalice  7b\n");
+        assert_eq!(write(""), "bob   2kb\nalice  7b\n");
         assert_eq!(write("v"), "name  size\nbob    2kb\nalice   7b\n");
         assert_eq!(write("h=a,n&s=age:desc"), "10 alice\n9  bob\n");
         assert_eq!(write("h=sz&bytes=b&s=size"), "   7\n2048\n");
