@@ -43,7 +43,7 @@ impl DocSetBuilder {
         if self.words.is_empty() {
             self.list.extend_from_slice(docs);
             if self.list.len() > (self.max_doc as usize / 64).max(64) {
-                self.to_bits();
+                self.widen();
             }
             return;
         }
@@ -54,7 +54,7 @@ impl DocSetBuilder {
         }
     }
 
-    fn to_bits(&mut self) {
+    fn widen(&mut self) {
         let windows = (self.max_doc as usize)
             .div_ceil(WINDOW_DOCS as usize)
             .max(1);

@@ -46,8 +46,13 @@ impl MinimumShouldMatch {
             MinimumShouldMatch::Count(count) => i64::from(*count),
             MinimumShouldMatch::Percent(percent) => {
                 // truncated towards zero in single precision, as users of other engines know it
-                let part = ((total * i64::from(*percent)) as f32 * (1.0 / 100.0)) as i64;
-                if part < 0 { total + part } else { part }
+                let part = (total * i64::from(*percent)) as f32 * (1.0 / 100.0);
+                // a negative part below one is still "all but": of three clauses -25% needs three
+                if part < 0.0 {
+                    total + part as i64
+                } else {
+                    part as i64
+                }
             }
             MinimumShouldMatch::Steps(steps) => {
                 let mut needed = total;

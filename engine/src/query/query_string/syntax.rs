@@ -696,7 +696,7 @@ mod tests {
         check("n:[1 TO 5} n:{* TO 7]", "(n:[1 TO 5} n:{* TO 7])");
         check("n:>=3 n:<\"x y\"", "(n:[3 TO *] n:[* TO x y})");
         check("name:/jo\\/hn?/", "name:/jo/hn?/");
-        check("a\\:b \\*", "(a:b *)");
+        check("a\\:b \\*", "<a:b *>");
         check("x:2020-01-01", "x:2020-01-01");
         check("+AND-roid +ORacle", "(+AND-roid +ORacle)");
     }
