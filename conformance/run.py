@@ -27,7 +27,7 @@ SUITES = {
     "scenarii": "run_scenarii.py",
 }
 SETTINGS = {
-    "yaml": ["node.attr.testattr=test", "repositories.url.allowed_urls=http://snapshot.*"],
+    "yaml": ["node.attr.testattr=test"],
     "stories": ["cluster.name=docker-cluster"],
     "scenarii": [],
 }
