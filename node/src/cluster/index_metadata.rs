@@ -210,32 +210,8 @@ pub fn routing_hash(routing: &str) -> i32 {
     for unit in routing.encode_utf16() {
         bytes.extend_from_slice(&unit.to_le_bytes());
     }
-    murmur3_x86_32(&bytes) as i32
-}
-
-/// Murmur3 x86_32 with seed 0 (Austin Appleby, public domain algorithm).
-fn murmur3_x86_32(bytes: &[u8]) -> u32 {
-    const C1: u32 = 0xcc9e_2d51;
-    const C2: u32 = 0x1b87_3593;
-    let mix = |word: u32| word.wrapping_mul(C1).rotate_left(15).wrapping_mul(C2);
-    let mut hash = 0u32;
-    let mut chunks = bytes.chunks_exact(4);
-    for chunk in &mut chunks {
-        let word = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
-        hash = (hash ^ mix(word))
-            .rotate_left(13)
-            .wrapping_mul(5)
-            .wrapping_add(0xe654_6b64);
-    }
-    let mut last = 0u32;
-    for (i, byte) in chunks.remainder().iter().enumerate() {
-        last |= u32::from(*byte) << (8 * i);
-    }
-    hash ^= mix(last);
-    hash ^= bytes.len() as u32;
-    hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
-    hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
-    hash ^ (hash >> 16)
+    // Reading from memory never fails.
+    murmur3::murmur3_32(&mut bytes.as_slice(), 0).unwrap_or_default() as i32
 }
 
 /// The size of the hash space of a new index: a power of two times its shards, up to 1024.
