@@ -13,6 +13,8 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+# elasticsearch-py 7.10.1 asks for names that NumPy 2 no longer has; without NumPy it simply leaves its types out.
+sys.modules.update({"numpy": None, "pandas": None})
 import elasticsearch  # noqa: E402
 import elasticsearch.helpers  # noqa: E402
 import opensearchpy  # noqa: E402
