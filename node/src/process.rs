@@ -19,6 +19,7 @@ use crate::coordination::rest::root::OPENSEARCH_VERSION;
 use crate::coordination::searcher::Searcher;
 use crate::coordination::tasks::Tasks;
 use crate::data::contexts::Contexts;
+use crate::data::failed;
 use crate::data::local::LocalShards;
 use crate::data::local_search::LocalSearch;
 use crate::data::scheduler;
@@ -132,6 +133,7 @@ impl Node {
         })
         .await?;
         scheduler::start(&shards).context("cannot start the threads that look after shards")?;
+        tokio::spawn(failed::look_after(Arc::downgrade(&shards), masters.clone()));
         let memory = machine::total_memory();
         let search = LocalSearch::new(
             shards.clone(),

@@ -112,6 +112,18 @@ pub enum OpenShardError {
     },
 }
 
+impl OpenShardError {
+    /// Whether opening the shard again may help: true for what the system refused, false for data that is damaged
+    /// or missing.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            OpenShardError::Io { .. }
+                | OpenShardError::Translog(JournalError::Io { .. } | JournalError::Failed { .. })
+        )
+    }
+}
+
 /// Why a refresh, flush, merge or check failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ShardError {
@@ -149,6 +161,16 @@ pub enum ShardError {
 }
 
 impl ShardError {
+    /// Whether bytes on disk are not what was written: opening the shard again cannot help.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            ShardError::Corrupt { .. }
+                | ShardError::Read(_)
+                | ShardError::Translog(JournalError::Corrupt { .. })
+        )
+    }
+
     pub(crate) fn io(file: &str) -> impl FnOnce(io::Error) -> ShardError + '_ {
         move |source| ShardError::Io {
             file: file.to_owned(),

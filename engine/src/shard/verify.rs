@@ -6,32 +6,41 @@ use super::inner::Inner;
 use crate::segment::SegmentReader;
 use crate::translog::frame::crc32c;
 
-/// See [`Shard::verify`](super::Shard::verify). No flush runs meanwhile.
+/// See [`Shard::verify`](super::Shard::verify). A flush waits only while the small files and the translog are read;
+/// segments stay readable when a merge removes their names meanwhile.
 pub(super) fn verify(inner: &Inner) -> Result<(), ShardError> {
-    let flushing = inner.flushing.lock();
-    let commit = &flushing.commit;
-    let name = commit_name(commit.generation);
-    let bytes = inner.directory.open(&name).map_err(ShardError::io(&name))?;
-    match Commit::decode(&bytes) {
-        Ok(found) if found == *commit => {}
-        Ok(_) => return Err(corrupt(&name, "it is not what was written".to_owned())),
-        Err(reason) => return Err(corrupt(&name, reason)),
+    let mut segments = Vec::new();
+    {
+        let flushing = inner.flushing.lock();
+        let commit = &flushing.commit;
+        let name = commit_name(commit.generation);
+        let bytes = inner.directory.open(&name).map_err(ShardError::io(&name))?;
+        match Commit::decode(&bytes) {
+            Ok(found) if found == *commit => {}
+            Ok(_) => return Err(corrupt(&name, "it is not what was written".to_owned())),
+            Err(reason) => return Err(corrupt(&name, reason)),
+        }
+        for segment in &commit.segments {
+            if let Some(live) = segment.live {
+                let name = live_docs_name(segment.id, live.generation);
+                let bytes = inner.directory.open(&name).map_err(ShardError::io(&name))?;
+                check_file(&name, &bytes, live.file)?;
+            }
+            let name = segment_name(segment.id);
+            let bytes = inner.directory.open(&name).map_err(ShardError::io(&name))?;
+            segments.push((segment.id, name, segment.file, bytes));
+        }
+        for operation in inner.translog.operations(0)? {
+            operation?;
+        }
     }
-    for segment in &commit.segments {
-        let name = segment_name(segment.id);
-        let bytes = check_file(inner, &name, segment.file)?;
-        let reader = SegmentReader::open(segment.id, bytes)
-            .map_err(|error| corrupt(&name, error.to_string()))?;
+    for (id, name, stamp, bytes) in segments {
+        check_file(&name, &bytes, stamp)?;
+        let reader =
+            SegmentReader::open(id, bytes).map_err(|error| corrupt(&name, error.to_string()))?;
         reader
             .verify()
             .map_err(|error| corrupt(&name, error.to_string()))?;
-        if let Some(live) = segment.live {
-            check_file(
-                inner,
-                &live_docs_name(segment.id, live.generation),
-                live.file,
-            )?;
-        }
     }
     for entry in &inner.view.load().segments {
         let file = entry.reader.id();
@@ -39,9 +48,6 @@ pub(super) fn verify(inner: &Inner) -> Result<(), ShardError> {
             .reader
             .verify()
             .map_err(|error| corrupt(&segment_name(file), error.to_string()))?;
-    }
-    for operation in inner.translog.operations(0)? {
-        operation?;
     }
     Ok(())
 }
@@ -53,13 +59,8 @@ fn corrupt(file: &str, reason: String) -> ShardError {
     }
 }
 
-fn check_file(
-    inner: &Inner,
-    name: &str,
-    stamp: FileStamp,
-) -> Result<crate::directory::ByteView, ShardError> {
-    let bytes = inner.directory.open(name).map_err(ShardError::io(name))?;
-    let (len, crc) = (bytes.len() as u64, crc32c(&bytes));
+fn check_file(name: &str, bytes: &[u8], stamp: FileStamp) -> Result<(), ShardError> {
+    let (len, crc) = (bytes.len() as u64, crc32c(bytes));
     if len != stamp.len || crc != stamp.crc {
         return Err(corrupt(
             name,
@@ -69,5 +70,5 @@ fn check_file(
             ),
         ));
     }
-    Ok(bytes)
+    Ok(())
 }

@@ -41,8 +41,21 @@ pub struct ClusterState {
     pub pipelines: BTreeMap<String, serde_json::Value>,
     /// Stored scripts as given, by id.
     pub stored_scripts: BTreeMap<String, serde_json::Value>,
+    /// Indices that were deleted lately, oldest first: their files may be removed wherever they are found.
+    pub graveyard: Vec<Tombstone>,
     /// Where the shard copies are. Not persisted: rebuilt from the indices at start.
     pub routing: RoutingTable,
+}
+
+/// An index that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// Its name.
+    pub name: String,
+    /// Its uuid, and the name of its folder.
+    pub uuid: String,
+    /// When, in ms since the epoch.
+    pub deleted_ms: i64,
 }
 
 impl ClusterState {
@@ -63,6 +76,7 @@ impl ClusterState {
             transient: BTreeMap::new(),
             pipelines: BTreeMap::new(),
             stored_scripts: BTreeMap::new(),
+            graveyard: Vec::new(),
             routing: RoutingTable::default(),
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use quidditch_engine::directory::Directory;
@@ -12,6 +14,7 @@ use quidditch_engine::schema::IndexSchema;
 use quidditch_engine::shard::{OpenShardError, Shard, ShardOptions, ShardParts};
 use tracing::{error, info, warn};
 
+use super::failed::Refused;
 use super::local::{LocalShard, LocalShards, ShardKey};
 use super::service::ShardTarget;
 use crate::cluster::{ClusterState, IndexState, ShardState};
@@ -21,6 +24,9 @@ use crate::master::{AppliedState, ShardReport, StateApplier};
 const BORN: &str = "born";
 /// Behind the name of an index folder that is being removed.
 const DELETED: &str = ".deleted";
+
+/// A shard that was there before is checked byte by byte so long after it was opened: first it shall serve.
+pub(super) const CHECK_AFTER: Duration = Duration::from_secs(5);
 
 /// A copy that the state gives to this node.
 struct Wanted {
@@ -35,6 +41,9 @@ struct Wanted {
 impl StateApplier for LocalShards {
     async fn apply(&self, state: &Arc<ClusterState>) -> AppliedState {
         let _one_at_a_time = self.applying.lock().await;
+        if !self.is_swept.swap(true, Ordering::Relaxed) {
+            self.sweep(state).await;
+        }
         let wanted = self.wanted(state);
         self.close_unwanted(state, &wanted).await;
         let mut applied = AppliedState::default();
@@ -50,6 +59,8 @@ impl StateApplier for LocalShards {
                         applied.reports.push(report(&wanted, None));
                     }
                 }
+                // A failed one is tried again when the masters say so, and not before the old one is closed.
+                None if self.must_wait(&key, wanted.initializing) => {}
                 None => opening.push(self.open_one(key, wanted)),
             }
         }
@@ -70,8 +81,8 @@ fn report(wanted: &Wanted, failure: Option<String>) -> ShardReport {
 }
 
 impl LocalShards {
-    /// Removes what deletions left behind when the process ended too early, and tells about folders of indices that
-    /// the state does not know. Call it once, before the first state is applied.
+    /// Removes what deletions left behind when the process ended too early. Call it once, before the first state is
+    /// applied.
     pub fn clean_up(&self) {
         let Ok(entries) = std::fs::read_dir(self.indices_dir()) else {
             return;
@@ -81,6 +92,32 @@ impl LocalShards {
                 remove(&entry.path());
             }
         }
+    }
+
+    /// Compares the folders of indices with the state: those of deleted indices are removed, those that the state
+    /// never knew are only reported, since they may hold somebody's data.
+    async fn sweep(&self, state: &ClusterState) {
+        let Ok(entries) = std::fs::read_dir(self.indices_dir()) else {
+            return;
+        };
+        let mut deleted = Vec::new();
+        for entry in entries.flatten() {
+            let uuid = entry.file_name().to_string_lossy().into_owned();
+            if uuid.ends_with(DELETED) || state.index_by_uuid(&uuid).is_some() {
+                continue;
+            }
+            match state.graveyard.iter().find(|grave| grave.uuid == uuid) {
+                Some(grave) => {
+                    info!(index = %grave.name, %uuid, "removing what a deletion left behind");
+                    deleted.push(uuid);
+                }
+                None => warn!(
+                    path = %entry.path().display(),
+                    "this folder belongs to no index of the cluster state and is left alone; move it away once nobody needs it"
+                ),
+            }
+        }
+        self.remove_folders(deleted).await;
     }
 
     fn indices_dir(&self) -> PathBuf {
@@ -147,6 +184,7 @@ impl LocalShards {
                 }
             }
         }
+        closing.extend(self.forget_failed(state));
         let mut deleted: Vec<String> = Vec::new();
         for (key, shard) in closing {
             let index_exists = state.index_by_uuid(&key.0).is_some();
@@ -182,7 +220,11 @@ impl LocalShards {
             known.retain(|uuid| !deleted.contains(uuid));
             known.extend(state.indices.values().map(|index| index.uuid.clone()));
         }
-        for uuid in deleted {
+        self.remove_folders(deleted).await;
+    }
+
+    async fn remove_folders(&self, uuids: Vec<String>) {
+        for uuid in uuids {
             let from = self.indices_dir().join(&uuid);
             let to = self.indices_dir().join(format!("{uuid}{DELETED}"));
             let done = self
@@ -212,15 +254,29 @@ impl LocalShards {
         };
         let opened = self.pools.management.run(move || open_shard(parts)).await;
         let failure = match opened {
-            Ok(Ok(shard)) => {
+            Ok(Ok((shard, is_new))) => {
+                self.failed.lock().remove(&key);
                 info!(index = %wanted.target.index, shard = wanted.target.shard, "opened");
                 let local =
                     LocalShard::new(wanted.target.clone(), wanted.allocation_id.clone(), shard);
+                if !is_new {
+                    *local.check_at.lock() = Some(self.clock.monotonic() + CHECK_AFTER);
+                }
                 self.open.write().insert(key, Arc::new(local));
                 None
             }
-            Ok(Err(failure)) => Some(failure),
-            Err(failure) => Some(failure.to_string()),
+            Ok(Err(refused)) => {
+                self.note_refusal(key, &wanted.target, &wanted.allocation_id, &refused);
+                Some(refused.reason)
+            }
+            Err(failure) => {
+                let refused = Refused {
+                    reason: failure.to_string(),
+                    may_pass: true,
+                };
+                self.note_refusal(key, &wanted.target, &wanted.allocation_id, &refused);
+                Some(refused.reason)
+            }
         };
         if let Some(reason) = &failure {
             error!(index = %wanted.target.index, shard = wanted.target.shard, error = %reason, "could not open");
@@ -237,15 +293,18 @@ struct OpenParts {
     allocation_id: String,
 }
 
-/// Opens what is there; makes a shard only where there never was one.
-fn open_shard(parts: OpenParts) -> Result<Shard, String> {
+/// Opens what is there; makes a shard only where there never was one. `true`: it is new.
+fn open_shard(parts: OpenParts) -> Result<(Shard, bool), Refused> {
     let dir = &parts.dir;
-    let shown = |error: std::io::Error| format!("{}: {error}", dir.display());
+    let shown = |error: std::io::Error| Refused {
+        reason: format!("{}: {error}", dir.display()),
+        may_pass: true,
+    };
     std::fs::create_dir_all(dir.join("index")).map_err(shown)?;
     std::fs::create_dir_all(dir.join("translog")).map_err(shown)?;
     let born = dir.join(BORN);
     let create = !born.try_exists().map_err(shown)?;
-    let open = |create: bool| -> Result<Result<Shard, OpenShardError>, String> {
+    let open = |create: bool| -> Result<Result<Shard, OpenShardError>, Refused> {
         let directory: Arc<dyn Directory> =
             Arc::new(FsDirectory::open(dir.join("index")).map_err(shown)?);
         let translog: Arc<dyn Directory> =
@@ -266,11 +325,14 @@ fn open_shard(parts: OpenParts) -> Result<Shard, String> {
         Err(OpenShardError::Exists) if create => open(false)?,
         other => other,
     };
-    let shard = shard.map_err(|error| format!("{}: {error}", dir.display()))?;
+    let shard = shard.map_err(|error| Refused {
+        reason: format!("{}: {error}", dir.display()),
+        may_pass: error.may_pass(),
+    })?;
     if create {
         note_birth(dir, &born).map_err(shown)?;
     }
-    Ok(shard)
+    Ok((shard, create))
 }
 
 /// Makes the marker durable, and with it the names of the folders above.

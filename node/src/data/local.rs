@@ -1,6 +1,6 @@
 //! The shard service over the shards of this very node.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,6 +18,7 @@ use quidditch_engine::translog::Location;
 use serde_json::Value;
 
 use super::contexts::Contexts;
+use super::failed::FailedShard;
 use super::local_search::ShardReaders;
 use super::pool::Pools;
 use super::service::{
@@ -38,6 +39,10 @@ pub struct LocalShards {
     pub(super) open: RwLock<HashMap<ShardKey, Arc<LocalShard>>>,
     /// Uuids of the indices of the last state.
     pub(super) known: parking_lot::Mutex<std::collections::BTreeSet<String>>,
+    /// Shards that cannot serve.
+    pub(super) failed: parking_lot::Mutex<BTreeMap<ShardKey, FailedShard>>,
+    /// Whether the folders of indices were compared with the state.
+    pub(super) is_swept: AtomicBool,
     /// One state at a time is carried out.
     pub(super) applying: tokio::sync::Mutex<()>,
     /// Readers that searches keep open.
@@ -59,6 +64,8 @@ pub struct LocalShard {
     pub shard: Shard,
     /// The scheduler is at it.
     pub(super) maintained: AtomicBool,
+    /// When every byte of it is to be checked, on the monotonic clock; `None`: it was, or is new.
+    pub(super) check_at: parking_lot::Mutex<Option<std::time::Duration>>,
     waiters: AtomicUsize,
 }
 
@@ -69,6 +76,7 @@ impl LocalShard {
             allocation_id,
             shard,
             maintained: AtomicBool::new(false),
+            check_at: parking_lot::Mutex::new(None),
             waiters: AtomicUsize::new(0),
         }
     }
@@ -89,6 +97,8 @@ impl LocalShards {
             clock,
             open: RwLock::default(),
             known: parking_lot::Mutex::default(),
+            failed: parking_lot::Mutex::default(),
+            is_swept: AtomicBool::new(false),
             applying: tokio::sync::Mutex::new(()),
             contexts,
             pools: Arc::new(Pools::new(processors)),
@@ -100,10 +110,12 @@ impl LocalShards {
         let key = (target.index_uuid.clone(), target.shard);
         match self.open.read().get(&key) {
             Some(shard) => Ok(shard.clone()),
-            None => Err(ShardError::NotFound {
-                index: target.index.clone(),
-                shard: target.shard,
-            }),
+            None => Err(self
+                .failure_of(&key)
+                .unwrap_or_else(|| ShardError::NotFound {
+                    index: target.index.clone(),
+                    shard: target.shard,
+                })),
         }
     }
 
@@ -436,6 +448,12 @@ pub(super) fn write_error(error: WriteError) -> ShardError {
             status: 400,
             kind: "illegal_argument_exception".to_owned(),
             reason,
+            caused_by: None,
+        },
+        WriteError::Failed { .. } | WriteError::Translog(_) => ShardError::Other {
+            status: 503,
+            kind: "unavailable_shards_exception".to_owned(),
+            reason: format!("the shard failed and will be opened again: {error}"),
             caused_by: None,
         },
         WriteError::Closed => ShardError::Other {

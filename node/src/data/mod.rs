@@ -1,6 +1,7 @@
 //! The data role: shards on this node's disk, behind a service that coordination asks.
 
 pub mod contexts;
+pub mod failed;
 pub mod lifecycle;
 pub mod local;
 pub mod local_search;

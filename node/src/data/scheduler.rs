@@ -11,6 +11,8 @@ use super::local::{LocalShard, LocalShards};
 
 /// How often shards are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How often shards are looked for that nobody has checked yet.
+const CHECK_TICK: Duration = Duration::from_secs(1);
 /// A long flush of one shard must not hold up the refresh of the others.
 const THREADS: usize = 2;
 
@@ -33,6 +35,10 @@ pub fn start(shards: &Arc<LocalShards>) -> std::io::Result<()> {
             })?;
     }
     let shards = Arc::downgrade(shards);
+    let checked = shards.clone();
+    std::thread::Builder::new()
+        .name("quidditch-check".to_owned())
+        .spawn(move || check_all(&checked))?;
     std::thread::Builder::new()
         .name("quidditch-tick".to_owned())
         .spawn(move || tick(&shards, &due))?;
@@ -47,6 +53,10 @@ fn tick(shards: &Weak<LocalShards>, due: &mpsc::SyncSender<Arc<LocalShard>>) {
         };
         shards.contexts.expire();
         for shard in shards.all() {
+            if let Some(reason) = shard.shard.failure() {
+                shards.give_up(&shard, reason, false);
+                continue;
+            }
             if shard.maintained.swap(true, Ordering::AcqRel) {
                 continue;
             }
@@ -54,6 +64,25 @@ fn tick(shards: &Weak<LocalShards>, due: &mpsc::SyncSender<Arc<LocalShard>>) {
                 due.try_send(shard)
             {
                 shard.maintained.store(false, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// Checks shards that were there before this process, one after the other, once each.
+fn check_all(shards: &Weak<LocalShards>) {
+    // Everybody else goes first. A refusal leaves the thread as it is, which is no harm.
+    let _ = rustix::process::nice(10);
+    loop {
+        std::thread::sleep(CHECK_TICK);
+        let Some(shards) = shards.upgrade() else {
+            return;
+        };
+        let now = shards.clock.monotonic();
+        for shard in shards.all() {
+            let is_due = shard.check_at.lock().take_if(|at| *at <= now).is_some();
+            if is_due {
+                shards.check(&shard);
             }
         }
     }

@@ -43,6 +43,7 @@ pub enum AliasAction {
 pub(super) fn update(
     state: &ClusterState,
     actions: Vec<AliasAction>,
+    now_ms: i64,
 ) -> Result<Vec<Event>, CommandError> {
     let mut removed: Vec<String> = Vec::new();
     for action in &actions {
@@ -98,7 +99,10 @@ pub(super) fn update(
     let mut events = Vec::new();
     for name in &removed {
         changed.remove(name);
-        events.push(Event::IndexRemoved { name: name.clone() });
+        events.push(Event::IndexRemoved {
+            name: name.clone(),
+            at_ms: now_ms,
+        });
     }
     let mut result = Vec::new();
     for (name, mut index) in changed {

@@ -1,8 +1,12 @@
 //! What an event does to the state.
 
 use crate::cluster::ClusterState;
+use crate::cluster::state::Tombstone;
 
 use super::event::Event;
+
+/// Deleted indices that are remembered.
+const TOMBSTONES_MAX: usize = 500;
 
 /// The state after an event. Pure; the version is raised by whoever publishes.
 pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
@@ -10,10 +14,19 @@ pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
         Event::IndexPut(index) => {
             state.indices.insert(index.name.clone(), index.clone());
         }
-        Event::IndexRemoved { name } => {
-            state.indices.remove(name);
+        Event::IndexRemoved { name, at_ms } => {
+            if let Some(index) = state.indices.remove(name) {
+                state.graveyard.push(Tombstone {
+                    name: index.name.clone(),
+                    uuid: index.uuid.clone(),
+                    deleted_ms: *at_ms,
+                });
+                let too_many = state.graveyard.len().saturating_sub(TOMBSTONES_MAX);
+                state.graveyard.drain(..too_many);
+            }
             state.routing.indices.remove(name);
         }
+        Event::Graveyard(graveyard) => state.graveyard = graveyard.clone(),
         Event::ShardsRouted { index, shards } => {
             if state.indices.contains_key(index) {
                 state.routing.indices.insert(index.clone(), shards.clone());

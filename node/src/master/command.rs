@@ -139,6 +139,8 @@ pub enum Command {
     JoinNode(NodeInfo),
     /// What became of shard copies on a node.
     ReportShards(Vec<ShardReport>),
+    /// Has shard copies that failed opened again: uuid of the index and number of the shard, or all of them.
+    RetryShards(Option<Vec<(String, u32)>>),
 }
 
 impl Command {
@@ -176,6 +178,7 @@ impl Command {
             Command::PutStoredScript { id, .. } => format!("put-stored-script [{id}]"),
             Command::JoinNode(node) => format!("node-join [{}]", node.name),
             Command::ReportShards(_) => "shard-started".to_owned(),
+            Command::RetryShards(_) => "reroute-retry-failed".to_owned(),
         }
     }
 }

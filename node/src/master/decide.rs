@@ -28,7 +28,7 @@ pub fn decide(
     match command {
         Command::CreateIndex(request) => create_index::create(state, request, now_ms, ids),
         Command::AutoCreate { index } => create_index::auto_create(state, &index, now_ms, ids),
-        Command::DeleteIndices { names } => delete_indices(state, names),
+        Command::DeleteIndices { names } => delete_indices(state, names, now_ms),
         Command::OpenIndices { names } => open_indices(state, &names, now_ms),
         Command::CloseIndices { names } => close_indices(state, &names),
         Command::UpdateMapping {
@@ -41,7 +41,7 @@ pub fn decide(
         }
         Command::UpdateSettings(request) => settings_update::index_settings(state, request, now_ms),
         Command::AddBlock { indices, block } => settings_update::add_block(state, &indices, &block),
-        Command::UpdateAliases { actions } => aliases::update(state, actions),
+        Command::UpdateAliases { actions } => aliases::update(state, actions, now_ms),
         Command::Rollover(request) => rollover::roll_over(state, request, now_ms, ids),
         Command::PutIndexTemplate {
             name,
@@ -71,6 +71,7 @@ pub fn decide(
         Command::PutStoredScript { id, script } => Ok(vec![Event::StoredScript { id, script }]),
         Command::JoinNode(node) => Ok(join(state, node, now_ms)),
         Command::ReportShards(reports) => Ok(report_shards(state, &reports, now_ms)),
+        Command::RetryShards(shards) => Ok(retry_shards(state, shards.as_deref())),
     }
 }
 
@@ -93,11 +94,18 @@ pub(super) fn from_schema(error: &SchemaError) -> CommandError {
     }
 }
 
-fn delete_indices(state: &ClusterState, names: Vec<String>) -> Result<Vec<Event>, CommandError> {
+fn delete_indices(
+    state: &ClusterState,
+    names: Vec<String>,
+    now_ms: i64,
+) -> Result<Vec<Event>, CommandError> {
     let mut events = Vec::with_capacity(names.len());
     for name in names {
         existing(state, &name)?;
-        events.push(Event::IndexRemoved { name });
+        events.push(Event::IndexRemoved {
+            name,
+            at_ms: now_ms,
+        });
     }
     Ok(events)
 }
@@ -235,6 +243,40 @@ fn report_shards(state: &ClusterState, reports: &[ShardReport], now_ms: i64) -> 
         .into_iter()
         .map(|(index, shards)| Event::ShardsRouted { index, shards })
         .collect()
+}
+
+/// Gives primaries that failed back to the node that has their data.
+fn retry_shards(state: &ClusterState, wanted: Option<&[(String, u32)]>) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (name, known) in &state.routing.indices {
+        let Some(index) = state.index(name) else {
+            continue;
+        };
+        let mut shards = known.clone();
+        for (number, copies) in shards.iter_mut().enumerate() {
+            let is_wanted = wanted.is_none_or(|wanted| {
+                wanted
+                    .iter()
+                    .any(|(uuid, shard)| *uuid == index.uuid && *shard as usize == number)
+            });
+            for copy in copies {
+                let has_failed = copy.primary
+                    && copy.state == ShardState::Unassigned
+                    && copy.allocation_id.is_some();
+                if is_wanted && has_failed {
+                    copy.state = ShardState::Initializing;
+                    copy.node = Some(state.master.clone());
+                }
+            }
+        }
+        if shards != *known {
+            events.push(Event::ShardsRouted {
+                index: name.clone(),
+                shards,
+            });
+        }
+    }
+    events
 }
 
 #[cfg(test)]
@@ -448,6 +490,48 @@ mod tests {
         let target = cluster.state.write_target("l", false, 0).unwrap().unwrap();
         assert_eq!(target.metadata.name, "l-000002");
         assert_eq!(cluster.state.alias_members("l").len(), 2);
+    }
+
+    #[test]
+    fn a_failed_shard_is_told_and_tried_again() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("a")).unwrap();
+        let index_uuid = cluster.state.indices["a"].uuid.clone();
+        let before = cluster.state.routing.primary("a", 0).unwrap().clone();
+        let report = ShardReport {
+            index_uuid: index_uuid.clone(),
+            shard: 0,
+            allocation_id: before.allocation_id.clone().unwrap(),
+            failure: Some("0.qsg: damaged".to_owned()),
+        };
+        cluster.run(Command::ReportShards(vec![report])).unwrap();
+        let failed = cluster.state.routing.primary("a", 0).unwrap();
+        assert_eq!(
+            (failed.state, &failed.node),
+            (ShardState::Unassigned, &None)
+        );
+        let details = failed.unassigned.as_ref().unwrap().details.as_deref();
+        assert_eq!(details, Some("0.qsg: damaged"));
+        let other = Some(vec![("other".to_owned(), 0)]);
+        assert_eq!(cluster.run(Command::RetryShards(other)), Ok(0));
+        let this = Some(vec![(index_uuid, 0)]);
+        assert_eq!(cluster.run(Command::RetryShards(this)), Ok(1));
+        let again = cluster.state.routing.primary("a", 0).unwrap();
+        assert_eq!(again.state, ShardState::Initializing);
+        assert_eq!(
+            (&again.node, &again.allocation_id),
+            (&before.node, &before.allocation_id)
+        );
+    }
+
+    #[test]
+    fn a_deleted_index_is_remembered() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("a")).unwrap();
+        let uuid = cluster.state.indices["a"].uuid.clone();
+        let names = vec!["a".to_owned()];
+        cluster.run(Command::DeleteIndices { names }).unwrap();
+        assert_eq!(cluster.state.graveyard[0].uuid, uuid);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::node::NodeInfo;
 use crate::cluster::routing::ShardCopy;
+use crate::cluster::state::Tombstone;
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
 
 /// One change. Applying the same events to the same state always gives the same state.
@@ -20,7 +21,12 @@ pub enum Event {
     IndexRemoved {
         /// Its name.
         name: String,
+        /// When, in ms since the epoch.
+        #[serde(default)]
+        at_ms: i64,
     },
+    /// Indices that were deleted lately; all that are remembered.
+    Graveyard(Vec<Tombstone>),
     /// Where the copies of an index's shards are now. Not journaled.
     ShardsRouted {
         /// The index.

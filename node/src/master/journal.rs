@@ -203,6 +203,7 @@ fn events_of(state: &ClusterState) -> Vec<Event> {
             script: Some(script.clone()),
         });
     }
+    events.push(Event::Graveyard(state.graveyard.clone()));
     events.push(Event::ClusterSettings {
         persistent: state.persistent.clone(),
         transient: state.transient.clone(),

@@ -182,7 +182,7 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
     timeouts(&request.params)?;
     let explain = request.params.bool("explain", false)?;
     let dry_run = request.params.bool("dry_run", false)?;
-    request.params.bool("retry_failed", false)?;
+    let retry_failed = request.params.bool("retry_failed", false)?;
     let body = body_object(&request)?.unwrap_or_default();
     let mut explanations = Vec::new();
     for (key, value) in &body {
@@ -201,6 +201,9 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         return Err(RestError::illegal_argument(
             "this cluster has one node: no shard can be moved, cancelled or allocated by command",
         ));
+    }
+    if retry_failed && !dry_run {
+        app.masters.submit(Command::RetryShards(None)).await?;
     }
     let mut answer = Map::new();
     answer.insert("acknowledged".to_owned(), json!(true));

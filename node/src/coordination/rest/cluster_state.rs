@@ -310,6 +310,13 @@ fn show_metadata(
             json!({"template": show_template_body(&template.template, params)?}),
         );
     }
+    let mut tombstones = Vec::new();
+    for grave in &state.graveyard {
+        tombstones.push(json!({
+            "index": {"index_name": grave.name, "index_uuid": grave.uuid},
+            "delete_date_in_millis": grave.deleted_ms,
+        }));
+    }
     Ok(json!({
         "cluster_uuid": state.cluster_uuid,
         "cluster_uuid_committed": true,
@@ -321,7 +328,7 @@ fn show_metadata(
         },
         "templates": legacy,
         "indices": indices,
-        "index-graveyard": {"tombstones": []},
+        "index-graveyard": {"tombstones": tombstones},
         "index_template": {"index_template": index_templates},
         "component_template": {"component_template": components},
     }))
