@@ -106,9 +106,7 @@ pub fn patterns_meet(a: &str, b: &str) -> bool {
         for j in 0..b.len() {
             let right = b[j];
             next[j + 1] = if left == '*' || right == '*' {
-                reach[j + 1] && (left == '*' || right == '*')
-                    || next[j] && (left == '*' || right == '*')
-                    || reach[j]
+                (reach[j + 1] || next[j]) && (left == '*' || right == '*') || reach[j]
             } else {
                 reach[j] && left == right
             };

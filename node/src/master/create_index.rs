@@ -295,14 +295,14 @@ pub(super) fn replace_settings(
             let prefix = format!("{list}.");
             into.remove(list);
             into.retain(|old, _| {
-                !old.strip_prefix(&prefix)
-                    .is_some_and(|rest| rest.parse::<u32>().is_ok())
+                old.strip_prefix(&prefix)
+                    .is_none_or(|rest| rest.parse::<u32>().is_err())
             });
         } else {
             let prefix = format!("{key}.");
             into.retain(|old, _| {
-                !old.strip_prefix(&prefix)
-                    .is_some_and(|rest| rest.parse::<u32>().is_ok())
+                old.strip_prefix(&prefix)
+                    .is_none_or(|rest| rest.parse::<u32>().is_err())
             });
         }
     }

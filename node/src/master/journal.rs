@@ -223,10 +223,8 @@ fn replay(
         .map_or(0, |(generation, _)| *generation);
     let mut state: Option<ClusterState> = None;
     let mut snapshot: Option<ClusterState> = None;
-    let mut number = 0;
-    for record in journal.replay(oldest)? {
+    for (number, record) in (1..).zip(journal.replay(oldest)?) {
         let record = record?;
-        number += 1;
         let bad = |reason: String| StateJournalError::Record { number, reason };
         let record = Record::decode(&record.payload).map_err(|err| bad(err.to_string()))?;
         match record {

@@ -12,7 +12,7 @@ pub struct RestError {
     /// `reason` of the envelope.
     pub reason: String,
     /// Further keys beside `reason`: `index`, `index_uuid`, `shard`, `resource.type`, `phase`, `failed_shards`, …
-    pub metadata: Map<String, Value>,
+    pub metadata: Box<Map<String, Value>>,
     /// What stands in `root_cause`; empty means: this very error.
     pub root_cause: Vec<RestError>,
     /// `caused_by` of the envelope.
@@ -30,7 +30,7 @@ impl RestError {
             status,
             kind: kind.into(),
             reason: reason.into(),
-            metadata: Map::new(),
+            metadata: Box::default(),
             root_cause: Vec::new(),
             caused_by: None,
             headers: Vec::new(),
@@ -152,7 +152,7 @@ impl RestError {
     fn write_into(&self, object: &mut Map<String, Value>, trace: bool) {
         object.insert("type".to_owned(), Value::from(self.kind.as_str()));
         object.insert("reason".to_owned(), Value::from(self.reason.as_str()));
-        for (key, value) in &self.metadata {
+        for (key, value) in self.metadata.iter() {
             object.insert(key.clone(), value.clone());
         }
         if let Some(cause) = &self.caused_by {

@@ -101,7 +101,7 @@ fn filter_value(
                 }
             }
             // an array that was empty from the start is a value like any other
-            if !any && !(all && items.is_empty()) {
+            if !(any || all && items.is_empty()) {
                 out.truncate(start);
                 return Ok(false);
             }
@@ -158,7 +158,7 @@ fn filter_object(
             out.truncate(before);
         }
     }
-    if !any && !(all && entries.0.is_empty()) {
+    if !(any || all && entries.0.is_empty()) {
         out.truncate(start);
         return Ok(false);
     }

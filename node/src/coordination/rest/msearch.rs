@@ -108,8 +108,11 @@ async fn msearch(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
     Ok(RestResponse::ok(&Answer { took, responses }))
 }
 
+/// A search of the body: its header line and its body line.
+type Lines<'a> = (&'a [u8], &'a [u8]);
+
 /// The lines of a body, two by two. A first line may be empty; the last line must end.
-fn lines(body: &[u8]) -> Result<Vec<(&[u8], &[u8])>, RestError> {
+fn lines(body: &[u8]) -> Result<Vec<Lines<'_>>, RestError> {
     if body.is_empty() {
         return Err(RestError::new(
             400,

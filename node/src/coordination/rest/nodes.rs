@@ -614,11 +614,9 @@ fn stats_section(
 fn cpu_percent(app: &App) -> u64 {
     let uptime = u64::try_from(app.now_ms() - app.node.started_ms).unwrap_or(0);
     let all = uptime.saturating_mul(crate::sys::machine::processors() as u64);
-    if all == 0 {
-        0
-    } else {
-        (100 * process().cpu_ms / all).min(100)
-    }
+    (100 * process().cpu_ms)
+        .checked_div(all)
+        .map_or(0, |percent| percent.min(100))
 }
 
 /// The busiest threads by processor time, in text.

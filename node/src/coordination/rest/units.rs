@@ -133,7 +133,7 @@ pub fn human_millis(millis: u64) -> String {
 
 fn one_decimal(value: f64, unit: &str) -> String {
     let tenths = (value * 10.0).floor() as u64;
-    if tenths % 10 == 0 {
+    if tenths.is_multiple_of(10) {
         format!("{}{unit}", tenths / 10)
     } else {
         format!("{}.{}{unit}", tenths / 10, tenths % 10)

@@ -110,11 +110,7 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
             .map_or("", |(_, port)| port);
         let used = disk.total.saturating_sub(disk.available);
         let uptime = u64::try_from(app.now_ms() - node.started_ms).unwrap_or(0);
-        let cpu = if uptime == 0 {
-            0
-        } else {
-            100 * process.cpu_ms / uptime
-        };
+        let cpu = (100 * process.cpu_ms).checked_div(uptime).unwrap_or(0);
         let mut row = vec![
             id.into(),
             Cell::Number(i64::from(std::process::id())),
