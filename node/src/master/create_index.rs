@@ -147,7 +147,7 @@ fn build(
         request.settings.get("index.hidden").map(String::as_str) == Some("true"),
     );
     let mut settings = composed.settings;
-    private_settings(&name, &request.settings)?;
+    private_settings(&request.settings)?;
     index_settings::validate(&request.settings, true)?;
     replace_settings(&mut settings, request.settings);
     index_settings::validate(&settings, true)?;
@@ -310,7 +310,7 @@ pub(super) fn replace_settings(
 }
 
 /// Private settings are refused in the words of index creation.
-fn private_settings(name: &str, settings: &BTreeMap<String, String>) -> Result<(), CommandError> {
+fn private_settings(settings: &BTreeMap<String, String>) -> Result<(), CommandError> {
     use crate::cluster::setting_values::{Scope, find};
     let mut errors = Vec::new();
     for key in settings.keys() {
@@ -325,14 +325,8 @@ fn private_settings(name: &str, settings: &BTreeMap<String, String>) -> Result<(
     if errors.is_empty() {
         return Ok(());
     }
-    Err(StateError::new(
-        400,
-        "index_creation_exception",
-        format!("failed to create index [{name}]"),
-    )
-    .with("index", name)
-    .with("index_uuid", "_na_")
-    .caused_by(validation_failed(&errors)))
+    // the exception around it is a mere wrapper, which answers leave out
+    Err(validation_failed(&errors))
 }
 
 /// `validation_exception` with numbered reasons.

@@ -1,6 +1,7 @@
 //! The real binary as a child process, and a plain HTTP client for it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -80,6 +81,23 @@ impl Node {
             request = request.header("content-type", content_type).body(body);
         }
         request.send()
+    }
+
+    /// Sends a request without a body whose path arrives as it is written here: a client tidies away `..` and `%2e`.
+    /// The answer's status and body.
+    pub fn send_verbatim(&self, method: &str, path: &str) -> std::io::Result<(u16, String)> {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        Ok((status.unwrap_or(0), body.to_owned()))
     }
 
     /// Sends a JSON body (an empty text: none); the answer's status and JSON (`null` when there is none).

@@ -37,6 +37,13 @@ impl Planner<'_> {
         query: &QueryStringQuery,
         boost: f32,
     ) -> Result<Node, SearchError> {
+        if query.default_field.is_some() && !query.fields.is_empty() {
+            let reason = "Validation Failed: 1: cannot use [fields] parameter in conjunction with [default_field];";
+            return Err(
+                SearchError::query_shard(format!("failed to create query: {reason}"))
+                    .caused_by(SearchError::refused("query_validation_exception", reason)),
+            );
+        }
         let text = match query.escape {
             true => escaped(&query.query),
             false => query.query.clone(),

@@ -55,18 +55,30 @@ async fn msearch(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
     let started = app.clock.monotonic();
     let trace = request.params.bool("error_trace", false)?;
     let mut inputs = Vec::new();
-    for (header, body) in lines(&request.body)? {
-        let mut input = item(&request, header, body)?;
-        if let Some(mut value) = input.1.take() {
-            // lookups may fail on their own; the item then fails alone
-            let resolved = terms_lookup::resolve(&app, &mut value).await;
-            inputs.push(match resolved {
-                Ok(()) => Ok(with_body(input.0, &value, body)?),
-                Err(error) => Err(error),
-            });
-        } else {
-            inputs.push(Ok(input.0));
+    if request.body.is_empty() {
+        return Err(RestError::new(
+            400,
+            "parse_exception",
+            "request body is required",
+        ));
+    }
+    let mut lines = Lines::new(&request.body);
+    while let Some(header) = lines.next()? {
+        let mut input = item(&request, header)?;
+        let Some(body) = lines.next()? else {
+            break;
+        };
+        if is_blank(body) {
+            check_total_as_int(&mut input)?;
+            inputs.push(Ok(input));
+            continue;
         }
+        let mut value = json_text::read(body)?;
+        // lookups may fail on their own; the item then fails alone
+        inputs.push(match terms_lookup::resolve(&app, &mut value).await {
+            Ok(()) => Ok(with_body(input, &value, body)?),
+            Err(error) => Err(error),
+        });
     }
     if inputs.is_empty() {
         return Err(RestError::validation(&["no requests added".to_owned()]));
@@ -108,51 +120,45 @@ async fn msearch(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
     Ok(RestResponse::ok(&Answer { took, responses }))
 }
 
-/// A search of the body: its header line and its body line.
-type Lines<'a> = (&'a [u8], &'a [u8]);
+/// The searches of a body: a line of options and a line with the search. The first line may be blank; options without
+/// a search at the end are read and then left out.
+struct Lines<'a> {
+    left: &'a [u8],
+}
 
-/// The lines of a body, two by two. A first line may be empty; the last line must end.
-fn lines(body: &[u8]) -> Result<Vec<Lines<'_>>, RestError> {
-    if body.is_empty() {
-        return Err(RestError::new(
-            400,
-            "parse_exception",
-            "request body is required",
-        ));
+impl<'a> Lines<'a> {
+    fn new(body: &'a [u8]) -> Lines<'a> {
+        Lines {
+            left: body.strip_prefix(b"\n").unwrap_or(body),
+        }
     }
-    let Some(body) = body.strip_suffix(b"\n") else {
-        return Err(RestError::illegal_argument(
-            "The msearch request must be terminated by a newline [\n]",
-        ));
-    };
-    let lines: Vec<&[u8]> = body
-        .split(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .collect();
-    let mut pairs = Vec::new();
-    let mut at = 0;
-    while at < lines.len() {
-        let Some(search) = lines.get(at + 1) else {
-            // blank lines at the end are no search
-            if lines[at].iter().all(u8::is_ascii_whitespace) {
-                break;
-            }
+
+    /// The next line without its end; `None` at the end of the body.
+    fn next(&mut self) -> Result<Option<&'a [u8]>, RestError> {
+        if self.left.is_empty() {
+            return Ok(None);
+        }
+        let Some(end) = line_end(self.left) else {
             return Err(RestError::illegal_argument(
                 "The msearch request must be terminated by a newline [\n]",
             ));
         };
-        pairs.push((lines[at], *search));
-        at += 2;
+        let line = &self.left[..end];
+        self.left = &self.left[end + 1..];
+        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
     }
-    Ok(pairs)
 }
 
-/// One search without its body, and the body as a value.
-fn item(
-    request: &RestRequest,
-    header: &[u8],
-    body: &[u8],
-) -> Result<(SearchInput, Option<Value>), RestError> {
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == b'\n')
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
+}
+
+/// One search without its body.
+fn item(request: &RestRequest, header: &[u8]) -> Result<SearchInput, RestError> {
     let params = &request.params;
     let mut input = SearchInput::new(request.list_var("index"), Default::default());
     input.options = super::search_params::indices_options(
@@ -175,15 +181,11 @@ fn item(
         }
         input.max_concurrent_shard_requests = count.unsigned_abs() as usize;
     }
-    if !header.iter().all(u8::is_ascii_whitespace) {
+    if !is_blank(header) {
         let value = json_text::read(header)?;
         read_header(&mut input, &Json::root(&value))?;
     }
-    if body.iter().all(u8::is_ascii_whitespace) {
-        check_total_as_int(&mut input)?;
-        return Ok((input, None));
-    }
-    Ok((input, Some(json_text::read(body)?)))
+    Ok(input)
 }
 
 fn with_body(mut input: SearchInput, value: &Value, text: &[u8]) -> Result<SearchInput, RestError> {
@@ -255,13 +257,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_in_pairs() {
-        let pairs = lines(b"{}\r\n{\"a\":1}\r\n\n{}\n").unwrap();
-        assert_eq!(
-            pairs,
-            [(&b"{}"[..], &b"{\"a\":1}"[..]), (&b""[..], &b"{}"[..])]
-        );
-        assert!(lines(b"{}\n{}").is_err());
-        assert!(lines(b"{}\n").is_err());
+    fn lines_end_with_a_newline_and_the_first_may_be_blank() {
+        let mut lines = Lines::new(b"\n{}\r\n{\"a\":1}\n\n{}");
+        assert_eq!(lines.next().unwrap(), Some(&b"{}"[..]));
+        assert_eq!(lines.next().unwrap(), Some(&b"{\"a\":1}"[..]));
+        assert_eq!(lines.next().unwrap(), Some(&b""[..]));
+        assert!(lines.next().is_err());
+        assert_eq!(Lines::new(b"\n").next().unwrap(), None);
     }
 }

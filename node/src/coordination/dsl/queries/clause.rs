@@ -145,6 +145,14 @@ pub(super) fn count(query: &str, value: &Json<'_>) -> Result<u32, ParseError> {
     })
 }
 
+/// `max_expansions` of a query that refuses 0.
+pub(super) fn max_expansions(query: &str, value: &Json<'_>) -> Result<u32, ParseError> {
+    match count(query, value)? {
+        0 => Err(value.illegal(format!("[{query}] requires maxExpansions to be positive."))),
+        most => Ok(most),
+    }
+}
+
 /// `fields`: one field or a list, each `name` or `name^factor`.
 pub(super) fn field_boosts(query: &str, value: &Json<'_>) -> Result<Vec<FieldBoost>, ParseError> {
     if value.is_object() {

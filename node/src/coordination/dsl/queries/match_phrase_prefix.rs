@@ -19,7 +19,7 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
         match key {
             "query" => query.text = value.scalar()?,
             "slop" => query.slop = clause::count(NAME, &value)?,
-            "max_expansions" => query.max_expansions = clause::count(NAME, &value)?,
+            "max_expansions" => query.max_expansions = clause::max_expansions(NAME, &value)?,
             "analyzer" => query.analyzer = Some(value.text()?),
             "zero_terms_query" => query.zero_terms = clause::zero_terms(&value)?,
             "boost" => query.boost = clause::boost(NAME, &value)?,

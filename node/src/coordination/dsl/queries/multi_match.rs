@@ -28,7 +28,7 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
             }
             "fuzziness" => query.fuzziness = Some(clause::fuzziness(&value)?),
             "prefix_length" => query.prefix_length = clause::count(NAME, &value)?,
-            "max_expansions" => query.max_expansions = clause::count(NAME, &value)?,
+            "max_expansions" => query.max_expansions = clause::max_expansions(NAME, &value)?,
             "fuzzy_transpositions" => query.fuzzy_transpositions = value.bool()?,
             "fuzzy_rewrite" => query.fuzzy_rewrite = clause::rewrite(&value)?,
             "slop" => {

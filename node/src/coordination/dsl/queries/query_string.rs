@@ -57,12 +57,6 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
     let Some(text) = text else {
         return Err(body.parsing("[query_string] must be provided with a [query]"));
     };
-    if query.default_field.is_some() && !query.fields.is_empty() {
-        return Err(body.error(
-            "action_request_validation_exception",
-            "Validation Failed: 1: cannot use [fields] parameter in conjunction with [default_field];",
-        ));
-    }
     query.query = text;
     Ok(Query::QueryString(query))
 }
