@@ -13,6 +13,7 @@ use crate::document::{
 };
 use crate::format::envelope::EnvelopeWriter;
 use crate::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use crate::translog::frame::crc32c;
 use crate::writer::merge::merge_segments;
 
 fn field(path: &str, index: IndexOptions, column: ColumnKind) -> ParsedField {
@@ -79,6 +80,10 @@ fn rewrite(clean: &SegmentReader, bytes: &[u8], changes: &[(u64, u8)]) -> Vec<u8
         let range = section.offset as usize..(section.offset + section.len) as usize;
         match section.kind {
             SectionKind::PageSums => {}
+            SectionKind::TermIndex => {
+                let index = with_fst_sum(&bytes[range]);
+                writer.section(section.kind, section.field, &index).unwrap();
+            }
             _ => writer
                 .section(section.kind, section.field, &bytes[range])
                 .unwrap(),
@@ -86,6 +91,13 @@ fn rewrite(clean: &SegmentReader, bytes: &[u8], changes: &[(u64, u8)]) -> Vec<u8
     }
     writer.finish().unwrap();
     out
+}
+
+/// An fst with the checksum its crate wants at its end: CRC-32C, turned and shifted.
+fn with_fst_sum(bytes: &[u8]) -> Vec<u8> {
+    let body = &bytes[..bytes.len() - 4];
+    let sum = crc32c(body).rotate_right(15).wrapping_add(0xa282_ead8);
+    [body, &sum.to_le_bytes()].concat()
 }
 
 fn open(id: SegmentId, bytes: Vec<u8>) -> Option<SegmentReader> {
@@ -150,6 +162,23 @@ fn read_all(reader: &SegmentReader) {
     let _ = reader.find_id("id-7");
 }
 
+#[test]
+fn an_untouched_rewrite_is_sound() {
+    let frozen = segment();
+    let clean = open(frozen.id, frozen.bytes.clone()).unwrap();
+    let again = open(frozen.id, rewrite(&clean, &frozen.bytes, &[])).unwrap();
+    again.verify().unwrap();
+    assert!(
+        again
+            .terms("text")
+            .unwrap()
+            .unwrap()
+            .get(b"w1")
+            .unwrap()
+            .is_some()
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -159,12 +188,6 @@ proptest! {
     ) {
         let frozen = segment();
         let clean = open(frozen.id, frozen.bytes.clone()).unwrap();
-        // The bytes of an fst are the business of its crate.
-        let in_index = |place: u64| clean.sections().iter().any(|section| {
-            let place = place % frozen.bytes.len() as u64;
-            section.kind == SectionKind::TermIndex && (section.offset..section.offset + section.len).contains(&place)
-        });
-        let changes: Vec<_> = changes.into_iter().filter(|(place, _)| !in_index(*place)).collect();
         let changed = rewrite(&clean, &frozen.bytes, &changes);
         if let Some(reader) = open(frozen.id, changed) {
             read_all(&reader);

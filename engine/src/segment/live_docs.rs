@@ -138,6 +138,8 @@ impl LiveDocs {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SEGMENT: SegmentId = SegmentId(7 << 100 | 3);
@@ -170,6 +172,32 @@ mod tests {
         }
         for len in 0..bytes.len() {
             assert!(LiveDocs::decode(SEGMENT, 100, &bytes[..len]).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_nobody_wrote_are_refused_or_in_bounds(
+            bitmap in proptest::collection::vec(any::<u8>(), 0..120),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            // Once a bitmap of any bytes, once a sound file with some changed; the checksum is right both times.
+            let sound = some_dead().encode(SEGMENT);
+            let mut changed = sound[..sound.len() - 4].to_vec();
+            for (place, value) in changes {
+                let place = place.index(changed.len());
+                changed[place] = value;
+            }
+            let header = sound.len() - 4 - some_dead().deleted.serialized_size();
+            for mut file in [[&sound[..header], &bitmap].concat(), changed] {
+                let _ = LiveDocs::decode(SEGMENT, 10_000, &file);
+                let crc = crc32c(&file);
+                file.extend_from_slice(&crc.to_le_bytes());
+                if let Ok(live) = LiveDocs::decode(SEGMENT, 10_000, &file) {
+                    prop_assert!(live.deleted().iter().all(|doc| doc < 10_000));
+                    prop_assert_eq!(live.deleted().iter().count(), live.deleted_count() as usize);
+                }
+            }
         }
     }
 

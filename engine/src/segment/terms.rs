@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Bound;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use fst::{Automaton, IntoStreamer, Streamer};
@@ -80,13 +81,13 @@ impl TermInfo {
 impl Dictionary {
     /// The block whose keys may hold `term`.
     fn block_of(&self, term: &[u8]) -> Result<u64, ReadError> {
-        let above = self
-            .index
-            .range()
-            .gt(term)
-            .into_stream()
-            .next()
-            .map(|(_, block)| block);
+        // The crate trusts the bytes of an fst, so one that somebody forged may make it panic. It only reads here:
+        // nothing is left half done.
+        let above = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut after = self.index.range().gt(term).into_stream();
+            after.next().map(|(_, block)| block)
+        }));
+        let above = above.map_err(|_| self.blocks.error("has an index that is no fst"))?;
         let block = above.unwrap_or(self.block_count).checked_sub(1);
         block
             .filter(|block| *block < self.block_count)
@@ -221,8 +222,9 @@ impl TermsReader {
         if term_count.div_ceil(BLOCK_TERMS) != block_count || block_count == 0 {
             return Err(blocks.error("has a wrong number of terms"));
         }
-        let map = fst::Map::new(IndexBytes(index.view()?));
-        let map = map.map_err(|_| index.error("is no fst"))?;
+        let map = fst::Map::new(IndexBytes(index.view()?))
+            .and_then(|map| map.as_fst().verify().map(|()| map))
+            .map_err(|_| index.error("is no fst"))?;
         Ok(TermsReader {
             dictionary: Arc::new(Dictionary {
                 index: map,

@@ -355,8 +355,24 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+        fn arbitrary_bytes_never_panic(
+            bytes: Vec<u8>,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut: prop::sample::Index,
+        ) {
             let _ = Commit::decode(&bytes);
+            // Bytes behind a checksum that is right reach further.
+            let mut body = example(3).encode();
+            body.truncate(body.len() - 4);
+            for (place, value) in changes {
+                let place = place.index(body.len());
+                body[place] = value;
+            }
+            for len in [body.len(), cut.index(body.len())] {
+                let mut file = body[..len].to_vec();
+                file.extend_from_slice(&crc32c(&body[..len]).to_le_bytes());
+                let _ = Commit::decode(&file);
+            }
         }
     }
 }

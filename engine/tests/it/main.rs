@@ -2,6 +2,7 @@
 
 mod corruption;
 mod crash;
+mod golden;
 mod query;
 mod segment;
 mod shard_concurrency;

@@ -165,10 +165,8 @@ impl Planner<'_> {
         if let Value::Str(text) = value
             && text.contains('/')
         {
-            let options = RangeOptions::default();
-            let range =
-                field.encode_range(Bound::Included(value), Bound::Included(value), &options)?;
-            return Ok(range_node(field, range, boost));
+            let block = field.encode_equal(value, &RangeOptions::default())?;
+            return Ok(range_node(field, block, boost));
         }
         let term = field.encode_term(value)?;
         Ok(Node::constant(terms_docs(field, vec![term]), boost))

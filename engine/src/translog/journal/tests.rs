@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::directory::faulty::{Disk, Survivors};
 use crate::directory::ram::RamDirectory;
@@ -231,4 +233,58 @@ fn threads_share_syncs() {
     assert_eq!(found.len(), 100);
     found.dedup();
     assert_eq!(found.len(), 100);
+}
+
+/// Files that nobody wrote, with checksums that are right: frames of any content and garbage behind them.
+fn forged(
+    checkpoint: Checkpoint,
+    header: Header,
+    frames: &[(u64, Vec<u8>)],
+    garbage: &[u8],
+) -> Arc<dyn Directory> {
+    let directory: Arc<dyn Directory> = Arc::new(RamDirectory::new());
+    let place = Place {
+        journal_id: checkpoint.journal_id,
+        generation: checkpoint.current,
+    };
+    let mut file = header.encode().to_vec();
+    for (synced, payload) in frames {
+        let offset = file.len() as u64;
+        place.encode(&mut file, offset, *synced, payload);
+    }
+    file.extend_from_slice(garbage);
+    let names = [
+        (CHECKPOINT.to_owned(), checkpoint.encode().to_vec()),
+        (file_name(header.generation), file),
+    ];
+    for (name, bytes) in names {
+        directory.create(&name).unwrap().write_all(&bytes).unwrap();
+    }
+    directory
+}
+
+proptest! {
+    #[test]
+    fn files_that_nobody_wrote_open_or_fail(
+        oldest in prop_oneof![Just(1), 0u64..4, any::<u64>()],
+        current in prop_oneof![Just(1), 0u64..4, any::<u64>()],
+        synced in prop_oneof![0u64..200, any::<u64>()],
+        previous_end: u64,
+        frames in prop::collection::vec((prop_oneof![0u64..200, any::<u64>()], any::<Vec<u8>>()), 0..4),
+        garbage in prop::collection::vec(prop_oneof![Just(0xf5), Just(0x51), any::<u8>()], 0..80),
+    ) {
+        let checkpoint = Checkpoint { journal_id: 7, oldest, current, synced };
+        let header = Header { generation: current, journal_id: 7, previous_end };
+        let directory = forged(checkpoint, header, &frames, &garbage);
+        let wanted: Vec<_> = frames.iter().map(|(_, payload)| payload.clone()).filter(|p| !p.is_empty()).collect();
+        if let Ok(journal) = Journal::open(directory.clone()) {
+            let found: Vec<_> = payloads(&journal, 0);
+            prop_assert!(found.starts_with(&wanted), "sound frames come back");
+            let after = journal.append(b"after").unwrap();
+            journal.sync(after).unwrap();
+            let again = Journal::open(directory).unwrap();
+            let found = payloads(&again, 0);
+            prop_assert_eq!(found.last().map(Vec::as_slice), Some(&b"after"[..]));
+        }
+    }
 }
