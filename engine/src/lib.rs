@@ -10,6 +10,7 @@ pub mod directory;
 pub mod document;
 pub mod exec;
 mod format;
+pub mod geo;
 pub mod ids;
 pub mod query;
 pub mod schema;

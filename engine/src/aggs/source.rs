@@ -371,6 +371,13 @@ fn check_has_column(field: &FieldMapping) -> Result<(), SearchError> {
              this can use significant memory."
         )));
     }
+    if field.kind() == FieldKind::GeoPoint {
+        return Err(SearchError::illegal(format!(
+            "Field [{}] of type [{}] is not supported for this aggregation",
+            field.path(),
+            field.type_name()
+        )));
+    }
     if !field.has_doc_values() {
         return Err(SearchError::illegal(format!(
             "Can't load fielddata on [{}] because fielddata is unsupported on fields of type [{}]. \

@@ -18,6 +18,8 @@ pub(crate) struct FieldBuilder {
     position: i64,
     /// A value was too long or malformed and left out.
     ignored: bool,
+    /// A text was analysed, even if no token came of it.
+    analysed: bool,
 }
 
 thread_local! {
@@ -37,6 +39,7 @@ impl FieldBuilder {
             },
             position: -1,
             ignored: false,
+            analysed: false,
         }
     }
 
@@ -53,6 +56,7 @@ impl FieldBuilder {
         gap: u32,
         text: &str,
     ) -> Result<(), ValueError> {
+        self.analysed = true;
         let mut batch = SCRATCH.take();
         analyzer.run(text, &mut batch, false);
         let terms = &mut self.field.terms;
@@ -117,15 +121,15 @@ impl FieldBuilder {
             || !self.field.stored.is_empty()
     }
 
-    /// Whether `exists` can be answered from a column or norms, so that `_field_names` need not name it.
-    pub fn tells_existence(&self) -> bool {
-        self.field.spec.column != ColumnKind::None || self.field.spec.norms
-    }
-
-    /// Whether it is searched or stored: a field that is neither exists for nobody.
-    pub fn is_visible(&self) -> bool {
+    /// Whether `exists` needs the field's name in `_field_names`: neither a column nor a norm tells of the document.
+    ///
+    /// A field that is neither searched nor stored exists for nobody. A text without a token exists, but its norm is 0.
+    pub fn needs_name(&self) -> bool {
         let spec = &self.field.spec;
-        spec.index != IndexOptions::None || spec.points || spec.stored
+        let visible = spec.index != IndexOptions::None || spec.points || spec.stored;
+        let has_norm = spec.norms && !self.field.terms.is_empty();
+        let exists = self.has_values() || self.analysed;
+        exists && visible && !has_norm && spec.column == ColumnKind::None
     }
 
     /// The field's path.

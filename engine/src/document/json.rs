@@ -90,6 +90,24 @@ impl<'a> JsonValue<'a> {
         })
     }
 
+    /// The value as an owned tree.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            JsonValue::Null => Json::Null,
+            JsonValue::Bool(flag) => Json::Bool(*flag),
+            JsonValue::I64(n) => Json::from(*n),
+            JsonValue::U64(n) => Json::from(*n),
+            JsonValue::F64(n) => Json::from(*n),
+            JsonValue::Str(text) => Json::String(text.to_string()),
+            JsonValue::Array(items) => items.iter().map(JsonValue::to_json).collect(),
+            JsonValue::Object(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.to_string(), value.to_json()))
+                .collect(),
+        }
+    }
+
     /// The value as Java prints a map, for the preview in error messages.
     pub fn preview(&self) -> String {
         match self {

@@ -219,6 +219,9 @@ impl Parser<'_> {
         field: &Arc<FieldMapping>,
         value: &JsonValue<'_>,
     ) -> Result<(), DocumentError> {
+        if field.ops.reads_trees() {
+            return self.tree_value(field, value);
+        }
         match value {
             JsonValue::Null => match field.null_value().and_then(Scalar::of) {
                 Some(value) => self.scalar(field, value),
@@ -249,6 +252,39 @@ impl Parser<'_> {
         }
     }
 
+    /// A value of a field whose type reads objects and arrays itself.
+    fn tree_value(
+        &mut self,
+        field: &Arc<FieldMapping>,
+        value: &JsonValue<'_>,
+    ) -> Result<(), DocumentError> {
+        let tree = match value {
+            JsonValue::Null => match field.null_value() {
+                Some(value) => value.clone(),
+                None => return Ok(()),
+            },
+            value => value.to_json(),
+        };
+        let place = self.place(field);
+        if let Err(error) = field.ops.parse_tree(field, &tree, &mut self.fields[place]) {
+            if !field.ignore_malformed {
+                return Err(self.value_error(field, &value.preview(), error));
+            }
+            self.ignored.insert(field.path().to_owned());
+        }
+        Ok(())
+    }
+
+    /// Where the values of a field are collected.
+    fn place(&mut self, field: &Arc<FieldMapping>) -> usize {
+        let address = Arc::as_ptr(field) as usize;
+        *self.by_field.entry(address).or_insert_with(|| {
+            self.fields
+                .push(FieldBuilder::new(Arc::clone(&field.path), field.spec()));
+            self.fields.len() - 1
+        })
+    }
+
     /// One scalar: the field, its multi-fields, and the fields it is copied to.
     fn scalar(
         &mut self,
@@ -270,12 +306,7 @@ impl Parser<'_> {
         field: &Arc<FieldMapping>,
         value: Scalar<'_>,
     ) -> Result<(), DocumentError> {
-        let address = Arc::as_ptr(field) as usize;
-        let place = *self.by_field.entry(address).or_insert_with(|| {
-            self.fields
-                .push(FieldBuilder::new(Arc::clone(&field.path), field.spec()));
-            self.fields.len() - 1
-        });
+        let place = self.place(field);
         let builder = &mut self.fields[place];
         let result = field.ops.parse(field, value, builder);
         if builder.take_ignored() {
@@ -541,7 +572,7 @@ impl Parser<'_> {
     ) -> Result<ParsedDocument, DocumentError> {
         let mut names = FieldBuilder::new(Arc::from("_field_names"), META_SPEC);
         for field in &self.fields {
-            if field.has_values() && field.is_visible() && !field.tells_existence() {
+            if field.needs_name() {
                 names.add_term(field.path().as_bytes());
             }
         }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::automaton::TermAutomaton;
 use super::bm25::FieldStatistics;
 use super::functions::FunctionNode;
+use crate::geo::GeoArea;
+use crate::query::PlaceRule;
 use crate::segment::TermInfo;
 
 /// A planned query. Boosts are multiplied into the leaves.
@@ -169,6 +171,15 @@ pub(crate) enum DocsNode {
         field: Arc<str>,
         /// The numbers.
         numbers: Arc<[i64]>,
+    },
+    /// With places in an area.
+    Places {
+        /// Path of the field.
+        field: Arc<str>,
+        /// The area.
+        area: GeoArea,
+        /// Which of a document's places must be in it.
+        rule: PlaceRule,
     },
     /// With a value in the field.
     Exists {

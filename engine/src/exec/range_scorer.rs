@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::doc_set::{DocSetBuilder, DocSetScorer};
 use super::scorer::{Hits, NO_MORE, Scorer, for_each_offset};
+use crate::geo::GeoArea;
 use crate::ids::DocId;
+use crate::query::PlaceRule;
 use crate::search::SearchError;
 use crate::segment::{NumericColumn, PointsReader, WINDOW_DOCS, Window};
 
@@ -20,13 +22,26 @@ pub(crate) enum Wanted {
     },
     /// Ascending, no duplicates.
     OneOf(Arc<[i64]>),
+    /// Places in an area.
+    Places {
+        /// The area.
+        area: GeoArea,
+        /// Which of a document's places must be in it.
+        rule: PlaceRule,
+    },
 }
 
 impl Wanted {
-    fn has(&self, number: i64) -> bool {
+    /// Whether a document with these numbers, at least one, is wanted.
+    fn has_any(&self, numbers: &[i64]) -> bool {
         match self {
-            Wanted::Between { lo, hi } => (*lo..=*hi).contains(&number),
-            Wanted::OneOf(numbers) => numbers.binary_search(&number).is_ok(),
+            Wanted::Between { lo, hi } => numbers.iter().any(|n| (*lo..=*hi).contains(n)),
+            Wanted::OneOf(wanted) => numbers.iter().any(|n| wanted.binary_search(n).is_ok()),
+            Wanted::Places { area, rule } => match rule {
+                PlaceRule::Any => numbers.iter().any(|n| area.has(*n)),
+                PlaceRule::All => numbers.iter().all(|n| area.has(*n)),
+                PlaceRule::None => !numbers.iter().any(|n| area.has(*n)),
+            },
         }
     }
 }
@@ -58,7 +73,7 @@ impl NumbersScorer {
                 .take(1024)
                 .map(|number| u64::from(points.range_cost(*number, *number)))
                 .sum(),
-            (None, _) => u64::from(max_doc),
+            (None, _) | (Some(_), Wanted::Places { .. }) => u64::from(max_doc),
         };
         NumbersScorer {
             column,
@@ -79,6 +94,9 @@ impl NumbersScorer {
         let Some(points) = &self.points else {
             return Ok(());
         };
+        if matches!(self.wanted, Wanted::Places { .. }) {
+            return Ok(());
+        }
         let scan = matches!(self.wanted, Wanted::Between { .. })
             && self.cost > u64::from(self.max_doc) / 16;
         if self.column.is_some() && scan {
@@ -86,6 +104,7 @@ impl NumbersScorer {
         }
         let mut builder = DocSetBuilder::new(self.max_doc);
         match &self.wanted {
+            Wanted::Places { .. } => {}
             Wanted::Between { lo, hi } => points.range(*lo, *hi, &mut |docs| builder.add(docs))?,
             Wanted::OneOf(numbers) => {
                 for number in numbers.iter() {
@@ -109,7 +128,7 @@ impl NumbersScorer {
         let (wanted, values) = (&self.wanted, &mut self.values);
         for_each_offset(candidates, |offset| {
             column.values(DocId(base + offset), values);
-            if values.iter().any(|value| wanted.has(*value)) {
+            if !values.is_empty() && wanted.has_any(values) {
                 out.set(offset);
             }
             Ok(())
@@ -157,7 +176,7 @@ impl Scorer for NumbersScorer {
             (Wanted::Between { lo, hi }, Some(column)) => {
                 column.fill_range_window(DocId(base), *lo, *hi, &mut out.docs);
             }
-            (Wanted::OneOf(_), Some(column)) => {
+            (Wanted::OneOf(_) | Wanted::Places { .. }, Some(column)) => {
                 let mut present = Window::empty();
                 column.fill_present_window(DocId(base), &mut present);
                 if let Some(within) = within {

@@ -312,6 +312,13 @@ impl SegmentScope<'_> {
             DocsNode::Numbers { field, lo, hi } => {
                 self.numbers(field, Wanted::Between { lo: *lo, hi: *hi })
             }
+            DocsNode::Places { field, area, rule } => self.numbers(
+                field,
+                Wanted::Places {
+                    area: *area,
+                    rule: *rule,
+                },
+            ),
             DocsNode::NumberSet { field, numbers } => {
                 self.numbers(field, Wanted::OneOf(numbers.clone()))
             }

@@ -13,6 +13,7 @@ mod exists;
 mod function_score;
 mod fuzziness;
 mod fuzzy;
+mod geo;
 mod ids;
 mod match_all;
 mod match_bool_prefix;
@@ -42,6 +43,7 @@ pub use function_score::{
 };
 pub use fuzziness::{Fuzziness, FuzzinessError};
 pub use fuzzy::FuzzyQuery;
+pub use geo::{GeoClause, GeoQuery, GeoShape, PlaceRule};
 pub use ids::IdsQuery;
 pub use match_all::{MatchAllQuery, MatchNoneQuery};
 pub use match_bool_prefix::MatchBoolPrefixQuery;
@@ -77,6 +79,7 @@ pub enum Query {
     Terms(TermsQuery),
     Range(RangeQuery),
     Exists(ExistsQuery),
+    Geo(GeoQuery),
     Ids(IdsQuery),
     Prefix(PrefixQuery),
     Wildcard(WildcardQuery),
@@ -125,6 +128,7 @@ impl Query {
             Query::Terms(q) => (&q.boost, &q.name),
             Query::Range(q) => (&q.boost, &q.name),
             Query::Exists(q) => (&q.boost, &q.name),
+            Query::Geo(q) => (&q.boost, &q.name),
             Query::Ids(q) => (&q.boost, &q.name),
             Query::Prefix(q) => (&q.boost, &q.name),
             Query::Wildcard(q) => (&q.boost, &q.name),
@@ -179,6 +183,7 @@ impl Query {
             | Query::Terms(_)
             | Query::Range(_)
             | Query::Exists(_)
+            | Query::Geo(_)
             | Query::Ids(_)
             | Query::Prefix(_)
             | Query::Wildcard(_)

@@ -225,6 +225,24 @@ impl DynamicTemplate {
         Json::Object(out)
     }
 
+    /// Whether a definition made from it can be known before any field is: it does not name the field.
+    pub fn is_checkable(&self) -> bool {
+        !Json::Object(self.mapping.clone()).to_string().contains("{name}")
+    }
+
+    /// The kinds of values it may decide about.
+    pub fn kinds(&self) -> Vec<ValueKind> {
+        match self.kind {
+            Some(kind) => vec![kind],
+            None => ValueKind::ALL.iter().map(|(_, kind)| *kind).collect(),
+        }
+    }
+
+    /// Its content, for errors.
+    pub fn content(&self) -> String {
+        Json::Object(self.definition.clone()).to_string()
+    }
+
     /// Whether it decides about a new field.
     pub fn matches(&self, path: &str, name: &str, kind: ValueKind) -> bool {
         if self.kind.is_some_and(|wanted| wanted != kind) {

@@ -61,12 +61,16 @@ impl FieldMapping {
 
     /// Whether queries find it: `index: true`.
     pub fn indexed(&self) -> bool {
-        self.spec.points || self.spec.index != IndexOptions::None || self.constant().is_some()
+        self.spec.points
+            || self.spec.index != IndexOptions::None
+            || self.constant().is_some()
+            || (self.kind() == FieldKind::GeoPoint && self.params.flag("index", true))
     }
 
     /// Whether it has a column.
     pub fn has_doc_values(&self) -> bool {
-        self.spec.column != ColumnKind::None || self.constant().is_some()
+        let hidden = self.kind() == FieldKind::GeoPoint && !self.params.flag("doc_values", true);
+        (self.spec.column != ColumnKind::None && !hidden) || self.constant().is_some()
     }
 
     /// Whether its values are stored apart from `_source`.

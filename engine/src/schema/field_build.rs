@@ -12,6 +12,12 @@ use super::types::{self, FieldType};
 use super::{FieldKind, FieldMapping, SchemaError};
 use crate::analysis::{Analyzer, keyword_analyzer};
 
+/// Parameters whose effect on results is missing here; only their defaults are accepted.
+///
+/// `eager_global_ordinals`, `index_phrases`, `index_prefixes`, `term_vector` and the offsets of `index_options` are taken
+/// as they are: they trade space for speed and change no answer.
+const UNSUPPORTED: &[&str] = &["boost", "fielddata_frequency_filter", "use_similarity"];
+
 /// Reads a field's definition.
 ///
 /// * `path`: full path. * `within`: the field is a multi-field.
@@ -63,6 +69,14 @@ pub(super) fn parse_field(
             continue;
         }
         params.set(param, value)?;
+    }
+    for param in UNSUPPORTED {
+        if params.get(param).is_some() {
+            return Err(SchemaError::mapper(format!(
+                "[{param}] on mapper [{name}] of type [{}] is not supported",
+                ops.name()
+            )));
+        }
     }
     build_field(context, path, ops, params, copy_to, multi_fields)
 }
@@ -141,7 +155,7 @@ pub(super) fn build_field(
     multi_fields: BTreeMap<String, Arc<FieldMapping>>,
 ) -> Result<FieldMapping, SchemaError> {
     let (index_analyzer, search_analyzer, search_quote_analyzer) = match ops.kind() {
-        FieldKind::Text => text_analyzers(context, path, &params)?,
+        FieldKind::Text => text_analyzers(context, &params)?,
         FieldKind::Keyword => keyword_analyzers(context, path, &params)?,
         _ => {
             let plain = Arc::new(keyword_analyzer("keyword"));
@@ -191,10 +205,8 @@ type Analyzers = (Arc<Analyzer>, Arc<Analyzer>, Arc<Analyzer>);
 
 fn text_analyzers(
     context: BuildContext<'_>,
-    path: &str,
     params: &Params,
 ) -> Result<Analyzers, SchemaError> {
-    let name = path.rsplit('.').next().unwrap_or(path);
     let registry = context.analysis;
     let find = |param: &str| -> Result<Option<Arc<Analyzer>>, SchemaError> {
         match params.text(param) {
@@ -207,31 +219,18 @@ fn text_analyzers(
             },
         }
     };
-    // `analyzer: default` is as good as none.
-    let index = find("analyzer")?;
-    let search = find("search_analyzer")?;
-    let quote = find("search_quote_analyzer")?;
-    if index.is_none()
-        && search
-            .as_ref()
-            .is_some_and(|search| search.name() != "default")
-    {
-        return Err(SchemaError::mapper(format!(
-            "analyzer on field [{name}] must be set when search_analyzer is set"
-        )));
-    }
-    if quote.is_some() && (index.is_none() || search.is_none()) {
-        return Err(SchemaError::mapper(format!(
-            "analyzer and search_analyzer on field [{name}] must be set when search_quote_analyzer is set"
-        )));
-    }
-    let given = index.is_some();
-    let index = index.unwrap_or_else(|| registry.default_index_analyzer());
-    let search = search.unwrap_or_else(|| match registry.default_search_analyzer() {
-        Some(default) if !given => default,
-        _ => Arc::clone(&index),
-    });
-    let quote = quote.unwrap_or_else(|| Arc::clone(&search));
+    let index = find("analyzer")?.unwrap_or_else(|| registry.default_index_analyzer());
+    // The index's own default for searches goes before the field's analyzer.
+    let search = match (find("search_analyzer")?, registry.default_search_analyzer()) {
+        (Some(search), _) | (None, Some(search)) => search,
+        (None, None) => Arc::clone(&index),
+    };
+    let quote = match find("search_quote_analyzer")? {
+        Some(quote) => quote,
+        None => registry
+            .analyzer("default_search_quoted")
+            .unwrap_or_else(|| Arc::clone(&search)),
+    };
     Ok((index, search, quote))
 }
 
@@ -300,8 +299,21 @@ pub(super) fn show_field(field: &FieldMapping) -> Json {
     let mut out = Map::new();
     out.insert("type".to_owned(), Json::from(field.type_name()));
     field.params.show(field.ops.params(), &mut out);
-    if field.params.get("search_analyzer").is_some() && !out.contains_key("analyzer") {
-        out.insert("analyzer".to_owned(), Json::from("default"));
+    if field.kind() == FieldKind::Text {
+        // Whatever makes searches differ from indexing is shown, so that the definition stands for itself.
+        let names = [
+            &field.index_analyzer,
+            &field.search_analyzer,
+            &field.search_quote_analyzer,
+        ]
+        .map(|analyzer| analyzer.name());
+        if names[0] != names[1] || names[0] != names[2] {
+            out.entry("analyzer").or_insert_with(|| Json::from(names[0]));
+        }
+        if names[1] != names[2] {
+            out.entry("search_analyzer")
+                .or_insert_with(|| Json::from(names[1]));
+        }
     }
     if !field.multi_fields.is_empty() {
         let mut fields = Map::new();

@@ -35,6 +35,8 @@ pub enum FieldKind {
     DateNanos,
     /// IPv4 or IPv6 address.
     Ip,
+    /// A place on the globe.
+    GeoPoint,
     /// Base64 bytes, not searchable.
     Binary,
     /// Another name of a field; lookups resolve it, so no [`FieldMapping`](super::FieldMapping) has this kind.

@@ -339,8 +339,38 @@ pub(crate) fn parse_node(
     }
 }
 
-/// Checks aliases, `copy_to` and limits of a complete mapping.
+/// Refuses a template of which no field can come, whatever the kind of value.
+fn check_template(
+    context: BuildContext<'_>,
+    template: &DynamicTemplate,
+) -> Result<(), SchemaError> {
+    if !template.is_checkable() {
+        return Ok(());
+    }
+    let mut last = None;
+    for kind in template.kinds() {
+        let definition = template.definition("__dummy__", kind);
+        match parse_node(context, "__dummy__", &definition) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = SchemaError::illegal(format!(
+        "dynamic template [{}] has invalid content [{}]",
+        template.name(),
+        template.content()
+    ));
+    Err(match last {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    })
+}
+
+/// Checks aliases, `copy_to`, dynamic templates and limits of a complete mapping.
 pub(super) fn validate(context: BuildContext<'_>, mapping: &Mapping) -> Result<(), SchemaError> {
+    for template in mapping.templates() {
+        check_template(context, template)?;
+    }
     let settings = context.settings;
     if mapping.total_fields() > settings.total_fields_limit {
         return Err(SchemaError::illegal(format!(

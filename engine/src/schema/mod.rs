@@ -38,6 +38,7 @@ pub(crate) use dynamic::{Dynamic, ValueKind};
 pub(crate) use mapping::{Node, ObjectNode, join};
 pub(crate) use mapping_parse::parse_node;
 pub(crate) use types::immense_term;
+pub use types::read_geo_point;
 
 use crate::value::Value;
 

@@ -38,6 +38,8 @@ pub(crate) enum ParamKind {
     OneOf(&'static [&'static str]),
     /// Any scalar.
     Any,
+    /// Any value at all.
+    Tree,
     /// Any object.
     Object,
     /// Notes of the user: up to 5 short texts.
@@ -199,7 +201,7 @@ fn canonical(param: &Param, value: &Json) -> Result<Json, SchemaError> {
             json!(text)
         }
         ParamKind::Any => value.clone(),
-        ParamKind::Object => value.clone(),
+        ParamKind::Object | ParamKind::Tree => value.clone(),
         ParamKind::Meta => meta_value(value)?,
     })
 }

@@ -317,3 +317,42 @@ fn equal_values_and_their_text() {
             .is_err()
     );
 }
+
+#[test]
+fn search_analyzers_stand_alone_and_read_back() {
+    let given = json!({"properties": {"t": {"type": "text", "analyzer": "default", "search_analyzer": "simple"}}});
+    let shown = schema(given.clone()).mapping.to_json();
+    assert_eq!(shown, given);
+    assert_eq!(schema(shown.clone()).mapping.to_json(), shown);
+    let settings = BTreeMap::from([(
+        "index.analysis.analyzer.default_search.type".to_owned(),
+        "whitespace".to_owned(),
+    )]);
+    let mapping = json!({"properties": {"t": {"type": "text"}}});
+    let schema = IndexSchema::new(&mapping, &settings).unwrap();
+    let field = schema.mapping.field("t").unwrap();
+    assert_eq!(field.search_analyzer().name(), "default_search");
+    let shown = schema.mapping.to_json();
+    let again = IndexSchema::new(&shown, &settings).unwrap();
+    assert_eq!(again.mapping.to_json(), shown);
+}
+
+#[test]
+fn what_would_change_results_is_refused_by_name() {
+    let boosted = refused(json!({"properties": {"f": {"type": "text", "boost": 2}}}));
+    assert_eq!(boosted, "[boost] on mapper [f] of type [text] is not supported");
+    let harmless = json!({"type": "text", "boost": 1.0, "eager_global_ordinals": true, "term_vector": "yes"});
+    schema(json!({"properties": {"f": harmless}}));
+}
+
+#[test]
+fn templates_are_tried_when_they_are_put() {
+    let template = |mapping: Json| {
+        let mapping = json!({"dynamic_templates": [{"t": {"match_mapping_type": "string", "mapping": mapping}}]});
+        IndexSchema::new(&mapping, &BTreeMap::new()).map(|_| ())
+    };
+    assert!(template(json!({"type": "keyword"})).is_ok());
+    assert!(template(json!({"type": "text", "analyzer": "{name}"})).is_ok());
+    let error = template(json!({"type": "keyword", "nope": 1})).unwrap_err();
+    assert!(error.reason.contains("dynamic template [t] has invalid content"), "{}", error.reason);
+}

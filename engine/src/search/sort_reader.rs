@@ -220,6 +220,11 @@ fn field_key(
         });
     };
     check_sortable(field)?;
+    if field.kind() == FieldKind::GeoPoint {
+        return Err(SearchError::illegal(
+            "can't sort on geo_point field without using specific sorting feature, like geo_distance",
+        ));
+    }
     let Some(kind) = field.numeric() else {
         if matches!(
             key.mode,

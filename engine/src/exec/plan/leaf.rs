@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{Planner, ids};
+use crate::document::ColumnKind;
 use crate::exec::automaton::TermAutomaton;
 use crate::exec::node::{BoolNode, DocsNode, Node};
 use crate::exec::regexp::{Builder, wildcard};
@@ -462,18 +463,25 @@ impl Planner<'_> {
         if field.constant().is_some() {
             return Ok(Node::All { boost });
         }
-        let docs = match field.has_doc_values() || field.has_norms() {
-            true => DocsNode::Exists {
-                field: field.path().into(),
-            },
-            // documents keep the names of such fields as terms of a hidden one
-            false => DocsNode::Terms {
-                field: "_field_names".into(),
-                terms: vec![field.path().as_bytes().to_vec()].into(),
-                indexed: true,
-            },
+        let stored = DocsNode::Exists {
+            field: field.path().into(),
         };
-        Ok(Node::constant(docs, boost))
+        // documents keep the names of fields of which nothing else tells as terms of a hidden one
+        let named = DocsNode::Terms {
+            field: "_field_names".into(),
+            terms: vec![field.path().as_bytes().to_vec()].into(),
+            indexed: true,
+        };
+        let spec = field.spec();
+        Ok(match (spec.column != ColumnKind::None, spec.norms) {
+            (true, _) => Node::constant(stored, boost),
+            (false, false) => Node::constant(named, boost),
+            // a text without any token has no norm
+            (false, true) => any_of(
+                vec![Node::constant(stored, 1.0), Node::constant(named, 1.0)],
+                boost,
+            ),
+        })
     }
 }
 

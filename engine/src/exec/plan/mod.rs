@@ -4,6 +4,7 @@
 
 mod compound;
 mod function_score;
+mod geo;
 mod leaf;
 mod multi_match;
 mod pattern;
@@ -77,6 +78,7 @@ impl<'a> Planner<'a> {
             Query::Terms(q) => self.terms_query(q, boost),
             Query::Range(q) => self.range(q, boost),
             Query::Exists(q) => self.exists(q, boost),
+            Query::Geo(q) => self.geo(q, boost),
             Query::Ids(q) => Ok(ids(q.values.clone(), boost)),
             Query::Prefix(q) => self.prefix(q, boost),
             Query::Wildcard(q) => self.wildcard(q, boost),

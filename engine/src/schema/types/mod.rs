@@ -5,6 +5,7 @@ mod boolean;
 mod constant_keyword;
 mod date;
 mod float;
+mod geo_point;
 mod ip;
 mod keyword;
 mod scaled_float;
@@ -12,6 +13,7 @@ mod text;
 mod unsigned_long;
 mod whole;
 
+pub use geo_point::read_geo_point;
 pub(crate) use keyword::immense as immense_term;
 
 use std::fmt::Debug;
@@ -52,6 +54,22 @@ pub(crate) trait FieldType: Debug + Sync {
         value: Scalar<'_>,
         out: &mut FieldBuilder,
     ) -> Result<(), ValueError>;
+
+    /// Whether a value may be an object, or an array with a meaning of its own: then [`parse_tree`](Self::parse_tree)
+    /// gets all that stands under the field's name.
+    fn reads_trees(&self) -> bool {
+        false
+    }
+
+    /// Adds a value that is not null, of a type that [reads trees](Self::reads_trees).
+    fn parse_tree(
+        &self,
+        field: &FieldMapping,
+        _value: &serde_json::Value,
+        _out: &mut FieldBuilder,
+    ) -> Result<(), ValueError> {
+        Err(unsupported(field, "trees"))
+    }
 
     /// See [`FieldMapping::encode_term`].
     fn encode_term(&self, field: &FieldMapping, _value: &Value) -> Result<Vec<u8>, ValueError> {
@@ -143,6 +161,7 @@ pub(crate) const FIELD_TYPES: &[&dyn FieldType] = &[
     &float::Float::DOUBLE,
     &float::Float::SINGLE,
     &float::Float::HALF,
+    &geo_point::Geo,
     &whole::Whole::INTEGER,
     &ip::Ip,
     &keyword::Keyword::KEYWORD,

@@ -2,6 +2,7 @@
 
 pub mod aggs;
 pub mod fields;
+pub mod geo;
 pub mod json;
 pub mod json_text;
 pub mod queries;

@@ -8,6 +8,9 @@ mod dis_max;
 mod exists;
 mod function_score;
 mod fuzzy;
+mod geo_bounding_box;
+mod geo_distance;
+mod geo_shape;
 mod ids;
 mod match_all;
 mod match_bool_prefix;
@@ -76,6 +79,21 @@ pub const QUERY_CLAUSES: &[QueryClause] = &[
         name: "fuzzy",
         parse: fuzzy::parse,
         example: r#"{"colour": {"value": "rde"}}"#,
+    },
+    QueryClause {
+        name: "geo_bounding_box",
+        parse: geo_bounding_box::parse,
+        example: r#"{"place": {"top_left": [13, 53], "bottom_right": [14, 52]}}"#,
+    },
+    QueryClause {
+        name: "geo_distance",
+        parse: geo_distance::parse,
+        example: r#"{"distance": "12km", "place": [13.4, 52.5]}"#,
+    },
+    QueryClause {
+        name: "geo_shape",
+        parse: geo_shape::parse,
+        example: r#"{"place": {"shape": {"type": "envelope", "coordinates": [[13, 53], [14, 52]]}}}"#,
     },
     QueryClause {
         name: "ids",
