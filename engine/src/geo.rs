@@ -94,7 +94,8 @@ impl GeoPoint {
 
     /// Metres on a map on which degrees are square away from the equator: quick, and wrong far away or near the poles.
     pub fn plane_distance(self, other: GeoPoint) -> f64 {
-        let x = (other.lon - self.lon).to_radians() * ((self.lat + other.lat) / 2.0).to_radians().cos();
+        let x =
+            (other.lon - self.lon).to_radians() * ((self.lat + other.lat) / 2.0).to_radians().cos();
         let y = (other.lat - self.lat).to_radians();
         (x * x + y * y).sqrt() * EARTH_RADIUS
     }
@@ -159,7 +160,10 @@ fn wkt_numbers(text: &str, kind: &str) -> Result<Vec<f64>, String> {
         .and_then(|rest| rest.strip_suffix(')'))
         .ok_or_else(malformed)?;
     let mut numbers = Vec::new();
-    for part in inner.split([' ', ',', '\t', '\n']).filter(|part| !part.is_empty()) {
+    for part in inner
+        .split([' ', ',', '\t', '\n'])
+        .filter(|part| !part.is_empty())
+    {
         numbers.push(part.parse().map_err(|_| malformed())?);
     }
     Ok(numbers)
@@ -327,7 +331,10 @@ mod tests {
         assert_eq!(GeoPoint::parse("4.9, 52.3"), Ok(point(4.9, 52.3)));
         assert_eq!(GeoPoint::parse("POINT (52.3 4.9)"), Ok(point(4.9, 52.3)));
         let hash = GeoPoint::parse("t0v5zsq1gpzf").unwrap();
-        assert!((hash.lat - 4.9016).abs() < 1e-4 && (hash.lon - 52.3692).abs() < 1e-4, "{hash}");
+        assert!(
+            (hash.lat - 4.9016).abs() < 1e-4 && (hash.lon - 52.3692).abs() < 1e-4,
+            "{hash}"
+        );
         assert!(GeoPoint::parse("no place").is_err());
         assert!(GeoPoint::parse("1,x").is_err());
         assert!(point(91.0, 0.0).check().is_err() && point(0.0, -180.5).check().is_err());
@@ -352,7 +359,11 @@ mod tests {
             right: -170.0,
         };
         let area = GeoArea::of_box(&area);
-        assert!(area.has(point(0.0, 175.0).to_column()) && area.has(point(0.0, -175.0).to_column()));
-        assert!(!area.has(point(0.0, 0.0).to_column()) && !area.has(point(20.0, 175.0).to_column()));
+        assert!(
+            area.has(point(0.0, 175.0).to_column()) && area.has(point(0.0, -175.0).to_column())
+        );
+        assert!(
+            !area.has(point(0.0, 0.0).to_column()) && !area.has(point(20.0, 175.0).to_column())
+        );
     }
 }

@@ -227,7 +227,9 @@ impl DynamicTemplate {
 
     /// Whether a definition made from it can be known before any field is: it does not name the field.
     pub fn is_checkable(&self) -> bool {
-        !Json::Object(self.mapping.clone()).to_string().contains("{name}")
+        !Json::Object(self.mapping.clone())
+            .to_string()
+            .contains("{name}")
     }
 
     /// The kinds of values it may decide about.

@@ -203,10 +203,7 @@ pub(super) fn build_field(
 
 type Analyzers = (Arc<Analyzer>, Arc<Analyzer>, Arc<Analyzer>);
 
-fn text_analyzers(
-    context: BuildContext<'_>,
-    params: &Params,
-) -> Result<Analyzers, SchemaError> {
+fn text_analyzers(context: BuildContext<'_>, params: &Params) -> Result<Analyzers, SchemaError> {
     let registry = context.analysis;
     let find = |param: &str| -> Result<Option<Arc<Analyzer>>, SchemaError> {
         match params.text(param) {
@@ -308,7 +305,8 @@ pub(super) fn show_field(field: &FieldMapping) -> Json {
         ]
         .map(|analyzer| analyzer.name());
         if names[0] != names[1] || names[0] != names[2] {
-            out.entry("analyzer").or_insert_with(|| Json::from(names[0]));
+            out.entry("analyzer")
+                .or_insert_with(|| Json::from(names[0]));
         }
         if names[1] != names[2] {
             out.entry("search_analyzer")

@@ -340,8 +340,12 @@ fn search_analyzers_stand_alone_and_read_back() {
 #[test]
 fn what_would_change_results_is_refused_by_name() {
     let boosted = refused(json!({"properties": {"f": {"type": "text", "boost": 2}}}));
-    assert_eq!(boosted, "[boost] on mapper [f] of type [text] is not supported");
-    let harmless = json!({"type": "text", "boost": 1.0, "eager_global_ordinals": true, "term_vector": "yes"});
+    assert_eq!(
+        boosted,
+        "[boost] on mapper [f] of type [text] is not supported"
+    );
+    let harmless =
+        json!({"type": "text", "boost": 1.0, "eager_global_ordinals": true, "term_vector": "yes"});
     schema(json!({"properties": {"f": harmless}}));
 }
 
@@ -354,5 +358,11 @@ fn templates_are_tried_when_they_are_put() {
     assert!(template(json!({"type": "keyword"})).is_ok());
     assert!(template(json!({"type": "text", "analyzer": "{name}"})).is_ok());
     let error = template(json!({"type": "keyword", "nope": 1})).unwrap_err();
-    assert!(error.reason.contains("dynamic template [t] has invalid content"), "{}", error.reason);
+    assert!(
+        error
+            .reason
+            .contains("dynamic template [t] has invalid content"),
+        "{}",
+        error.reason
+    );
 }

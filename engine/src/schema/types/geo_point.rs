@@ -38,11 +38,16 @@ fn read(json: &Json, strictness: &Strictness) -> Result<GeoPoint, ValueError> {
 
 fn coordinates(items: &[Json], strictness: &Strictness) -> Result<GeoPoint, ValueError> {
     if items.len() > 3 {
-        return Err(wrong("[geo_point] field type does not accept more than 3 values"));
+        return Err(wrong(
+            "[geo_point] field type does not accept more than 3 values",
+        ));
     }
     let mut numbers = Vec::with_capacity(3);
     for item in items {
-        numbers.push(item.as_f64().ok_or_else(|| wrong("numeric value expected"))?);
+        numbers.push(
+            item.as_f64()
+                .ok_or_else(|| wrong("numeric value expected"))?,
+        );
     }
     match numbers.as_slice() {
         [lon, lat] => Ok(GeoPoint {
@@ -57,7 +62,9 @@ fn coordinates(items: &[Json], strictness: &Strictness) -> Result<GeoPoint, Valu
             "Exception parsing coordinates: found Z value [{}] but [ignore_z_value] parameter is [false]",
             crate::document::java_double(*height)
         ))),
-        _ => Err(wrong("[geo_point] field type should have at least two dimensions")),
+        _ => Err(wrong(
+            "[geo_point] field type should have at least two dimensions",
+        )),
     }
 }
 
@@ -76,10 +83,12 @@ fn object(
             Some(_) => Err(wrong(format!("{what} must be a number"))),
         }
     };
-    if let Some(unknown) = members
-        .keys()
-        .find(|key| !matches!(key.as_str(), "lat" | "lon" | "z" | "geohash" | "type" | "coordinates"))
-    {
+    if let Some(unknown) = members.keys().find(|key| {
+        !matches!(
+            key.as_str(),
+            "lat" | "lon" | "z" | "geohash" | "type" | "coordinates"
+        )
+    }) {
         return Err(wrong(format!(
             "field must be either [lat], [lon], [geohash], or GeoJSON [type] and [coordinates], got [{unknown}]"
         )));
@@ -109,7 +118,9 @@ fn object(
         };
     }
     if !strictness.ignore_z && members.contains_key("z") {
-        return Err(wrong("found Z value but [ignore_z_value] parameter is [false]"));
+        return Err(wrong(
+            "found Z value but [ignore_z_value] parameter is [false]",
+        ));
     }
     Ok(GeoPoint {
         lat: degrees("lat", "latitude")?,
@@ -222,11 +233,15 @@ impl FieldType for Geo {
             }
             point = point.normalized();
         } else {
-            point = point.check().map_err(|reason| {
-                ValueError::illegal(format!("{reason} for {}", field.path()))
-            })?;
+            point = point
+                .check()
+                .map_err(|reason| ValueError::illegal(format!("{reason} for {}", field.path())))?;
         }
-        out.add_number(field, point.to_column(), StoredValue::Str(point.to_string()));
+        out.add_number(
+            field,
+            point.to_column(),
+            StoredValue::Str(point.to_string()),
+        );
         Ok(())
     }
 
@@ -275,7 +290,12 @@ mod tests {
         ] {
             assert_eq!(read_geo_point(&form), Ok(wanted), "{form}");
         }
-        for form in [json!([1]), json!({"lat": 1}), json!(true), json!({"lat": 1, "lon": 2, "x": 3})] {
+        for form in [
+            json!([1]),
+            json!({"lat": 1}),
+            json!(true),
+            json!({"lat": 1, "lon": 2, "x": 3}),
+        ] {
             assert!(read_geo_point(&form).is_err(), "{form}");
         }
     }

@@ -44,7 +44,12 @@ impl ValidationMethod {
     }
 
     /// The point to work with; `query` is named in the error.
-    pub fn apply(self, point: GeoPoint, query: &str, at: &Json<'_>) -> Result<GeoPoint, ParseError> {
+    pub fn apply(
+        self,
+        point: GeoPoint,
+        query: &str,
+        at: &Json<'_>,
+    ) -> Result<GeoPoint, ParseError> {
         match self {
             ValidationMethod::Strict => point
                 .check()
@@ -63,7 +68,9 @@ pub fn point(value: &Json<'_>) -> Result<GeoPoint, ParseError> {
 /// Metres in a unit of that name.
 pub fn unit(value: &Json<'_>) -> Result<f64, ParseError> {
     let text = value.text()?;
-    let found = UNITS.iter().find(|(names, _)| names.contains(&text.as_str()));
+    let found = UNITS
+        .iter()
+        .find(|(names, _)| names.contains(&text.as_str()));
     match found {
         Some((_, metres)) => Ok(*metres),
         None => Err(value.illegal(format!("No distance unit match [{text}]"))),
@@ -78,7 +85,9 @@ pub fn metres(value: &Json<'_>, unit: f64) -> Result<f64, ParseError> {
     for (names, factor) in UNITS {
         for name in *names {
             if let Some(number) = text.strip_suffix(name)
-                && number.trim_end().ends_with(|c: char| c.is_ascii_digit() || c == '.')
+                && number
+                    .trim_end()
+                    .ends_with(|c: char| c.is_ascii_digit() || c == '.')
             {
                 found = (number.trim_end(), *factor);
             }

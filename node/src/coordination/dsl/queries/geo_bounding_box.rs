@@ -46,7 +46,9 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
         }
     }
     let Some((field, area)) = found else {
-        return Err(body.parsing(format!("failed to parse [{NAME}] query. bounding box not provided")));
+        return Err(body.parsing(format!(
+            "failed to parse [{NAME}] query. bounding box not provided"
+        )));
     };
     Ok(Query::Geo(GeoQuery {
         field: field.to_owned(),
@@ -96,7 +98,8 @@ fn read_box(body: &Json<'_>) -> Result<GeoBox, ParseError> {
         match key {
             "wkt" => {
                 let text = value.text()?;
-                let area = GeoBox::parse_wkt(&text).map_err(|reason| value.error("parse_exception", reason))?;
+                let area = GeoBox::parse_wkt(&text)
+                    .map_err(|reason| value.error("parse_exception", reason))?;
                 text_box = Some(area);
             }
             "top" => (top, edges) = (value.f64()?, true),

@@ -24,9 +24,7 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
                     "plane" => true,
                     "arc" => false,
                     _ => {
-                        return Err(value.illegal(format!(
-                            "No geo distance for [{text}]"
-                        )));
+                        return Err(value.illegal(format!("No geo distance for [{text}]")));
                     }
                 };
             }
@@ -50,9 +48,7 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
                 centre = Some(point(&value)?);
             }
             _ => {
-                return Err(value.parsing(format!(
-                    "[geo_distance] query does not support [{key}]"
-                )));
+                return Err(value.parsing(format!("[geo_distance] query does not support [{key}]")));
             }
         }
     }

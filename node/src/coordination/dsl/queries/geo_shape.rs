@@ -59,7 +59,9 @@ fn field_body(body: &Json<'_>) -> Result<(GeoBox, PlaceRule), ParseError> {
                     "within" => PlaceRule::All,
                     "disjoint" => PlaceRule::None,
                     "contains" => {
-                        return Err(value.illegal("[geo_shape] relation [contains] is not supported"));
+                        return Err(
+                            value.illegal("[geo_shape] relation [contains] is not supported")
+                        );
                     }
                     _ => return Err(value.illegal(format!("Unknown shape operation [{text}]"))),
                 };
@@ -76,9 +78,8 @@ fn field_body(body: &Json<'_>) -> Result<(GeoBox, PlaceRule), ParseError> {
 fn shape(value: &Json<'_>) -> Result<GeoBox, ParseError> {
     if value.is_string() {
         let text = value.text()?;
-        return GeoBox::parse_wkt(&text).map_err(|_| {
-            value.illegal(format!("[geo_shape] supports boxes alone, not [{text}]"))
-        });
+        return GeoBox::parse_wkt(&text)
+            .map_err(|_| value.illegal(format!("[geo_shape] supports boxes alone, not [{text}]")));
     }
     let (mut kind, mut corners) = (None, None);
     for (key, member) in value.members() {
