@@ -1,5 +1,7 @@
 //! Why partial results could not become an answer.
 
+use crate::search::SearchError;
+
 /// What can go wrong while partials are merged and finished.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AggError {
@@ -38,6 +40,16 @@ impl AggError {
             AggError::TooManyBuckets { .. } => 503,
             AggError::IllegalArgument(_) => 400,
             AggError::Execution(_) => 500,
+        }
+    }
+
+    /// The same as the refusal of a shard.
+    pub(crate) fn refuse(self) -> SearchError {
+        SearchError::Refused {
+            kind: self.kind().to_owned(),
+            reason: self.to_string(),
+            status: self.status(),
+            cause: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `ip_range`: buckets between given addresses, or of networks.
 
+use std::net::Ipv6Addr;
+
 use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
@@ -39,7 +41,7 @@ impl IpRange {
     /// The addresses of a network in CIDR notation, `192.168.0.0/16`; `None` if it is none.
     pub fn of_network(text: &str) -> Option<IpRange> {
         let (address, length) = text.split_once('/')?;
-        let mut bytes = super::format::parse_ip(address)?;
+        let bytes = super::format::parse_ip(address)?;
         let length: u32 = length.parse().ok()?;
         let length = if address.contains(':') {
             length
@@ -54,13 +56,13 @@ impl IpRange {
         } else {
             u128::MAX << (128 - length)
         };
-        let low = u128::from_be_bytes(bytes) & mask;
+        let low = Ipv6Addr::from(bytes).to_bits() & mask;
         let high = low | !mask;
-        bytes = low.to_be_bytes();
+        let bytes = |address: u128| Ipv6Addr::from_bits(address).octets().to_vec();
         Some(IpRange {
             key: Some(text.to_owned()),
-            from: (low != 0).then(|| bytes.to_vec()),
-            to: high.checked_add(1).map(|end| end.to_be_bytes().to_vec()),
+            from: (low != 0).then(|| bytes(low)),
+            to: high.checked_add(1).map(bytes),
         })
     }
 }

@@ -8,11 +8,15 @@
 //! To add one: a file here with the request's struct and its `Aggregation`, a variant of [`AggKind`], and a row in the
 //! parser's table.
 
+pub mod adjacency_matrix;
 mod aggregation;
+pub mod auto_date_histogram;
 pub mod avg;
 mod bucket_map;
 pub mod cardinality;
 mod collector;
+pub mod composite;
+mod composite_partial;
 pub mod date_histogram;
 pub mod date_range;
 mod decimal_format;
@@ -31,12 +35,14 @@ pub mod include_exclude;
 pub mod ip_range;
 #[cfg(test)]
 mod laws;
+mod key_reader;
 pub mod max;
 pub mod median_absolute_deviation;
 mod metric_partial;
 pub mod min;
 pub mod missing;
 mod moments;
+pub mod multi_terms;
 mod order;
 mod partial;
 pub mod percentile_ranks;
@@ -44,6 +50,7 @@ pub mod percentiles;
 pub mod pipeline;
 pub mod range;
 mod range_partial;
+pub mod rare_terms;
 mod request;
 mod result;
 mod rounding;

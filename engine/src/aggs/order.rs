@@ -244,10 +244,5 @@ fn shown(path: &[String], property: Option<&str>) -> String {
 }
 
 fn invalid_order(_request: &AggRequest, reason: String) -> SearchError {
-    SearchError::Refused {
-        kind: "aggregation_execution_exception".to_owned(),
-        reason,
-        status: 500,
-        cause: None,
-    }
+    super::error::AggError::Execution(reason).refuse()
 }

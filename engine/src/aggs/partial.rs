@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::auto_date_histogram::AutoDatePartial;
+use super::composite_partial::CompositePartial;
 use super::digest_partial::DigestPartial;
 use super::error::AggError;
 use super::histogram_partial::HistogramPartial;
@@ -35,6 +37,10 @@ pub(crate) enum Partial {
     Histogram(HistogramPartial),
     /// Buckets by term.
     Terms(TermsPartial),
+    /// A page of combinations.
+    Composite(CompositePartial),
+    /// Buckets of time of an interval not yet known.
+    AutoDate(AutoDatePartial),
     /// The best documents.
     TopHits(TopHitsPartial),
     /// Nothing: pipelines work on answers.
@@ -56,6 +62,8 @@ impl Partial {
             (Partial::Ranges(own), Partial::Ranges(other)) => own.merge(other),
             (Partial::Histogram(own), Partial::Histogram(other)) => own.merge(other),
             (Partial::Terms(own), Partial::Terms(other)) => own.merge(other),
+            (Partial::Composite(own), Partial::Composite(other)) => own.merge(other),
+            (Partial::AutoDate(own), Partial::AutoDate(other)) => own.merge(other),
             (Partial::TopHits(own), Partial::TopHits(other)) => own.merge(other),
             (Partial::Pipeline, Partial::Pipeline) => Ok(()),
             (own, other) => Err(AggError::Execution(format!(
@@ -76,6 +84,8 @@ impl Partial {
             Partial::Ranges(_) => "ranges",
             Partial::Histogram(_) => "a histogram",
             Partial::Terms(_) => "terms",
+            Partial::Composite(_) => "combinations",
+            Partial::AutoDate(_) => "buckets of time",
             Partial::TopHits(_) => "documents",
             Partial::Pipeline => "a pipeline",
         }
@@ -177,6 +187,18 @@ impl Finisher {
             return Err(AggError::TooManyBuckets {
                 limit: self.max_buckets,
                 found: self.buckets,
+            });
+        }
+        Ok(())
+    }
+
+    /// Refuses a list of more buckets than there may be at all.
+    pub fn check_room(&self, buckets: usize) -> Result<(), AggError> {
+        let found = self.buckets + buckets as u64;
+        if found > self.max_buckets {
+            return Err(AggError::TooManyBuckets {
+                limit: self.max_buckets,
+                found,
             });
         }
         Ok(())

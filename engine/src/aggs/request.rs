@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::aggregation::Aggregation;
 use super::pipeline::PipelineAgg;
 use super::{
-    avg, cardinality, date_histogram, date_range, extended_stats, filter, filters, global,
-    histogram, ip_range, max, median_absolute_deviation, min, missing, percentile_ranks,
-    percentiles, range, stats, sum, terms, top_hits, value_count, weighted_avg,
+    adjacency_matrix, auto_date_histogram, avg, cardinality, composite, date_histogram, date_range, extended_stats, filter, filters, global,
+    histogram, ip_range, max, median_absolute_deviation, min, missing, multi_terms, percentile_ranks,
+    percentiles, range, rare_terms, stats, sum, terms, top_hits, value_count, weighted_avg,
 };
 use crate::value::Value;
 
@@ -69,6 +69,11 @@ pub enum AggKind {
     TopHits(top_hits::TopHitsAgg),
     ValueCount(value_count::ValueCountAgg),
     WeightedAvg(weighted_avg::WeightedAvgAgg),
+    AdjacencyMatrix(adjacency_matrix::AdjacencyMatrixAgg),
+    AutoDateHistogram(auto_date_histogram::AutoDateHistogramAgg),
+    Composite(composite::CompositeAgg),
+    MultiTerms(multi_terms::MultiTermsAgg),
+    RareTerms(rare_terms::RareTermsAgg),
     Pipeline(PipelineAgg),
 }
 
@@ -99,6 +104,11 @@ impl AggKind {
             AggKind::TopHits(agg) => agg,
             AggKind::ValueCount(agg) => agg,
             AggKind::WeightedAvg(agg) => agg,
+            AggKind::AdjacencyMatrix(agg) => agg,
+            AggKind::AutoDateHistogram(agg) => agg,
+            AggKind::Composite(agg) => agg,
+            AggKind::MultiTerms(agg) => agg,
+            AggKind::RareTerms(agg) => agg,
             AggKind::Pipeline(_) => return None,
         })
     }

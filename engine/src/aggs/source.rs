@@ -419,7 +419,7 @@ pub(crate) fn text_of(value: &Value) -> String {
     }
 }
 
-fn number_of(value: &Value) -> Result<f64, SearchError> {
+pub(crate) fn number_of(value: &Value) -> Result<f64, SearchError> {
     match value {
         Value::I64(n) => Ok(*n as f64),
         Value::U64(n) => Ok(*n as f64),

@@ -75,11 +75,13 @@ impl TermsAgg {
     }
 }
 
-impl Aggregation for TermsAgg {
-    fn aggregator<'a>(
+impl TermsAgg {
+    /// Makes the collector; `rare` keeps only terms of at most so many documents on the shard.
+    pub(super) fn collector<'a>(
         &'a self,
         request: &'a AggRequest,
         ctx: &AggContext<'a>,
+        rare: Option<u64>,
     ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
         check_orders(&self.order, request)?;
         let schema = &ctx.reader.schema;
@@ -134,6 +136,7 @@ impl Aggregation for TermsAgg {
             agg: self,
             request,
             ctx: *ctx,
+            rare,
             reads,
             ords: OrdBuckets::default(),
             term: Vec::new(),
@@ -143,6 +146,74 @@ impl Aggregation for TermsAgg {
             made: 0,
             held: Held::new(ctx.search),
         }))
+    }
+}
+
+impl TermsAgg {
+    /// Puts the shard's best buckets into the partial, and says how much may be missing.
+    pub(super) fn fill(
+        &self,
+        request: &AggRequest,
+        partial: &mut TermsPartial,
+        mut found: Vec<(u64, TermKey, u32)>,
+        children: &mut Children<'_>,
+    ) -> Result<(), SearchError> {
+        let order = &self.order;
+        let size = self.shard_size();
+        let min = self.shard_min_doc_count.min(self.min_doc_count);
+        if min > 0 {
+            found.retain(|(count, _, _)| *count >= min);
+        }
+        let cut = found.len() > size;
+        // by count and key the best are known before their sub-aggregations are asked
+        if cut && !sorts_by_metric(order) {
+            found.select_nth_unstable_by(size - 1, |a, b| {
+                compare_buckets(order, (a.0, &a.1, &[]), (b.0, &b.1, &[]))
+            });
+            for (count, _, _) in found.drain(size..) {
+                partial.other += count;
+            }
+        }
+        let mut buckets = Vec::with_capacity(found.len());
+        for (doc_count, key, bucket) in found {
+            let sub = if doc_count == 0 {
+                empty_list(&request.sub)
+            } else {
+                children.take(bucket)?
+            };
+            buckets.push(TermBucket {
+                key,
+                doc_count,
+                exact: 0,
+                sub,
+            });
+        }
+        let (mut buckets, _) = keep_best(buckets, size, order, request, &mut partial.other);
+        if cut && !self.sorts_by_key() {
+            partial.error = match order.first() {
+                Some(BucketOrder {
+                    by: OrderKey::Count,
+                    ascending: false,
+                }) => Some(buckets.last().map_or(0, |last| last.doc_count)),
+                _ => None,
+            };
+        }
+        for bucket in &mut buckets {
+            bucket.exact = partial.error.unwrap_or(0);
+        }
+        buckets.sort_by(|a, b| a.key.cmp(&b.key));
+        partial.buckets = buckets;
+        Ok(())
+    }
+}
+
+impl Aggregation for TermsAgg {
+    fn aggregator<'a>(
+        &'a self,
+        request: &'a AggRequest,
+        ctx: &AggContext<'a>,
+    ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
+        self.collector(request, ctx, None)
     }
 
     fn empty(&self, _request: &AggRequest) -> Partial {
@@ -173,11 +244,12 @@ impl Aggregation for TermsAgg {
 }
 
 fn pattern_refused(request: &AggRequest, advice: &str) -> SearchError {
-    SearchError::illegal(format!(
+    AggError::Execution(format!(
         "Aggregation [{}] cannot support regular expression style include/exclude settings as they can only be \
          applied to string fields. {advice}",
         request.name
     ))
+    .refuse()
 }
 
 enum Reads {
@@ -246,6 +318,8 @@ struct Collector<'a> {
     agg: &'a TermsAgg,
     request: &'a AggRequest,
     ctx: AggContext<'a>,
+    /// For `rare_terms`: the most documents that a term may have.
+    rare: Option<u64>,
     reads: Reads,
     ords: OrdBuckets,
     term: Vec<u8>,
@@ -365,7 +439,7 @@ impl Aggregator for Collector<'_> {
             }
         }
         let agg = self.agg;
-        let (kind, format, found) = match &mut self.reads {
+        let (kind, format, mut found) = match &mut self.reads {
             Reads::Nothing => return Ok(agg.empty(self.request)),
             Reads::Terms {
                 source, buckets, ..
@@ -394,68 +468,30 @@ impl Aggregator for Collector<'_> {
             error: Some(0),
             ..TermsPartial::default()
         };
-        self.fill(&mut partial, found)?;
+        if let Some(max) = self.rare {
+            partial.common = take_common(&mut found, max);
+        }
+        agg.fill(self.request, &mut partial, found, &mut self.children)?;
+        self.made += partial.buckets.len() as u64;
+        check_bucket_count(self.made, &self.ctx)?;
         Ok(Partial::Terms(partial))
     }
 }
 
-impl Collector<'_> {
-    /// Puts the shard's best buckets into the partial, and says how much may be missing.
-    fn fill(
-        &mut self,
-        partial: &mut TermsPartial,
-        mut found: Vec<(u64, TermKey, u32)>,
-    ) -> Result<(), SearchError> {
-        let order = &self.agg.order;
-        let size = self.agg.shard_size();
-        let min = self.agg.shard_min_doc_count.min(self.agg.min_doc_count);
-        if min > 0 {
-            found.retain(|(count, _, _)| *count >= min);
+/// Takes the terms of more than `max` documents out; gives their hashes, ascending.
+fn take_common(found: &mut Vec<(u64, TermKey, u32)>, max: u64) -> Vec<u64> {
+    let mut common = Vec::new();
+    found.retain(|(count, key, _)| {
+        if *count > max {
+            common.push(key.hash64());
         }
-        let cut = found.len() > size;
-        // by count and key the best are known before their sub-aggregations are asked
-        if cut && !sorts_by_metric(order) {
-            found.select_nth_unstable_by(size - 1, |a, b| {
-                compare_buckets(order, (a.0, &a.1, &[]), (b.0, &b.1, &[]))
-            });
-            for (count, _, _) in found.drain(size..) {
-                partial.other += count;
-            }
-        }
-        let mut buckets = Vec::with_capacity(found.len());
-        for (doc_count, key, bucket) in found {
-            let sub = if doc_count == 0 {
-                empty_list(&self.request.sub)
-            } else {
-                self.children.take(bucket)?
-            };
-            buckets.push(TermBucket {
-                key,
-                doc_count,
-                exact: 0,
-                sub,
-            });
-        }
-        let (mut buckets, _) = keep_best(buckets, size, order, self.request, &mut partial.other);
-        if cut && !self.agg.sorts_by_key() {
-            partial.error = match order.first() {
-                Some(BucketOrder {
-                    by: OrderKey::Count,
-                    ascending: false,
-                }) => Some(buckets.last().map_or(0, |last| last.doc_count)),
-                _ => None,
-            };
-        }
-        for bucket in &mut buckets {
-            bucket.exact = partial.error.unwrap_or(0);
-        }
-        self.made += buckets.len() as u64;
-        check_bucket_count(self.made, &self.ctx)?;
-        buckets.sort_by(|a, b| a.key.cmp(&b.key));
-        partial.buckets = buckets;
-        Ok(())
-    }
+        *count <= max
+    });
+    common.sort_unstable();
+    common
+}
 
+impl Collector<'_> {
     /// Makes buckets, of zero documents, for the terms of all documents of the shard.
     fn add_terms_of_all(&mut self, owner: u32) -> Result<(), SearchError> {
         let mut docs = Vec::new();
@@ -518,16 +554,11 @@ impl Collector<'_> {
 pub(crate) fn check_bucket_count(made: u64, ctx: &AggContext<'_>) -> Result<(), SearchError> {
     let limit = ctx.search.max_buckets;
     if made > limit {
-        let error = AggError::TooManyBuckets {
+        return Err(AggError::TooManyBuckets {
             limit,
             found: limit + 1,
-        };
-        return Err(SearchError::Refused {
-            kind: error.kind().to_owned(),
-            reason: error.to_string(),
-            status: error.status(),
-            cause: None,
-        });
+        }
+        .refuse());
     }
     Ok(())
 }
@@ -542,7 +573,7 @@ fn kind_of(kind: NumericKind) -> TermsKind {
     }
 }
 
-fn key_of(kind: NumericKind, raw: i64) -> TermKey {
+pub(crate) fn key_of(kind: NumericKind, raw: i64) -> TermKey {
     match kind {
         NumericKind::I64 | NumericKind::DateMillis | NumericKind::DateNanos | NumericKind::Bool => {
             TermKey::Long(raw)

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AggError;
 use super::format::ValueFormat;
+use super::hyperloglog::{hash_bytes, mix64};
 use super::order::{BucketOrder, OrderKey, compare_metrics, metric_of_partials};
 use super::partial::{Finisher, Partial, merge_lists};
 use super::request::AggRequest;
@@ -24,6 +25,10 @@ pub(crate) struct TermsPartial {
     pub error: Option<u64>,
     /// Shards that had the field.
     pub shards: u32,
+    /// How the parts of [`TermKey::List`] are shown.
+    pub formats: Vec<ValueFormat>,
+    /// For `rare_terms`: hashes of terms that are not rare, ascending.
+    pub common: Vec<u64>,
 }
 
 /// What kind of keys there are.
@@ -36,6 +41,7 @@ pub(crate) enum TermsKind {
     Long,
     Unsigned,
     Double,
+    List,
 }
 
 /// A key that sorts as its values do.
@@ -46,6 +52,8 @@ pub(crate) enum TermKey {
     Unsigned(u64),
     /// See [`f64_to_sortable`].
     Double(i64),
+    /// The keys of `multi_terms`.
+    List(Vec<TermKey>),
 }
 
 impl TermKey {
@@ -54,8 +62,57 @@ impl TermKey {
             TermKey::Long(n) => f64_to_sortable(*n as f64),
             TermKey::Unsigned(n) => f64_to_sortable(*n as f64),
             TermKey::Double(bits) => *bits,
-            TermKey::Text(_) => 0,
+            TermKey::Text(_) | TermKey::List(_) => 0,
         })
+    }
+
+    /// A hash that is the same on every shard.
+    pub fn hash64(&self) -> u64 {
+        match self {
+            TermKey::Text(bytes) => hash_bytes(bytes),
+            TermKey::Long(n) | TermKey::Double(n) => mix64(*n as u64),
+            TermKey::Unsigned(n) => mix64(*n),
+            TermKey::List(keys) => keys
+                .iter()
+                .fold(0, |hash, key| mix64(hash ^ key.hash64())),
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            TermKey::Text(bytes) => bytes.len(),
+            TermKey::Long(_) | TermKey::Unsigned(_) | TermKey::Double(_) => 0,
+            TermKey::List(keys) => {
+                let inner: usize = keys.iter().map(TermKey::heap_bytes).sum();
+                inner + keys.len() * size_of::<TermKey>()
+            }
+        }
+    }
+
+    /// The key where there is no place for a text beside it: formatted where there is a format.
+    pub fn formatted(&self, format: &ValueFormat) -> Key {
+        match (self, format) {
+            (TermKey::Long(n), ValueFormat::Boolean) => Key::Bool(*n != 0),
+            _ => match self.shown(format) {
+                (_, Some(text)) => Key::Str(text),
+                (key, None) => key,
+            },
+        }
+    }
+
+    /// The key of `multi_terms` as shown, with its text.
+    fn shown_parts(&self, formats: &[ValueFormat]) -> (Key, Option<String>) {
+        let TermKey::List(parts) = self else {
+            return self.shown(&ValueFormat::Raw);
+        };
+        let mut shown = Vec::with_capacity(parts.len());
+        for (at, part) in parts.iter().enumerate() {
+            shown.push(part.formatted(formats.get(at).unwrap_or(&ValueFormat::Raw)));
+        }
+        let key = Key::List(shown);
+        let text = key.to_text();
+        (key, Some(text))
     }
 
     /// The key as shown, with its text.
@@ -68,6 +125,7 @@ impl TermKey {
                 let value = f64_from_sortable(*bits);
                 (Key::F64(value), format.number(value))
             }
+            TermKey::List(_) => self.shown_parts(&[]),
         }
     }
 }
@@ -97,6 +155,14 @@ impl TermsPartial {
         if self.format.is_raw() {
             self.format = other.format;
         }
+        for (own, other) in self.formats.iter_mut().zip(other.formats) {
+            if own.is_raw() {
+                *own = other;
+            }
+        }
+        self.common.extend(other.common);
+        self.common.sort_unstable();
+        self.common.dedup();
         self.other += other.other;
         self.shards += other.shards;
         self.error = self.error.zip(other.error).map(|(own, other)| own + other);
@@ -136,11 +202,11 @@ impl TermsPartial {
 }
 
 fn common_kind(a: TermsKind, b: TermsKind) -> Result<TermsKind, AggError> {
-    use TermsKind::{Double, Text, Unmapped};
+    use TermsKind::{Double, List, Text, Unmapped};
     match (a, b) {
         (a, b) if a == b => Ok(a),
         (Unmapped, kind) | (kind, Unmapped) => Ok(kind),
-        (Text, _) | (_, Text) => Err(AggError::Execution(
+        (Text | List, _) | (_, Text | List) => Err(AggError::Execution(
             "Merging/Reducing the aggregations failed when computing the aggregation because the field you gave in \
              the aggregation query existed as two different types in two different indices"
                 .to_owned(),
@@ -260,6 +326,7 @@ impl Finish<'_> {
             TermsKind::Long => "lterms",
             TermsKind::Unsigned => "ulterms",
             TermsKind::Double => "dterms",
+            TermsKind::List => "multi_terms",
         };
         let mut other = partial.other;
         let mut buckets = partial.buckets;
@@ -275,7 +342,10 @@ impl Finish<'_> {
         for bucket in buckets {
             finisher.count_bucket()?;
             let aggs = finisher.list(&self.request.sub, bucket.sub)?;
-            let (key, text) = bucket.key.shown(&partial.format);
+            let (key, text) = match partial.kind {
+                TermsKind::List => bucket.key.shown_parts(&partial.formats),
+                _ => bucket.key.shown(&partial.format),
+            };
             let mut result = Bucket::new(key, text, bucket.doc_count, aggs);
             if self.show_error {
                 result.doc_count_error = Some(match error {

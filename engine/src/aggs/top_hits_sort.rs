@@ -130,8 +130,9 @@ impl SortReader {
                 match &self.format {
                     Some(format) if kind == NumericKind::DateMillis => {
                         let ms = raw.unwrap_or_default();
-                        let mut bytes = ((ms as u64) ^ (1 << 63)).to_be_bytes().to_vec();
-                        bytes.truncate(8);
+                        // eight bytes that sort as the times do
+                        let ordered = (ms as u64) ^ (1 << 63);
+                        let bytes = (0..8).rev().map(|at| (ordered >> (8 * at)) as u8).collect();
                         SortValue::Term {
                             bytes,
                             shown: Value::Str(format.whole(ms).unwrap_or_default()),

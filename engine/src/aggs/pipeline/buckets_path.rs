@@ -52,15 +52,24 @@ impl BucketsPath {
         gaps: GapPolicy,
     ) -> Result<Option<f64>, AggError> {
         let names = &self.names[depth.min(self.names.len())..];
-        if let [special] = names {
+        let special = match (names, &self.property) {
+            ([name], None) => Some(name),
+            ([], property) => property.as_ref(),
+            _ => None,
+        };
+        if let Some(special) = special {
             match special.as_str() {
                 "_count" => return Ok(Some(bucket.doc_count as f64)),
                 "_key" => return Ok(bucket.key.to_f64()),
                 _ => {}
             }
         }
-        let found = number_below(&bucket.aggs, names, self.property.as_deref())?;
-        let gap = bucket.doc_count == 0 && names.first().is_some_and(|name| name != "_count");
+        // `buckets.metric` leads to the metric in the buckets, as `buckets>metric` does
+        let found = match (names, &self.property) {
+            ([], Some(name)) => number_below(&bucket.aggs, std::slice::from_ref(name), None)?,
+            _ => number_below(&bucket.aggs, names, self.property.as_deref())?,
+        };
+        let gap = bucket.doc_count == 0;
         Ok(match (found, gaps) {
             (Some(value), _) if value.is_finite() && !gap => Some(value),
             (_, GapPolicy::Skip) => None,

@@ -69,7 +69,7 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
     Ok(AggKind::DateHistogram(agg))
 }
 
-fn read_interval(key: &str, value: &Json<'_>) -> Result<Interval, ParseError> {
+pub(super) fn read_interval(key: &str, value: &Json<'_>) -> Result<Interval, ParseError> {
     let text = value.text()?;
     let unit = CalendarUnit::parse(&text);
     match (key, unit) {
@@ -96,7 +96,7 @@ fn read_interval(key: &str, value: &Json<'_>) -> Result<Interval, ParseError> {
     }
 }
 
-fn offset(value: &Json<'_>) -> Result<i64, ParseError> {
+pub(super) fn offset(value: &Json<'_>) -> Result<i64, ParseError> {
     if !value.is_string() {
         return value.i64();
     }

@@ -3,10 +3,13 @@
 //! To add one: a file here with its parser, a row in [`AGG_CLAUSES`], and its engine side in
 //! [`quidditch_engine::aggs`].
 
+mod adjacency_matrix;
+mod auto_date_histogram;
 mod avg;
 mod bucket_metrics;
 mod bucket_sort;
 mod cardinality;
+mod composite;
 mod date_histogram;
 mod date_range;
 mod extended_stats;
@@ -19,11 +22,13 @@ mod max;
 mod median_absolute_deviation;
 mod min;
 mod missing;
+mod multi_terms;
 mod order;
 mod params;
 mod percentile_ranks;
 mod percentiles;
 mod range;
+mod rare_terms;
 mod render;
 mod series;
 mod stats;
@@ -71,6 +76,18 @@ macro_rules! row {
 
 /// Every aggregation there is.
 pub const AGG_CLAUSES: &[AggClause] = &[
+    row!(
+        "adjacency_matrix",
+        adjacency_matrix::parse,
+        true,
+        r#"{"filters": {"red": {"term": {"colour": "red"}}}}"#
+    ),
+    row!(
+        "auto_date_histogram",
+        auto_date_histogram::parse,
+        true,
+        r#"{"field": "sold", "buckets": 5}"#
+    ),
     row!("avg", avg::parse, false, r#"{"field": "price"}"#),
     row!(
         "avg_bucket",
@@ -89,6 +106,12 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         cardinality::parse,
         false,
         r#"{"field": "colour"}"#
+    ),
+    row!(
+        "composite",
+        composite::parse,
+        true,
+        r#"{"sources": [{"colour": {"terms": {"field": "colour"}}}]}"#
     ),
     row!(
         "cumulative_sum",
@@ -173,6 +196,12 @@ pub const AGG_CLAUSES: &[AggClause] = &[
     ),
     row!("missing", missing::parse, true, r#"{"field": "price"}"#),
     row!(
+        "multi_terms",
+        multi_terms::parse,
+        true,
+        r#"{"terms": [{"field": "colour"}, {"field": "size"}]}"#
+    ),
+    row!(
         "percentile_ranks",
         percentile_ranks::parse,
         false,
@@ -196,6 +225,7 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         true,
         r#"{"field": "price", "ranges": [{"to": 10}, {"from": 10}]}"#
     ),
+    row!("rare_terms", rare_terms::parse, true, r#"{"field": "colour"}"#),
     row!(
         "serial_diff",
         series::serial_diff,
@@ -326,11 +356,26 @@ fn parse_one(name: &str, definition: &Json<'_>, depth: usize) -> Result<AggReque
             ),
         ));
     }
+    if clause.name != "filter" && has_composite(&sub) {
+        return Err(definition.illegal(format!(
+            "[composite] aggregation cannot be used with a parentAggregation of type: [{}]",
+            clause.name
+        )));
+    }
     Ok(AggRequest {
         name: name.to_owned(),
         kind,
         sub,
         meta,
+    })
+}
+
+/// Whether there is a `composite` here or in `filter`s here.
+fn has_composite(aggs: &[AggRequest]) -> bool {
+    aggs.iter().any(|agg| match agg.kind {
+        AggKind::Composite(_) => true,
+        AggKind::Filter(_) => has_composite(&agg.sub),
+        _ => false,
     })
 }
 
@@ -368,7 +413,9 @@ mod tests {
             let example: Value = serde_json::from_str(clause.example).unwrap();
             let inner = json!({"x": {clause.name: example}});
             let body = json!({"outer": {"terms": {"field": "f"}, "aggs": inner}});
-            let body = if clause.name == "global" { inner } else { body };
+            // two that stand on the first level only
+            let outermost = ["global", "composite"].contains(&clause.name);
+            let body = if outermost { inner } else { body };
             let aggs = parse_aggs(&body).unwrap_or_else(|error| panic!("{}: {error}", clause.name));
             let text = serde_json::to_string(&aggs).unwrap();
             assert_eq!(

@@ -15,18 +15,9 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
     let mut agg = TermsAgg::new(FieldSource::default());
     for (key, value) in body.json.members() {
         match key {
-            "size" => agg.size = body.at_least(&value, 1, "size")? as usize,
-            "shard_size" => agg.shard_size = Some(body.at_least(&value, 1, "shardSize")? as usize),
-            "min_doc_count" => agg.min_doc_count = body.at_least(&value, 0, "minDocCount")?,
-            "shard_min_doc_count" => {
-                agg.shard_min_doc_count = body.at_least(&value, 0, "shardMinDocCount")?
-            }
-            "show_term_doc_count_error" => agg.show_term_doc_count_error = value.bool()?,
-            "order" => agg.order = order::parse(&value)?,
-            "include" => read_include(&value, &mut agg.filter)?,
-            "exclude" => agg.filter.exclude = Some(term_set(&value, "exclude")?),
             "execution_hint" => one_of(&value, &["map", "global_ordinals"], "execution_hint")?,
-            "collect_mode" => one_of(&value, &["depth_first", "breadth_first"], "collect_mode")?,
+            _ if read_sizes(body, key, &value, &mut agg)? => {}
+            _ if read_filter(key, &value, &mut agg.filter)? => {}
             _ if source.read(key, &value)? => {}
             _ => {
                 let known = [
@@ -56,6 +47,42 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
     }
     agg.source = source.finish(true)?;
     Ok(AggKind::Terms(agg))
+}
+
+/// Reads sizes, thresholds and order, which `multi_terms` has too; whether the parameter was one of them.
+pub(super) fn read_sizes(
+    body: &AggBody<'_>,
+    key: &str,
+    value: &Json<'_>,
+    agg: &mut TermsAgg,
+) -> Result<bool, ParseError> {
+    match key {
+        "size" => agg.size = body.at_least(value, 1, "size")? as usize,
+        "shard_size" => agg.shard_size = Some(body.at_least(value, 1, "shardSize")? as usize),
+        "min_doc_count" => agg.min_doc_count = body.at_least(value, 0, "minDocCount")?,
+        "shard_min_doc_count" => {
+            agg.shard_min_doc_count = body.at_least(value, 0, "shardMinDocCount")?;
+        }
+        "show_term_doc_count_error" => agg.show_term_doc_count_error = value.bool()?,
+        "order" => agg.order = order::parse(value)?,
+        "collect_mode" => one_of(value, &["depth_first", "breadth_first"], "collect_mode")?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Reads `include` and `exclude`; whether the parameter was one of them.
+pub(super) fn read_filter(
+    key: &str,
+    value: &Json<'_>,
+    filter: &mut IncludeExclude,
+) -> Result<bool, ParseError> {
+    match key {
+        "include" => read_include(value, filter)?,
+        "exclude" => filter.exclude = Some(term_set(value, "exclude")?),
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn one_of(value: &Json<'_>, allowed: &[&str], name: &str) -> Result<(), ParseError> {
