@@ -155,7 +155,8 @@ impl Column {
 
     fn load(&mut self, docs: &[u32]) -> Result<(), SearchError> {
         self.reader.load(docs)?;
-        self.keys.resize_with(docs.len().max(self.keys.len()), Vec::new);
+        self.keys
+            .resize_with(docs.len().max(self.keys.len()), Vec::new);
         for (row, keys) in self.keys.iter_mut().enumerate().take(docs.len()) {
             keys.clear();
             for key in self.reader.of(row) {

@@ -78,13 +78,13 @@ impl CompositePartial {
         let mut merged: Vec<CompositeBucket> = Vec::with_capacity(self.buckets.len());
         let mut theirs = other.buckets.into_iter().peekable();
         for mut bucket in std::mem::take(&mut self.buckets) {
-            while let Some(before) = theirs
-                .next_if(|their| compare_keys(&self.columns, &their.key, &bucket.key).is_lt())
+            while let Some(before) =
+                theirs.next_if(|their| compare_keys(&self.columns, &their.key, &bucket.key).is_lt())
             {
                 merged.push(before);
             }
-            while let Some(same) = theirs
-                .next_if(|their| compare_keys(&self.columns, &their.key, &bucket.key).is_eq())
+            while let Some(same) =
+                theirs.next_if(|their| compare_keys(&self.columns, &their.key, &bucket.key).is_eq())
             {
                 bucket.doc_count += same.doc_count;
                 merge_lists(&mut bucket.sub, same.sub)?;

@@ -33,9 +33,9 @@ mod histogram_partial;
 mod hyperloglog;
 pub mod include_exclude;
 pub mod ip_range;
+mod key_reader;
 #[cfg(test)]
 mod laws;
-mod key_reader;
 pub mod max;
 pub mod median_absolute_deviation;
 mod metric_partial;

@@ -85,7 +85,11 @@ impl Aggregation for RareTermsAgg {
         });
         let order = &self.terms.order;
         rare.sort_by(|a, b| {
-            compare_buckets(order, (a.doc_count, &a.key, &[]), (b.doc_count, &b.key, &[]))
+            compare_buckets(
+                order,
+                (a.doc_count, &a.key, &[]),
+                (b.doc_count, &b.key, &[]),
+            )
         });
         let mut buckets = Vec::with_capacity(rare.len());
         for bucket in rare {

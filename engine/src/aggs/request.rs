@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::aggregation::Aggregation;
 use super::pipeline::PipelineAgg;
 use super::{
-    adjacency_matrix, auto_date_histogram, avg, cardinality, composite, date_histogram, date_range, extended_stats, filter, filters, global,
-    histogram, ip_range, max, median_absolute_deviation, min, missing, multi_terms, percentile_ranks,
-    percentiles, range, rare_terms, stats, sum, terms, top_hits, value_count, weighted_avg,
+    adjacency_matrix, auto_date_histogram, avg, cardinality, composite, date_histogram, date_range,
+    extended_stats, filter, filters, global, histogram, ip_range, max, median_absolute_deviation,
+    min, missing, multi_terms, percentile_ranks, percentiles, range, rare_terms, stats, sum, terms,
+    top_hits, value_count, weighted_avg,
 };
 use crate::value::Value;
 

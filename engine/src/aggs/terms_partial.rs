@@ -72,9 +72,7 @@ impl TermKey {
             TermKey::Text(bytes) => hash_bytes(bytes),
             TermKey::Long(n) | TermKey::Double(n) => mix64(*n as u64),
             TermKey::Unsigned(n) => mix64(*n),
-            TermKey::List(keys) => keys
-                .iter()
-                .fold(0, |hash, key| mix64(hash ^ key.hash64())),
+            TermKey::List(keys) => keys.iter().fold(0, |hash, key| mix64(hash ^ key.hash64())),
         }
     }
 

@@ -17,8 +17,9 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
             "buckets" => {
                 let wanted = value.i64()?;
                 if wanted <= 0 {
-                    return Err(value
-                        .illegal(format!("buckets must be greater than 0 for [{}]", body.agg)));
+                    return Err(
+                        value.illegal(format!("buckets must be greater than 0 for [{}]", body.agg))
+                    );
                 }
                 let limit = MAX_BUCKETS_DEFAULT as i64 / MULTIPLE_MAX as i64;
                 if wanted > limit {

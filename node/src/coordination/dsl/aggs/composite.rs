@@ -54,10 +54,7 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
     }))
 }
 
-fn after_values(
-    after: &Json<'_>,
-    sources: &[CompositeSource],
-) -> Result<Vec<Value>, ParseError> {
+fn after_values(after: &Json<'_>, sources: &[CompositeSource]) -> Result<Vec<Value>, ParseError> {
     let given = after.members().count();
     if given != sources.len() {
         return Err(after.illegal(format!(
@@ -134,8 +131,9 @@ fn parse_source(body: &AggBody<'_>, item: &Json<'_>) -> Result<CompositeSource, 
                 CompositeKind::DateHistogram { interval, .. },
             ) => {
                 if has_interval {
-                    return Err(value
-                        .illegal(format!("Cannot use [{key}] with another interval of the source")));
+                    return Err(value.illegal(format!(
+                        "Cannot use [{key}] with another interval of the source"
+                    )));
                 }
                 *interval = read_interval(key, &value)?;
                 has_interval = true;
@@ -148,7 +146,13 @@ fn parse_source(body: &AggBody<'_>, item: &Json<'_>) -> Result<CompositeSource, 
             }
             _ if params.read(key, &value)? => {}
             _ => {
-                let known = ["field", "format", "missing_bucket", "missing_order", "order"];
+                let known = [
+                    "field",
+                    "format",
+                    "missing_bucket",
+                    "missing_order",
+                    "order",
+                ];
                 return Err(inner.unknown(key, &value, &known));
             }
         }

@@ -225,7 +225,12 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         true,
         r#"{"field": "price", "ranges": [{"to": 10}, {"from": 10}]}"#
     ),
-    row!("rare_terms", rare_terms::parse, true, r#"{"field": "colour"}"#),
+    row!(
+        "rare_terms",
+        rare_terms::parse,
+        true,
+        r#"{"field": "colour"}"#
+    ),
     row!(
         "serial_diff",
         series::serial_diff,
