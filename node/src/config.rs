@@ -1,6 +1,6 @@
 //! The settings of the process: command line over environment over file over defaults.
 //!
-//! [`SETTINGS`] is the table of all keys; `deployments/quidditch.yml` shows them to people, and a test keeps the two
+//! `SETTINGS` is the table of all keys; `deployments/quidditch.yml` shows them to people, and a test keeps the two
 //! together. Every mistake of a file is reported at once, each with its key.
 
 use std::collections::BTreeMap;

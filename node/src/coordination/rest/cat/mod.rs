@@ -1,4 +1,4 @@
-//! `_cat`: tables for people. One file per family of tables, one row of [`ENDPOINTS`] each.
+//! `_cat`: tables for people. One file per family of tables, one row of `ENDPOINTS` each.
 
 pub mod counters;
 mod indices;
