@@ -46,6 +46,14 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod ").next().unwrap_or(text)
 }
 
+/// Whether a whole file is compiled for tests only.
+fn is_a_test(path: &str) -> bool {
+    ["/tests.rs", "/laws.rs", "/testing.rs"]
+        .iter()
+        .any(|name| path.ends_with(name))
+        || path.contains("/tests/")
+}
+
 fn dependencies(manifest: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join(manifest)).expect("a manifest");
     let mut inside = false;

@@ -1,8 +1,8 @@
 //! Text analysis: char filters, then a tokenizer, then token filters.
 //!
 //! A batch of tokens lives in one arena and passes whole from stage to stage, so that no token owns its text.
-//! What users can name is a row of [`tokenizers::TOKENIZERS`], [`filters::FILTERS`], [`char_filters::CHAR_FILTERS`]
-//! or [`built_in::ANALYZERS`].
+//! What users can name is a row of `tokenizers::TOKENIZERS`, `filters::FILTERS`, `char_filters::CHAR_FILTERS`
+//! or `built_in::ANALYZERS`.
 
 mod analyzer;
 mod built_in;

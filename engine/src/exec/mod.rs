@@ -1,8 +1,8 @@
 //! How queries run: planned against a shard, then executed segment by segment in windows of 4096 documents.
 //!
-//! 1. [`plan`] turns a [`Query`](crate::query::Query) into a tree of few primitives ([`node`]) with the schema and the
+//! 1. `plan` turns a [`Query`](crate::query::Query) into a tree of few primitives (`node`) with the schema and the
 //!    statistics of the whole shard.
-//! 2. [`segment_scorer`] makes [`scorer`]s of it for one segment.
+//! 2. `segment_scorer` makes `scorer`s of it for one segment.
 //! 3. Whoever searches asks the scorer window by window and hands documents to collectors.
 
 mod automaton;

@@ -1,6 +1,6 @@
 //! The hot loops, each once per instruction set; the only room for vector intrinsics.
 //!
-//! Scalar code is the specification. Every other variant is a row of [`available`] and must agree with it, which
+//! Scalar code is the specification. Every other variant is a row of `available` and must agree with it, which
 //! the property tests below check for every row that this machine can run. The row is chosen once, at first use:
 //! the fastest, or the one that `QUIDDITCH_SIMD` names (`scalar`, `avx2`, `avx512`, `neon`).
 
