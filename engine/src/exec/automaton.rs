@@ -158,7 +158,6 @@ impl Automaton for TermAutomaton {
 
 impl TermAutomaton {
     /// Whether it accepts a term.
-    #[cfg(test)]
     pub fn accepts(&self, term: &[u8]) -> bool {
         let mut state = self.start();
         for &byte in term {

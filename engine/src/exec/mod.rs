@@ -26,6 +26,7 @@ mod synonyms;
 mod term_scorer;
 
 pub use explanation::Explanation;
+pub(crate) use automaton::TermAutomaton;
 pub(crate) use node::{DocsNode, Node};
 pub(crate) use plan::Planner;
 pub(crate) use scorer::{Hits, NO_MORE, Scorer};

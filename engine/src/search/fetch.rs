@@ -8,6 +8,7 @@ mod matched_queries;
 mod source_fields;
 mod stored_fields;
 
+use super::highlight::Highlighter;
 use super::{DocAddress, FetchRequest, FetchedHit, SearchContext, SearchError};
 use crate::segment::{SegmentReader, StoredDocument};
 use crate::shard::ShardReader;
@@ -22,6 +23,10 @@ pub fn fetch(
 ) -> Result<Vec<FetchedHit>, SearchError> {
     let doc_values = doc_values::plan(reader, request)?;
     let source_fields = source_fields::plan(reader, request);
+    let highlighter = match &request.highlight {
+        Some(request) => Some(Highlighter::new(reader, request, context)?),
+        None => None,
+    };
     let mut matched = matched_queries::find(reader, docs, &request.named_queries, context)?;
     let mut hits = Vec::with_capacity(docs.len());
     for (n, address) in docs.iter().enumerate() {
@@ -53,6 +58,10 @@ pub fn fetch(
                 false => None,
             },
             fields,
+            highlight: match &highlighter {
+                Some(highlighter) => highlighter.highlight(&stored)?,
+                None => Vec::new(),
+            },
             matched_queries: std::mem::take(&mut matched[n]),
             ignored: ignored_fields(&stored),
             explanation,

@@ -7,6 +7,7 @@ mod collector;
 mod context;
 mod error;
 mod fetch;
+pub mod highlight;
 mod memory;
 mod phases;
 mod query_phase;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::SortValue;
+use super::highlight::HighlightRequest;
 use crate::aggs::AggPartials;
 use crate::ids::DocId;
 use crate::query::Query;
@@ -96,6 +97,8 @@ pub struct FetchRequest {
     pub explain: Option<Query>,
     /// Queries whose named clauses are reported by the hits that they match.
     pub named_queries: Vec<Query>,
+    /// Text shown with what was found in it marked.
+    pub highlight: Option<HighlightRequest>,
 }
 
 impl Default for FetchRequest {
@@ -109,6 +112,7 @@ impl Default for FetchRequest {
             seq_no_primary_term: false,
             explain: None,
             named_queries: Vec::new(),
+            highlight: None,
         }
     }
 }
@@ -130,6 +134,8 @@ pub struct FetchedHit {
     pub primary_term: Option<u64>,
     /// Values of stored fields, doc value fields and `fields`, by name.
     pub fields: Vec<(String, Vec<Value>)>,
+    /// Marked fragments of text, by field.
+    pub highlight: Vec<(String, Vec<String>)>,
     /// Names of the clauses that it matches, in the order of the query.
     pub matched_queries: Vec<String>,
     /// Fields that were ignored when it was indexed.

@@ -5,6 +5,7 @@ use quidditch_engine::query::Query;
 use quidditch_engine::search::{FetchRequest, FetchedHit, FieldAndFormat};
 
 use super::dsl::fields::StoredFields;
+use super::dsl::highlight::Highlight;
 use super::dsl::source::FetchSource;
 use super::failures::ShardFailure;
 use super::fan_out::fan_out;
@@ -25,6 +26,8 @@ pub struct FetchSpec {
     pub docvalue_fields: Vec<FieldAndFormat>,
     /// `fields`
     pub fields: Vec<FieldAndFormat>,
+    /// `highlight`
+    pub highlight: Option<Highlight>,
     /// `_version`
     pub version: bool,
     /// `_seq_no` and `_primary_term`
@@ -73,9 +76,9 @@ impl FetchSpec {
 
     /// The request for a shard.
     ///
-    /// * `query`: what the shard searched; explained if that is wanted.
+    /// * `query`: what the search looks for; marked, and explained as the shard searched it, if that is wanted.
     /// * `named`: queries whose names hits report.
-    pub fn request(&self, query: &Query, named: &[Query]) -> FetchRequest {
+    pub fn request(&self, route: &Route, query: &Query, named: &[Query]) -> FetchRequest {
         let mut stored = Vec::new();
         if let Some(StoredFields::Names(names)) = &self.stored_fields {
             stored.extend(names.iter().filter(|name| *name != "_source").cloned());
@@ -87,8 +90,12 @@ impl FetchSpec {
             fields: self.fields.clone(),
             version: self.version,
             seq_no_primary_term: self.seq_no_primary_term,
-            explain: self.explain.then(|| query.clone()),
+            explain: self.explain.then(|| route.query(query)),
             named_queries: named.to_vec(),
+            highlight: self
+                .highlight
+                .as_ref()
+                .map(|highlight| highlight.request(query)),
         }
     }
 }
@@ -148,7 +155,7 @@ pub async fn fetch(
         let request = ShardFetch {
             context: context.clone(),
             docs: places.iter().map(|place| hits[*place].hit.doc).collect(),
-            request: phase.spec.request(&route.query(phase.query), phase.named),
+            request: phase.spec.request(route, phase.query, phase.named),
             limits: phase.limits[shard].clone(),
             now_ms: phase.now_ms,
             release: phase.release,

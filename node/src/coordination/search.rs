@@ -184,6 +184,7 @@ impl SearchInput {
             stored_fields: body.stored_fields.clone(),
             docvalue_fields: body.docvalue_fields.clone(),
             fields: body.fields.clone(),
+            highlight: body.highlight.clone(),
             version: body.version.unwrap_or(false),
             seq_no_primary_term: body.seq_no_primary_term.unwrap_or(false),
             explain: body.explain.unwrap_or(false),

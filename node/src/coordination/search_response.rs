@@ -7,7 +7,7 @@ use quidditch_engine::schema::FieldKind;
 use quidditch_engine::search::{FetchedHit, HitCount, HitRelation, SortKey, SortSource, SortValue};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::dsl::json::from_scalar;
 use super::dsl::source::FetchSource;
@@ -48,6 +48,8 @@ pub struct HitJson {
     pub source: Option<Box<RawValue>>,
     /// `fields`
     pub fields: BTreeMap<String, Vec<Value>>,
+    /// `highlight`
+    pub highlight: Map<String, Value>,
     /// `sort`
     pub sort: Option<Vec<Value>>,
     /// `matched_queries`
@@ -88,6 +90,9 @@ impl Serialize for HitJson {
         }
         if !self.fields.is_empty() {
             map.serialize_entry("fields", &self.fields)?;
+        }
+        if !self.highlight.is_empty() {
+            map.serialize_entry("highlight", &self.highlight)?;
         }
         if let Some(sort) = &self.sort {
             map.serialize_entry("sort", sort)?;
@@ -148,6 +153,9 @@ impl HitJson {
                 hit.fields
                     .insert(name, values.iter().map(from_scalar).collect());
             }
+        }
+        for (name, fragments) in fetched.highlight {
+            hit.highlight.insert(name, json!(fragments));
         }
         if !parts.keys.is_empty() {
             let pairs = parts.keys.iter().zip(&parts.merged.hit.sort);

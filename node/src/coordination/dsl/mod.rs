@@ -3,6 +3,7 @@
 pub mod aggs;
 pub mod fields;
 pub mod geo;
+pub mod highlight;
 pub mod json;
 pub mod json_text;
 pub mod queries;

@@ -8,6 +8,7 @@ use quidditch_engine::value::Value;
 use super::aggs::parse_aggs;
 use super::fields::{StoredFields, parse_field_formats};
 use super::sort::parse_sort;
+use super::highlight::Highlight;
 use super::source::FetchSource;
 use super::{Json, ParseError, parse_clause};
 
@@ -30,6 +31,8 @@ pub struct SearchBody {
     pub source: Option<FetchSource>,
     /// `fields`
     pub fields: Vec<FieldAndFormat>,
+    /// `highlight`
+    pub highlight: Option<Highlight>,
     /// `docvalue_fields`
     pub docvalue_fields: Vec<FieldAndFormat>,
     /// `stored_fields`
@@ -115,7 +118,6 @@ const UNSUPPORTED: &[&str] = &[
     "collapse",
     "derived",
     "ext",
-    "highlight",
     "knn",
     "profile",
     "rescore",
@@ -169,6 +171,7 @@ fn member(search: &mut SearchBody, key: &str, value: &Json<'_>) -> Result<bool, 
         "sort" if scalar || object || array => search.sort = parse_sort(value)?,
         "search_after" if array => search.search_after = Some(parse_search_after(value)?),
         "_source" if scalar || object || array => search.source = Some(FetchSource::parse(value)?),
+        "highlight" if object => search.highlight = Some(Highlight::parse(value)?),
         "fields" if array => search.fields = parse_field_formats(value)?,
         "docvalue_fields" if array => search.docvalue_fields = parse_field_formats(value)?,
         "stored_fields" if scalar || array => {
