@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::{MemoryAccount, SearchError};
+use super::{MemoryAccount, SearchError, TermStatistics};
 
 /// Limits and names that a search needs besides its request.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct SearchContext<'a> {
     pub memory: &'a MemoryAccount,
     /// Name of the index, which `_index` queries and error texts show.
     pub index_name: &'a str,
+    /// Statistics of all shards together in place of the shard's own.
+    pub statistics: Option<&'a TermStatistics>,
     /// Number of the shard in its index.
     pub shard: u32,
     /// Number of shards of the index.
@@ -46,6 +48,7 @@ impl<'a> SearchContext<'a> {
             cancelled,
             memory,
             index_name,
+            statistics: None,
             shard: 0,
             shard_count: 1,
             max_clause_count: 1024,

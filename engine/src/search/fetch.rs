@@ -9,6 +9,7 @@ mod source_fields;
 mod stored_fields;
 
 use super::highlight::Highlighter;
+use super::rescore;
 use super::{DocAddress, FetchRequest, FetchedHit, SearchContext, SearchError};
 use crate::segment::{SegmentReader, StoredDocument};
 use crate::shard::ShardReader;
@@ -27,7 +28,13 @@ pub fn fetch(
         Some(request) => Some(Highlighter::new(reader, request, context)?),
         None => None,
     };
-    let mut matched = matched_queries::find(reader, docs, &request.named_queries, context)?;
+    let mut matched = matched_queries::find(
+        reader,
+        docs,
+        &request.named_queries,
+        request.named_scores,
+        context,
+    )?;
     let mut hits = Vec::with_capacity(docs.len());
     for (n, address) in docs.iter().enumerate() {
         context.check_cancelled()?;
@@ -43,7 +50,14 @@ pub fn fetch(
                 .and_then(|column| column.first(address.doc)))
         };
         let explanation = match &request.explain {
-            Some(query) => Some(explain::explain(reader, *address, query, context)?),
+            Some(query) => Some(rescore::explain(
+                reader,
+                *address,
+                query,
+                explain::explain(reader, *address, query, context)?,
+                &request.rescore,
+                context,
+            )?),
             None => None,
         };
         let ids = request.seq_no_primary_term;

@@ -5,6 +5,7 @@
 
 mod collector;
 mod context;
+mod doc_scores;
 mod error;
 mod fetch;
 pub mod highlight;
@@ -12,11 +13,13 @@ mod memory;
 mod phases;
 mod query_phase;
 mod request;
+mod rescore;
 mod result;
 mod slice;
 mod sort;
 mod sort_reader;
 mod sorted;
+mod term_statistics;
 mod top_scores;
 
 pub use collector::WindowCollector;
@@ -26,8 +29,10 @@ pub use fetch::fetch;
 pub use memory::MemoryAccount;
 pub use phases::{count, matching_docs, query};
 pub use request::{Collapse, SearchRequest, Slice, TrackTotalHits};
+pub use rescore::{Rescore, RescoreMode};
 pub use result::{
     DocAddress, FetchRequest, FetchedHit, FieldAndFormat, HitCount, HitRelation, ShardHit,
     ShardQueryResult,
 };
 pub use sort::{SortKey, SortMissing, SortMode, SortOrder, SortSource, SortValue};
+pub use term_statistics::{TermStatistics, term_statistics};

@@ -3,6 +3,7 @@
 use roaring::RoaringBitmap;
 
 use super::query_phase::{quick_count, run};
+use super::rescore;
 use super::{SearchContext, SearchError, SearchRequest, ShardQueryResult};
 use crate::exec::{Planner, SegmentScope};
 use crate::query::Query;
@@ -10,6 +11,25 @@ use crate::shard::ShardReader;
 
 /// Finds the best documents of a shard and feeds its aggregations.
 pub fn query(
+    reader: &ShardReader,
+    request: &SearchRequest,
+    context: &SearchContext<'_>,
+) -> Result<ShardQueryResult, SearchError> {
+    let rescored = !request.rescore.is_empty() && request.size > 0;
+    if !rescored {
+        return query_once(reader, request, context);
+    }
+    let more = SearchRequest {
+        size: rescore::kept(request.size, &request.rescore),
+        ..request.clone()
+    };
+    let mut result = query_once(reader, &more, context)?;
+    rescore::rescore(reader, &request.rescore, &mut result, context)?;
+    result.hits.truncate(request.size);
+    Ok(result)
+}
+
+fn query_once(
     reader: &ShardReader,
     request: &SearchRequest,
     context: &SearchContext<'_>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SortKey;
+use super::{Rescore, SortKey};
 use crate::aggs::AggRequest;
 use crate::query::Query;
 use crate::value::Value;
@@ -33,6 +33,8 @@ pub struct SearchRequest {
     pub slice: Option<Slice>,
     /// One hit per value of a field.
     pub collapse: Option<Collapse>,
+    /// Passes that order the best documents anew; not with `sort` or `collapse`.
+    pub rescore: Vec<Rescore>,
     /// Aggregations over all that the query finds.
     pub aggs: Vec<AggRequest>,
     /// What `now` means on every shard, in milliseconds since the epoch: a shard makes its
@@ -55,6 +57,7 @@ impl SearchRequest {
             terminate_after: None,
             slice: None,
             collapse: None,
+            rescore: Vec::new(),
             aggs: Vec::new(),
             now_ms: 0,
         }

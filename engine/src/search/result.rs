@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::SortValue;
 use super::highlight::HighlightRequest;
+use super::{Rescore, SortValue};
 use crate::aggs::AggPartials;
 use crate::ids::DocId;
 use crate::query::Query;
@@ -97,6 +97,10 @@ pub struct FetchRequest {
     pub explain: Option<Query>,
     /// Queries whose named clauses are reported by the hits that they match.
     pub named_queries: Vec<Query>,
+    /// Whether those clauses are scored.
+    pub named_scores: bool,
+    /// The passes that changed the scores that are explained.
+    pub rescore: Vec<Rescore>,
     /// Text shown with what was found in it marked.
     pub highlight: Option<HighlightRequest>,
 }
@@ -112,6 +116,8 @@ impl Default for FetchRequest {
             seq_no_primary_term: false,
             explain: None,
             named_queries: Vec::new(),
+            named_scores: false,
+            rescore: Vec::new(),
             highlight: None,
         }
     }
@@ -136,8 +142,8 @@ pub struct FetchedHit {
     pub fields: Vec<(String, Vec<Value>)>,
     /// Marked fragments of text, by field.
     pub highlight: Vec<(String, Vec<String>)>,
-    /// Names of the clauses that it matches, in the order of the query.
-    pub matched_queries: Vec<String>,
+    /// Names of the clauses that it matches, in the order of the query, and their scores if asked.
+    pub matched_queries: Vec<(String, f32)>,
     /// Fields that were ignored when it was indexed.
     pub ignored: Vec<String>,
     /// How its score came about.

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use quidditch_engine::query::Query;
-use quidditch_engine::search::{FetchRequest, FetchedHit, FieldAndFormat};
+use quidditch_engine::search::{FetchRequest, FetchedHit, FieldAndFormat, Rescore};
 
 use super::dsl::fields::StoredFields;
 use super::dsl::highlight::Highlight;
@@ -34,6 +34,10 @@ pub struct FetchSpec {
     pub seq_no_primary_term: bool,
     /// `_explanation`
     pub explain: bool,
+    /// The passes that changed the scores.
+    pub rescore: Vec<Rescore>,
+    /// Whether `matched_queries` come with scores.
+    pub named_scores: bool,
 }
 
 impl FetchSpec {
@@ -92,6 +96,8 @@ impl FetchSpec {
             seq_no_primary_term: self.seq_no_primary_term,
             explain: self.explain.then(|| route.query(query)),
             named_queries: named.to_vec(),
+            named_scores: self.named_scores,
+            rescore: self.rescore.clone(),
             highlight: self
                 .highlight
                 .as_ref()

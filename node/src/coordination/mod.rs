@@ -2,6 +2,7 @@
 
 pub mod by_query;
 pub mod dsl;
+mod expand;
 pub mod failures;
 pub mod fan_out;
 pub mod fetch;

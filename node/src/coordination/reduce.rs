@@ -1,12 +1,14 @@
 //! Merges what shards found into one answer.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use quidditch_engine::aggs::{AggError, AggPartials};
 use quidditch_engine::search::{
     HitCount, HitRelation, SearchRequest, ShardHit, ShardQueryResult, SortKey, SortValue,
     TrackTotalHits,
 };
+use quidditch_engine::value::Value;
 
 /// A hit and the place of its shard among those asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +97,12 @@ pub fn reduce(
     reduced
         .hits
         .sort_by(|a, b| check_order(&request.sort, &a.hit, &b.hit));
+    if request.collapse.is_some() {
+        let mut groups = HashSet::new();
+        reduced
+            .hits
+            .retain(|merged| groups.insert(group_key(merged.hit.collapse.as_ref())));
+    }
     reduced.hits.truncate(request.size);
     reduced.total = match request.track_total_hits {
         TrackTotalHits::No => None,
@@ -128,6 +136,11 @@ fn add_totals(left: Option<HitCount>, right: Option<HitCount>) -> Option<HitCoun
             HitRelation::Gte
         },
     })
+}
+
+/// What hits of one group have in common, whatever the type of the field.
+fn group_key(value: Option<&Value>) -> String {
+    format!("{:?}", value.unwrap_or(&Value::Null))
 }
 
 /// Less: `a` comes first. By the sort keys, or by score where there are none.

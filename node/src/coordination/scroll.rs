@@ -167,10 +167,11 @@ impl Searcher {
         }
         request.sort.push(sort_key("_shard_doc"));
         let timeout = timeout_of(input)?;
-        let limits: Vec<SearchLimits> = routes
+        let mut limits: Vec<SearchLimits> = routes
             .iter()
             .map(|route| limits_of(state, &route.index, timeout))
             .collect();
+        self.add_statistics(input, &request, &routes, &mut limits).await;
         let queried = self
             .query_phase(input, &request, &routes, &limits, Some(keep_alive))
             .await;
@@ -371,6 +372,7 @@ impl Searcher {
                 keys: &scroll.keys,
                 source: source.as_ref(),
                 metadata: scroll.spec.shows_metadata(),
+                named_scores: scroll.spec.named_scores,
                 node: &self.node_id,
             };
             hits.push(HitJson::new(&parts, document));

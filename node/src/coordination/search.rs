@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use quidditch_engine::aggs::{AggPartials, MAX_BUCKETS_DEFAULT};
 use quidditch_engine::query::Query;
-use quidditch_engine::search::{SearchError, SearchRequest, SortKey, SortSource, TrackTotalHits};
+use quidditch_engine::search::{Collapse, FieldAndFormat, SearchError, SearchRequest, SortKey, SortSource, TermStatistics, TrackTotalHits};
 
 use super::dsl::aggs::render_aggs;
 use super::dsl::search_body::{SearchBody, TrackTotal};
@@ -101,6 +101,9 @@ impl SearchInput {
             if body.pit.is_some() {
                 mistakes.push("using [point in time] is not allowed in a scroll context");
             }
+            if !body.rescore.is_empty() {
+                mistakes.push("using [rescore] is not allowed in a scroll context");
+            }
         }
         if body.pit.is_some() {
             if !self.indices.is_empty() {
@@ -169,6 +172,10 @@ impl SearchInput {
                 .terminate_after
                 .filter(|count| *count > 0)
                 .map(|count| count as u64),
+            collapse: body.collapse.as_ref().map(|collapse| Collapse {
+                field: collapse.field.clone(),
+            }),
+            rescore: body.rescore.clone(),
             aggs: body.aggs.clone(),
             now_ms,
             sort,
@@ -179,15 +186,26 @@ impl SearchInput {
     /// What to show of hits.
     pub fn fetch_spec(&self) -> FetchSpec {
         let body = &self.body;
+        let mut docvalue_fields = body.docvalue_fields.clone();
+        if let Some(collapse) = &body.collapse
+            && !docvalue_fields.iter().any(|known| known.field == collapse.field)
+        {
+            docvalue_fields.push(FieldAndFormat {
+                field: collapse.field.clone(),
+                format: None,
+            });
+        }
         FetchSpec {
             source: body.source.clone(),
             stored_fields: body.stored_fields.clone(),
-            docvalue_fields: body.docvalue_fields.clone(),
+            docvalue_fields,
             fields: body.fields.clone(),
             highlight: body.highlight.clone(),
             version: body.version.unwrap_or(false),
             seq_no_primary_term: body.seq_no_primary_term.unwrap_or(false),
             explain: body.explain.unwrap_or(false),
+            rescore: body.rescore.clone(),
+            named_scores: body.include_named_queries_score.unwrap_or(false),
         }
     }
 }
@@ -210,6 +228,7 @@ pub fn limits_of(
         allow_expensive_queries: state.cluster_setting("search.allow_expensive_queries")
             != Some("false"),
         max_buckets: number("search.max_buckets").unwrap_or(MAX_BUCKETS_DEFAULT),
+        statistics: None,
     }
 }
 
@@ -243,6 +262,23 @@ pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<
              [{asked}]. This limit can be set by changing the [index.max_docvalue_fields_search] index level setting."
         )));
     }
+    for pass in &body.rescore {
+        let allowed = settings.max_rescore_window;
+        if pass.window_size > allowed {
+            return Err(SearchError::illegal(format!(
+                "Rescore window [{}] is too large. It must be less than [{allowed}]. This prevents allocating massive \
+                 heaps for storing the results to be rescored. This limit can be set by changing the \
+                 [index.max_rescore_window] index level setting.",
+                pass.window_size
+            )));
+        }
+    }
+    if !body.rescore.is_empty() && !input.sort_keys().is_empty() {
+        return Err(SearchError::illegal(
+            "Cannot use [sort] option in conjunction with [rescore].",
+        ));
+    }
+    check_collapse(input, index)?;
     if let Some(slice) = &body.slice {
         let allowed = settings.max_slices_per_scroll;
         if slice.max as usize > allowed {
@@ -285,6 +321,38 @@ pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<
     Ok(())
 }
 
+/// What does not go together with `collapse`.
+fn check_collapse(input: &SearchInput, index: &IndexMetadata) -> Result<(), SearchError> {
+    let Some(collapse) = &input.body.collapse else {
+        return Ok(());
+    };
+    let body = &input.body;
+    let refused = |what: &str| {
+        Err(SearchError::illegal(format!(
+            "cannot use `collapse` in {what}"
+        )))
+    };
+    if input.scroll.is_some() {
+        return refused("a scroll context");
+    }
+    if body.search_after.is_some() {
+        return refused("conjunction with `search_after`");
+    }
+    if !body.rescore.is_empty() {
+        return refused("conjunction with `rescore`");
+    }
+    let field = index.schema.mapping.field(&collapse.field);
+    if !collapse.inner_hits.is_empty()
+        && field.is_some_and(|field| !field.indexed())
+    {
+        return Err(SearchError::illegal(format!(
+            "cannot expand `inner_hits` for collapse field `{}`, only indexed field can retrieve `inner_hits`",
+            collapse.field
+        )));
+    }
+    Ok(())
+}
+
 /// The query phase on all shards, in the order of the routes.
 pub struct Queried {
     /// Answers by place; `None` where the shard failed.
@@ -313,7 +381,7 @@ impl Searcher {
         }
     }
 
-    async fn search_within(&self, input: &SearchInput) -> Result<SearchAnswer, RestError> {
+    pub(super) async fn search_within(&self, input: &SearchInput) -> Result<SearchAnswer, RestError> {
         let started = self.clock.monotonic();
         input.validate()?;
         let spec = input.fetch_spec();
@@ -334,21 +402,16 @@ impl Searcher {
             }
         };
         boost_routes(&mut routes, &input.body.indices_boost);
-        if input.dfs && routes.len() > 1 {
-            return Err(RestError::illegal_argument(format!(
-                "[search_type] [dfs_query_then_fetch] is not supported over [{}] shards, only over one",
-                routes.len()
-            )));
-        }
         if input.scroll.is_some() {
             return self.begin_scroll(input, &state, routes, started).await;
         }
         let request = input.request(now_ms);
         let timeout = timeout_of(input)?;
-        let limits: Vec<SearchLimits> = routes
+        let mut limits: Vec<SearchLimits> = routes
             .iter()
             .map(|route| limits_of(&state, &route.index, timeout))
             .collect();
+        self.add_statistics(input, &request, &routes, &mut limits).await;
         let keep = (input.body.size.unwrap_or(10) > 0).then_some(FETCH_KEEP_ALIVE);
         let queried = self
             .query_phase(input, &request, &routes, &limits, keep)
@@ -392,8 +455,17 @@ impl Searcher {
         let fetched_at = self.clock.monotonic();
         let mut answer =
             self.answer(input, &routes, &request, &reduced, failures, fetch_failures)?;
+        let mut inner = match &input.body.collapse {
+            Some(collapse) if !collapse.inner_hits.is_empty() => {
+                // boxed: it searches again, through here
+                self.expand(input, collapse, &page).boxed().await?
+            }
+            _ => Vec::new(),
+        }
+        .into_iter();
         let source = spec.shown_source();
         for (merged, document) in page.iter().zip(fetched) {
+            let inner_hits = inner.next().unwrap_or_default();
             let Some(document) = document else { continue };
             let parts = HitParts {
                 route: &routes[merged.shard],
@@ -401,9 +473,12 @@ impl Searcher {
                 keys: input.sort_keys(),
                 source: source.as_ref(),
                 metadata: spec.shows_metadata(),
+                named_scores: spec.named_scores,
                 node: &self.node_id,
             };
-            answer.hits.push(HitJson::new(&parts, document));
+            let mut hit = HitJson::new(&parts, document);
+            hit.inner_hits = inner_hits;
+            answer.hits.push(hit);
         }
         answer.pit_id = input.body.pit.as_ref().map(|pit| pit.id.clone());
         answer.took_ms = millis(self.clock.monotonic().saturating_sub(started));
@@ -414,6 +489,44 @@ impl Searcher {
             )
         });
         Ok(answer)
+    }
+
+    /// Gives every shard the term statistics of all, if that is wanted.
+    ///
+    /// A shard that cannot tell its own is left out of the sum; it will fail the query phase for the same reason.
+    pub async fn add_statistics(
+        &self,
+        input: &SearchInput,
+        request: &SearchRequest,
+        routes: &[Route],
+        limits: &mut [SearchLimits],
+    ) {
+        if !input.dfs || routes.len() < 2 {
+            return;
+        }
+        let mut jobs = Vec::new();
+        for (route, limits) in routes.iter().zip(limits.iter()) {
+            let query = ShardQuery {
+                request: route.request(request),
+                limits: limits.clone(),
+                context: route.context.clone(),
+                keep_alive: None,
+            };
+            jobs.push(
+                async move { self.service.term_statistics(&route.target, query).await }.boxed(),
+            );
+        }
+        let mut sum = TermStatistics::default();
+        for statistics in fan_out(jobs, input.max_concurrent_shard_requests)
+            .await
+            .into_iter()
+            .flatten()
+        {
+            sum.add(statistics);
+        }
+        for limits in limits {
+            limits.statistics = Some(sum.clone());
+        }
     }
 
     /// Asks all shards, at most so many at once.

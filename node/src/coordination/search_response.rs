@@ -53,9 +53,13 @@ pub struct HitJson {
     /// `sort`
     pub sort: Option<Vec<Value>>,
     /// `matched_queries`
-    pub matched_queries: Vec<String>,
+    pub matched_queries: Vec<(String, f32)>,
+    /// Whether those are shown with their scores.
+    pub named_scores: bool,
     /// `_explanation`
     pub explanation: Option<Value>,
+    /// `inner_hits`
+    pub inner_hits: Vec<(String, Box<RawValue>)>,
 }
 
 impl Serialize for HitJson {
@@ -98,10 +102,32 @@ impl Serialize for HitJson {
             map.serialize_entry("sort", sort)?;
         }
         if !self.matched_queries.is_empty() {
-            map.serialize_entry("matched_queries", &self.matched_queries)?;
+            if self.named_scores {
+                let scores: BTreeMap<&str, f32> = self
+                    .matched_queries
+                    .iter()
+                    .map(|(name, score)| (name.as_str(), *score))
+                    .collect();
+                map.serialize_entry("matched_queries", &scores)?;
+            } else {
+                let names: Vec<&str> = self
+                    .matched_queries
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                map.serialize_entry("matched_queries", &names)?;
+            }
         }
         if let Some(explanation) = &self.explanation {
             map.serialize_entry("_explanation", explanation)?;
+        }
+        if !self.inner_hits.is_empty() {
+            let lists: BTreeMap<&str, &RawValue> = self
+                .inner_hits
+                .iter()
+                .map(|(name, hits)| (name.as_str(), &**hits))
+                .collect();
+            map.serialize_entry("inner_hits", &lists)?;
         }
         map.end()
     }
@@ -119,6 +145,8 @@ pub struct HitParts<'a> {
     pub source: Option<&'a FetchSource>,
     /// Whether `_id` and other metadata are shown.
     pub metadata: bool,
+    /// Whether matched queries are shown with their scores.
+    pub named_scores: bool,
     /// Id of the node, shown with explanations.
     pub node: &'a str,
 }
@@ -166,6 +194,7 @@ impl HitJson {
             );
         }
         hit.matched_queries = fetched.matched_queries;
+        hit.named_scores = parts.named_scores;
         hit
     }
 }
@@ -295,6 +324,17 @@ impl Serialize for SearchAnswer {
         if let Some(status) = self.status {
             map.serialize_entry("status", &status)?;
         }
+        map.end()
+    }
+}
+
+/// The hits of a search as they are shown inside a hit of another.
+pub struct InnerHitsJson<'a>(pub &'a SearchAnswer);
+
+impl Serialize for InnerHitsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("hits", &HitsJson(self.0))?;
         map.end()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use quidditch_engine::search::{self, FetchedHit, MemoryAccount, SearchContext, SearchError};
+use quidditch_engine::search::{self, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics};
 use quidditch_engine::shard::ShardReader;
 use tokio::sync::Semaphore;
 
@@ -125,7 +125,7 @@ impl Drop for CancelOnDrop {
 
 fn context_of<'a>(
     target: &'a ShardTarget,
-    limits: &SearchLimits,
+    limits: &'a SearchLimits,
     now_ms: i64,
     cancelled: &'a AtomicBool,
     memory: &'a MemoryAccount,
@@ -134,6 +134,7 @@ fn context_of<'a>(
         deadline: limits
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout)),
+        statistics: limits.statistics.as_ref(),
         shard: target.shard,
         shard_count: limits.shard_count,
         max_clause_count: limits.max_clause_count,
@@ -173,6 +174,26 @@ impl SearchService for LocalSearch {
             (None, None) => None,
         };
         Ok(ShardQueryReply { context, result })
+    }
+
+    async fn term_statistics(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<TermStatistics, ShardSearchError> {
+        let reader = match &query.context {
+            Some(id) => self.kept(id, None)?,
+            None => self.current(target)?,
+        };
+        let place = target.clone();
+        self.run(move |cancelled, memory| {
+            let request = &query.request;
+            let context = context_of(&place, &query.limits, request.now_ms, cancelled, memory);
+            let mut queries = vec![request.query.clone()];
+            queries.extend(request.rescore.iter().map(|pass| pass.query.clone()));
+            search::term_statistics(&reader, &queries, &context)
+        })
+        .await
     }
 
     async fn fetch(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quidditch_engine::search::{
-    DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult,
+    DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult, TermStatistics,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ pub struct SearchLimits {
     pub allow_expensive_queries: bool,
     /// `search.max_buckets`
     pub max_buckets: u64,
+    /// Term statistics of all shards in place of the shard's own.
+    pub statistics: Option<TermStatistics>,
 }
 
 /// The query phase on one shard.
@@ -110,6 +112,13 @@ pub trait SearchService: Send + Sync {
         target: &ShardTarget,
         query: ShardQuery,
     ) -> Result<ShardQueryReply, ShardSearchError>;
+
+    /// The shard's own statistics of the terms that the request scores by.
+    async fn term_statistics(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<TermStatistics, ShardSearchError>;
 
     /// Reads what is shown of documents.
     async fn fetch(

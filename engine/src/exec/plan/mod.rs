@@ -22,7 +22,7 @@ use super::node::{DocsNode, Node, TermNode};
 use super::statistics::{field_statistics, look_up};
 use crate::query::Query;
 use crate::schema::FieldMapping;
-use crate::search::{SearchContext, SearchError};
+use crate::search::{SearchContext, SearchError, TermStatistics};
 use crate::shard::ShardReader;
 
 /// Deepest nesting of any queries; what users may nest is bounded before, when a body is read.
@@ -33,6 +33,9 @@ pub(crate) struct Planner<'a> {
     pub(super) shard: &'a ShardReader,
     pub(super) context: &'a SearchContext<'a>,
     statistics: HashMap<String, Arc<FieldStatistics>>,
+    /// The shard's own statistics of what was looked up.
+    /// `None`: nobody asked.
+    seen: Option<TermStatistics>,
     /// Terms and other leaves so far.
     leaves: usize,
     depth: usize,
@@ -45,9 +48,20 @@ impl<'a> Planner<'a> {
             shard,
             context,
             statistics: HashMap::new(),
+            seen: None,
             leaves: 0,
             depth: 0,
         }
+    }
+
+    /// From now on keeps what it looks up.
+    pub fn record(&mut self) {
+        self.seen = Some(TermStatistics::default());
+    }
+
+    /// The shard's own statistics of all terms looked up since [`record`](Self::record).
+    pub fn into_seen(self) -> TermStatistics {
+        self.seen.unwrap_or_default()
     }
 
     /// Plans a whole query; errors are as a shard reports them.
@@ -105,7 +119,17 @@ impl<'a> Planner<'a> {
         if let Some(known) = self.statistics.get(field) {
             return known.clone();
         }
-        let found = Arc::new(field_statistics(self.shard, field));
+        let mut found = field_statistics(self.shard, field);
+        if let Some(seen) = &mut self.seen {
+            let counts = (found.doc_count, found.sum_total_term_freq);
+            seen.fields.insert(field.to_owned(), counts);
+        }
+        let of_all = self.context.statistics;
+        if let Some((docs, occurrences)) = of_all.and_then(|all| all.fields.get(field)) {
+            found.doc_count = (*docs).max(found.doc_count);
+            found.sum_total_term_freq = (*occurrences).max(found.sum_total_term_freq);
+        }
+        let found = Arc::new(found);
         self.statistics.insert(field.to_owned(), found.clone());
         found
     }
@@ -119,7 +143,17 @@ impl<'a> Planner<'a> {
     ) -> Result<TermNode, SearchError> {
         self.count_leaf()?;
         let statistics = self.statistics_of(field);
-        look_up(self.shard, &Arc::from(field), term, boost, statistics)
+        let mut node = look_up(self.shard, &Arc::from(field), term, boost, statistics)?;
+        if let Some(seen) = &mut self.seen {
+            let terms = seen.terms.entry(field.to_owned()).or_default();
+            terms.insert(node.term.clone(), node.doc_freq);
+        }
+        if let Some(all) = self.context.statistics
+            && let Some(doc_freq) = all.doc_freq(field, &node.term)
+        {
+            node.doc_freq = doc_freq.max(node.doc_freq);
+        }
+        Ok(node)
     }
 
     /// Counts one more term or other leaf, of which there may be only so many.

@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn a_phrase_marks_only_its_own_words() {
         assert_eq!(marked("b c", 0, "b a b c b"), [2, 3]);
-        assert_eq!(marked("b c", 0, "b a c"), []);
+        assert!(marked("b c", 0, "b a c").is_empty());
         assert_eq!(marked("b c", 1, "b a c b"), [0, 2]);
         assert_eq!(marked("a a", 0, "a b a a"), [2, 3]);
     }

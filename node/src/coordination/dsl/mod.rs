@@ -1,12 +1,14 @@
 //! The query language: request bodies become the engine's types here, once, and nowhere else.
 
 pub mod aggs;
+pub mod collapse;
 pub mod fields;
 pub mod geo;
 pub mod highlight;
 pub mod json;
 pub mod json_text;
 pub mod queries;
+pub mod rescore;
 pub mod search_body;
 pub mod sort;
 pub mod source;

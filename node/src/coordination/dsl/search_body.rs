@@ -2,11 +2,13 @@
 
 use quidditch_engine::aggs::AggRequest;
 use quidditch_engine::query::Query;
-use quidditch_engine::search::{FieldAndFormat, Slice, SortKey};
+use quidditch_engine::search::{FieldAndFormat, Rescore, Slice, SortKey};
 use quidditch_engine::value::Value;
 
 use super::aggs::parse_aggs;
+use super::collapse::CollapseSpec;
 use super::fields::{StoredFields, parse_field_formats};
+use super::rescore::parse_rescore;
 use super::sort::parse_sort;
 use super::highlight::Highlight;
 use super::source::FetchSource;
@@ -47,6 +49,10 @@ pub struct SearchBody {
     pub timeout: Option<String>,
     /// Stop on a shard after so many documents; 0: never.
     pub terminate_after: Option<i32>,
+    /// Passes that order the best hits anew.
+    pub rescore: Vec<Rescore>,
+    /// One hit per value of a field.
+    pub collapse: Option<CollapseSpec>,
     /// `aggs`
     pub aggs: Vec<AggRequest>,
     /// One of several parts of the result.
@@ -115,12 +121,10 @@ pub struct PitSpec {
 
 /// Options that OpenSearch has and this server has not; they are refused by name.
 const UNSUPPORTED: &[&str] = &[
-    "collapse",
     "derived",
     "ext",
     "knn",
     "profile",
-    "rescore",
     "runtime_mappings",
     "script_fields",
     "search_pipeline",
@@ -144,6 +148,30 @@ pub fn parse_search_body(body: &serde_json::Value) -> Result<SearchBody, ParseEr
         }
     }
     Ok(search)
+}
+
+/// Reads one member of an `inner_hits` section; false if there is none of that name that takes such a value.
+pub(super) fn parse_inner_body(
+    search: &mut SearchBody,
+    key: &str,
+    value: &Json<'_>,
+) -> Result<bool, ParseError> {
+    const KNOWN: &[&str] = &[
+        "_source",
+        "docvalue_fields",
+        "explain",
+        "fields",
+        "from",
+        "highlight",
+        "script_fields",
+        "seq_no_primary_term",
+        "size",
+        "sort",
+        "stored_fields",
+        "track_scores",
+        "version",
+    ];
+    Ok(KNOWN.contains(&key) && member(search, key, value)?)
 }
 
 /// Reads one member; false if there is none of that name that takes such a value.
@@ -191,6 +219,8 @@ fn member(search: &mut SearchBody, key: &str, value: &Json<'_>) -> Result<bool, 
         "aggs" | "aggregations" if object => {
             search.aggs = parse_aggs(value.value()).map_err(|error| error.inside(&value.path()))?;
         }
+        "rescore" if object || array => search.rescore = parse_rescore(value)?,
+        "collapse" if object => search.collapse = Some(CollapseSpec::parse(value, false)?),
         "slice" if object => search.slice = Some(parse_slice(value)?),
         "pit" if object => search.pit = Some(parse_pit(value)?),
         "version" if scalar => search.version = Some(value.bool()?),

@@ -364,11 +364,6 @@ fn body_params(body: &mut SearchBody, params: &Params) -> Result<(), RestError> 
         }
     }
     body.stats.extend(params.list("stats"));
-    if body.include_named_queries_score == Some(true) {
-        return Err(RestError::illegal_argument(
-            "[include_named_queries_score] is not supported",
-        ));
-    }
     Ok(())
 }
 
