@@ -1,6 +1,7 @@
 //! Hits inside hits: what a collapsed search shows of each group.
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use quidditch_engine::query::{BoolQuery, ExistsQuery, Query, TermQuery};
 use quidditch_engine::value::Value;
 use serde_json::value::RawValue;
@@ -14,14 +15,26 @@ use super::search::SearchInput;
 use super::search_response::InnerHitsJson;
 use super::searcher::Searcher;
 
+/// The inner hits of one hit, by name.
+type InnerHitLists = Vec<(String, Box<RawValue>)>;
+
 impl Searcher {
-    /// The inner hits of each hit of a page, by name.
-    pub(super) async fn expand(
+    /// The inner hits of each hit of a page, by name. Boxed, as it searches again from within a search.
+    pub(super) fn expand<'a>(
+        &'a self,
+        input: &'a SearchInput,
+        collapse: &'a CollapseSpec,
+        page: &'a [MergedHit],
+    ) -> BoxFuture<'a, Result<Vec<InnerHitLists>, RestError>> {
+        self.expand_page(input, collapse, page).boxed()
+    }
+
+    async fn expand_page(
         &self,
         input: &SearchInput,
         collapse: &CollapseSpec,
         page: &[MergedHit],
-    ) -> Result<Vec<Vec<(String, Box<RawValue>)>>, RestError> {
+    ) -> Result<Vec<InnerHitLists>, RestError> {
         let mut jobs = Vec::new();
         for merged in page {
             for inner in &collapse.inner_hits {

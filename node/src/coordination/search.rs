@@ -457,8 +457,7 @@ impl Searcher {
             self.answer(input, &routes, &request, &reduced, failures, fetch_failures)?;
         let mut inner = match &input.body.collapse {
             Some(collapse) if !collapse.inner_hits.is_empty() => {
-                // boxed: it searches again, through here
-                self.expand(input, collapse, &page).boxed().await?
+                self.expand(input, collapse, &page).await?
             }
             _ => Vec::new(),
         }
