@@ -67,6 +67,7 @@ pub mod value_count;
 pub mod weighted_avg;
 
 pub use collector::{AggCollector, collector};
+pub(crate) use decimal_format::DecimalFormat;
 pub use digest_partial::DigestMethod;
 pub use error::AggError;
 pub use format::{ValueFormat, java_double};

@@ -23,7 +23,7 @@ pub fn fetch(
     context: &SearchContext<'_>,
 ) -> Result<Vec<FetchedHit>, SearchError> {
     let doc_values = doc_values::plan(reader, request)?;
-    let source_fields = source_fields::plan(reader, request);
+    let source_fields = source_fields::plan(reader, request, context.index_name)?;
     let highlighter = match &request.highlight {
         Some(request) => Some(Highlighter::new(reader, request, context)?),
         None => None,

@@ -369,7 +369,9 @@ impl ClusterState {
                 written.len() > 1 || written.iter().any(|expression| expression.contains('*'));
             for index in members {
                 if index.state == IndexState::Close && options.forbid_closed {
-                    let by_wildcard = is_wild && !written.contains(name);
+                    // patterns find closed indices only if asked to, and then they are an error too
+                    let by_wildcard =
+                        is_wild && !written.contains(name) && !options.expand_closed;
                     if options.ignore_unavailable || by_wildcard {
                         continue;
                     }

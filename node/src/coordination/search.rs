@@ -262,6 +262,18 @@ pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<
              [{asked}]. This limit can be set by changing the [index.max_docvalue_fields_search] index level setting."
         )));
     }
+    if body.script_fields > settings.max_script_fields {
+        return Err(SearchError::illegal(format!(
+            "Trying to retrieve too many script_fields. Must be less than or equal to: [{}] but was [{}]. This limit \
+             can be set by changing the [index.max_script_fields] index level setting.",
+            settings.max_script_fields, body.script_fields
+        )));
+    }
+    if body.script_fields > 0 {
+        return Err(SearchError::illegal(
+            "[script_fields] is not supported in a search body",
+        ));
+    }
     for pass in &body.rescore {
         let allowed = settings.max_rescore_window;
         if pass.window_size > allowed {
@@ -621,7 +633,7 @@ impl Searcher {
         mut failures: Vec<ShardFailure>,
         fetch_failures: Vec<ShardFailure>,
     ) -> Result<SearchAnswer, RestError> {
-        let aggregations = if request.aggs.is_empty() {
+        let aggregations = if request.aggs.is_empty() || routes.is_empty() {
             None
         } else {
             let partials = reduced
@@ -667,9 +679,13 @@ impl Searcher {
                 failures: failures_json(&failures, &self.node_id),
             },
             total: reduced.total,
-            max_score: reduced
-                .max_score
-                .filter(|score| scored && request.size > 0 && !score.is_nan()),
+            max_score: match routes.is_empty() {
+                // the answer of no shard at all has a score, of nothing
+                true => Some(0.0),
+                false => reduced
+                    .max_score
+                    .filter(|score| scored && request.size > 0 && !score.is_nan()),
+            },
             aggregations,
             render: input.render,
             ..SearchAnswer::default()

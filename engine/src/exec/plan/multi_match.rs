@@ -219,7 +219,9 @@ impl Planner<'_> {
             if previous > current {
                 blended += 1;
             }
-            terms[n].doc_freq = blended.min(limit);
+            // never more than there are documents with the field: idf would be negative
+            let with_field = terms[n].statistics.doc_count;
+            terms[n].doc_freq = blended.min(limit).min(with_field);
             previous = current;
         }
     }

@@ -166,6 +166,16 @@ impl Planner<'_> {
                 .exists(&ExistsQuery::new(name.as_str()), boost)
                 .map(Some);
         }
+        if let Leaf::Regexp(text) = leaf {
+            let limit = self.shard.schema.settings.max_regex_length;
+            let length = text.encode_utf16().count();
+            if length > limit {
+                return Err(SearchError::illegal(format!(
+                    "The length of regex [{length}] used in the [query_string] has exceeded the allowed maximum of \
+                     [{limit}]. This maximum can be set by changing the [index.max_regex_length] index level setting."
+                )));
+            }
+        }
         if *leaf == Leaf::Any {
             return match field {
                 None if scope.everything || scope.query.default_field.is_none() => {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::add_field;
+use crate::aggs::DecimalFormat;
 use crate::ids::DocId;
-use crate::schema::FieldMapping;
+use crate::schema::{FieldKind, FieldMapping};
 use crate::search::sort_reader::check_sortable;
 use crate::search::{FetchRequest, SearchError};
 use crate::segment::SegmentReader;
@@ -78,7 +79,7 @@ pub(super) fn add(
     fields: &mut Vec<(String, Vec<Value>)>,
 ) -> Result<(), SearchError> {
     let (mut numbers, mut ords, mut term) = (Vec::new(), Vec::new(), Vec::new());
-    for one in shown {
+    for (n, one) in shown.iter().enumerate() {
         let mut values = Vec::new();
         let format = one.format.as_deref();
         let path = one
@@ -89,7 +90,12 @@ pub(super) fn add(
             column.values(doc, &mut numbers);
             for number in &numbers {
                 values.push(match &one.field {
-                    Some(field) => field.format_number(*number, format, None)?,
+                    Some(field) => match (format, field.kind()) {
+                        (Some(pattern), kind) if is_decimal(kind) => {
+                            Value::Str(decimal(field, *number, pattern)?)
+                        }
+                        _ => field.format_number(*number, format, None)?,
+                    },
                     None => Value::I64(*number),
                 });
             }
@@ -102,7 +108,30 @@ pub(super) fn add(
                 values.push(field.format_term(&term, format)?);
             }
         }
-        add_field(fields, &one.name, values);
+        // a field asked for in several formats is shown in all of them
+        let again = shown[..n].iter().any(|known| known.name == one.name);
+        match fields.iter_mut().find(|(name, _)| again && *name == one.name) {
+            Some((_, known)) => known.extend(values),
+            None => add_field(fields, &one.name, values),
+        }
     }
     Ok(())
+}
+
+/// Whether values are numbers that a pattern such as `#.00` can show.
+fn is_decimal(kind: FieldKind) -> bool {
+    !kind.is_date() && kind != FieldKind::Boolean
+}
+
+fn decimal(field: &FieldMapping, stored: i64, pattern: &str) -> Result<String, SearchError> {
+    let number = match field.format_number(stored, None, None)? {
+        Value::I64(number) => number as f64,
+        Value::U64(number) => number as f64,
+        Value::F64(number) => number,
+        Value::Str(text) => return Ok(text),
+        Value::Bool(truth) => return Ok(truth.to_string()),
+        Value::Null => return Ok(String::new()),
+    };
+    let format = DecimalFormat::parse(pattern).map_err(SearchError::illegal)?;
+    Ok(format.show(number))
 }

@@ -20,8 +20,18 @@ pub(super) struct Shown {
 }
 
 /// The fields that the request's names and patterns stand for.
-pub(super) fn plan(reader: &ShardReader, request: &FetchRequest) -> Vec<Shown> {
+pub(super) fn plan(
+    reader: &ShardReader,
+    request: &FetchRequest,
+    index_name: &str,
+) -> Result<Vec<Shown>, SearchError> {
     let mapping = &reader.schema.mapping;
+    if !request.fields.is_empty() && !mapping.source_enabled() {
+        return Err(SearchError::illegal(format!(
+            "Unable to retrieve the requested [fields] since _source is disabled in the mappings for index \
+             [{index_name}]"
+        )));
+    }
     let mut shown = Vec::new();
     for wanted in &request.fields {
         let mut found: Vec<(String, Arc<FieldMapping>)> = Vec::new();
@@ -33,6 +43,13 @@ pub(super) fn plan(reader: &ShardReader, request: &FetchRequest) -> Vec<Shown> {
             found.push((wanted.field.clone(), field.clone()));
         }
         for (name, field) in found {
+            if wanted.format.is_some() && !field.kind().is_date() {
+                return Err(SearchError::illegal(format!(
+                    "Field [{}] of type [{}] doesn't support formats.",
+                    field.path(),
+                    field.type_name()
+                )));
+            }
             let path = field.path();
             let source_path = match path.rsplit_once('.') {
                 Some((parent, _)) if mapping.field(parent).is_some() => parent.to_owned(),
@@ -46,7 +63,7 @@ pub(super) fn plan(reader: &ShardReader, request: &FetchRequest) -> Vec<Shown> {
             });
         }
     }
-    shown
+    Ok(shown)
 }
 
 /// Adds a document's values.

@@ -53,6 +53,8 @@ pub struct SearchBody {
     pub rescore: Vec<Rescore>,
     /// One hit per value of a field.
     pub collapse: Option<CollapseSpec>,
+    /// How many `script_fields` are asked for: none can be had, but too many are refused in other words.
+    pub script_fields: usize,
     /// `aggs`
     pub aggs: Vec<AggRequest>,
     /// One of several parts of the result.
@@ -126,7 +128,6 @@ const UNSUPPORTED: &[&str] = &[
     "knn",
     "profile",
     "runtime_mappings",
-    "script_fields",
     "search_pipeline",
     "suggest",
     "verbose_pipeline",
@@ -219,6 +220,7 @@ fn member(search: &mut SearchBody, key: &str, value: &Json<'_>) -> Result<bool, 
         "aggs" | "aggregations" if object => {
             search.aggs = parse_aggs(value.value()).map_err(|error| error.inside(&value.path()))?;
         }
+        "script_fields" if object => search.script_fields = value.members().count(),
         "rescore" if object || array => search.rescore = parse_rescore(value)?,
         "collapse" if object => search.collapse = Some(CollapseSpec::parse(value, false)?),
         "slice" if object => search.slice = Some(parse_slice(value)?),
