@@ -25,8 +25,8 @@ mod statistics;
 mod synonyms;
 mod term_scorer;
 
-pub use explanation::Explanation;
 pub(crate) use automaton::TermAutomaton;
+pub use explanation::Explanation;
 pub(crate) use node::{DocsNode, Node};
 pub(crate) use plan::Planner;
 pub(crate) use scorer::{Hits, NO_MORE, Scorer};

@@ -86,10 +86,9 @@ impl FieldMapping {
     /// Whether the mapping asks for offsets, with the postings or as term vectors: long texts may then be highlighted.
     pub fn keeps_offsets(&self) -> bool {
         self.params.text("index_options") == Some("offsets")
-            || self
-                .params
-                .text("term_vector")
-                .is_some_and(|kind| kind.starts_with("with_positions_offsets") || kind == "with_offsets")
+            || self.params.text("term_vector").is_some_and(|kind| {
+                kind.starts_with("with_positions_offsets") || kind == "with_offsets"
+            })
     }
 
     /// Whether positions are indexed, so that phrases work.

@@ -114,9 +114,8 @@ pub(super) fn explain(
     }
     for (n, pass) in passes.iter().enumerate() {
         let first = explanation.value * f64::from(pass.query_weight);
-        let weight = |value: f32, text: &str| {
-            Explanation::matching(f64::from(value), text, Vec::new())
-        };
+        let weight =
+            |value: f32, text: &str| Explanation::matching(f64::from(value), text, Vec::new());
         let factors = vec![explanation, weight(pass.query_weight, "primaryWeight")];
         explanation = Explanation::matching(first, "product of:", factors);
         // whether the pass looked at the document is not known any more: find out

@@ -68,6 +68,9 @@ mod tests {
         let mut sum = of(3, 1);
         sum.add(of(4, 0));
         assert_eq!(sum, of(7, 1));
-        assert_eq!((sum.doc_freq("f", b"x"), sum.doc_freq("g", b"x")), (Some(1), None));
+        assert_eq!(
+            (sum.doc_freq("f", b"x"), sum.doc_freq("g", b"x")),
+            (Some(1), None)
+        );
     }
 }

@@ -731,7 +731,11 @@ fn fetches_what_is_asked() {
         let mut expected = Vec::new();
         expected.extend(doc.has("alpha").then(|| "is_alpha".to_owned()));
         expected.extend(doc.has("beta").then(|| "is_beta".to_owned()));
-        let names: Vec<&str> = hit.matched_queries.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = hit
+            .matched_queries
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         assert_eq!(names, expected);
         let of = |name: &str| {
             hit.fields

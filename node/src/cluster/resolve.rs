@@ -370,8 +370,7 @@ impl ClusterState {
             for index in members {
                 if index.state == IndexState::Close && options.forbid_closed {
                     // patterns find closed indices only if asked to, and then they are an error too
-                    let by_wildcard =
-                        is_wild && !written.contains(name) && !options.expand_closed;
+                    let by_wildcard = is_wild && !written.contains(name) && !options.expand_closed;
                     if options.ignore_unavailable || by_wildcard {
                         continue;
                     }

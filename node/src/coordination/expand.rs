@@ -114,7 +114,10 @@ mod tests {
         let Query::Bool(none) = group_query(&body, "g", &Value::Null) else {
             panic!("a bool query");
         };
-        assert_eq!((none.must.len(), none.filter.len(), none.must_not.len()), (1, 0, 1));
+        assert_eq!(
+            (none.must.len(), none.filter.len(), none.must_not.len()),
+            (1, 0, 1)
+        );
         let Query::Bool(some) = group_query(&body, "g", &Value::I64(1)) else {
             panic!("a bool query");
         };

@@ -171,7 +171,8 @@ impl Searcher {
             .iter()
             .map(|route| limits_of(state, &route.index, timeout))
             .collect();
-        self.add_statistics(input, &request, &routes, &mut limits).await;
+        self.add_statistics(input, &request, &routes, &mut limits)
+            .await;
         let queried = self
             .query_phase(input, &request, &routes, &limits, Some(keep_alive))
             .await;

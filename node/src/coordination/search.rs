@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use quidditch_engine::aggs::{AggPartials, MAX_BUCKETS_DEFAULT};
 use quidditch_engine::query::Query;
-use quidditch_engine::search::{Collapse, FieldAndFormat, SearchError, SearchRequest, SortKey, SortSource, TermStatistics, TrackTotalHits};
+use quidditch_engine::search::{
+    Collapse, FieldAndFormat, SearchError, SearchRequest, SortKey, SortSource, TermStatistics,
+    TrackTotalHits,
+};
 
 use super::dsl::aggs::render_aggs;
 use super::dsl::search_body::{SearchBody, TrackTotal};
@@ -188,7 +191,9 @@ impl SearchInput {
         let body = &self.body;
         let mut docvalue_fields = body.docvalue_fields.clone();
         if let Some(collapse) = &body.collapse
-            && !docvalue_fields.iter().any(|known| known.field == collapse.field)
+            && !docvalue_fields
+                .iter()
+                .any(|known| known.field == collapse.field)
         {
             docvalue_fields.push(FieldAndFormat {
                 field: collapse.field.clone(),
@@ -354,9 +359,7 @@ fn check_collapse(input: &SearchInput, index: &IndexMetadata) -> Result<(), Sear
         return refused("conjunction with `rescore`");
     }
     let field = index.schema.mapping.field(&collapse.field);
-    if !collapse.inner_hits.is_empty()
-        && field.is_some_and(|field| !field.indexed())
-    {
+    if !collapse.inner_hits.is_empty() && field.is_some_and(|field| !field.indexed()) {
         return Err(SearchError::illegal(format!(
             "cannot expand `inner_hits` for collapse field `{}`, only indexed field can retrieve `inner_hits`",
             collapse.field
@@ -393,7 +396,10 @@ impl Searcher {
         }
     }
 
-    pub(super) async fn search_within(&self, input: &SearchInput) -> Result<SearchAnswer, RestError> {
+    pub(super) async fn search_within(
+        &self,
+        input: &SearchInput,
+    ) -> Result<SearchAnswer, RestError> {
         let started = self.clock.monotonic();
         input.validate()?;
         let spec = input.fetch_spec();
@@ -423,7 +429,8 @@ impl Searcher {
             .iter()
             .map(|route| limits_of(&state, &route.index, timeout))
             .collect();
-        self.add_statistics(input, &request, &routes, &mut limits).await;
+        self.add_statistics(input, &request, &routes, &mut limits)
+            .await;
         let keep = (input.body.size.unwrap_or(10) > 0).then_some(FETCH_KEEP_ALIVE);
         let queried = self
             .query_phase(input, &request, &routes, &limits, keep)

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use quidditch_engine::search::{self, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics};
+use quidditch_engine::search::{
+    self, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics,
+};
 use quidditch_engine::shard::ShardReader;
 use tokio::sync::Semaphore;
 

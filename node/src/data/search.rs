@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quidditch_engine::search::{
-    DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult, TermStatistics,
+    DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult,
+    TermStatistics,
 };
 use serde::{Deserialize, Serialize};
 

@@ -110,7 +110,10 @@ pub(super) fn add(
         }
         // a field asked for in several formats is shown in all of them
         let again = shown[..n].iter().any(|known| known.name == one.name);
-        match fields.iter_mut().find(|(name, _)| again && *name == one.name) {
+        match fields
+            .iter_mut()
+            .find(|(name, _)| again && *name == one.name)
+        {
             Some((_, known)) => known.extend(values),
             None => add_field(fields, &one.name, values),
         }

@@ -152,7 +152,14 @@ impl<'r> Highlighter<'r> {
             let mut position = 0;
             for value in &values {
                 let limit = options.max_analyzer_offset;
-                analyse(&shown.field, value.text, value.start, position, limit, &mut tokens);
+                analyse(
+                    &shown.field,
+                    value.text,
+                    value.start,
+                    position,
+                    limit,
+                    &mut tokens,
+                );
                 let last = tokens.last().map_or(0, |token| token.position + 1);
                 position = last + shown.field.index_analyzer().position_increment_gap();
             }
@@ -217,10 +224,11 @@ impl<'r> Highlighter<'r> {
 impl Shown<'_> {
     fn finder(&self) -> terms::Finder<'_> {
         let (path, options) = (self.field.path(), self.options);
-        self.leaves.finder(|field| match options.require_field_match {
-            true => field == path || options.matched_fields.iter().any(|name| name == field),
-            false => field != "_id",
-        })
+        self.leaves
+            .finder(|field| match options.require_field_match {
+                true => field == path || options.matched_fields.iter().any(|name| name == field),
+                false => field != "_id",
+            })
     }
 }
 
@@ -259,7 +267,10 @@ fn analyse(
 fn texts_of(stored: &StoredDocument, shown: &Shown<'_>) -> Result<Vec<String>, SearchError> {
     let field = &shown.field;
     let mut texts = Vec::new();
-    let kept = stored.fields.iter().find(|(path, _)| **path == *field.path());
+    let kept = stored
+        .fields
+        .iter()
+        .find(|(path, _)| **path == *field.path());
     if field.stored() && !shown.options.force_source {
         for value in kept.map_or(&[][..], |(_, values)| values) {
             match value {

@@ -318,7 +318,10 @@ mod tests {
     #[test]
     fn terms_and_patterns_have_numbers_of_their_own() {
         let leaves = Leaves {
-            terms: vec![(Arc::from("f"), b"ab".to_vec()), (Arc::from("g"), b"x".to_vec())],
+            terms: vec![
+                (Arc::from("f"), b"ab".to_vec()),
+                (Arc::from("g"), b"x".to_vec()),
+            ],
             patterns: vec![(
                 Arc::from("f"),
                 Pattern::Automaton(TermAutomaton::Prefix(Arc::from(&b"a"[..]))),

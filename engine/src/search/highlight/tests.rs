@@ -46,7 +46,10 @@ fn unified_shows_sentences() {
         ..HighlightOptions::default()
     };
     let shown = unified(text, &["fox"], &options);
-    assert_eq!(shown, ["One <em>fox</em> here.", "Another <em>fox</em> there."]);
+    assert_eq!(
+        shown,
+        ["One <em>fox</em> here.", "Another <em>fox</em> there."]
+    );
     let best = HighlightOptions {
         number_of_fragments: 1,
         ..options.clone()
@@ -58,7 +61,10 @@ fn unified_shows_sentences() {
         ..options
     };
     let shown = unified(text, &["nothing"], &whole);
-    assert_eq!(shown, ["One fox here. <em>Nothing</em> at all. Another fox there."]);
+    assert_eq!(
+        shown,
+        ["One fox here. <em>Nothing</em> at all. Another fox there."]
+    );
 }
 
 #[test]
@@ -69,7 +75,10 @@ fn unified_cuts_long_sentences_between_words() {
     };
     let shown = unified("aaaa bbbb cccc dddd eeee ffff", &["dddd"], &options);
     assert_eq!(shown.len(), 1);
-    assert!(shown[0].contains("<em>dddd</em>") && !shown[0].contains("aaaa"), "{shown:?}");
+    assert!(
+        shown[0].contains("<em>dddd</em>") && !shown[0].contains("aaaa"),
+        "{shown:?}"
+    );
 }
 
 #[test]
@@ -93,6 +102,9 @@ fn plain_cuts_by_length_and_keeps_the_best_first() {
     let shown = fragments(text, &tokens(text), &leaves.finder(|_| true), &options);
     let shown: Vec<(&str, usize)> = shown.iter().map(|f| (f.text.as_str(), f.score)).collect();
     assert_eq!(shown[0].1, 2);
-    assert!(shown[0].0.contains("<em>fox</em> <em>hen</em>"), "{shown:?}");
+    assert!(
+        shown[0].0.contains("<em>fox</em> <em>hen</em>"),
+        "{shown:?}"
+    );
     assert_eq!(shown[1].0, "<em>fox</em> aaaa");
 }

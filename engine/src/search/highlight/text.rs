@@ -47,7 +47,9 @@ impl<'t> Utf16Text<'t> {
     /// The units from `start` to `end`; nothing where they cross.
     pub fn slice(&self, start: usize, end: usize) -> &'t str {
         let start = self.byte(start);
-        self.text.get(start..self.byte(end).max(start)).unwrap_or("")
+        self.text
+            .get(start..self.byte(end).max(start))
+            .unwrap_or("")
     }
 
     /// Where sentences begin, and the end.
@@ -86,7 +88,9 @@ impl Boundaries {
 
     /// The first one behind a place.
     pub fn after(&self, place: usize) -> Option<usize> {
-        self.0.get(self.0.partition_point(|at| *at <= place)).copied()
+        self.0
+            .get(self.0.partition_point(|at| *at <= place))
+            .copied()
     }
 }
 
@@ -117,14 +121,20 @@ mod tests {
     fn cuts_at_units_not_bytes() {
         let text = Utf16Text::new("a𝄞é.");
         assert_eq!(text.len(), 5);
-        assert_eq!((text.slice(1, 3), text.slice(3, 4), text.slice(4, 2)), ("𝄞", "é", ""));
+        assert_eq!(
+            (text.slice(1, 3), text.slice(3, 4), text.slice(4, 2)),
+            ("𝄞", "é", "")
+        );
         assert_eq!(text.words().after(1), Some(3));
     }
 
     #[test]
     fn boundaries_stand_around_a_place() {
         let sentences = Utf16Text::new("One here. Two there.").sentences();
-        assert_eq!((sentences.before(11), sentences.after(11)), (Some(10), Some(20)));
+        assert_eq!(
+            (sentences.before(11), sentences.after(11)),
+            (Some(10), Some(20))
+        );
         assert_eq!((sentences.before(0), sentences.after(20)), (None, None));
     }
 

@@ -262,5 +262,9 @@ fn beginning(texts: &[Utf16Text<'_>], options: &HighlightOptions) -> Vec<String>
     let mut out = String::new();
     push_text(&mut out, text.slice(0, end), options.html);
     let out = out.trim().to_owned();
-    if out.is_empty() { Vec::new() } else { vec![out] }
+    if out.is_empty() {
+        Vec::new()
+    } else {
+        vec![out]
+    }
 }

@@ -44,9 +44,7 @@ impl CollapseSpec {
                 "max_concurrent_group_searches" if !inner => {
                     let count = value.i32()?;
                     if count < 1 {
-                        return Err(value.illegal(
-                            "maxConcurrentGroupRequests must be positive",
-                        ));
+                        return Err(value.illegal("maxConcurrentGroupRequests must be positive"));
                     }
                     spec.at_once = Some(count.unsigned_abs() as usize);
                 }

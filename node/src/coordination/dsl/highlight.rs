@@ -79,7 +79,9 @@ fn field(name: &str, body: &Json<'_>, global: &Options) -> Result<HighlightField
     let merged = own.over(global);
     let plain = HighlightOptions::default();
     let tags = |given: Option<Vec<String>>, default: String| {
-        given.and_then(|tags| tags.into_iter().next()).unwrap_or(default)
+        given
+            .and_then(|tags| tags.into_iter().next())
+            .unwrap_or(default)
     };
     let kind = match merged.kind.as_deref() {
         None | Some("unified") => HighlightKind::Unified,
@@ -222,7 +224,9 @@ impl Options {
                     usize::try_from(limit)
                         .ok()
                         .filter(|limit| *limit > 0)
-                        .ok_or_else(|| value.illegal("[max_analyzer_offset] must be a positive integer"))?,
+                        .ok_or_else(|| {
+                            value.illegal("[max_analyzer_offset] must be a positive integer")
+                        })?,
                 );
             }
             "highlight_query" => self.query = Some(parse_clause(value)?),
@@ -268,8 +272,12 @@ impl Options {
 
 fn size(value: &Json<'_>) -> Result<usize, ParseError> {
     let number = value.i32()?;
-    usize::try_from(number)
-        .map_err(|_| value.illegal(format!("[{}] must not be negative, found [{number}]", value.key())))
+    usize::try_from(number).map_err(|_| {
+        value.illegal(format!(
+            "[{}] must not be negative, found [{number}]",
+            value.key()
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -290,7 +298,10 @@ mod tests {
         .unwrap();
         let (a, b) = (&read.fields[0].options, &read.fields[1].options);
         assert_eq!((a.pre_tag.as_str(), a.kind), ("<i>", HighlightKind::Plain));
-        assert_eq!((b.pre_tag.as_str(), b.kind), ("<b>", HighlightKind::Unified));
+        assert_eq!(
+            (b.pre_tag.as_str(), b.kind),
+            ("<b>", HighlightKind::Unified)
+        );
         assert!(b.by_score && b.number_of_fragments == 0 && a.number_of_fragments == 5);
     }
 

@@ -89,7 +89,10 @@ mod tests {
         let pass = json!({"window_size": 50, "query": {"rescore_query": {"match_all": {}}, "score_mode": "Max"}});
         let read = |body: &serde_json::Value| parse_rescore(&Json::root(body));
         let one = read(&pass).unwrap();
-        assert_eq!((one.len(), one[0].window_size, one[0].score_mode), (1, 50, RescoreMode::Max));
+        assert_eq!(
+            (one.len(), one[0].window_size, one[0].score_mode),
+            (1, 50, RescoreMode::Max)
+        );
         assert_eq!(read(&json!([pass, pass])).unwrap().len(), 2);
         for bad in [
             json!({"window_size": 1}),

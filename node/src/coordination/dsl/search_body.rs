@@ -8,9 +8,9 @@ use quidditch_engine::value::Value;
 use super::aggs::parse_aggs;
 use super::collapse::CollapseSpec;
 use super::fields::{StoredFields, parse_field_formats};
+use super::highlight::Highlight;
 use super::rescore::parse_rescore;
 use super::sort::parse_sort;
-use super::highlight::Highlight;
 use super::source::FetchSource;
 use super::{Json, ParseError, parse_clause};
 
