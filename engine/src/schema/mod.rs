@@ -33,7 +33,6 @@ pub use mapping::Mapping;
 pub use pattern::simple_match;
 pub use range::{RangeMatch, RangeOptions};
 pub use settings::{Durability, IndexSettings, SettingError};
-pub(crate) use types::parse_cidr as ip_network;
 
 pub(crate) use dynamic::{Dynamic, ValueKind};
 pub(crate) use mapping::{Node, ObjectNode, join};

@@ -119,6 +119,7 @@ impl Leaves {
             }
             DocsNode::Matches(node) => self.add(node),
             DocsNode::Numbers { .. }
+            | DocsNode::Places { .. }
             | DocsNode::NumberSet { .. }
             | DocsNode::Exists { .. }
             | DocsNode::Ids(_) => {}
