@@ -208,6 +208,57 @@ fn examples() -> Vec<AggRequest> {
         AggKind::Terms(terms_of("used")),
         AggKind::Terms(terms_of("client")),
         AggKind::Terms(terms_of("no_such_field")),
+        AggKind::RareTerms(rare_terms::RareTermsAgg::new(
+            field("tags"),
+            include_exclude::IncludeExclude::default(),
+            20,
+        )),
+        AggKind::MultiTerms(multi_terms::MultiTermsAgg {
+            sources: vec![field("tags"), field("used")],
+            terms: terms_of("-"),
+        }),
+        AggKind::Composite(composite::CompositeAgg {
+            sources: vec![
+                composite::CompositeSource {
+                    name: "month".to_owned(),
+                    source: field("sold"),
+                    kind: composite::CompositeKind::DateHistogram {
+                        interval: Interval::Calendar(CalendarUnit::Month),
+                        offset_ms: 0,
+                    },
+                    descending: true,
+                    missing_bucket: true,
+                    missing_last: None,
+                },
+                composite::CompositeSource {
+                    name: "tag".to_owned(),
+                    source: field("tags"),
+                    kind: composite::CompositeKind::Terms,
+                    descending: false,
+                    missing_bucket: false,
+                    missing_last: None,
+                },
+            ],
+            size: 5,
+            after: None,
+        }),
+        AggKind::AutoDateHistogram(auto_date_histogram::AutoDateHistogramAgg {
+            source: field("sold"),
+            buckets: 7,
+            first_step: 0,
+        }),
+        AggKind::AdjacencyMatrix(adjacency_matrix::AdjacencyMatrixAgg {
+            filters: vec![
+                ("all".to_owned(), crate::query::Query::match_all()),
+                ("none".to_owned(), crate::query::Query::match_all()),
+            ],
+            separator: "&".to_owned(),
+        }),
+        AggKind::Filters(filters::FiltersAgg {
+            filters: vec![("all".to_owned(), crate::query::Query::match_all())],
+            keyed: true,
+            other_bucket: Some("rest".to_owned()),
+        }),
         AggKind::Histogram(histogram_of("stock", 3.0)),
         AggKind::DateHistogram(date_histogram_of(CalendarUnit::Month, Some("Europe/Paris"))),
         AggKind::Range(range::RangeAgg {
@@ -245,6 +296,12 @@ fn examples() -> Vec<AggRequest> {
             AggKind::Missing(_)
                 | AggKind::Global(_)
                 | AggKind::Terms(_)
+                | AggKind::RareTerms(_)
+                | AggKind::MultiTerms(_)
+                | AggKind::Composite(_)
+                | AggKind::AutoDateHistogram(_)
+                | AggKind::AdjacencyMatrix(_)
+                | AggKind::Filters(_)
                 | AggKind::Histogram(_)
                 | AggKind::DateHistogram(_)
                 | AggKind::Range(_)
@@ -461,4 +518,80 @@ fn buckets_and_memory_have_limits() {
     assert_eq!(error, AggError::TooManyBuckets { limit: 3, found: 4 });
     let error = try_collect(&reader, &aggs, |_| true, 100).unwrap_err();
     assert_eq!(error.kind(), "circuit_breaking_exception");
+}
+
+#[test]
+fn rare_terms_are_rare_on_all_shards_together() {
+    let doc = |tag: &str| json!({"tags": tag});
+    let shards = [
+        shard(&[vec![doc("a"), doc("b"), doc("c"), doc("c")]]),
+        shard(&[vec![doc("a"), doc("c")]]),
+    ];
+    let aggs = [AggRequest::new(
+        "r",
+        AggKind::RareTerms(rare_terms::RareTermsAgg::new(
+            field("tags"),
+            include_exclude::IncludeExclude::default(),
+            1,
+        )),
+    )];
+    let mut partials = Vec::new();
+    for reader in &shards {
+        partials.push(collect_some(reader, &aggs, |_| true));
+    }
+    let results = merged(partials).finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap();
+    check(&results[0], &[("b", 1)]);
+}
+
+#[test]
+fn pages_of_a_composite_follow_each_other() {
+    let reader = shard(&[documents(60)]);
+    let page = |size: usize, after: Option<Vec<Value>>| {
+        let source = composite::CompositeSource {
+            name: "tag".to_owned(),
+            source: field("tags"),
+            kind: composite::CompositeKind::Terms,
+            descending: false,
+            missing_bucket: false,
+            missing_last: None,
+        };
+        let agg = composite::CompositeAgg {
+            sources: vec![source],
+            size,
+            after,
+        };
+        let result = answer(&reader, AggRequest::new("c", AggKind::Composite(agg)));
+        keys_and_counts(&result)
+    };
+    let all = page(100, None);
+    assert!(all.len() > 1);
+    let mut pages = Vec::new();
+    let mut after = None;
+    loop {
+        let next = page(1, after);
+        let Some((key, _)) = next.first() else { break };
+        let tag = key.trim_start_matches("{tag=").trim_end_matches('}');
+        after = Some(vec![Value::Str(tag.to_owned())]);
+        pages.extend(next);
+    }
+    assert_eq!(pages, all);
+}
+
+#[test]
+fn automatic_intervals_grow_until_the_buckets_fit() {
+    let doc = |day: &str| json!({"sold": day});
+    let days = ["2020-03-01", "2020-03-02", "2020-03-08", "2020-03-09"];
+    let reader = shard(&[days.iter().map(|day| doc(day)).collect()]);
+    let agg = auto_date_histogram::AutoDateHistogramAgg {
+        source: field("sold"),
+        buckets: 2,
+        first_step: 0,
+    };
+    let result = answer(&reader, AggRequest::new("h", AggKind::AutoDateHistogram(agg)));
+    let ResultBody::Buckets(buckets) = &result.body else {
+        panic!("{result:?}");
+    };
+    assert_eq!(buckets.interval.as_deref(), Some("7d"));
+    let counts: Vec<u64> = buckets.buckets.iter().map(|bucket| bucket.doc_count).collect();
+    assert_eq!(counts, [2, 2]);
 }
