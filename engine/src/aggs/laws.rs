@@ -213,6 +213,16 @@ fn examples() -> Vec<AggRequest> {
             include_exclude::IncludeExclude::default(),
             20,
         )),
+        AggKind::SignificantTerms(significant_terms::SignificantTermsAgg {
+            terms: terms::TermsAgg {
+                size: usize::MAX,
+                ..terms_of("tags")
+            },
+            size: 5,
+            shard_size: 100,
+            significance: significance::Significance::Percentage,
+            background: None,
+        }),
         AggKind::MultiTerms(multi_terms::MultiTermsAgg {
             sources: vec![field("tags"), field("used")],
             terms: terms_of("-"),
@@ -297,6 +307,7 @@ fn examples() -> Vec<AggRequest> {
                 | AggKind::Global(_)
                 | AggKind::Terms(_)
                 | AggKind::RareTerms(_)
+                | AggKind::SignificantTerms(_)
                 | AggKind::MultiTerms(_)
                 | AggKind::Composite(_)
                 | AggKind::AutoDateHistogram(_)
@@ -594,4 +605,32 @@ fn automatic_intervals_grow_until_the_buckets_fit() {
     assert_eq!(buckets.interval.as_deref(), Some("7d"));
     let counts: Vec<u64> = buckets.buckets.iter().map(|bucket| bucket.doc_count).collect();
     assert_eq!(counts, [2, 2]);
+}
+
+#[test]
+fn significant_terms_are_more_frequent_in_what_was_found() {
+    let doc = |tag: &str| json!({"tags": tag});
+    // the query finds the first four documents
+    let mut docs = vec![doc("a"), doc("a"), doc("a"), doc("b")];
+    docs.extend((0..12).map(|_| doc("b")));
+    let reader = shard(&[docs]);
+    let agg = significant_terms::SignificantTermsAgg {
+        terms: terms::TermsAgg {
+            size: usize::MAX,
+            ..terms_of("tags")
+        },
+        size: 10,
+        shard_size: 10,
+        significance: significance::Significance::Jlh,
+        background: None,
+    };
+    let aggs = [AggRequest::new("s", AggKind::SignificantTerms(agg))];
+    let partials = collect_some(&reader, &aggs, |doc| doc < 4);
+    let result = partials.finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap().remove(0);
+    check(&result, &[("a", 3)]);
+    let ResultBody::Buckets(buckets) = &result.body else {
+        panic!("{result:?}");
+    };
+    assert_eq!(buckets.counts, Some((4, 16)));
+    assert_eq!(buckets.buckets[0].significance.map(|(_, usual)| usual), Some(3));
 }

@@ -54,6 +54,8 @@ pub mod rare_terms;
 mod request;
 mod result;
 mod rounding;
+pub mod significance;
+pub mod significant_terms;
 mod single_bucket;
 mod source;
 pub mod stats;

@@ -13,6 +13,7 @@ use super::pipeline;
 use super::range_partial::RangePartial;
 use super::request::AggRequest;
 use super::result::AggResult;
+use super::significant_terms::SignificantPartial;
 use super::single_bucket::SinglePartial;
 use super::terms_partial::TermsPartial;
 use super::top_hits::TopHitsPartial;
@@ -41,6 +42,8 @@ pub(crate) enum Partial {
     Composite(CompositePartial),
     /// Buckets of time of an interval not yet known.
     AutoDate(AutoDatePartial),
+    /// Terms and how usual they are.
+    Significant(SignificantPartial),
     /// The best documents.
     TopHits(TopHitsPartial),
     /// Nothing: pipelines work on answers.
@@ -64,6 +67,7 @@ impl Partial {
             (Partial::Terms(own), Partial::Terms(other)) => own.merge(other),
             (Partial::Composite(own), Partial::Composite(other)) => own.merge(other),
             (Partial::AutoDate(own), Partial::AutoDate(other)) => own.merge(other),
+            (Partial::Significant(own), Partial::Significant(other)) => own.merge(other),
             (Partial::TopHits(own), Partial::TopHits(other)) => own.merge(other),
             (Partial::Pipeline, Partial::Pipeline) => Ok(()),
             (own, other) => Err(AggError::Execution(format!(
@@ -86,6 +90,7 @@ impl Partial {
             Partial::Terms(_) => "terms",
             Partial::Composite(_) => "combinations",
             Partial::AutoDate(_) => "buckets of time",
+            Partial::Significant(_) => "significant terms",
             Partial::TopHits(_) => "documents",
             Partial::Pipeline => "a pipeline",
         }

@@ -7,7 +7,7 @@ use super::pipeline::PipelineAgg;
 use super::{
     adjacency_matrix, auto_date_histogram, avg, cardinality, composite, date_histogram, date_range,
     extended_stats, filter, filters, global, histogram, ip_range, max, median_absolute_deviation,
-    min, missing, multi_terms, percentile_ranks, percentiles, range, rare_terms, stats, sum, terms,
+    min, missing, multi_terms, percentile_ranks, percentiles, range, rare_terms, significant_terms, stats, sum, terms,
     top_hits, value_count, weighted_avg,
 };
 use crate::value::Value;
@@ -75,6 +75,7 @@ pub enum AggKind {
     Composite(composite::CompositeAgg),
     MultiTerms(multi_terms::MultiTermsAgg),
     RareTerms(rare_terms::RareTermsAgg),
+    SignificantTerms(significant_terms::SignificantTermsAgg),
     Pipeline(PipelineAgg),
 }
 
@@ -110,6 +111,7 @@ impl AggKind {
             AggKind::Composite(agg) => agg,
             AggKind::MultiTerms(agg) => agg,
             AggKind::RareTerms(agg) => agg,
+            AggKind::SignificantTerms(agg) => agg,
             AggKind::Pipeline(_) => return None,
         })
     }

@@ -23,6 +23,15 @@ pub enum ResultBody {
         /// The formatted number.
         text: Option<String>,
     },
+    /// The change to the bucket before, and that per unit.
+    Derivative {
+        /// The number.
+        value: f64,
+        /// The formatted number.
+        text: Option<String>,
+        /// `normalized_value`, if a unit was given.
+        normalized: Option<f64>,
+    },
     /// A whole number: `value_count`, `cardinality`.
     Count(u64),
     /// `count`, `min`, `max`, `avg`, `sum`.
@@ -67,6 +76,8 @@ impl ResultBody {
                 ResultBody::Value { value, .. } | ResultBody::BucketValue { value, .. },
                 None | Some("value"),
             ) => *value,
+            (ResultBody::Derivative { value, .. }, None | Some("value")) => Some(*value),
+            (ResultBody::Derivative { normalized, .. }, Some("normalized_value")) => *normalized,
             (ResultBody::Count(count), None | Some("value")) => Some(*count as f64),
             (ResultBody::Single { doc_count, .. }, None | Some("_count" | "doc_count")) => {
                 Some(*doc_count as f64)
@@ -85,9 +96,13 @@ impl ResultBody {
     pub fn has_property(&self, name: Option<&str>) -> bool {
         match (self, name) {
             (
-                ResultBody::Value { .. } | ResultBody::BucketValue { .. } | ResultBody::Count(_),
+                ResultBody::Value { .. }
+                | ResultBody::Derivative { .. }
+                | ResultBody::BucketValue { .. }
+                | ResultBody::Count(_),
                 None | Some("value"),
             ) => true,
+            (ResultBody::Derivative { .. }, Some("normalized_value")) => true,
             (ResultBody::Single { .. }, None | Some("_count" | "doc_count")) => true,
             (ResultBody::Stats(_), Some(name)) => STATS_NAMES.contains(&name),
             (ResultBody::ExtendedStats(_), Some(name)) => {
@@ -206,6 +221,8 @@ pub struct Buckets {
     pub doc_count_error_upper_bound: Option<i64>,
     /// `sum_other_doc_count`.
     pub sum_other_doc_count: Option<u64>,
+    /// `doc_count` and `bg_count` of `significant_terms`.
+    pub counts: Option<(u64, u64)>,
     /// `after_key` of a composite.
     pub after_key: Option<Key>,
     /// `interval` that an `auto_date_histogram` chose.
@@ -241,6 +258,8 @@ pub struct Bucket {
     pub doc_count: u64,
     /// `doc_count_error_upper_bound` of this bucket.
     pub doc_count_error: Option<i64>,
+    /// `score` and `bg_count` of a significant term.
+    pub significance: Option<(f64, u64)>,
     /// Its sub-aggregations.
     pub aggs: Vec<AggResult>,
 }
@@ -260,6 +279,7 @@ impl Bucket {
             to: None,
             doc_count,
             doc_count_error: None,
+            significance: None,
             aggs,
         }
     }

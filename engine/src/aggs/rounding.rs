@@ -31,6 +31,16 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
+    /// Milliseconds that one usually has: a month of 30 days, a year of 365.
+    pub fn typical_ms(self) -> i64 {
+        match self {
+            CalendarUnit::Month => 30 * DAY,
+            CalendarUnit::Quarter => 90 * DAY,
+            CalendarUnit::Year => 365 * DAY,
+            fixed => fixed.fixed_ms().unwrap_or(7 * DAY),
+        }
+    }
+
     /// Reads `1M`, `month` and the like.
     pub fn parse(text: &str) -> Option<CalendarUnit> {
         Some(match text {

@@ -236,6 +236,22 @@ impl Source {
         default_type: Option<ValueType>,
     ) -> Result<Source, SearchError> {
         let zone = source.time_zone.as_deref();
+        if source.field == "_index" {
+            // every document of the shard has the same
+            return Ok(Source::Terms(TermSource {
+                path: source.field.clone(),
+                format: ValueFormat::Raw,
+                missing: Some(search.index_name.as_bytes().to_vec()),
+                column: None,
+                loaded: Loaded::default(),
+            }));
+        }
+        if source.field == "_id" {
+            return Err(SearchError::illegal(
+                "Fielddata access on the _id field is disallowed, you can re-enable it by updating the dynamic \
+                 cluster setting: indices.id_field_data.enabled",
+            ));
+        }
         let Some(field) = schema.mapping.field(&source.field) else {
             return Self::unmapped(source, search, default_type);
         };
@@ -395,10 +411,15 @@ fn encode_missing(
     value: &Value,
     now_ms: i64,
 ) -> Result<(Option<i64>, Option<f64>), SearchError> {
-    if let Some(raw) = field.encode_number(value, now_ms)? {
-        return Ok((Some(raw), None));
+    match field.encode_number(value, now_ms) {
+        Ok(Some(raw)) => return Ok((Some(raw), None)),
+        Ok(None) => {}
+        Err(error) if matches!(value, Value::Str(_)) || !is_plain_number(kind) => {
+            return Err(error.into());
+        }
+        Err(_) => {}
     }
-    // a fraction on a field of whole numbers
+    // a fraction on a field of whole numbers, or a number beyond its type
     let number = number_of(value)?;
     let raw = match kind {
         NumericKind::U64 => ((number as u64) ^ (1 << 63)) as i64,
@@ -406,6 +427,10 @@ fn encode_missing(
         _ => number as i64,
     };
     Ok((Some(raw), Some(number)))
+}
+
+fn is_plain_number(kind: NumericKind) -> bool {
+    matches!(kind, NumericKind::I64 | NumericKind::U64 | NumericKind::F64)
 }
 
 pub(crate) fn text_of(value: &Value) -> String {

@@ -19,6 +19,8 @@ pub struct SeriesAgg {
     pub gaps: GapPolicy,
     /// How numbers are shown.
     pub format: Option<String>,
+    /// Of a derivative of dates: milliseconds of the unit in which it is given too.
+    pub unit_ms: Option<f64>,
 }
 
 /// What is made of the numbers.
@@ -37,7 +39,8 @@ impl SeriesAgg {
         let format = ValueFormat::decimal(self.format.as_deref()).unwrap_or_default();
         let mut seen: Vec<Option<f64>> = Vec::with_capacity(buckets.buckets.len());
         let mut sum = 0.0;
-        let mut last = None;
+        let mut last: Option<f64> = None;
+        let mut last_key: Option<f64> = None;
         for bucket in &mut buckets.buckets {
             let number = self.path.number(bucket, 0, self.gaps)?;
             let value = match self.kind {
@@ -55,6 +58,12 @@ impl SeriesAgg {
             };
             seen.push(number);
             last = number.or(last);
+            let key = bucket.key.to_f64();
+            let units = match (self.unit_ms, key, last_key) {
+                (Some(unit), Some(key), Some(before)) => Some((key - before) / unit),
+                _ => None,
+            };
+            last_key = key;
             if let Some(value) = value {
                 bucket.aggs.push(AggResult {
                     name: request.name.clone(),
@@ -63,9 +72,10 @@ impl SeriesAgg {
                         SeriesKind::CumulativeSum | SeriesKind::SerialDiff(_) => "simple_value",
                     },
                     meta: request.meta.clone(),
-                    body: ResultBody::Value {
-                        value: Some(value),
+                    body: ResultBody::Derivative {
+                        value,
                         text: format.number(value),
+                        normalized: units.map(|units| value / units),
                     },
                 });
             }

@@ -31,6 +31,7 @@ mod range;
 mod rare_terms;
 mod render;
 mod series;
+mod significant_terms;
 mod stats;
 mod sum;
 mod terms;
@@ -38,7 +39,7 @@ mod top_hits;
 mod value_count;
 mod weighted_avg;
 
-use quidditch_engine::aggs::pipeline::PipelineAgg;
+use quidditch_engine::aggs::pipeline::{PipelineAgg, in_order};
 use quidditch_engine::aggs::{AggKind, AggRequest};
 use serde_json::Value;
 
@@ -237,6 +238,12 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         false,
         r#"{"buckets_path": "sales", "lag": 7}"#
     ),
+    row!(
+        "significant_terms",
+        significant_terms::parse,
+        true,
+        r#"{"field": "colour", "chi_square": {"include_negatives": true}}"#
+    ),
     row!("stats", stats::parse, false, r#"{"field": "price"}"#),
     row!(
         "stats_bucket",
@@ -291,6 +298,9 @@ fn parse_level(body: &Json<'_>, depth: usize) -> Result<Vec<AggRequest>, ParseEr
             check_place(&agg, &definition, depth)?;
         }
         aggs.push(agg);
+    }
+    if let Err(error) = in_order(&aggs) {
+        return Err(body.illegal(error.to_string()));
     }
     Ok(aggs)
 }
@@ -478,6 +488,10 @@ mod tests {
         refused(
             json!({"x": {"avg": {"field": "f"}, "aggs": {"y": {"avg": {"field": "f"}}}}}),
             "cannot accept sub-aggregations",
+        );
+        refused(
+            json!({"x": {"avg_bucket": {"buckets_path": "y"}}, "y": {"sum_bucket": {"buckets_path": "x"}}}),
+            "Cyclical dependency found with pipeline aggregator [x]",
         );
         refused(
             json!({"x": {"cardinality": {"field": "f", "precision_threshold": -1}}}),

@@ -39,6 +39,16 @@ fn add_aggs(out: &mut Map<String, Value>, results: &[AggResult], typed_keys: boo
 fn add_body(out: &mut Map<String, Value>, body: &ResultBody, typed_keys: bool) {
     match body {
         ResultBody::Value { value, text } => add_value(out, *value, text.as_deref()),
+        ResultBody::Derivative {
+            value,
+            text,
+            normalized,
+        } => {
+            add_value(out, Some(*value), text.as_deref());
+            if let Some(normalized) = normalized {
+                put(out, "normalized_value", number(*normalized));
+            }
+        }
         ResultBody::Count(count) => put(out, "value", json!(count)),
         ResultBody::Stats(stats) => {
             add_stats(out, stats);
@@ -203,6 +213,10 @@ fn add_buckets(out: &mut Map<String, Value>, buckets: &Buckets, typed_keys: bool
     if let Some(other) = buckets.sum_other_doc_count {
         put(out, "sum_other_doc_count", json!(other));
     }
+    if let Some((found, background)) = buckets.counts {
+        put(out, "doc_count", json!(found));
+        put(out, "bg_count", json!(background));
+    }
     if let Some(after) = &buckets.after_key {
         put(out, "after_key", key_json(after));
     }
@@ -251,6 +265,10 @@ fn bucket_json(bucket: &Bucket, shows_key: bool, typed_keys: bool) -> Value {
         }
     }
     put(&mut out, "doc_count", json!(bucket.doc_count));
+    if let Some((score, background)) = bucket.significance {
+        put(&mut out, "score", number(score));
+        put(&mut out, "bg_count", json!(background));
+    }
     if let Some(error) = bucket.doc_count_error {
         put(&mut out, "doc_count_error_upper_bound", json!(error));
     }
@@ -270,7 +288,7 @@ fn top_hits(result: &TopHitsResult) -> Value {
     }
     json!({
         "total": {"value": result.total, "relation": "eq"},
-        "max_score": result.max_score,
+        "max_score": result.max_score.map(single),
         "hits": hits,
     })
 }
@@ -308,7 +326,17 @@ fn hit_json(hit: &TopHit, sorted: bool, filter: &FetchSource) -> Value {
                 .collect(),
         );
     }
-    serde_json::to_value(&shown).unwrap_or(Value::Null)
+    let score = shown.score;
+    let mut shown = serde_json::to_value(&shown).unwrap_or(Value::Null);
+    if let Some(score) = score {
+        shown["_score"] = json!(single(score));
+    }
+    shown
+}
+
+/// The double that is written as the score is, with the digits of single precision.
+fn single(score: f32) -> f64 {
+    score.to_string().parse().unwrap_or(f64::from(score))
 }
 
 #[cfg(test)]

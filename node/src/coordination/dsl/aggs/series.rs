@@ -1,11 +1,11 @@
 //! `derivative`, `cumulative_sum`, `serial_diff`.
 
-use quidditch_engine::aggs::AggKind;
+use quidditch_engine::aggs::{AggKind, CalendarUnit};
 use quidditch_engine::aggs::pipeline::{PipelineAgg, SeriesAgg, SeriesKind};
 
 use super::bucket_metrics::PipelineParams;
-use super::params::AggBody;
-use crate::coordination::dsl::ParseError;
+use super::params::{AggBody, duration_ms};
+use crate::coordination::dsl::{Json, ParseError};
 
 /// `{"buckets_path": "sales"}`
 pub(super) fn derivative(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
@@ -24,11 +24,13 @@ pub(super) fn serial_diff(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
 
 fn parse(body: &AggBody<'_>, mut kind: SeriesKind) -> Result<AggKind, ParseError> {
     let mut common = PipelineParams::default();
+    let mut unit_ms = None;
     for (key, value) in body.json.members() {
         if common.read(key, &value)? {
             continue;
         }
         match (key, &mut kind) {
+            ("unit", SeriesKind::Derivative) => unit_ms = Some(unit(&value)?),
             ("lag", SeriesKind::SerialDiff(lag)) => {
                 let wanted = value.i64()?;
                 if wanted <= 0 {
@@ -41,7 +43,7 @@ fn parse(body: &AggBody<'_>, mut kind: SeriesKind) -> Result<AggKind, ParseError
                 return Err(body.unknown(
                     key,
                     &value,
-                    &["buckets_path", "format", "gap_policy", "lag"],
+                    &["buckets_path", "format", "gap_policy", "lag", "unit"],
                 ));
             }
         }
@@ -51,5 +53,22 @@ fn parse(body: &AggBody<'_>, mut kind: SeriesKind) -> Result<AggKind, ParseError
         path: common.path(body)?,
         gaps: common.gaps,
         format: common.format,
+        unit_ms,
     })))
+}
+
+/// Milliseconds of a unit: the name of one of the calendar, at its usual length, or a length of time.
+fn unit(value: &Json<'_>) -> Result<f64, ParseError> {
+    let text = value.text()?;
+    let ms = match CalendarUnit::parse(&text) {
+        Some(unit) => Some(unit.typical_ms()),
+        None => duration_ms(&text),
+    };
+    match ms {
+        Some(ms) if ms > 0 => Ok(ms as f64),
+        _ => Err(value.parsing(format!(
+            "failed to parse setting [derivative.unit] with value [{text}] as a time value: unit is missing or \
+             unrecognized"
+        ))),
+    }
 }

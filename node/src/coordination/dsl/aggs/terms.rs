@@ -85,7 +85,7 @@ pub(super) fn read_filter(
     Ok(true)
 }
 
-fn one_of(value: &Json<'_>, allowed: &[&str], name: &str) -> Result<(), ParseError> {
+pub(super) fn one_of(value: &Json<'_>, allowed: &[&str], name: &str) -> Result<(), ParseError> {
     let text = value.text()?;
     if allowed.contains(&text.as_str()) {
         return Ok(());
