@@ -598,12 +598,19 @@ fn automatic_intervals_grow_until_the_buckets_fit() {
         buckets: 2,
         first_step: 0,
     };
-    let result = answer(&reader, AggRequest::new("h", AggKind::AutoDateHistogram(agg)));
+    let result = answer(
+        &reader,
+        AggRequest::new("h", AggKind::AutoDateHistogram(agg)),
+    );
     let ResultBody::Buckets(buckets) = &result.body else {
         panic!("{result:?}");
     };
     assert_eq!(buckets.interval.as_deref(), Some("7d"));
-    let counts: Vec<u64> = buckets.buckets.iter().map(|bucket| bucket.doc_count).collect();
+    let counts: Vec<u64> = buckets
+        .buckets
+        .iter()
+        .map(|bucket| bucket.doc_count)
+        .collect();
     assert_eq!(counts, [2, 2]);
 }
 
@@ -626,11 +633,17 @@ fn significant_terms_are_more_frequent_in_what_was_found() {
     };
     let aggs = [AggRequest::new("s", AggKind::SignificantTerms(agg))];
     let partials = collect_some(&reader, &aggs, |doc| doc < 4);
-    let result = partials.finish(&aggs, MAX_BUCKETS_DEFAULT).unwrap().remove(0);
+    let result = partials
+        .finish(&aggs, MAX_BUCKETS_DEFAULT)
+        .unwrap()
+        .remove(0);
     check(&result, &[("a", 3)]);
     let ResultBody::Buckets(buckets) = &result.body else {
         panic!("{result:?}");
     };
     assert_eq!(buckets.counts, Some((4, 16)));
-    assert_eq!(buckets.buckets[0].significance.map(|(_, usual)| usual), Some(3));
+    assert_eq!(
+        buckets.buckets[0].significance.map(|(_, usual)| usual),
+        Some(3)
+    );
 }

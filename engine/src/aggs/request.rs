@@ -7,8 +7,8 @@ use super::pipeline::PipelineAgg;
 use super::{
     adjacency_matrix, auto_date_histogram, avg, cardinality, composite, date_histogram, date_range,
     extended_stats, filter, filters, global, histogram, ip_range, max, median_absolute_deviation,
-    min, missing, multi_terms, percentile_ranks, percentiles, range, rare_terms, significant_terms, stats, sum, terms,
-    top_hits, value_count, weighted_avg,
+    min, missing, multi_terms, percentile_ranks, percentiles, range, rare_terms, significant_terms,
+    stats, sum, terms, top_hits, value_count, weighted_avg,
 };
 use crate::value::Value;
 

@@ -149,9 +149,7 @@ impl Aggregation for SignificantTermsAgg {
             _ => "siglterms",
         };
         let mut scored = self.best(&mut partial);
-        scored.retain(|(score, bucket)| {
-            *score > 0.0 && bucket.found >= self.terms.min_doc_count
-        });
+        scored.retain(|(score, bucket)| *score > 0.0 && bucket.found >= self.terms.min_doc_count);
         scored.truncate(self.size);
         let mut buckets = Vec::with_capacity(scored.len());
         for (score, bucket) in scored {

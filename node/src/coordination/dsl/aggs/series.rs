@@ -1,7 +1,7 @@
 //! `derivative`, `cumulative_sum`, `serial_diff`.
 
-use quidditch_engine::aggs::{AggKind, CalendarUnit};
 use quidditch_engine::aggs::pipeline::{PipelineAgg, SeriesAgg, SeriesKind};
+use quidditch_engine::aggs::{AggKind, CalendarUnit};
 
 use super::bucket_metrics::PipelineParams;
 use super::params::{AggBody, duration_ms};
