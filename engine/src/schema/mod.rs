@@ -33,6 +33,7 @@ pub use mapping::Mapping;
 pub use pattern::simple_match;
 pub use range::{RangeMatch, RangeOptions};
 pub use settings::{Durability, IndexSettings, SettingError};
+pub use types::field_type_names;
 
 pub(crate) use dynamic::{Dynamic, ValueKind};
 pub(crate) use mapping::{Node, ObjectNode, join};

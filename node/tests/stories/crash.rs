@@ -31,10 +31,16 @@ enum Write {
 }
 
 /// xorshift64*: small, and the same on every machine.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    /// A sequence of its own for every seed.
+    pub(super) fn new(seed: u64) -> Random {
+        Random(0x9e37_79b9_7f4a_7c15 ^ seed)
+    }
+
+    /// The next number, less than `bound`.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -189,7 +195,7 @@ fn acknowledged_writes_survive_kill_9() {
         Err(_) => 30,
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0);
     let mut known: Vec<BTreeMap<String, Known>> = vec![BTreeMap::new(); WRITERS];
     let mut counters = [0; WRITERS];
     let mut acknowledged_requests = 0;

@@ -1,6 +1,7 @@
 //! Stories of people who use the server: the real binary, over HTTP.
 
 mod crash;
+mod damage;
 mod first_day;
 mod hostile;
 mod hostile_table;

@@ -24,6 +24,14 @@ impl Node {
 
     /// The same, with more `key=value` settings.
     pub fn start_with(data: &Path, settings: &[&str]) -> Node {
+        match Node::try_start(data, settings) {
+            Ok(node) => node,
+            Err(output) => panic!("the server ended before it was ready: {output}"),
+        }
+    }
+
+    /// The same; what a server said that ended before it was ready.
+    pub fn try_start(data: &Path, settings: &[&str]) -> Result<Node, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quidditch"));
         command
             .arg("--data-dir")
@@ -43,7 +51,7 @@ impl Node {
             let Some(Ok(line)) = lines.next() else {
                 let output = child.wait_with_output().expect("an ended server");
                 let errors = String::from_utf8_lossy(&output.stderr).to_string();
-                panic!("the server ended before it was ready: {seen}{errors}");
+                return Err(format!("{seen}{errors}"));
             };
             if let Some((_, rest)) = line.split_once("is ready: ") {
                 break rest.split(',').next().expect("an address").to_owned();
@@ -59,7 +67,7 @@ impl Node {
             .timeout(Duration::from_secs(120))
             .build()
             .expect("a client");
-        Node { child, url, client }
+        Ok(Node { child, url, client })
     }
 
     /// The address, without a path: `http://127.0.0.1:…`.

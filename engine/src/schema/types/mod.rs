@@ -174,6 +174,12 @@ pub(crate) const FIELD_TYPES: &[&dyn FieldType] = &[
     &keyword::Keyword::WILDCARD,
 ];
 
+/// What `type` may be in a mapping, without order: the table's types, and the two that are the mapping's own.
+pub fn field_type_names() -> impl Iterator<Item = &'static str> {
+    let own = ["alias", "object"];
+    FIELD_TYPES.iter().map(|row| row.name()).chain(own)
+}
+
 /// The type of that name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn FieldType> {
     FIELD_TYPES.iter().find(|row| row.name() == name).copied()

@@ -121,9 +121,10 @@ impl Shared<'_> {
             if page.hits.is_empty() || self.task.is_cancelled() {
                 break Ok(());
             }
-            let go_on = self.write_page(part, std::mem::take(&mut page.hits)).await;
-            if !go_on {
-                break Ok(());
+            match self.write_page(part, std::mem::take(&mut page.hits)).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
             }
             match self
                 .app
@@ -146,7 +147,7 @@ impl Shared<'_> {
     }
 
     /// Writes one page; false if the job is to end.
-    async fn write_page(&self, part: u32, mut hits: Vec<HitJson>) -> bool {
+    async fn write_page(&self, part: u32, mut hits: Vec<HitJson>) -> Result<bool, RestError> {
         let mut take = hits.len() as u64;
         let _ = self
             .left
@@ -157,13 +158,13 @@ impl Shared<'_> {
         let last = (take as usize) < hits.len() || self.left.load(Ordering::Relaxed) == 0;
         hits.truncate(take as usize);
         if hits.is_empty() {
-            return false;
+            return Ok(false);
         }
         let began = self.app.clock.monotonic();
         let mut writes = Vec::with_capacity(hits.len());
         let mut names = Vec::with_capacity(hits.len());
         for hit in hits {
-            let write = self.write_of(hit);
+            let write = self.write_of(hit)?;
             names.push((write.index.clone(), write.id.clone().unwrap_or_default()));
             writes.push(write);
         }
@@ -202,11 +203,11 @@ impl Shared<'_> {
         let written = names.len();
         self.update(part, |progress| progress.add(&page));
         if ended || last {
-            return false;
+            return Ok(false);
         }
         let slept = self.keep_rate(written, began).await;
         self.update(part, |progress| progress.throttled += slept);
-        true
+        Ok(true)
     }
 
     /// Sleeps as long as the rate wants after so many writes that began then.
@@ -230,21 +231,27 @@ impl Shared<'_> {
         }
     }
 
-    fn write_of(&self, hit: HitJson) -> DocWrite {
+    fn write_of(&self, hit: HitJson) -> Result<DocWrite, RestError> {
         let id = hit.id.unwrap_or_default();
-        let source = || Bytes::from(hit.source.as_ref().map_or("{}", |raw| raw.get()).to_owned());
+        let source = || match &hit.source {
+            Some(raw) => Ok(Bytes::from(raw.get().to_owned())),
+            None => Err(RestError::illegal_argument(format!(
+                "[{}][{id}] didn't store _source",
+                hit.index
+            ))),
+        };
         let mut write = match &self.job.kind {
             Kind::Delete => DocWrite::new(hit.index, Some(id), WriteAction::Delete),
             Kind::Update => {
                 let action = WriteAction::Index {
-                    source: source(),
+                    source: source()?,
                     create: false,
                 };
                 DocWrite::new(hit.index, Some(id), action)
             }
             Kind::Reindex(to) => {
                 let action = WriteAction::Index {
-                    source: source(),
+                    source: source()?,
                     create: to.create,
                 };
                 let mut write = DocWrite::new(to.index.clone(), Some(id), action);
@@ -257,13 +264,13 @@ impl Shared<'_> {
                     DestinationRouting::Discard => None,
                     DestinationRouting::Set(routing) => Some(routing.clone()),
                 };
-                return write;
+                return Ok(write);
             }
         };
         write.routing = hit.routing;
         write.if_seq_no = hit.seq_no;
         write.if_primary_term = hit.primary_term.and_then(|term| i64::try_from(term).ok());
-        write
+        Ok(write)
     }
 
     /// Changes the counters of one part and shows them all.

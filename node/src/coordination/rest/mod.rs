@@ -54,6 +54,8 @@ pub mod shard_calls;
 pub mod shard_errors;
 pub mod stats;
 pub mod stats_sections;
+#[cfg(test)]
+mod support_page;
 pub mod tasks;
 pub mod templates;
 pub mod units;

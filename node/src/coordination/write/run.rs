@@ -12,13 +12,18 @@ use super::request::{DocWrite, WriteAction, WriteOptions};
 use super::target::{self, Placed};
 use crate::cluster::ShardState;
 use crate::coordination::dsl::source::FetchSource;
+use crate::coordination::rest::units::human_bytes;
 use crate::coordination::rest::{App, RestError};
 use crate::coordination::source_filter;
-use crate::data::service::{ShardError, ShardTarget, UpdateOp, WriteOp, WriteOutcome};
+use crate::data::service::{
+    RefreshPolicy, ShardError, ShardTarget, UpdateOp, WriteOp, WriteOutcome,
+};
 use crate::master::Command;
 
 /// A document that still has new fields after so many mapping updates is refused.
 const MAPPING_ROUNDS_MAX: usize = 20;
+/// A longer document is not shown in error messages.
+const SHOWN_SOURCE_BYTES_MAX: usize = 2048;
 
 /// One write with its place, on the way to its shard.
 struct Prepared {
@@ -128,7 +133,7 @@ async fn write_shard(
     options: WriteOptions,
 ) -> Vec<(usize, Result<WriteAnswer, RestError>)> {
     let mut done = Vec::with_capacity(group.len());
-    if let Err(error) = wait_for_copies(&app, &group[0].placed, &options).await {
+    if let Err(error) = wait_for_copies(&app, &group, &options).await {
         for prepared in group {
             done.push((prepared.at, Err(error.clone())));
         }
@@ -197,9 +202,10 @@ async fn update_mapping(
 /// Waits until as many copies are there as the request wants.
 async fn wait_for_copies(
     app: &App,
-    placed: &Placed,
+    group: &[Prepared],
     options: &WriteOptions,
 ) -> Result<(), RestError> {
+    let placed = &group[0].placed;
     let wanted = match options.active_shards {
         Some(0) => return Ok(()),
         Some(count) => count,
@@ -223,16 +229,45 @@ async fn wait_for_copies(
     }
     let have = active(&app.state());
     let shown = crate::coordination::rest::units::human_millis(limit.as_millis() as u64);
-    let reason = match have {
-        0 => format!("[{index}][{shard}] primary shard is not active Timeout: [{shown}]"),
+    let request = request_text(group, options.refresh);
+    let problem = match have {
+        0 => "primary shard is not active".to_owned(),
         have => format!(
-            "[{index}][{shard}] Not enough active copies to meet shard count of [{}] (have {have}, needed {wanted}). Timeout: [{shown}]",
+            "Not enough active copies to meet shard count of [{}] (have {have}, needed {wanted}).",
             options
                 .active_shards
                 .map_or("ALL".to_owned(), |count| count.to_string())
         ),
     };
+    let reason = format!("[{index}][{shard}] {problem} Timeout: [{shown}], request: [{request}]");
     Err(RestError::new(503, "unavailable_shards_exception", reason))
+}
+
+/// What goes to one shard, as error messages show it.
+fn request_text(group: &[Prepared], refresh: RefreshPolicy) -> String {
+    let target = &group[0].placed.target;
+    let (index, shard) = (&target.index, target.shard);
+    let items = match group {
+        [one] => match &one.op {
+            WriteOp::Index { id, source, .. } if source.len() <= SHOWN_SOURCE_BYTES_MAX => format!(
+                "[index {{[{index}][{id}], source[{}]}}]",
+                String::from_utf8_lossy(source)
+            ),
+            WriteOp::Index { id, source, .. } => format!(
+                "[index {{[{index}][{id}], source[n/a, actual length: [{}], max length: 2kb]}}]",
+                human_bytes(source.len() as u64)
+            ),
+            WriteOp::Delete { id, .. } => format!("[delete {{[{index}][{id}]}}]"),
+            WriteOp::Update(op) => format!("[update {{[{index}][{}]}}]", op.id),
+        },
+        many => format!("[{}] requests", many.len()),
+    };
+    let refresh = match refresh {
+        RefreshPolicy::None => "",
+        RefreshPolicy::Immediate => " and a refresh",
+        RefreshPolicy::WaitFor => " blocking until refresh",
+    };
+    format!("BulkShardRequest [[{index}][{shard}]] containing {items}{refresh}")
 }
 
 fn answer(

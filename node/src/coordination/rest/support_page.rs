@@ -1,0 +1,112 @@
+//! `docs/support.md`: everything that is served, written from the tables themselves.
+//!
+//! `UPDATE_DOCS=1 cargo test -p quidditch-node support_page` writes the page anew.
+
+use std::fmt::Write;
+
+use quidditch_engine::schema::field_type_names;
+
+use super::endpoints::{COMMON_PARAMS, all};
+use crate::coordination::dsl::aggs::AGG_CLAUSES;
+use crate::coordination::dsl::queries::QUERY_CLAUSES;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/support.md");
+
+const HEAD: &str = "\
+# What is supported
+
+Written from the server's own tables by a test, which fails when page and tables differ:
+`UPDATE_DOCS=1 cargo test -p quidditch-node support_page` writes it anew. What is not listed here is refused with a
+4xx that names it.
+";
+
+fn code(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+/// Paths with the methods that each one takes, in the table's order.
+fn paths(routes: &[(hyper::Method, &'static str)]) -> String {
+    let mut paths: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (method, path) in routes {
+        match paths.iter_mut().find(|(known, _)| known == path) {
+            Some((_, methods)) => methods.push(method.as_str()),
+            None => paths.push((path, vec![method.as_str()])),
+        }
+    }
+    let shown: Vec<String> = paths
+        .iter()
+        .map(|(path, methods)| format!("`{} {path}`", methods.join(" ")))
+        .collect();
+    shown.join("<br>")
+}
+
+fn page() -> Result<String, std::fmt::Error> {
+    let mut page = HEAD.to_owned();
+    let mut endpoints: Vec<_> = all().collect();
+    endpoints.sort_by_key(|endpoint| endpoint.name);
+    writeln!(page, "\n## Endpoints ({})\n", endpoints.len())?;
+    writeln!(page, "All take {}.\n", code(COMMON_PARAMS))?;
+    writeln!(page, "| operation | paths | parameters |\n|---|---|---|")?;
+    for endpoint in endpoints {
+        let mut params = endpoint.params.to_vec();
+        params.sort_unstable();
+        let (name, paths, params) = (endpoint.name, paths(endpoint.routes), code(&params));
+        writeln!(page, "| {name} | {paths} | {params} |")?;
+    }
+    let mut queries: Vec<_> = QUERY_CLAUSES.iter().collect();
+    queries.sort_by_key(|query| query.name);
+    writeln!(page, "\n## Queries ({})\n", queries.len())?;
+    writeln!(page, "| query | example |\n|---|---|")?;
+    for query in queries {
+        writeln!(page, "| {} | `{}` |", query.name, cell(query.example))?;
+    }
+    let mut aggs: Vec<_> = AGG_CLAUSES.iter().collect();
+    aggs.sort_by_key(|agg| agg.name);
+    writeln!(page, "\n## Aggregations ({})\n", aggs.len())?;
+    writeln!(
+        page,
+        "| aggregation | takes sub-aggregations | example |\n|---|---|---|"
+    )?;
+    for agg in aggs {
+        let buckets = if agg.buckets { "yes" } else { "" };
+        writeln!(
+            page,
+            "| {} | {buckets} | `{}` |",
+            agg.name,
+            cell(agg.example)
+        )?;
+    }
+    let mut types: Vec<&str> = field_type_names().collect();
+    types.sort_unstable();
+    writeln!(
+        page,
+        "\n## Field types ({})\n\n{}",
+        types.len(),
+        code(&types)
+    )?;
+    Ok(page)
+}
+
+/// An example on one line, with nothing that ends a cell of a table.
+fn cell(example: &str) -> String {
+    let line: Vec<&str> = example.split_whitespace().collect();
+    line.join(" ").replace('|', "\\|")
+}
+
+#[test]
+fn the_page_lists_what_the_tables_have() {
+    let wanted = page().unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(PAGE, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(PAGE).unwrap_or_default();
+    let differs = found
+        .lines()
+        .zip(wanted.lines())
+        .find(|(found, wanted)| found != wanted);
+    assert!(
+        found == wanted,
+        "docs/support.md is not what the tables say ({differs:?}); write it anew with UPDATE_DOCS=1"
+    );
+}
