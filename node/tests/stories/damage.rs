@@ -11,7 +11,7 @@ use super::node::Node;
 /// Documents of each index, before some are deleted.
 const DOCUMENTS: u64 = 40;
 /// How long the server may take to look at every byte of every shard.
-const CHECKED_WITHIN: Duration = Duration::from_secs(120);
+const CHECKED_WITHIN: Duration = Duration::from_secs(60);
 /// The mark at the end of a journal's file. It carries nothing: without it the same bytes are served.
 const MARK_BYTES: usize = 24;
 
@@ -142,7 +142,7 @@ fn ask(node: &Node, index: &str) -> Result<(), String> {
     let expected: Vec<u64> = (0..DOCUMENTS + 5)
         .filter(|number| is_alive(*number))
         .collect();
-    node_refresh(node, index)?;
+    refresh(node, index)?;
     let search = json!({
         "size": 1000, "track_total_hits": true, "sort": ["number"],
         "query": {"match": {"name": "hat"}},
@@ -192,7 +192,14 @@ fn ask(node: &Node, index: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn node_refresh(node: &Node, index: &str) -> Result<(), String> {
+/// What the cluster says about the shard that is not there.
+fn why_unassigned(node: &Node, index: &str) -> String {
+    let shard = json!({"index": index, "shard": 0, "primary": true});
+    let (_, answer) = node.send("POST", "/_cluster/allocation/explain", &shard.to_string());
+    answer["unassigned_info"]["details"].to_string()
+}
+
+fn refresh(node: &Node, index: &str) -> Result<(), String> {
     let (status, answer) = node.send("POST", &format!("/{index}/_refresh"), "");
     match status == 200 && answer["_shards"]["failed"] == 0 {
         true => Ok(()),
@@ -259,10 +266,12 @@ fn changed_bits_are_found(end: End) {
         for damage in unnoticed {
             match ask(&node, &damage.index) {
                 Ok(()) if damage.harmless => {}
-                Err(words) if words.contains(&damage.file) => {}
                 Ok(()) => rest.push((damage, "it is served".to_owned())),
-                // reading stumbled over it; the shard is not taken out of service yet
-                Err(words) => rest.push((damage, words)),
+                // reading may stumble over it before the shard is taken out of service
+                Err(words) => match why_unassigned(&node, &damage.index) {
+                    details if details.contains(&damage.file) => {}
+                    details => rest.push((damage, format!("{words}\n    {details}"))),
+                },
             }
         }
         if began.elapsed() > CHECKED_WITHIN {
