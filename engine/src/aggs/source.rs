@@ -387,7 +387,7 @@ fn check_has_column(field: &FieldMapping) -> Result<(), SearchError> {
              this can use significant memory."
         )));
     }
-    if field.kind() == FieldKind::GeoPoint {
+    if matches!(field.kind(), FieldKind::GeoPoint | FieldKind::Range) {
         return Err(SearchError::illegal(format!(
             "Field [{}] of type [{}] is not supported for this aggregation",
             field.path(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::analyzer::{Analyzer, Named};
 use super::definition::Definition;
 use super::filters::{self, TokenFilter};
+use super::languages;
 use super::stopwords;
 use super::tokenizers::{self, Tokenizer};
 use crate::schema::SchemaError;
@@ -15,53 +16,47 @@ pub(super) struct AnalyzerType {
     /// As users write it.
     pub name: &'static str,
     /// Reads the parameters.
-    pub build: fn(&Definition) -> Result<Chain, SchemaError>,
+    pub build: BuildAnalyzer,
 }
 
 /// A tokenizer and its filters.
 pub(super) struct Chain {
-    tokenizer: Box<dyn Tokenizer>,
-    filters: Vec<Box<dyn TokenFilter>>,
+    pub tokenizer: Box<dyn Tokenizer>,
+    pub filters: Vec<Box<dyn TokenFilter>>,
+}
+
+type BuildAnalyzer = fn(&Definition) -> Result<Chain, SchemaError>;
+
+const fn row(name: &'static str, build: BuildAnalyzer) -> AnalyzerType {
+    AnalyzerType { name, build }
 }
 
 /// All analyzer types but `custom`. Each is usable by its name alone.
 pub(super) const ANALYZERS: &[AnalyzerType] = &[
-    AnalyzerType {
-        name: "default",
-        build: standard,
-    },
-    AnalyzerType {
-        name: "english",
-        build: english,
-    },
-    AnalyzerType {
-        name: "fingerprint",
-        build: fingerprint,
-    },
-    AnalyzerType {
-        name: "keyword",
-        build: keyword,
-    },
-    AnalyzerType {
-        name: "pattern",
-        build: pattern,
-    },
-    AnalyzerType {
-        name: "simple",
-        build: simple,
-    },
-    AnalyzerType {
-        name: "standard",
-        build: standard,
-    },
-    AnalyzerType {
-        name: "stop",
-        build: stop,
-    },
-    AnalyzerType {
-        name: "whitespace",
-        build: whitespace,
-    },
+    row("chinese", languages::chinese),
+    row("cjk", languages::cjk),
+    row("danish", |definition| languages::build("danish", definition)),
+    row("default", standard),
+    row("dutch", |definition| languages::build("dutch", definition)),
+    row("english", english),
+    row("fingerprint", fingerprint),
+    row("finnish", |definition| languages::build("finnish", definition)),
+    row("french", |definition| languages::build("french", definition)),
+    row("german", |definition| languages::build("german", definition)),
+    row("hungarian", |definition| languages::build("hungarian", definition)),
+    row("italian", |definition| languages::build("italian", definition)),
+    row("keyword", keyword),
+    row("norwegian", |definition| languages::build("norwegian", definition)),
+    row("pattern", pattern),
+    row("portuguese", |definition| languages::build("portuguese", definition)),
+    row("russian", |definition| languages::build("russian", definition)),
+    row("simple", simple),
+    row("snowball", languages::snowball),
+    row("spanish", |definition| languages::build("spanish", definition)),
+    row("standard", standard),
+    row("stop", stop),
+    row("swedish", |definition| languages::build("swedish", definition)),
+    row("whitespace", whitespace),
 ];
 
 /// The analyzer of a type under a name.

@@ -10,6 +10,7 @@ mod char_filters;
 mod definition;
 mod filters;
 mod java_regex;
+mod languages;
 mod registry;
 mod stopwords;
 mod token;

@@ -12,8 +12,41 @@ const ENGLISH: &[&str] = &[
     "they", "this", "to", "was", "will", "with",
 ];
 
-/// Named lists.
-const LISTS: &[(&str, &[&str])] = &[("_english_", ENGLISH), ("_none_", &[])];
+/// The list of the `cjk` analyzer.
+const CJK: &[&str] = &[
+    "a", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it", "no",
+    "not", "of", "on", "or", "s", "such", "t", "that", "the", "their", "then", "there", "these",
+    "they", "this", "to", "was", "will", "with", "www",
+];
+
+/// Languages whose lists come with the Snowball stemmers, by name and ISO code.
+const SNOWBALL: &[(&str, &str)] = &[
+    ("_danish_", "da"),
+    ("_dutch_", "nl"),
+    ("_finnish_", "fi"),
+    ("_french_", "fr"),
+    ("_german_", "de"),
+    ("_hungarian_", "hu"),
+    ("_italian_", "it"),
+    ("_norwegian_", "no"),
+    ("_portuguese_", "pt"),
+    ("_russian_", "ru"),
+    ("_spanish_", "es"),
+    ("_swedish_", "sv"),
+];
+
+/// The words of a named list.
+fn named(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        "_english_" => Some(ENGLISH),
+        "_cjk_" => Some(CJK),
+        "_none_" => Some(&[]),
+        _ => {
+            let (_, code) = SNOWBALL.iter().find(|(known, _)| *known == name)?;
+            stop_words::lookup(code)
+        }
+    }
+}
 
 /// Reads a list parameter: words, or the name of a list such as `_english_`.
 pub(super) fn read(
@@ -27,7 +60,7 @@ pub(super) fn read(
     let mut words = HashSet::new();
     for word in given {
         if word.len() > 2 && word.starts_with('_') && word.ends_with('_') {
-            let Some((_, list)) = LISTS.iter().find(|(name, _)| *name == word) else {
+            let Some(list) = named(&word) else {
                 return Err(SchemaError::illegal(format!(
                     "stop word list [{word}] is not supported; give the words inline"
                 )));

@@ -576,6 +576,9 @@ impl Parser<'_> {
                 names.add_term(field.path().as_bytes());
             }
         }
+        if routing.is_some() {
+            names.add_term(b"_routing");
+        }
         let mut ignored = FieldBuilder::new(
             Arc::from("_ignored"),
             FieldSpec {

@@ -7,7 +7,7 @@ use super::automaton::TermAutomaton;
 use super::bm25::FieldStatistics;
 use super::functions::FunctionNode;
 use crate::geo::GeoArea;
-use crate::query::PlaceRule;
+use crate::query::{PlaceRule, RangeRelation};
 use crate::segment::TermInfo;
 
 /// A planned query. Boosts are multiplied into the leaves.
@@ -171,6 +171,19 @@ pub(crate) enum DocsNode {
         field: Arc<str>,
         /// The numbers.
         numbers: Arc<[i64]>,
+    },
+    /// With ranges that lie in some way to another one.
+    Ranges {
+        /// Path of the field.
+        field: Arc<str>,
+        /// Lower end, as in the field's terms.
+        low: Vec<u8>,
+        /// Upper end, of the same length.
+        high: Vec<u8>,
+        /// In which way.
+        relation: RangeRelation,
+        /// Whether to look in the inverted index; else in the column.
+        indexed: bool,
     },
     /// With places in an area.
     Places {

@@ -17,6 +17,7 @@ use super::scorer::{Hits, NO_MORE, Scorer};
 use super::synonyms::SynonymsScorer;
 use super::term_scorer::{TermScorer, TermScoring};
 use crate::ids::DocId;
+use crate::query::RangeRelation;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{
     PostingsCursor, PostingsNeed, SegmentReader, TermInfo, TermsReader, WINDOW_DOCS, Window,
@@ -311,6 +312,34 @@ impl SegmentScope<'_> {
             },
             DocsNode::Numbers { field, lo, hi } => {
                 self.numbers(field, Wanted::Between { lo: *lo, hi: *hi })
+            }
+            DocsNode::Ranges {
+                field,
+                low,
+                high,
+                relation,
+                indexed,
+            } => {
+                let Some(dictionary) = self.dictionary(field, *indexed)? else {
+                    return Ok(None);
+                };
+                // terms sort by their lower ends: none that starts after the asked range has anything to do with it
+                let mut last = high.clone();
+                last.resize(high.len() * 2, u8::MAX);
+                let mut found = dictionary.range(Bound::Unbounded, Bound::Included(&last));
+                let mut infos = Vec::new();
+                while let Some((term, info)) = found.next()? {
+                    let (from, to) = term.split_at(term.len() / 2);
+                    let fits = match relation {
+                        RangeRelation::Intersects => to >= low.as_slice(),
+                        RangeRelation::Contains => from <= low.as_slice() && to >= high.as_slice(),
+                        RangeRelation::Within => from >= low.as_slice() && to <= high.as_slice(),
+                    };
+                    if fits {
+                        self.push_info(&mut infos, info)?;
+                    }
+                }
+                self.of_infos(field, &dictionary, *indexed, infos)
             }
             DocsNode::Places { field, area, rule } => self.numbers(
                 field,

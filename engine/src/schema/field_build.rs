@@ -162,7 +162,7 @@ pub(super) fn build_field(
             (Arc::clone(&plain), Arc::clone(&plain), plain)
         }
     };
-    let format = if ops.kind().is_date() {
+    let format = if ops.kind().is_date() || ops.name() == "date_range" {
         let text = params.text("format").unwrap_or(DEFAULT_FORMAT);
         let format = DateFormat::parse(text).map_err(|error| {
             let name = path.rsplit('.').next().unwrap_or(path);

@@ -37,6 +37,8 @@ pub enum FieldKind {
     Ip,
     /// A place on the globe.
     GeoPoint,
+    /// A range of numbers, dates or addresses.
+    Range,
     /// Base64 bytes, not searchable.
     Binary,
     /// Another name of a field; lookups resolve it, so no [`FieldMapping`](super::FieldMapping) has this kind.

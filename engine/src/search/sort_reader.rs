@@ -225,6 +225,13 @@ fn field_key(
             "can't sort on geo_point field without using specific sorting feature, like geo_distance",
         ));
     }
+    if field.kind() == FieldKind::Range {
+        return Err(SearchError::illegal(format!(
+            "can't sort on field [{}] of type [{}]",
+            field.path(),
+            field.type_name()
+        )));
+    }
     let Some(kind) = field.numeric() else {
         if matches!(
             key.mode,

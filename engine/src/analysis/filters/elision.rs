@@ -14,7 +14,7 @@ struct Elision {
 }
 
 /// French articles, the default.
-const FRENCH: &[&str] = &[
+pub(crate) const FRENCH: &[&str] = &[
     "l", "m", "t", "qu", "n", "s", "j", "d", "c", "jusqu", "quoiqu", "lorsqu", "puisqu",
 ];
 
@@ -36,6 +36,14 @@ pub(super) fn build(
         articles,
         ignore_case,
     }))
+}
+
+/// Drops these articles, in any case.
+pub(crate) fn articles(articles: &[&str]) -> Box<dyn TokenFilter> {
+    Box::new(Elision {
+        articles: articles.iter().map(|a| (*a).to_owned()).collect(),
+        ignore_case: true,
+    })
 }
 
 impl TokenFilter for Elision {

@@ -2,10 +2,12 @@
 
 mod ascii_folding;
 mod case;
+mod cjk;
 mod elision;
 mod fingerprint;
 mod grams;
 mod keyword_marker;
+mod light_stem;
 mod pattern;
 mod porter;
 mod shingle;
@@ -23,10 +25,13 @@ use crate::schema::SchemaError;
 
 pub(crate) use ascii_folding::AsciiFolding;
 pub(crate) use case::{Lowercase, lower_char};
+pub(crate) use cjk::{CjkBigram, CjkWidth};
+pub(crate) use elision::{FRENCH as FRENCH_ARTICLES, articles as elision_of};
 pub(crate) use fingerprint::read as read_fingerprint;
 pub(crate) use keyword_marker::KeywordMarker;
 pub(crate) use porter::PorterStem;
-pub(crate) use stemmer::possessive;
+pub(crate) use stemmer::{by_language, german_normalized, possessive};
+pub(crate) use stemmer_override::fixed as stem_overrides;
 pub(crate) use stop::Stop;
 
 /// Changes a batch of tokens.
@@ -74,10 +79,13 @@ const fn row(
 pub(crate) const FILTERS: &[FilterType] = &[
     row("apostrophe", false, true, simple::apostrophe),
     row("asciifolding", true, true, ascii_folding::build),
+    row("cjk_bigram", false, true, cjk::bigram),
+    row("cjk_width", true, true, cjk::width),
     row("decimal_digit", true, true, simple::decimal_digit),
     row("edge_ngram", false, true, grams::edge_ngram),
     row("elision", true, true, elision::build),
     row("fingerprint", false, true, fingerprint::build),
+    row("german_normalization", true, true, stemmer::german_normalization),
     row("keyword_marker", false, false, keyword_marker::build),
     row("keyword_repeat", false, true, simple::keyword_repeat),
     row("length", false, true, simple::length),

@@ -6,7 +6,7 @@ use rust_stemmers::{Algorithm, Stemmer as Snowball};
 
 use super::super::definition::Definition;
 use super::super::token::TokenBatch;
-use super::{Parts, TokenFilter, porter};
+use super::{Parts, TokenFilter, light_stem, porter};
 use crate::schema::SchemaError;
 
 enum Stemmer {
@@ -14,6 +14,7 @@ enum Stemmer {
     MinimalEnglish,
     PossessiveEnglish,
     Snowball(Snowball),
+    Light(fn(&mut Vec<char>)),
 }
 
 impl fmt::Debug for Stemmer {
@@ -23,6 +24,7 @@ impl fmt::Debug for Stemmer {
             Stemmer::MinimalEnglish => "MinimalEnglish",
             Stemmer::PossessiveEnglish => "PossessiveEnglish",
             Stemmer::Snowball(_) => "Snowball",
+            Stemmer::Light(_) => "Light",
         })
     }
 }
@@ -71,7 +73,7 @@ pub(super) fn stemmer(
         "porter2" => find_snowball("english"),
         "minimal_english" | "minimalenglish" => Some(Stemmer::MinimalEnglish),
         "possessive_english" | "possessiveenglish" => Some(Stemmer::PossessiveEnglish),
-        other => find_snowball(other),
+        other => find_light(other).or_else(|| find_snowball(other)),
     };
     match stemmer {
         Some(stemmer) => Ok(Box::new(StemmerFilter(stemmer))),
@@ -79,6 +81,48 @@ pub(super) fn stemmer(
             "stemmer language [{language}] is not supported"
         ))),
     }
+}
+
+fn find_light(language: &str) -> Option<Stemmer> {
+    Some(Stemmer::Light(match language {
+        "light_french" | "lightfrench" => light_stem::french,
+        "light_german" | "lightgerman" => light_stem::german,
+        "light_italian" | "lightitalian" => light_stem::italian,
+        "light_portuguese" | "lightportuguese" => light_stem::portuguese,
+        "light_spanish" | "lightspanish" => light_stem::spanish,
+        _ => return None,
+    }))
+}
+
+/// The stemmer of a name that the `stemmer` filter takes for `language`.
+pub(crate) fn by_language(language: &str) -> Option<Box<dyn TokenFilter>> {
+    let stemmer = match language {
+        "porter" => Some(Stemmer::Porter),
+        other => find_light(other).or_else(|| find_snowball(other)),
+    };
+    stemmer.map(|stemmer| Box::new(StemmerFilter(stemmer)) as Box<dyn TokenFilter>)
+}
+
+#[derive(Debug)]
+struct GermanNormalization;
+
+impl TokenFilter for GermanNormalization {
+    fn apply(&self, batch: &mut TokenBatch) {
+        batch.map_text(|text, _| Some(light_stem::german_normalized(text)));
+    }
+}
+
+/// Has no parameters.
+pub(super) fn german_normalization(
+    _: &Definition,
+    _: &dyn Parts,
+) -> Result<Box<dyn TokenFilter>, SchemaError> {
+    Ok(german_normalized())
+}
+
+/// The `german_normalization` filter.
+pub(crate) fn german_normalized() -> Box<dyn TokenFilter> {
+    Box::new(GermanNormalization)
 }
 
 /// Reads `language`, an algorithm of Snowball.
@@ -114,6 +158,11 @@ impl TokenFilter for StemmerFilter {
             _ if token.keyword => None,
             Stemmer::Porter => porter::stem(text),
             Stemmer::MinimalEnglish => minimal(text),
+            Stemmer::Light(stem) => {
+                let mut letters: Vec<char> = text.chars().collect();
+                stem(&mut letters);
+                Some(letters.into_iter().collect())
+            }
             Stemmer::Snowball(snowball) => Some(snowball.stem(text).into_owned()),
         });
     }

@@ -44,6 +44,14 @@ pub(super) fn build(
     Ok(Box::new(StemmerOverride(table)))
 }
 
+/// Stems of these words.
+pub(crate) fn fixed(table: &[(&str, &str)]) -> Box<dyn TokenFilter> {
+    let owned = table
+        .iter()
+        .map(|(word, stem)| ((*word).to_owned(), (*stem).to_owned()));
+    Box::new(StemmerOverride(owned.collect()))
+}
+
 impl TokenFilter for StemmerOverride {
     fn apply(&self, batch: &mut TokenBatch) {
         for index in 0..batch.tokens.len() {

@@ -8,7 +8,7 @@ use crate::document::ColumnKind;
 use crate::exec::automaton::TermAutomaton;
 use crate::exec::node::{BoolNode, DocsNode, Node};
 use crate::exec::regexp::{Builder, wildcard};
-use crate::query::{ExistsQuery, RangeQuery, TermQuery, TermsQuery};
+use crate::query::{ExistsQuery, RangeQuery, RangeRelation, TermQuery, TermsQuery};
 use crate::schema::{FieldKind, FieldMapping, Mapping, RangeMatch, RangeOptions, Similarity};
 use crate::search::SearchError;
 use crate::value::Value;
@@ -98,6 +98,16 @@ impl Planner<'_> {
                         None => Node::Nothing,
                     },
                 })
+            }
+            FieldKind::Range => {
+                self.count_leaf()?;
+                let options = RangeOptions {
+                    now_ms: self.context.now_ms,
+                    ..RangeOptions::default()
+                };
+                let ends = (Bound::Included(value), Bound::Included(value));
+                let range = field.encode_range(ends.0, ends.1, &options)?;
+                Ok(ranges_node(field, range, RangeRelation::Intersects, boost))
             }
             FieldKind::Binary => Err(SearchError::query_shard(
                 "Binary fields do not support searching",
@@ -387,7 +397,7 @@ impl Planner<'_> {
             return self.exists_of(&field, boost);
         }
         check_searchable(&field)?;
-        if query.format.is_some() && !field.kind().is_date() {
+        if query.format.is_some() && field.date_format().is_none() {
             return Err(SearchError::illegal(format!(
                 "Field [{}] of type [{}] does not support custom formats",
                 field.path(),
@@ -415,6 +425,10 @@ impl Planner<'_> {
             now_ms: self.context.now_ms,
         };
         let range = field.encode_range(query.lower.as_ref(), query.upper.as_ref(), &options)?;
+        if field.kind() == FieldKind::Range {
+            let relation = query.relation.unwrap_or(RangeRelation::Intersects);
+            return Ok(ranges_node(&field, range, relation, boost));
+        }
         Ok(range_node(&field, range, boost))
     }
 
@@ -431,11 +445,16 @@ impl Planner<'_> {
                     Node::constant(docs, boost)
                 }
                 "_routing" => Node::constant(
-                    DocsNode::Exists {
-                        field: "_routing".into(),
+                    DocsNode::Terms {
+                        field: "_field_names".into(),
+                        terms: vec![b"_routing".to_vec()].into(),
+                        indexed: true,
                     },
                     boost,
                 ),
+                "_source" => {
+                    return Err(SearchError::query_shard("The _source field is not searchable"));
+                }
                 _ => Node::All { boost },
             });
         }
@@ -513,6 +532,30 @@ pub(super) fn terms_docs(field: &FieldMapping, mut terms: Vec<Vec<u8>>) -> DocsN
         terms: terms.into(),
         indexed: field.indexed(),
     }
+}
+
+/// The documents whose ranges lie in some way to another one.
+fn ranges_node(
+    field: &FieldMapping,
+    range: RangeMatch,
+    relation: RangeRelation,
+    boost: f32,
+) -> Node {
+    let RangeMatch::Terms {
+        lower: Bound::Included(low),
+        upper: Bound::Included(high),
+    } = range
+    else {
+        return Node::Nothing;
+    };
+    let docs = DocsNode::Ranges {
+        field: field.path().into(),
+        low,
+        high,
+        relation,
+        indexed: field.indexed(),
+    };
+    Node::constant(docs, boost)
 }
 
 /// The documents of a range.

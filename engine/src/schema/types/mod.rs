@@ -8,6 +8,7 @@ mod float;
 mod geo_point;
 mod ip;
 mod keyword;
+mod ranges;
 mod scaled_float;
 mod text;
 mod unsigned_long;
@@ -172,6 +173,12 @@ pub(crate) const FIELD_TYPES: &[&dyn FieldType] = &[
     &text::Text::TEXT,
     &unsigned_long::UnsignedLong,
     &keyword::Keyword::WILDCARD,
+    &ranges::Ranges::DATE,
+    &ranges::Ranges::DOUBLE,
+    &ranges::Ranges::FLOAT,
+    &ranges::Ranges::INTEGER,
+    &ranges::Ranges::IP,
+    &ranges::Ranges::LONG,
 ];
 
 /// What `type` may be in a mapping, without order: the table's types, and the two that are the mapping's own.

@@ -119,7 +119,7 @@ impl Leaves {
             }
             DocsNode::Matches(node) => self.add(node),
             DocsNode::Numbers { .. }
-            | DocsNode::Places { .. }
+            | DocsNode::Places { .. } | DocsNode::Ranges { .. }
             | DocsNode::NumberSet { .. }
             | DocsNode::Exists { .. }
             | DocsNode::Ids(_) => {}
