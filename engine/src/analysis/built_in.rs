@@ -35,27 +35,49 @@ const fn row(name: &'static str, build: BuildAnalyzer) -> AnalyzerType {
 pub(super) const ANALYZERS: &[AnalyzerType] = &[
     row("chinese", languages::chinese),
     row("cjk", languages::cjk),
-    row("danish", |definition| languages::build("danish", definition)),
+    row("danish", |definition| {
+        languages::build("danish", definition)
+    }),
     row("default", standard),
     row("dutch", |definition| languages::build("dutch", definition)),
     row("english", english),
     row("fingerprint", fingerprint),
-    row("finnish", |definition| languages::build("finnish", definition)),
-    row("french", |definition| languages::build("french", definition)),
-    row("german", |definition| languages::build("german", definition)),
-    row("hungarian", |definition| languages::build("hungarian", definition)),
-    row("italian", |definition| languages::build("italian", definition)),
+    row("finnish", |definition| {
+        languages::build("finnish", definition)
+    }),
+    row("french", |definition| {
+        languages::build("french", definition)
+    }),
+    row("german", |definition| {
+        languages::build("german", definition)
+    }),
+    row("hungarian", |definition| {
+        languages::build("hungarian", definition)
+    }),
+    row("italian", |definition| {
+        languages::build("italian", definition)
+    }),
     row("keyword", keyword),
-    row("norwegian", |definition| languages::build("norwegian", definition)),
+    row("norwegian", |definition| {
+        languages::build("norwegian", definition)
+    }),
     row("pattern", pattern),
-    row("portuguese", |definition| languages::build("portuguese", definition)),
-    row("russian", |definition| languages::build("russian", definition)),
+    row("portuguese", |definition| {
+        languages::build("portuguese", definition)
+    }),
+    row("russian", |definition| {
+        languages::build("russian", definition)
+    }),
     row("simple", simple),
     row("snowball", languages::snowball),
-    row("spanish", |definition| languages::build("spanish", definition)),
+    row("spanish", |definition| {
+        languages::build("spanish", definition)
+    }),
     row("standard", standard),
     row("stop", stop),
-    row("swedish", |definition| languages::build("swedish", definition)),
+    row("swedish", |definition| {
+        languages::build("swedish", definition)
+    }),
     row("whitespace", whitespace),
 ];
 

@@ -66,7 +66,9 @@ const LANGUAGES: &[Language] = &[
 fn standard() -> Result<Box<dyn tokenizers::Tokenizer>, SchemaError> {
     match tokenizers::find("standard") {
         Some(row) => (row.build)(&Definition::default()),
-        None => Err(SchemaError::illegal("failed to find tokenizer under [standard]")),
+        None => Err(SchemaError::illegal(
+            "failed to find tokenizer under [standard]",
+        )),
     }
 }
 
@@ -93,7 +95,9 @@ fn excluded(definition: &Definition, chain: &mut Vec<Box<dyn TokenFilter>>) {
 /// The chain of a language; reads `stopwords`, `stem_exclusion`.
 pub(super) fn build(name: &str, definition: &Definition) -> Result<Chain, SchemaError> {
     let Some(language) = LANGUAGES.iter().find(|row| row.name == name) else {
-        return Err(SchemaError::illegal(format!("no analyzer of language [{name}]")));
+        return Err(SchemaError::illegal(format!(
+            "no analyzer of language [{name}]"
+        )));
     };
     let mut chain: Vec<Box<dyn TokenFilter>> = Vec::new();
     if !language.articles.is_empty() {
@@ -181,7 +185,11 @@ mod tests {
             ("danish", "undersøgelse og", vec!["undersøg"]),
             ("dutch", "de lidstaten kind", vec!["lidstat", "kinder"]),
             ("finnish", "edeltäjiinsä", vec!["edeltäj"]),
-            ("french", "l'avion sécuritaires", vec!["avion", "securitair"]),
+            (
+                "french",
+                "l'avion sécuritaires",
+                vec!["avion", "securitair"],
+            ),
             ("german", "die Tischen", vec!["tisch"]),
             ("hungarian", "babakocsi", vec!["babakocs"]),
             ("italian", "dell'abbandonata", vec!["abbandonat"]),
@@ -191,7 +199,11 @@ mod tests {
             ("spanish", "la chicana", vec!["chican"]),
             ("swedish", "jaktkarlarne", vec!["jaktkarl"]),
             ("cjk", "多くの", vec!["多く", "くの"]),
-            ("chinese", "only for old indices", vec!["only", "old", "indices"]),
+            (
+                "chinese",
+                "only for old indices",
+                vec!["only", "old", "indices"],
+            ),
             ("snowball", "the brown foxes", vec!["brown", "fox"]),
         ] {
             let analyzer = built_in::build(name, name, &Definition::default());

@@ -51,7 +51,10 @@ pub(super) fn bigram(
     let mut filter = CjkBigram::new();
     filter.unigrams = definition.flag("output_unigrams", false)?;
     for script in definition.list("ignored_scripts").unwrap_or_default() {
-        if let Some((_, kind)) = SCRIPTS.iter().find(|(name, _)| *name == script.to_lowercase()) {
+        if let Some((_, kind)) = SCRIPTS
+            .iter()
+            .find(|(name, _)| *name == script.to_lowercase())
+        {
             filter.kinds.retain(|known| known != kind);
         }
     }
@@ -65,7 +68,9 @@ fn voiced(kana: char, mark: char) -> Option<char> {
         ('\u{3099}', 'ウ') => Some('ヴ'),
         ('\u{3099}', 'ヲ') => Some('ヺ'),
         ('\u{3099}', 'ワ') => Some('ヷ'),
-        ('\u{3099}', 'カ'..='ト') if "カキクケコサシスセソタチツテト".contains(kana) => next(1),
+        ('\u{3099}', 'カ'..='ト') if "カキクケコサシスセソタチツテト".contains(kana) => {
+            next(1)
+        }
         ('\u{3099}', _) if "ハヒフヘホ".contains(kana) => next(1),
         ('\u{309A}', _) if "ハヒフヘホ".contains(kana) => next(2),
         _ => None,
@@ -159,7 +164,10 @@ impl TokenFilter for CjkBigram {
                 out.push(token);
                 continue;
             }
-            if run.last().is_some_and(|last| last.end != token.start_offset) {
+            if run
+                .last()
+                .is_some_and(|last| last.end != token.start_offset)
+            {
                 self.flush(&mut run, batch, &mut out);
             }
             let text = batch.text(&token).to_owned();

@@ -232,7 +232,11 @@ pub(super) fn portuguese(word: &mut Vec<char>) {
 
 fn portuguese_plural(word: &mut Vec<char>) {
     let n = word.len();
-    if n > 4 && ["res", "ses", "les", "zes"].iter().any(|end| ends(word, end)) {
+    if n > 4
+        && ["res", "ses", "les", "zes"]
+            .iter()
+            .any(|end| ends(word, end))
+    {
         word.truncate(n - 2);
         return;
     }
@@ -331,6 +335,9 @@ mod tests {
             stem(&mut letters);
             assert_eq!(letters.iter().collect::<String>(), wanted, "{word}");
         }
-        assert_eq!(german_normalized("Straße muessen neue häuser"), "Strasse mussen neue hauser");
+        assert_eq!(
+            german_normalized("Straße muessen neue häuser"),
+            "Strasse mussen neue hauser"
+        );
     }
 }

@@ -85,7 +85,12 @@ pub(crate) const FILTERS: &[FilterType] = &[
     row("edge_ngram", false, true, grams::edge_ngram),
     row("elision", true, true, elision::build),
     row("fingerprint", false, true, fingerprint::build),
-    row("german_normalization", true, true, stemmer::german_normalization),
+    row(
+        "german_normalization",
+        true,
+        true,
+        stemmer::german_normalization,
+    ),
     row("keyword_marker", false, false, keyword_marker::build),
     row("keyword_repeat", false, true, simple::keyword_repeat),
     row("length", false, true, simple::length),

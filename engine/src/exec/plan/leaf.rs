@@ -453,7 +453,9 @@ impl Planner<'_> {
                     boost,
                 ),
                 "_source" => {
-                    return Err(SearchError::query_shard("The _source field is not searchable"));
+                    return Err(SearchError::query_shard(
+                        "The _source field is not searchable",
+                    ));
                 }
                 _ => Node::All { boost },
             });
