@@ -98,8 +98,12 @@ impl Ranges {
         included: bool,
         is_lower: bool,
     ) -> Result<Vec<u8>, ValueError> {
-        let scalar = Scalar::of(value)
-            .ok_or_else(|| ValueError::illegal(format!("a range of field [{}] ends in no value", field.path())))?;
+        let scalar = Scalar::of(value).ok_or_else(|| {
+            ValueError::illegal(format!(
+                "a range of field [{}] ends in no value",
+                field.path()
+            ))
+        })?;
         if let (FieldKind::Date, Some(format)) = (self.ends.kind(), &field.format) {
             let millis = format.parse_instant(&scalar.text(), false, None)?.millis();
             let moved = match (included, is_lower) {
@@ -111,9 +115,15 @@ impl Ranges {
         }
         let value = match scalar {
             Scalar::Str(_) if !field.coerce && self.ends.kind() != FieldKind::Ip => {
-                return Err(ValueError::illegal(format!("{} value passed as String", self.ends.name())));
+                return Err(ValueError::illegal(format!(
+                    "{} value passed as String",
+                    self.ends.name()
+                )));
             }
-            Scalar::F64(n) if matches!(self.ends.kind(), FieldKind::Integer | FieldKind::Long) && n.fract() != 0.0 => {
+            Scalar::F64(n)
+                if matches!(self.ends.kind(), FieldKind::Integer | FieldKind::Long)
+                    && n.fract() != 0.0 =>
+            {
                 if !field.coerce {
                     return Err(ValueError::illegal(format!(
                         "{} cannot be converted to {} without data loss",
@@ -137,7 +147,9 @@ impl Ranges {
             true => (bound, Bound::Unbounded),
             false => (Bound::Unbounded, bound),
         };
-        let found = self.ends.encode_range(field, lower, upper, &RangeOptions::default())?;
+        let found = self
+            .ends
+            .encode_range(field, lower, upper, &RangeOptions::default())?;
         match self.ends_of(found) {
             Some((low, high)) => Ok(if is_lower { low } else { high }),
             None => Err(out_of_range(&scalar)),

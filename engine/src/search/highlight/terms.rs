@@ -119,7 +119,8 @@ impl Leaves {
             }
             DocsNode::Matches(node) => self.add(node),
             DocsNode::Numbers { .. }
-            | DocsNode::Places { .. } | DocsNode::Ranges { .. }
+            | DocsNode::Places { .. }
+            | DocsNode::Ranges { .. }
             | DocsNode::NumberSet { .. }
             | DocsNode::Exists { .. }
             | DocsNode::Ids(_) => {}
