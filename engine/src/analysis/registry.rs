@@ -26,6 +26,8 @@ pub struct AnalysisRegistry {
     normalizing_char_filters: BTreeSet<String>,
     /// Not of an index: errors then speak of global parts.
     global: bool,
+    /// Settings that bound what parts may ask for.
+    limits: BTreeMap<String, String>,
 }
 
 /// Which filters a chain may use.
@@ -49,6 +51,11 @@ impl AnalysisRegistry {
     /// Reads `index.analysis.…` of an index's flat settings.
     pub fn parse(flat: &BTreeMap<String, String>) -> Result<AnalysisRegistry, SchemaError> {
         let mut registry = AnalysisRegistry::default();
+        for name in ["index.max_ngram_diff", "index.max_shingle_diff"] {
+            if let Some(value) = flat.get(name) {
+                registry.limits.insert(name.to_owned(), value.clone());
+            }
+        }
         for (name, definition) in Definition::group(flat, "index.analysis.tokenizer.") {
             let kind = part_type("tokenizer", &name, &definition)?;
             let row = tokenizers::find(&kind).ok_or_else(|| unknown("tokenizer", &kind, &name))?;
@@ -341,7 +348,10 @@ impl AnalysisRegistry {
                 self.part_or_definition(item, "tokenizer", |name, definition| match definition {
                     None => self.tokenizer(name),
                     Some(definition) => match tokenizers::find(name) {
-                        Some(row) => Ok(Some(Arc::from((row.build)(definition)?))),
+                        Some(row) => {
+                            check_grams(&self.limits, row.name, "NGram Tokenizer", definition)?;
+                            Ok(Some(Arc::from((row.build)(definition)?)))
+                        }
                         None => Ok(None),
                     },
                 })?
@@ -376,6 +386,8 @@ impl AnalysisRegistry {
                     None => self.filter(name, &analyzer)?,
                     Some(definition) => match filters::find(name) {
                         Some(row) => {
+                            check_grams(&self.limits, row.name, "NGram TokenFilter", definition)?;
+                            check_shingles(&self.limits, row.name, definition)?;
                             Some(Arc::from((row.build)(definition, &ChainSoFar(&analyzer))?))
                         }
                         None => None,

@@ -16,6 +16,7 @@ pub use source_values::source_values;
 
 pub(crate) use builder::FieldBuilder;
 pub(crate) use json::{Scalar, java_double};
+pub(crate) use source_values::source_trees;
 
 use crate::schema::IndexSchema;
 

@@ -20,6 +20,37 @@ pub fn source_values(source: &[u8], paths: &[&str]) -> Result<Vec<Vec<Value>>, D
     Ok(found)
 }
 
+/// What stands at a path, objects and arrays whole.
+pub(crate) fn source_trees(source: &[u8], path: &str) -> Result<Vec<Json>, DocumentError> {
+    let document: Json = serde_json::from_slice(source)
+        .map_err(|error| DocumentError::mapper_parsing(format!("stored _source: {error}")))?;
+    let mut found = Vec::new();
+    walk_trees(&document, path, &mut found);
+    Ok(found)
+}
+
+fn walk_trees(json: &Json, path: &str, found: &mut Vec<Json>) {
+    match json {
+        Json::Array(items) => {
+            for item in items {
+                walk_trees(item, path, found);
+            }
+        }
+        Json::Object(object) => {
+            for (name, inner) in object {
+                if name == path {
+                    found.push(inner.clone());
+                } else if let Some(rest) = path.strip_prefix(name.as_str())
+                    && let Some(rest) = rest.strip_prefix('.')
+                {
+                    walk_trees(inner, rest, found);
+                }
+            }
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
 fn walk(json: &Json, path: &str, values: &mut Vec<Value>) {
     match json {
         Json::Array(items) => {

@@ -190,6 +190,22 @@ impl FieldMapping {
         self.ops.encode_number(self, value, &options)
     }
 
+    /// The field's values in a `_source` as JSON texts, for types whose values are objects; `None` for all others.
+    pub fn source_trees(&self, source: &[u8], path: &str) -> Option<Vec<String>> {
+        if !self.ops.reads_trees() {
+            return None;
+        }
+        let mut shown = Vec::new();
+        // what could not be read when it was indexed is left out here too
+        for tree in crate::document::source_trees(source, path).unwrap_or_default() {
+            let mut of_tree = Vec::new();
+            if self.ops.show_tree(self, &tree, &mut of_tree).is_ok() {
+                shown.extend(of_tree.iter().map(serde_json::Value::to_string));
+            }
+        }
+        Some(shown)
+    }
+
     /// What a `term` query on the value matches: one number or term, or a range of them (dates, CIDR blocks).
     pub fn encode_equal(
         &self,

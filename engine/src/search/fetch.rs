@@ -44,6 +44,7 @@ pub fn fetch(
         stored_fields::add(reader, &stored, request, &mut fields)?;
         doc_values::add(segment, address.doc, &doc_values, &mut fields)?;
         source_fields::add(&stored, &source_fields, &mut fields)?;
+        let trees = source_fields::trees(&stored, &source_fields);
         let system = |name: &str| -> Result<Option<i64>, SearchError> {
             Ok(segment
                 .numeric(name)?
@@ -72,6 +73,7 @@ pub fn fetch(
                 false => None,
             },
             fields,
+            trees,
             highlight: match &highlighter {
                 Some(highlighter) => highlighter.highlight(&stored)?,
                 None => Vec::new(),

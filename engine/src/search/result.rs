@@ -142,6 +142,9 @@ pub struct FetchedHit {
     pub fields: Vec<(String, Vec<Value>)>,
     /// Marked fragments of text, by field.
     pub highlight: Vec<(String, Vec<String>)>,
+    /// Values of `fields` that are objects, as JSON texts, by name.
+    #[serde(default)]
+    pub trees: Vec<(String, Vec<String>)>,
     /// Names of the clauses that it matches, in the order of the query, and their scores if asked.
     pub matched_queries: Vec<(String, f32)>,
     /// Fields that were ignored when it was indexed.

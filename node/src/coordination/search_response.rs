@@ -182,6 +182,10 @@ impl HitJson {
                     .insert(name, values.iter().map(from_scalar).collect());
             }
         }
+        for (name, texts) in fetched.trees {
+            let trees = texts.iter().filter_map(|text| serde_json::from_str(text).ok());
+            hit.fields.insert(name, trees.collect());
+        }
         for (name, fragments) in fetched.highlight {
             hit.highlight.insert(name, json!(fragments));
         }

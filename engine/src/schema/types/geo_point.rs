@@ -245,6 +245,30 @@ impl FieldType for Geo {
         Ok(())
     }
 
+    fn show_tree(
+        &self,
+        field: &FieldMapping,
+        value: &Json,
+        shown: &mut Vec<Json>,
+    ) -> Result<(), ValueError> {
+        match value {
+            Json::Null => {}
+            Json::Array(items) if !items.first().is_some_and(Json::is_number) => {
+                for item in items {
+                    self.show_tree(field, item, shown)?;
+                }
+            }
+            value => {
+                let point = read_geo_point(value)?;
+                shown.push(serde_json::json!({
+                    "type": "Point",
+                    "coordinates": [point.lon, point.lat],
+                }));
+            }
+        }
+        Ok(())
+    }
+
     fn parse(
         &self,
         field: &FieldMapping,

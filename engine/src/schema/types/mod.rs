@@ -72,6 +72,16 @@ pub(crate) trait FieldType: Debug + Sync {
         Err(unsupported(field, "trees"))
     }
 
+    /// Adds the values of a tree as the `fields` of a search show them.
+    fn show_tree(
+        &self,
+        field: &FieldMapping,
+        _value: &serde_json::Value,
+        _shown: &mut Vec<serde_json::Value>,
+    ) -> Result<(), ValueError> {
+        Err(unsupported(field, "trees"))
+    }
+
     /// See [`FieldMapping::encode_term`].
     fn encode_term(&self, field: &FieldMapping, _value: &Value) -> Result<Vec<u8>, ValueError> {
         Err(unsupported(field, "terms"))

@@ -156,6 +156,28 @@ impl Ranges {
         }
     }
 
+    /// One end as users see it: texts of numbers as numbers, dates in the field's format.
+    fn shown_end(&self, field: &FieldMapping, end: &Json) -> Result<Json, ValueError> {
+        let Some(scalar) = Scalar::of(end) else {
+            return Ok(Json::Null);
+        };
+        if self.ends.kind() == FieldKind::Ip {
+            return Ok(end.clone());
+        }
+        if let (FieldKind::Date, Some(format)) = (self.ends.kind(), &field.format) {
+            let instant = format.parse_instant(&scalar.text(), false, None)?;
+            return Ok(Json::String(format.format_instant(instant, None)?));
+        }
+        let number = super::float::read_double(scalar)?;
+        Ok(match self.ends.kind() {
+            FieldKind::Integer | FieldKind::Long => match end.as_i64() {
+                Some(whole) => Json::from(whole),
+                None => Json::from(number.trunc() as i64),
+            },
+            _ => Json::from(number),
+        })
+    }
+
     /// The ends of a field without bounds.
     fn widest(&self, is_lower: bool) -> Vec<u8> {
         let (lo, hi) = match self.ends.kind() {
@@ -306,6 +328,31 @@ impl FieldType for Ranges {
         }
         low.extend(high);
         out.add_term(&low);
+        Ok(())
+    }
+
+    fn show_tree(
+        &self,
+        field: &FieldMapping,
+        value: &Json,
+        shown: &mut Vec<Json>,
+    ) -> Result<(), ValueError> {
+        match value {
+            Json::Array(items) => {
+                for item in items {
+                    self.show_tree(field, item, shown)?;
+                }
+            }
+            Json::Object(members) => {
+                let mut range = serde_json::Map::new();
+                for (key, end) in members {
+                    range.insert(key.clone(), self.shown_end(field, end)?);
+                }
+                shown.push(Json::Object(range));
+            }
+            Json::String(block) => shown.push(Json::String(block.clone())),
+            _ => {}
+        }
         Ok(())
     }
 

@@ -66,6 +66,19 @@ pub(super) fn plan(
     Ok(shown)
 }
 
+/// A document's values that are objects, as JSON texts by name.
+pub(super) fn trees(stored: &StoredDocument, shown: &[Shown]) -> Vec<(String, Vec<String>)> {
+    let mut trees = Vec::new();
+    for one in shown {
+        if let Some(values) = one.field.source_trees(&stored.source, &one.source_path)
+            && !values.is_empty()
+        {
+            trees.push((one.name.clone(), values));
+        }
+    }
+    trees
+}
+
 /// Adds a document's values.
 pub(super) fn add(
     stored: &StoredDocument,
@@ -78,6 +91,9 @@ pub(super) fn add(
     let paths: Vec<&str> = shown.iter().map(|one| one.source_path.as_str()).collect();
     let found = source_values(&stored.source, &paths)?;
     for (one, raw) in shown.iter().zip(found) {
+        if matches!(one.field.kind(), FieldKind::GeoPoint | FieldKind::Range) {
+            continue;
+        }
         let mut values = Vec::with_capacity(raw.len());
         for value in raw {
             // values that the field ignored when they were indexed are left out here too

@@ -318,6 +318,10 @@ fn hit_json(hit: &TopHit, sorted: bool, filter: &FetchSource) -> Value {
                 .insert(name.clone(), values.iter().map(from_scalar).collect());
         }
     }
+    for (name, texts) in &fetched.trees {
+        let trees = texts.iter().filter_map(|text| serde_json::from_str(text).ok());
+        shown.fields.insert(name.clone(), trees.collect());
+    }
     if sorted {
         shown.sort = Some(
             hit.sort
