@@ -183,7 +183,9 @@ impl HitJson {
             }
         }
         for (name, texts) in fetched.trees {
-            let trees = texts.iter().filter_map(|text| serde_json::from_str(text).ok());
+            let trees = texts
+                .iter()
+                .filter_map(|text| serde_json::from_str(text).ok());
             hit.fields.insert(name, trees.collect());
         }
         for (name, fragments) in fetched.highlight {

@@ -319,7 +319,9 @@ fn hit_json(hit: &TopHit, sorted: bool, filter: &FetchSource) -> Value {
         }
     }
     for (name, texts) in &fetched.trees {
-        let trees = texts.iter().filter_map(|text| serde_json::from_str(text).ok());
+        let trees = texts
+            .iter()
+            .filter_map(|text| serde_json::from_str(text).ok());
         shown.fields.insert(name.clone(), trees.collect());
     }
     if sorted {
