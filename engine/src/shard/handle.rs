@@ -156,6 +156,11 @@ impl Shard {
         report::stats(&self.inner)
     }
 
+    /// What a shard that is not open holds, by its last commit point: documents, segments and bytes on disk.
+    pub fn closed_stats(directory: &dyn Directory) -> Result<ShardStats, OpenShardError> {
+        report::closed(directory)
+    }
+
     /// All segments, oldest first.
     pub fn segments(&self) -> Vec<SegmentSummary> {
         report::segments(&self.inner)

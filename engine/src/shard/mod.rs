@@ -38,7 +38,7 @@ pub use operation::{
 };
 pub use options::{OpenShardError, ShardError, ShardOptions, ShardParts};
 pub use reader::{SegmentSnapshot, ShardReader};
-pub use stats::{OperationStats, SegmentSummary, ShardStats, TranslogStats};
+pub use stats::{OperationStats, SearchStats, SegmentSummary, ShardStats, TranslogStats};
 
 #[cfg(test)]
 pub(crate) use recover::open as open_inner;

@@ -1,10 +1,14 @@
 //! Counters and listings of an open shard.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::OpenShardError;
+use super::commit::{Commit, commit_generation, commit_name, live_docs_name};
 use super::inner::Inner;
-use super::{SegmentSummary, ShardStats, TranslogStats};
+use super::{SearchStats, SegmentSummary, ShardStats, TranslogStats};
+use crate::directory::Directory;
+use crate::segment::LiveDocs;
 
 pub(super) fn stats(inner: &Inner) -> ShardStats {
     let reader = inner.visible.load();
@@ -30,6 +34,8 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
         merge: inner.counters.merge.get(),
         merge_docs: inner.counters.merge_docs.load(Relaxed),
         merge_bytes: inner.counters.merge_bytes.load(Relaxed),
+        search: SearchStats::default(),
+        search_groups: BTreeMap::new(),
         segments: reader.segments.len() as u64,
         segments_bytes,
         buffer_bytes: inner.buffer_bytes() as u64,
@@ -38,13 +44,56 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
         local_checkpoint: inner.checkpoints.persisted().0,
         global_checkpoint: inner.checkpoints.global().0,
         translog: TranslogStats {
-            operations: all.operations,
-            size_bytes: all.bytes,
+            operations: uncommitted.operations,
+            size_bytes: uncommitted.bytes,
             uncommitted_operations: uncommitted.operations,
             uncommitted_bytes: uncommitted.bytes,
             earliest_age_ms: u64::try_from(age).unwrap_or(0),
         },
     }
+}
+
+/// What a shard that is not open holds, by its last commit point: documents, segments and bytes on disk.
+pub(super) fn closed(directory: &dyn Directory) -> Result<ShardStats, OpenShardError> {
+    let io = |file: &str| {
+        let file = file.to_owned();
+        move |source| OpenShardError::Io { file, source }
+    };
+    let names = directory.list().map_err(io("directory"))?;
+    let last = names
+        .iter()
+        .filter_map(|name| commit_generation(name))
+        .max();
+    let name = commit_name(last.ok_or(OpenShardError::Missing)?);
+    let bytes = directory.open(&name).map_err(io(&name))?;
+    let commit = Commit::decode(&bytes).map_err(|reason| OpenShardError::Corrupt {
+        file: name.clone(),
+        reason,
+    })?;
+    let mut stats = ShardStats {
+        store_bytes: bytes.len() as u64,
+        segments: commit.segments.len() as u64,
+        max_seq_no: commit.max_seq_no.0,
+        local_checkpoint: commit.local_checkpoint.0,
+        global_checkpoint: commit.local_checkpoint.0,
+        ..ShardStats::default()
+    };
+    for segment in &commit.segments {
+        let mut deleted = 0;
+        if let Some(live) = segment.live {
+            let name = live_docs_name(segment.id, live.generation);
+            let bytes = directory.open(&name).map_err(io(&name))?;
+            let live = LiveDocs::decode(segment.id, segment.max_doc, &bytes)
+                .map_err(|source| OpenShardError::Segment { file: name, source })?;
+            deleted = u64::from(live.deleted_count());
+            stats.store_bytes += bytes.len() as u64;
+        }
+        stats.docs += u64::from(segment.max_doc).saturating_sub(deleted);
+        stats.deleted += deleted;
+        stats.segments_bytes += segment.file.len;
+    }
+    stats.store_bytes += stats.segments_bytes;
+    Ok(stats)
 }
 
 pub(super) fn segments(inner: &Inner) -> Vec<SegmentSummary> {

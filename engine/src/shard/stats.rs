@@ -1,5 +1,7 @@
 //! What a shard counts.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// How often something was done, and how long it took in all.
@@ -18,9 +20,9 @@ pub struct OperationStats {
 /// The translog's part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TranslogStats {
-    /// Operations in all files kept.
+    /// Operations in the files that recovery would replay.
     pub operations: u64,
-    /// Bytes of all files kept.
+    /// Bytes of the files that recovery would replay; older files kept for other copies are not counted.
     pub size_bytes: u64,
     /// Operations that no commit point holds yet.
     pub uncommitted_operations: u64,
@@ -30,8 +32,17 @@ pub struct TranslogStats {
     pub earliest_age_ms: u64,
 }
 
-/// Counters of one shard copy, since it was opened.
+/// Searches of a shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchStats {
+    /// Finding.
+    pub query: OperationStats,
+    /// Reading what was found.
+    pub fetch: OperationStats,
+}
+
+/// Counters of one shard copy, since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardStats {
     /// Live documents a search sees.
     pub docs: u64,
@@ -59,6 +70,10 @@ pub struct ShardStats {
     pub merge_docs: u64,
     /// Bytes merged.
     pub merge_bytes: u64,
+    /// Searches; counted by whoever runs them, zero from the shard itself.
+    pub search: SearchStats,
+    /// Searches by the groups that they named.
+    pub search_groups: BTreeMap<String, SearchStats>,
     /// Segments a search sees.
     pub segments: u64,
     /// Bytes of those.

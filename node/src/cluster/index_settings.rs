@@ -225,7 +225,8 @@ pub fn default_of(key: &str) -> Option<&'static str> {
 pub fn defaults_beside(settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut defaults = BTreeMap::new();
     for setting in INDEX_SETTINGS {
-        let is_shown = !setting.default.is_empty()
+        // A choice that nobody made is shown as such; empty lists and texts say nothing.
+        let is_shown = (!setting.default.is_empty() || matches!(setting.kind, Kind::Choice(_)))
             && setting.scope != Scope::Private
             && !setting.key.ends_with('*');
         if is_shown && !settings.contains_key(setting.key) {

@@ -169,7 +169,10 @@ impl Searcher {
         let timeout = timeout_of(input)?;
         let mut limits: Vec<SearchLimits> = routes
             .iter()
-            .map(|route| limits_of(state, &route.index, timeout))
+            .map(|route| SearchLimits {
+                groups: input.body.stats.clone(),
+                ..limits_of(state, &route.index, timeout)
+            })
             .collect();
         self.add_statistics(input, &request, &routes, &mut limits)
             .await;

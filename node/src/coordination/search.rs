@@ -234,6 +234,7 @@ pub fn limits_of(
             != Some("false"),
         max_buckets: number("search.max_buckets").unwrap_or(MAX_BUCKETS_DEFAULT),
         statistics: None,
+        groups: Vec::new(),
     }
 }
 
@@ -427,7 +428,10 @@ impl Searcher {
         let timeout = timeout_of(input)?;
         let mut limits: Vec<SearchLimits> = routes
             .iter()
-            .map(|route| limits_of(&state, &route.index, timeout))
+            .map(|route| SearchLimits {
+                groups: input.body.stats.clone(),
+                ..limits_of(&state, &route.index, timeout)
+            })
             .collect();
         self.add_statistics(input, &request, &routes, &mut limits)
             .await;

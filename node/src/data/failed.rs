@@ -157,7 +157,8 @@ impl LocalShards {
         }
     }
 
-    fn shard_dir(&self, target: &ShardTarget) -> PathBuf {
+    /// The folder of a shard.
+    pub(super) fn shard_dir(&self, target: &ShardTarget) -> PathBuf {
         self.data_dir
             .join("indices")
             .join(&target.index_uuid)

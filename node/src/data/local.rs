@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
+use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::document::{DocumentError, StoredValue};
 use quidditch_engine::ids::{PrimaryTerm, SeqNo};
 use quidditch_engine::schema::Durability;
@@ -21,6 +22,7 @@ use super::contexts::Contexts;
 use super::failed::FailedShard;
 use super::local_search::ShardReaders;
 use super::pool::Pools;
+use super::search_counters::SearchCounters;
 use super::service::{
     GetOp, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats, ShardTarget,
     StoredDocument, VersionRule, WriteKind, WriteOp, WriteOutcome,
@@ -66,6 +68,8 @@ pub struct LocalShard {
     pub(super) maintained: AtomicBool,
     /// When every byte of it is to be checked, on the monotonic clock; `None`: it was, or is new.
     pub(super) check_at: parking_lot::Mutex<Option<std::time::Duration>>,
+    /// Counts its searches.
+    pub(super) searches: Arc<SearchCounters>,
     waiters: AtomicUsize,
 }
 
@@ -77,6 +81,7 @@ impl LocalShard {
             shard,
             maintained: AtomicBool::new(false),
             check_at: parking_lot::Mutex::new(None),
+            searches: Arc::default(),
             waiters: AtomicUsize::new(0),
         }
     }
@@ -148,6 +153,10 @@ impl LocalShards {
 impl ShardReaders for LocalShards {
     fn reader(&self, target: &ShardTarget) -> Option<Arc<ShardReader>> {
         Some(self.shard(target).ok()?.shard.reader())
+    }
+
+    fn counters(&self, target: &ShardTarget) -> Option<Arc<SearchCounters>> {
+        Some(self.shard(target).ok()?.searches.clone())
     }
 }
 
@@ -246,7 +255,23 @@ impl ShardService for LocalShards {
     }
 
     async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
-        Ok(self.shard(target)?.shard.stats())
+        let shard = self.shard(target)?;
+        let mut stats = shard.shard.stats();
+        shard.searches.fill(&mut stats);
+        Ok(stats)
+    }
+
+    async fn closed_stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
+        let folder = self.shard_dir(target).join("index");
+        let read = self
+            .pools
+            .management
+            .run(move || {
+                let directory = FsDirectory::open(&folder).map_err(|error| error.to_string())?;
+                Shard::closed_stats(&directory).map_err(|error| error.to_string())
+            })
+            .await?;
+        read.map_err(ShardError::internal)
     }
 
     async fn segments(&self, target: &ShardTarget) -> Result<Vec<SegmentSummary>, ShardError> {

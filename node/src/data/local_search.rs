@@ -16,12 +16,18 @@ use super::search::{
     ContextId, SearchLimits, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
     ShardSearchError,
 };
+use super::search_counters::{Phase, SearchCounters};
 use super::service::ShardTarget;
 
 /// Where the readers of open shards come from.
 pub trait ShardReaders: Send + Sync {
     /// The last refreshed reader of a shard; `None` when the shard is not open here.
     fn reader(&self, target: &ShardTarget) -> Option<Arc<ShardReader>>;
+
+    /// What counts the searches of a shard; `None` when nobody does.
+    fn counters(&self, _target: &ShardTarget) -> Option<Arc<SearchCounters>> {
+        None
+    }
 }
 
 /// The search half of a data node.
@@ -164,12 +170,19 @@ impl SearchService for LocalSearch {
             context,
             keep_alive,
         } = query;
+        let counting = self
+            .readers
+            .counters(target)
+            .map(|counters| counters.begin(Phase::Query, &limits.groups));
         let result = self
             .run(move |cancelled, memory| {
                 let context = context_of(&place, &limits, request.now_ms, cancelled, memory);
                 search::query(&searched, &request, &context)
             })
             .await?;
+        if let Some(counting) = counting {
+            counting.succeed();
+        }
         let context = match (context, keep_alive) {
             (Some(id), _) => Some(id),
             (None, Some(time)) => Some(self.contexts.open(&target.index_uuid, reader, time)),
@@ -205,6 +218,10 @@ impl SearchService for LocalSearch {
     ) -> Result<Vec<FetchedHit>, ShardSearchError> {
         let reader = self.kept(&fetch.context, None)?;
         let (place, id, release) = (target.clone(), fetch.context.clone(), fetch.release);
+        let counting = self
+            .readers
+            .counters(target)
+            .map(|counters| counters.begin(Phase::Fetch, &fetch.limits.groups));
         let result = self
             .run(move |cancelled, memory| {
                 let limits = SearchLimits {
@@ -217,6 +234,9 @@ impl SearchService for LocalSearch {
             .await;
         if release {
             self.contexts.free(&id);
+        }
+        if let (Some(counting), Ok(_)) = (counting, &result) {
+            counting.succeed();
         }
         result
     }

@@ -8,5 +8,6 @@ pub mod local_search;
 pub mod pool;
 pub mod scheduler;
 pub mod search;
+pub mod search_counters;
 pub mod service;
 pub mod update;

@@ -38,6 +38,8 @@ pub struct SearchLimits {
     pub max_buckets: u64,
     /// Term statistics of all shards in place of the shard's own.
     pub statistics: Option<TermStatistics>,
+    /// Groups under which the search is counted.
+    pub groups: Vec<String>,
 }
 
 /// The query phase on one shard.

@@ -291,6 +291,9 @@ pub trait ShardService: Send + Sync {
     /// Counters of a shard.
     async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError>;
 
+    /// What a shard of a closed index holds on disk.
+    async fn closed_stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError>;
+
     /// The segments of a shard, oldest first.
     async fn segments(&self, target: &ShardTarget) -> Result<Vec<SegmentSummary>, ShardError>;
 }

@@ -1,5 +1,6 @@
 //! `_cluster/health`: how the shards are, at once or when a condition holds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -260,6 +261,58 @@ impl Nodes {
     }
 }
 
+/// The shards on the nodes of each value of the awareness attributes: the one named, or those that
+/// `cluster.routing.allocation.awareness.attributes` lists.
+fn show_by_attribute(state: &ClusterState, named: Option<&str>) -> Value {
+    let key = "cluster.routing.allocation.awareness.attributes";
+    let mut attributes: Vec<String> = match (named, state.cluster_setting(key)) {
+        (Some(name), _) => vec![name.to_owned()],
+        (None, Some(list)) => list.split(',').map(|name| name.trim().to_owned()).collect(),
+        (None, None) => Vec::new(),
+    };
+    if named.is_none() {
+        // A list is kept one element a key.
+        for i in 0.. {
+            match state.cluster_setting(&format!("{key}.{i}")) {
+                Some(name) => attributes.push(name.to_owned()),
+                None => break,
+            }
+        }
+    }
+    let mut shown = Map::new();
+    for attribute in attributes {
+        let mut values: BTreeMap<&str, (u64, Counts)> = BTreeMap::new();
+        for node in state.nodes.values() {
+            if let Some(value) = node.attributes.get(&attribute) {
+                values.entry(value).or_default().0 += 1;
+            }
+        }
+        for copy in state.routing.indices.values().flatten().flatten() {
+            let node = copy.node.as_ref().and_then(|id| state.nodes.get(id));
+            let value = node.and_then(|node| node.attributes.get(&attribute));
+            if let Some((_, counts)) = value.and_then(|value| values.get_mut(value.as_str())) {
+                counts.add_shard(std::slice::from_ref(copy));
+            }
+        }
+        let mut by_value = Map::new();
+        for (value, (nodes, counts)) in values {
+            by_value.insert(
+                value.to_owned(),
+                json!({
+                    "active_shards": counts.active,
+                    "initializing_shards": counts.initializing,
+                    "relocating_shards": counts.relocating,
+                    "unassigned_shards": counts.unassigned,
+                    "data_nodes": nodes,
+                    "weight": 1.0,
+                }),
+            );
+        }
+        shown.insert(attribute, Value::Object(by_value));
+    }
+    Value::Object(shown)
+}
+
 async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let timeout = timeouts(&request.params)?;
     let level = request
@@ -272,12 +325,17 @@ async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
             "unknown level [{level}]; use cluster, indices or shards"
         )));
     }
-    for name in ["awareness_attribute", "ensure_node_weighed_in"] {
-        if request.params.has(name) {
-            return Err(RestError::illegal_argument(format!(
-                "parameter [{name}] is not supported: shards are not placed by awareness attributes"
-            )));
-        }
+    let by_attribute = level == "awareness_attributes";
+    let attribute = request.params.get("awareness_attribute").map(str::to_owned);
+    if attribute.is_some() && !by_attribute {
+        return Err(RestError::validation(&[
+            "level=awareness_attributes is required with awareness_attribute parameter".to_owned(),
+        ]));
+    }
+    if request.params.has("ensure_node_weighed_in") {
+        return Err(RestError::illegal_argument(
+            "parameter [ensure_node_weighed_in] is not supported: nodes have no weights",
+        ));
     }
     request.params.bool("local", false)?;
     let wait = Wait::parse(&request.params)?;
@@ -297,7 +355,10 @@ async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
     );
     let state = app.state();
     let (names, missing) = chosen(&state, &expression, &options, now_ms);
-    let answer = show(&app, &state, &names, missing, timed_out, &level);
+    let mut answer = show(&app, &state, &names, missing, timed_out, &level);
+    if by_attribute {
+        answer["awareness_attributes"] = show_by_attribute(&state, attribute.as_deref());
+    }
     Ok(RestResponse::json(
         if timed_out { 408 } else { 200 },
         &answer,

@@ -1,6 +1,7 @@
 //! Indices: create, get, delete, exists, open, close, block.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Method;
 use serde_json::{Map, Value, json};
@@ -8,9 +9,13 @@ use serde_json::{Map, Value, json};
 use super::alias_body::show_aliases;
 use super::index_body::{created, parse_index_body, put_settings_into};
 use super::index_params::{self, ActiveShards, body_object, names, timeouts, wait_for_active};
+use super::tasks::run_as_task;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::{BlockLevel, IndicesOptions, date_math};
 use crate::master::{Command, CreateIndex};
+
+/// How long an operation that runs as a task may wait for its shards, unless the request says otherwise.
+pub(super) const TASK_TIMEOUT: Duration = Duration::from_secs(3600);
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -230,11 +235,10 @@ async fn open(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
         return Err(RestError::validation(&["index is missing".to_owned()]));
     }
     let wait = request.params.bool("wait_for_completion", true)?;
-    if !wait {
-        return Err(RestError::illegal_argument(
-            "parameter [wait_for_completion] must be [true] here: opening an index is no task of its own",
-        ));
-    }
+    let task_timeout = request
+        .params
+        .duration("task_execution_timeout", TASK_TIMEOUT)?
+        .unwrap_or(Duration::MAX);
     let options = IndicesOptions {
         expand_open: false,
         expand_closed: true,
@@ -244,6 +248,20 @@ async fn open(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     let (state, found) = index_params::resolve(&app, &request, options)?;
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::MetadataWrite)?;
+    if wait {
+        return open_named(app, names, wanted, timeout).await;
+    }
+    let description = format!("open indices [{}]", names.join(", "));
+    let work = open_named(app.clone(), names, wanted, task_timeout);
+    Ok(run_as_task(&app, "indices:admin/open", description, work))
+}
+
+async fn open_named(
+    app: Arc<App>,
+    names: Vec<String>,
+    wanted: ActiveShards,
+    timeout: Duration,
+) -> Result<RestResponse, RestError> {
     app.masters
         .submit(Command::OpenIndices {
             names: names.clone(),

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::index_params;
 use super::shard_calls::ask_all;
+use super::tasks::run_as_task;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
-use crate::cluster::IndicesOptions;
+use crate::cluster::{ClusterState, IndicesOptions, ResolvedIndex};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -120,11 +121,7 @@ async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse
     let only_expunge_deletes = request.params.bool("only_expunge_deletes", false)?;
     let then_flush = request.params.bool("flush", true)?;
     let primary_only = request.params.bool("primary_only", false)?;
-    if !request.params.bool("wait_for_completion", true)? {
-        return Err(RestError::illegal_argument(
-            "parameter [wait_for_completion] must be [true] here: a force merge is no task of its own",
-        ));
-    }
+    let wait = request.params.bool("wait_for_completion", true)?;
     let is_contradictory = only_expunge_deletes && max_segments.is_some();
     let max_segments = match max_segments {
         None => None,
@@ -147,6 +144,53 @@ async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
+    let order = ForceMerge {
+        max_segments,
+        only_expunge_deletes,
+        then_flush,
+        primary_only,
+    };
+    let names = index_params::names(&found);
+    let work = merge_shards(app.clone(), state, found, order);
+    let response = if wait {
+        work.await?
+    } else {
+        let description = format!(
+            "Force-merge indices [{}], maxSegments[{}], onlyExpungeDeletes[{only_expunge_deletes}], flush[{then_flush}], primaryOnly[{primary_only}]",
+            names.join(", "),
+            max_segments.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX)),
+        );
+        run_as_task(&app, "indices:admin/forcemerge", description, work)
+    };
+    if is_contradictory {
+        return Ok(response.with_deprecation(
+            "setting only_expunge_deletes and max_num_segments at the same time is deprecated and will be rejected in a future version",
+        ));
+    }
+    Ok(response)
+}
+
+/// What a force merge shall do.
+#[derive(Clone, Copy)]
+struct ForceMerge {
+    max_segments: Option<usize>,
+    only_expunge_deletes: bool,
+    then_flush: bool,
+    primary_only: bool,
+}
+
+async fn merge_shards(
+    app: Arc<App>,
+    state: Arc<ClusterState>,
+    found: Vec<ResolvedIndex>,
+    order: ForceMerge,
+) -> Result<RestResponse, RestError> {
+    let ForceMerge {
+        max_segments,
+        only_expunge_deletes,
+        then_flush,
+        primary_only,
+    } = order;
     let mut calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move {
@@ -163,13 +207,7 @@ async fn force_merge(app: Arc<App>, request: RestRequest) -> Result<RestResponse
     if primary_only {
         calls.total = (calls.answers.len() + calls.failures.len()) as u64;
     }
-    let response = RestResponse::ok(&json!({"_shards": calls.header()}));
-    if is_contradictory {
-        return Ok(response.with_deprecation(
-            "setting only_expunge_deletes and max_num_segments at the same time is deprecated and will be rejected in a future version",
-        ));
-    }
-    Ok(response)
+    Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }
 
 /// There are no caches to clear: every shard has done it.

@@ -208,6 +208,7 @@ pub(super) async fn node_stats(app: &Arc<App>, state: &ClusterState) -> ShardSta
     let mut sum = ShardStats::default();
     for (_, stats) in &calls.answers {
         add(&mut sum, stats);
+        sum.search_groups.clear();
     }
     sum
 }

@@ -8,10 +8,11 @@ use quidditch_engine::shard::ShardStats;
 use serde_json::{Map, Value, json};
 
 use super::index_params;
-use super::shard_calls::ask_all;
+use super::shard_calls::{ShardCalls, ask_all};
 use super::stats_sections::{add, parse_sections, show};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
-use crate::cluster::{ClusterState, IndicesOptions};
+use crate::cluster::names::matches_pattern;
+use crate::cluster::{ClusterState, IndexMetadata, IndexState, IndicesOptions};
 use crate::data::service::ShardTarget;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -47,18 +48,29 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         )));
     }
     request.params.bool("include_segment_file_sizes", false)?;
-    request.params.bool("include_unloaded_segments", false)?;
+    let with_unloaded = request.params.bool("include_unloaded_segments", false)?;
+    let groups = request.params.list("groups");
     let base = if request.params.bool("forbid_closed_indices", true)? {
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED
     } else {
         IndicesOptions::STRICT_EXPAND_OPEN
     };
     let (state, found) = index_params::resolve(&app, &request, base)?;
-    let calls = ask_all(&state, &found, |target| {
+    let mut calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move { app.shards.stats(&target).await }
     })
     .await;
+    for resolved in &found {
+        add_closed(&app, &resolved.metadata, with_unloaded, &mut calls).await;
+    }
+    for (_, stats) in &mut calls.answers {
+        stats.search_groups.retain(|name, _| {
+            groups
+                .iter()
+                .any(|pattern| pattern == "_all" || matches_pattern(pattern, name))
+        });
+    }
     let mut all = ShardStats::default();
     let mut by_index: BTreeMap<&str, Vec<(&ShardTarget, &ShardStats)>> = BTreeMap::new();
     for (target, stats) in &calls.answers {
@@ -86,6 +98,37 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         answer.insert("indices".to_owned(), Value::Object(indices));
     }
     Ok(RestResponse::ok(&answer))
+}
+
+/// Adds the shards of a closed index: they hold documents and take disk, but have no segments open unless those are
+/// asked for, and nothing to replay.
+async fn add_closed(
+    app: &App,
+    index: &IndexMetadata,
+    with_unloaded: bool,
+    calls: &mut ShardCalls<ShardStats>,
+) {
+    if index.state != IndexState::Close {
+        return;
+    }
+    calls.total += u64::from(index.number_of_shards) * (1 + u64::from(index.number_of_replicas));
+    for shard in 0..index.number_of_shards {
+        let target = ShardTarget {
+            index: index.name.clone(),
+            index_uuid: index.uuid.clone(),
+            shard,
+        };
+        match app.shards.closed_stats(&target).await {
+            Ok(mut stats) => {
+                if !with_unloaded {
+                    stats.segments = 0;
+                    stats.segments_bytes = 0;
+                }
+                calls.answers.push((target, stats));
+            }
+            Err(error) => calls.failures.push((target, error)),
+        }
+    }
 }
 
 fn show_index(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quidditch_engine::shard::{OperationStats, ShardStats};
+use quidditch_engine::shard::{OperationStats, SearchStats, ShardStats};
 use serde_json::{Map, Value, json};
 
 use super::RestError;
@@ -99,6 +99,14 @@ pub fn add(sum: &mut ShardStats, more: &ShardStats) {
     sum.noops += more.noops;
     add_operations(&mut sum.get_exists, &more.get_exists);
     add_operations(&mut sum.get_missing, &more.get_missing);
+    let add_search = |sum: &mut SearchStats, more: &SearchStats| {
+        add_operations(&mut sum.query, &more.query);
+        add_operations(&mut sum.fetch, &more.fetch);
+    };
+    add_search(&mut sum.search, &more.search);
+    for (group, stats) in &more.search_groups {
+        add_search(sum.search_groups.entry(group.clone()).or_default(), stats);
+    }
     add_operations(&mut sum.refresh, &more.refresh);
     add_operations(&mut sum.flush, &more.flush);
     add_operations(&mut sum.merge, &more.merge);
@@ -129,6 +137,30 @@ pub fn show(stats: &ShardStats, wanted: &BTreeSet<&'static str>) -> Map<String, 
     shown
 }
 
+fn show_search(stats: &SearchStats) -> Map<String, Value> {
+    let shown = json!({
+        "query_total": stats.query.total,
+        "query_time_in_millis": stats.query.time_ms,
+        "query_current": stats.query.current,
+        "query_failed": stats.query.failed,
+        "concurrent_query_total": 0,
+        "concurrent_query_time_in_millis": 0,
+        "concurrent_query_current": 0,
+        "concurrent_avg_slice_count": 0.0,
+        "fetch_total": stats.fetch.total,
+        "fetch_time_in_millis": stats.fetch.time_ms,
+        "fetch_current": stats.fetch.current,
+        "scroll_total": 0, "scroll_time_in_millis": 0, "scroll_current": 0,
+        "point_in_time_total": 0, "point_in_time_time_in_millis": 0, "point_in_time_current": 0,
+        "suggest_total": 0, "suggest_time_in_millis": 0, "suggest_current": 0,
+        "search_idle_reactivate_count_total": 0,
+    });
+    match shown {
+        Value::Object(shown) => shown,
+        _ => Map::new(),
+    }
+}
+
 fn section(name: &str, stats: &ShardStats) -> Value {
     match name {
         "docs" => json!({"count": stats.docs, "deleted": stats.deleted}),
@@ -154,14 +186,18 @@ fn section(name: &str, stats: &ShardStats) -> Value {
             "missing_time_in_millis": stats.get_missing.time_ms,
             "current": stats.get_exists.current + stats.get_missing.current,
         }),
-        "search" => json!({
-            "open_contexts": 0,
-            "query_total": 0, "query_time_in_millis": 0, "query_current": 0,
-            "fetch_total": 0, "fetch_time_in_millis": 0, "fetch_current": 0,
-            "scroll_total": 0, "scroll_time_in_millis": 0, "scroll_current": 0,
-            "point_in_time_total": 0, "point_in_time_time_in_millis": 0, "point_in_time_current": 0,
-            "suggest_total": 0, "suggest_time_in_millis": 0, "suggest_current": 0,
-        }),
+        "search" => {
+            let mut shown = show_search(&stats.search);
+            shown.insert("open_contexts".to_owned(), json!(0));
+            if !stats.search_groups.is_empty() {
+                let mut groups = Map::new();
+                for (group, stats) in &stats.search_groups {
+                    groups.insert(group.clone(), Value::Object(show_search(stats)));
+                }
+                shown.insert("groups".to_owned(), Value::Object(groups));
+            }
+            Value::Object(shown)
+        }
         "merge" => json!({
             "current": stats.merge.current,
             "current_docs": 0,

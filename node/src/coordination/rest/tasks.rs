@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::response::ResponseBody;
 use super::search_params::time_param;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
@@ -108,6 +109,26 @@ async fn cancel(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         }
     }
     Ok(RestResponse::ok(&grouped_by_node(&app, &tasks)))
+}
+
+/// Lets an operation run on as a task of its own, and answers with the task's name.
+pub fn run_as_task(
+    app: &Arc<App>,
+    action: &'static str,
+    description: String,
+    work: impl Future<Output = Result<RestResponse, RestError>> + Send + 'static,
+) -> RestResponse {
+    let task = app.tasks.begin(action, description, f32::INFINITY);
+    let name = app.tasks.name(&task);
+    let app = app.clone();
+    tokio::spawn(async move {
+        let answer = work.await.map(|response| match &response.body {
+            ResponseBody::Json(json) => serde_json::from_slice(json).unwrap_or(Value::Null),
+            _ => Value::Null,
+        });
+        app.tasks.end(&task, answer, true);
+    });
+    RestResponse::ok(&json!({"task": name}))
 }
 
 /// The running tasks that `nodes` and `actions` choose.

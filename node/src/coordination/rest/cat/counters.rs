@@ -22,6 +22,24 @@ macro_rules! counters {
     };
 }
 
+/// Counters that only `_cat/shards` shows.
+pub fn is_of_shards_alone(name: &str) -> bool {
+    name.starts_with("merges.warmer.")
+        || name.starts_with("search.startree_")
+        || [
+            "search.query_failed",
+            "search.search_idle_reactivate_count_total",
+        ]
+        .contains(&name)
+}
+
+/// The counters of nodes and indices.
+pub fn common() -> impl Iterator<Item = &'static Counter> {
+    COUNTERS
+        .iter()
+        .filter(|counter| !is_of_shards_alone(counter.name))
+}
+
 /// All counters, in the order of the reference.
 #[rustfmt::skip]
 pub const COUNTERS: &[Counter] = counters! {
@@ -57,28 +75,42 @@ pub const COUNTERS: &[Counter] = counters! {
     "merges.total_docs" "mtd,mergesTotalDocs" "docs merged" |s| Cell::count(s.merge_docs);
     "merges.total_size" "mts,mergesTotalSize" "size merged" |s| Cell::Bytes(s.merge_bytes);
     "merges.total_time" "mtt,mergesTotalTime" "time spent in merges" |s| Cell::Millis(s.merge.time_ms);
+    "merges.warmer.total_invocations" "mswti,mergedSegmentWarmerTotalInvocations" "total invocations of merged segment warmer" |_| Cell::Number(0);
+    "merges.warmer.total_time" "mswtt,mergedSegmentWarmerTotalTime" "total wallclock time spent in the warming operation" |_| Cell::Millis(0);
+    "merges.warmer.ongoing_count" "mswoc,mergedSegmentWarmerOngoingCount" "point-in-time metric for number of in-progress warm operations" |_| Cell::Number(0);
+    "merges.warmer.total_bytes_received" "mswtbr,mergedSegmentWarmerTotalBytesReceived" "total bytes received by a replica shard during the warm operation" |_| Cell::Bytes(0);
+    "merges.warmer.total_bytes_sent" "mswtbs,mergedSegmentWarmerTotalBytesSent" "total bytes sent by a primary shard during the warm operation" |_| Cell::Bytes(0);
+    "merges.warmer.total_receive_time" "mswtrt,mergedSegmentWarmerTotalReceiveTime" "total wallclock time spent receiving merged segments by a replica shard" |_| Cell::Millis(0);
+    "merges.warmer.total_failure_count" "mswtfc,mergedSegmentWarmerTotalFailureCount" "total failures in merged segment warmer" |_| Cell::Number(0);
+    "merges.warmer.total_send_time" "mswtst,mergedSegmentWarmerTotalSendTime" "total wallclock time spent sending merged segments by a primary shard" |_| Cell::Millis(0);
     "refresh.total" "rto,refreshTotal" "total refreshes" |s| Cell::count(s.refresh.total);
     "refresh.time" "rti,refreshTime" "time spent in refreshes" |s| Cell::Millis(s.refresh.time_ms);
     "refresh.external_total" "rto,refreshTotal" "total external refreshes" |s| Cell::count(s.refresh.total);
     "refresh.external_time" "rti,refreshTime" "time spent in external refreshes" |s| Cell::Millis(s.refresh.time_ms);
     "refresh.listeners" "rli,refreshListeners" "number of pending refresh listeners" |_| Cell::Number(0);
-    "search.fetch_current" "sfc,searchFetchCurrent" "current fetch phase ops" |_| Cell::Number(0);
-    "search.fetch_time" "sfti,searchFetchTime" "time spent in fetch phase" |_| Cell::Millis(0);
-    "search.fetch_total" "sfto,searchFetchTotal" "total fetch ops" |_| Cell::Number(0);
+    "search.fetch_current" "sfc,searchFetchCurrent" "current fetch phase ops" |s| Cell::count(s.search.fetch.current);
+    "search.fetch_time" "sfti,searchFetchTime" "time spent in fetch phase" |s| Cell::Millis(s.search.fetch.time_ms);
+    "search.fetch_total" "sfto,searchFetchTotal" "total fetch ops" |s| Cell::count(s.search.fetch.total);
     "search.open_contexts" "so,searchOpenContexts" "open search contexts" |_| Cell::Number(0);
-    "search.query_current" "sqc,searchQueryCurrent" "current query phase ops" |_| Cell::Number(0);
-    "search.query_time" "sqti,searchQueryTime" "time spent in query phase" |_| Cell::Millis(0);
-    "search.query_total" "sqto,searchQueryTotal" "total query phase ops" |_| Cell::Number(0);
+    "search.query_current" "sqc,searchQueryCurrent" "current query phase ops" |s| Cell::count(s.search.query.current);
+    "search.query_time" "sqti,searchQueryTime" "time spent in query phase" |s| Cell::Millis(s.search.query.time_ms);
+    "search.query_total" "sqto,searchQueryTotal" "total query phase ops" |s| Cell::count(s.search.query.total);
+    "search.query_failed" "sqf,searchQueryFailed" "failed query phase ops" |s| Cell::count(s.search.query.failed);
     "search.concurrent_query_current" "scqc,searchConcurrentQueryCurrent" "current concurrent query phase ops" |_| Cell::Number(0);
     "search.concurrent_query_time" "scqti,searchConcurrentQueryTime" "time spent in concurrent query phase" |_| Cell::Millis(0);
     "search.concurrent_query_total" "scqto,searchConcurrentQueryTotal" "total concurrent query phase ops" |_| Cell::Number(0);
     "search.concurrent_avg_slice_count" "casc,searchConcurrentAvgSliceCount" "average query concurrency" |_| Cell::Decimal(0.0);
+    "search.startree_query_current" "stqc,startreeQueryCurrent" "current star tree query ops" |_| Cell::Number(0);
+    "search.startree_query_time" "stqti,startreeQueryTime" "time spent in star tree queries" |_| Cell::Millis(0);
+    "search.startree_query_total" "stqto,startreeQueryTotal" "total star tree resolved queries" |_| Cell::Number(0);
+    "search.startree_query_failed" "stqf,startreeQueryFailed" "failed star tree queries" |_| Cell::Number(0);
     "search.scroll_current" "scc,searchScrollCurrent" "open scroll contexts" |_| Cell::Number(0);
     "search.scroll_time" "scti,searchScrollTime" "time scroll contexts held open" |_| Cell::Millis(0);
     "search.scroll_total" "scto,searchScrollTotal" "completed scroll contexts" |_| Cell::Number(0);
     "search.point_in_time_current" "scc,searchPointInTimeCurrent" "open point in time contexts" |_| Cell::Number(0);
     "search.point_in_time_time" "scti,searchPointInTimeTime" "time point in time contexts held open" |_| Cell::Millis(0);
     "search.point_in_time_total" "scto,searchPointInTimeTotal" "completed point in time contexts" |_| Cell::Number(0);
+    "search.search_idle_reactivate_count_total" "ssirct,searchSearchIdleReactivateCountTotal" "number of times a shard reactivated" |_| Cell::Number(0);
     "segments.count" "sc,segmentsCount" "number of segments" |s| Cell::count(s.segments);
     "segments.memory" "sm,segmentsMemory" "memory used by segments" |_| Cell::Bytes(0);
     "segments.index_writer_memory" "siwm,segmentsIndexWriterMemory" "memory used by index writer" |s| Cell::Bytes(s.buffer_bytes);

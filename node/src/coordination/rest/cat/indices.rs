@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quidditch_engine::shard::ShardStats;
 
-use super::counters::{COUNTERS, columns};
+use super::counters::{self, columns};
 use super::table::{Cell, Table, hidden, shown};
 use crate::cluster::{IndexState, IndicesOptions};
 use crate::coordination::rest::cluster_health::count_index;
@@ -66,8 +66,8 @@ pub(super) async fn indices(
         .right(),
         shown("pri.store.size", "", "store size of primaries").right(),
     ]);
-    table.columns.extend(columns(COUNTERS, ""));
-    table.columns.extend(columns(COUNTERS, "pri."));
+    table.columns.extend(columns(counters::common(), ""));
+    table.columns.extend(columns(counters::common(), "pri."));
     table
         .columns
         .push(hidden("memory.total", "tm,memoryTotal", "total used memory").right());
@@ -123,7 +123,7 @@ pub(super) async fn indices(
             of(&|stats| Cell::Bytes(stats.store_bytes)),
             of(&|stats| Cell::Bytes(stats.store_bytes)),
         ];
-        for counter in COUNTERS.iter().chain(COUNTERS) {
+        for counter in counters::common().chain(counters::common()) {
             row.push(of(&counter.cell));
         }
         let memory = |stats: &ShardStats| Cell::Bytes(stats.buffer_bytes + stats.version_map_bytes);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::counters::{COUNTERS, columns};
+use super::counters::{self, columns};
 use super::table::{Cell, Column, Table, hidden, shown};
 use crate::cluster::ShardState;
 use crate::cluster::names::matches_pattern;
@@ -90,7 +90,7 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
         ),
         shown("name", "n", "node name"),
     ]);
-    table.columns.extend(columns(COUNTERS, ""));
+    table.columns.extend(columns(counters::common(), ""));
     if request.params.bool("help", false)? {
         return table.answer(&request);
     }
@@ -144,7 +144,7 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
             if node.id == state.master { "*" } else { "-" }.into(),
             node.name.clone().into(),
         ];
-        row.extend(COUNTERS.iter().map(|counter| (counter.cell)(&stats)));
+        row.extend(counters::common().map(|counter| (counter.cell)(&stats)));
         table.rows.push(row);
     }
     table.answer(&request)

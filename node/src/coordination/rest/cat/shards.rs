@@ -28,6 +28,11 @@ fn shard_counters() -> impl Iterator<Item = &'static Counter> {
         .filter(|counter| !NOT_OF_SHARDS.contains(&counter.name))
 }
 
+/// These come behind the sequence numbers.
+fn is_warmer(counter: &Counter) -> bool {
+    counter.name.starts_with("warmer.")
+}
+
 pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     index_params::timeouts(&request.params)?;
     let mut table = Table::new(vec![
@@ -56,7 +61,9 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
         ),
         hidden("recoverysource.type", "rs", "recovery source type"),
     ]);
-    table.columns.extend(columns(shard_counters(), ""));
+    table
+        .columns
+        .extend(columns(shard_counters().filter(|c| !is_warmer(c)), ""));
     table.columns.extend([
         hidden("seq_no.max", "sqm,maxSeqNo", "max sequence number").right(),
         hidden(
@@ -71,6 +78,11 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
             "global checkpoint",
         )
         .right(),
+    ]);
+    table
+        .columns
+        .extend(columns(shard_counters().filter(|c| is_warmer(c)), ""));
+    table.columns.extend([
         hidden("path.data", "pd,dataPath", "shard data path"),
         hidden("path.state", "ps,statsPath", "shard state path"),
         hidden("docs.deleted", "dd", "number of deleted docs in shard").right(),
@@ -129,7 +141,7 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                         }
                     })),
                 ];
-                for counter in shard_counters() {
+                for counter in shard_counters().filter(|c| !is_warmer(c)) {
                     row.push(stats.map_or(Cell::None, counter.cell));
                 }
                 let path = app.config.data_dir.display().to_string();
@@ -137,6 +149,11 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                     stats.map_or(Cell::None, |stats| Cell::Number(stats.max_seq_no)),
                     stats.map_or(Cell::None, |stats| Cell::Number(stats.local_checkpoint)),
                     stats.map_or(Cell::None, |stats| Cell::Number(stats.global_checkpoint)),
+                ]);
+                for counter in shard_counters().filter(|c| is_warmer(c)) {
+                    row.push(stats.map_or(Cell::None, counter.cell));
+                }
+                row.extend([
                     Cell::maybe(stats.map(|_| path.clone())),
                     Cell::maybe(stats.map(|_| path)),
                     stats.map_or(Cell::None, |stats| Cell::count(stats.deleted)),
