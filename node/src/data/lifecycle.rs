@@ -16,12 +16,15 @@ use tracing::{error, info, warn};
 
 use super::failed::Refused;
 use super::local::{LocalShard, LocalShards, ShardKey};
+use super::resize;
 use super::service::ShardTarget;
-use crate::cluster::{ClusterState, IndexState, ShardState};
+use crate::cluster::{ClusterState, IndexMetadata, IndexState, ShardState};
 use crate::master::{AppliedState, ShardReport, StateApplier};
 
 /// Written beside a shard's data once it exists: from then on missing data is an error, not a new shard.
 const BORN: &str = "born";
+/// Uuid of the index that a new one takes its documents from.
+const RESIZE_SOURCE: &str = "index.resize.source.uuid";
 /// Behind the name of an index folder that is being removed.
 const DELETED: &str = ".deleted";
 
@@ -34,6 +37,7 @@ struct Wanted {
     allocation_id: String,
     primary_term: u64,
     schema: Arc<IndexSchema>,
+    index: Arc<IndexMetadata>,
     initializing: bool,
 }
 
@@ -48,6 +52,8 @@ impl StateApplier for LocalShards {
         self.close_unwanted(state, &wanted).await;
         let mut applied = AppliedState::default();
         let mut opening = Vec::new();
+        // These read the shards of other indices, which have to be open before.
+        let mut filling = Vec::new();
         for (key, wanted) in wanted {
             let open = self.open.read().get(&key).cloned();
             match open {
@@ -61,12 +67,18 @@ impl StateApplier for LocalShards {
                 }
                 // A failed one is tried again when the masters say so, and not before the old one is closed.
                 None if self.must_wait(&key, wanted.initializing) => {}
+                None if wanted.index.setting(RESIZE_SOURCE).is_some() => {
+                    filling.push(self.open_one(key, wanted));
+                }
                 None => opening.push(self.open_one(key, wanted)),
             }
         }
         applied
             .reports
             .extend(futures::future::join_all(opening).await);
+        applied
+            .reports
+            .extend(futures::future::join_all(filling).await);
         applied
     }
 }
@@ -159,6 +171,7 @@ impl LocalShards {
                             allocation_id: allocation_id.clone(),
                             primary_term: term,
                             schema: index.schema.clone(),
+                            index: index.clone(),
                             initializing: copy.state == ShardState::Initializing,
                         },
                     );
@@ -243,6 +256,21 @@ impl LocalShards {
         }
     }
 
+    /// The open shards that a resized index takes its documents from.
+    fn sources_of(&self, index: &IndexMetadata) -> Vec<Arc<LocalShard>> {
+        let Some(uuid) = index.setting(RESIZE_SOURCE) else {
+            return Vec::new();
+        };
+        let open = self.open.read();
+        let mut sources: Vec<Arc<LocalShard>> = open
+            .iter()
+            .filter(|((of, _), _)| of == uuid)
+            .map(|(_, shard)| shard.clone())
+            .collect();
+        sources.sort_by_key(|shard| shard.target.shard);
+        sources
+    }
+
     async fn open_one(&self, key: ShardKey, wanted: Wanted) -> ShardReport {
         let dir = self.indices_dir().join(&key.0).join(key.1.to_string());
         let parts = OpenParts {
@@ -251,6 +279,9 @@ impl LocalShards {
             clock: self.clock.clone(),
             primary_term: wanted.primary_term,
             allocation_id: wanted.allocation_id.clone(),
+            number: wanted.target.shard,
+            sources: self.sources_of(&wanted.index),
+            index: wanted.index.clone(),
         };
         let opened = self.pools.management.run(move || open_shard(parts)).await;
         let failure = match opened {
@@ -291,6 +322,10 @@ struct OpenParts {
     clock: Arc<dyn crate::sys::clock::Clock>,
     primary_term: u64,
     allocation_id: String,
+    number: u32,
+    index: Arc<IndexMetadata>,
+    /// The open shards of the index that this one takes its documents from, if any.
+    sources: Vec<Arc<LocalShard>>,
 }
 
 /// Opens what is there; makes a shard only where there never was one. `true`: it is new.
@@ -320,7 +355,16 @@ fn open_shard(parts: OpenParts) -> Result<(Shard, bool), Refused> {
             create,
         }))
     };
+    let takes_over = create && parts.index.setting(RESIZE_SOURCE).is_some();
     let shard = match open(create)? {
+        // made, but the process ended before all documents were in
+        Err(OpenShardError::Exists) if takes_over => {
+            for part in ["index", "translog"] {
+                std::fs::remove_dir_all(dir.join(part)).map_err(shown)?;
+                std::fs::create_dir_all(dir.join(part)).map_err(shown)?;
+            }
+            open(true)?
+        }
         // made, but the process ended before that was noted
         Err(OpenShardError::Exists) if create => open(false)?,
         other => other,
@@ -329,6 +373,14 @@ fn open_shard(parts: OpenParts) -> Result<(Shard, bool), Refused> {
         reason: format!("{}: {error}", dir.display()),
         may_pass: error.may_pass(),
     })?;
+    if takes_over {
+        resize::fill(&shard, &parts.sources, &parts.index, parts.number).map_err(|reason| {
+            Refused {
+                reason: format!("{}: {reason}", dir.display()),
+                may_pass: true,
+            }
+        })?;
+    }
     if create {
         note_birth(dir, &born).map_err(shown)?;
     }

@@ -6,6 +6,7 @@ pub mod lifecycle;
 pub mod local;
 pub mod local_search;
 pub mod pool;
+mod resize;
 pub mod scheduler;
 pub mod search;
 pub mod search_counters;

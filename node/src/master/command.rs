@@ -20,6 +20,8 @@ pub type CommandError = StateError;
 pub enum Command {
     /// Makes an index.
     CreateIndex(CreateIndex),
+    /// Makes an index that takes over the documents of another one.
+    ResizeIndex(ResizeIndex),
     /// Makes an index for a first write, by templates; one that exists is fine.
     AutoCreate {
         /// Concrete name.
@@ -151,6 +153,13 @@ impl Command {
             Command::CreateIndex(request) => {
                 format!("create-index [{}], cause [api]", request.name)
             }
+            Command::ResizeIndex(request) => {
+                format!(
+                    "create-index [{}], cause [{}_index]",
+                    request.name,
+                    request.kind.name()
+                )
+            }
             Command::AutoCreate { index } => {
                 format!("create-index [{index}], cause [auto(bulk api)]")
             }
@@ -195,6 +204,58 @@ pub struct CreateIndex {
     /// Mapping, `{"properties": …}`; `Null` when none was given.
     pub mapping: Value,
     /// Aliases; filters are already checked.
+    pub aliases: BTreeMap<String, AliasMetadata>,
+    /// The index whose documents it takes over; templates are not asked then.
+    pub resized_from: Option<ResizeSource>,
+}
+
+/// The index that a resized one takes its documents from.
+#[derive(Clone, Debug)]
+pub struct ResizeSource {
+    /// Concrete name.
+    pub name: String,
+    /// Its uuid.
+    pub uuid: String,
+    /// The hash space of the new index, when the old one's has to stay.
+    pub routing_num_shards: Option<u32>,
+}
+
+/// How an index is resized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResizeKind {
+    /// To fewer shards.
+    Shrink,
+    /// To more shards.
+    Split,
+    /// To as many shards.
+    Clone,
+}
+
+impl ResizeKind {
+    /// `shrink`, `split` or `clone`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ResizeKind::Shrink => "shrink",
+            ResizeKind::Split => "split",
+            ResizeKind::Clone => "clone",
+        }
+    }
+}
+
+/// A new index that takes over the documents of another one.
+#[derive(Clone, Debug)]
+pub struct ResizeIndex {
+    /// Concrete name of the new index.
+    pub name: String,
+    /// Its name as the user wrote it.
+    pub provided_name: String,
+    /// Concrete name of the old one.
+    pub source: String,
+    /// To how many shards.
+    pub kind: ResizeKind,
+    /// Flat settings, `index.*`, over the old index's; `None`: do not take that one over.
+    pub settings: BTreeMap<String, Option<String>>,
+    /// Aliases of the new index.
     pub aliases: BTreeMap<String, AliasMetadata>,
 }
 

@@ -141,11 +141,15 @@ fn build(
     ids: &mut dyn Ids,
 ) -> Result<IndexMetadata, CommandError> {
     let name = request.name;
-    let composed = templates::composed_for(
-        state,
-        &name,
-        request.settings.get("index.hidden").map(String::as_str) == Some("true"),
-    );
+    let composed = if request.resized_from.is_some() {
+        Composed::default()
+    } else {
+        templates::composed_for(
+            state,
+            &name,
+            request.settings.get("index.hidden").map(String::as_str) == Some("true"),
+        )
+    };
     let mut settings = composed.settings;
     private_settings(&request.settings)?;
     index_settings::validate(&request.settings, true)?;
@@ -164,11 +168,17 @@ fn build(
     }
 
     let number_of_shards = number(&settings, "index.number_of_shards", 1);
-    let routing_num_shards = number(
-        &settings,
-        "index.number_of_routing_shards",
-        default_routing_num_shards(number_of_shards),
-    );
+    let kept = request
+        .resized_from
+        .as_ref()
+        .and_then(|source| source.routing_num_shards);
+    let routing_num_shards = kept.unwrap_or_else(|| {
+        number(
+            &settings,
+            "index.number_of_routing_shards",
+            default_routing_num_shards(number_of_shards),
+        )
+    });
     if routing_num_shards < number_of_shards || !routing_num_shards.is_multiple_of(number_of_shards)
     {
         return Err(StateError::illegal_argument(
@@ -215,6 +225,10 @@ fn build(
         ),
     ] {
         settings.insert(key.to_owned(), value);
+    }
+    if let Some(source) = request.resized_from {
+        settings.insert("index.resize.source.name".to_owned(), source.name);
+        settings.insert("index.resize.source.uuid".to_owned(), source.uuid);
     }
     settings
         .entry("index.replication.type".to_owned())

@@ -10,7 +10,7 @@ use super::command::{Command, CommandError};
 use super::event::Event;
 use super::ids::Ids;
 use super::shards::ShardReport;
-use super::{aliases, create_index, rollover, settings_update, templates};
+use super::{aliases, create_index, resize, rollover, settings_update, templates};
 use crate::cluster::allocation::route_index;
 use crate::cluster::error::StateError;
 use crate::cluster::routing::{ShardState, UnassignedInfo};
@@ -27,6 +27,7 @@ pub fn decide(
 ) -> Result<Vec<Event>, CommandError> {
     match command {
         Command::CreateIndex(request) => create_index::create(state, request, now_ms, ids),
+        Command::ResizeIndex(request) => resize::resize(state, request, now_ms, ids),
         Command::AutoCreate { index } => create_index::auto_create(state, &index, now_ms, ids),
         Command::DeleteIndices { names } => delete_indices(state, names, now_ms),
         Command::OpenIndices { names } => open_indices(state, &names, now_ms),

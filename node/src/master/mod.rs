@@ -11,6 +11,7 @@ mod decide;
 mod event;
 mod ids;
 mod journal;
+mod resize;
 mod rollover;
 mod settings_update;
 mod shards;
@@ -25,7 +26,9 @@ use async_trait::async_trait;
 
 pub use aliases::AliasAction;
 pub use apply::apply;
-pub use command::{Command, CommandError, CreateIndex, Rollover, UpdateSettings};
+pub use command::{
+    Command, CommandError, CreateIndex, ResizeIndex, ResizeKind, Rollover, UpdateSettings,
+};
 pub use create_index::simulate_index;
 pub use decide::decide;
 pub use event::Event;

@@ -48,6 +48,7 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::cat::ENDPOINTS,
     super::maintenance::ENDPOINTS,
     super::rollover::ENDPOINTS,
+    super::resize::ENDPOINTS,
     super::stats::ENDPOINTS,
     super::segments::ENDPOINTS,
     super::resolve::ENDPOINTS,

@@ -130,6 +130,7 @@ async fn create(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         settings: body.settings.unwrap_or_default(),
         mapping: body.mappings.unwrap_or(Value::Null),
         aliases: body.aliases.unwrap_or_default(),
+        resized_from: None,
     };
     if let ActiveShards::Count(count) = wanted {
         let replicas: u32 = command

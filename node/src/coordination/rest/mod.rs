@@ -38,6 +38,7 @@ pub mod params;
 pub mod pit;
 pub mod reindex;
 pub mod request;
+mod resize;
 pub mod resolve;
 pub mod response;
 pub mod rollover;

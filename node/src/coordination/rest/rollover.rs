@@ -103,6 +103,7 @@ async fn rollover(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
                 settings: parsed.settings.unwrap_or_default(),
                 mapping: parsed.mappings.unwrap_or(Value::Null),
                 aliases: parsed.aliases.unwrap_or_default(),
+                resized_from: None,
             },
             met_conditions: met,
         }))
