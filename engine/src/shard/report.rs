@@ -14,7 +14,6 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
     let reader = inner.visible.load();
     let docs = reader.doc_count();
     let view = inner.view.load();
-    let segments_bytes = reader.segments.iter().map(|s| s.reader.size_bytes()).sum();
     let held: u64 = view.segments.iter().map(|s| s.reader.size_bytes()).sum();
     let all = inner.translog.size_from(0);
     let committed_to = inner.committed.load().translog_generation;
@@ -36,8 +35,8 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
         merge_bytes: inner.counters.merge_bytes.load(Relaxed),
         search: SearchStats::default(),
         search_groups: BTreeMap::new(),
-        segments: reader.segments.len() as u64,
-        segments_bytes,
+        segments: view.segments.len() as u64,
+        segments_bytes: held,
         buffer_bytes: inner.buffer_bytes() as u64,
         version_map_bytes: inner.versions.bytes_used(),
         max_seq_no: inner.checkpoints.max().0,

@@ -74,7 +74,7 @@ pub struct ShardStats {
     pub search: SearchStats,
     /// Searches by the groups that they named.
     pub search_groups: BTreeMap<String, SearchStats>,
-    /// Segments a search sees.
+    /// Segments, also those that no search sees yet.
     pub segments: u64,
     /// Bytes of those.
     pub segments_bytes: u64,

@@ -33,6 +33,9 @@ pub struct Task {
     pub action: &'static str,
     /// What it does with what, for people.
     pub description: String,
+    /// `X-Opaque-Id` of the request that began it.
+    opaque_id: Option<String>,
+    is_cancellable: bool,
     start_ms: i64,
     started: Duration,
     cancelled: AtomicBool,
@@ -94,10 +97,28 @@ impl Tasks {
 
     /// Begins a task.
     pub fn begin(&self, action: &'static str, description: String, rate: f32) -> Arc<Task> {
+        self.add(action, description, rate, None, true)
+    }
+
+    /// Begins a task that lasts as long as its request and cannot be stopped.
+    pub fn begin_short(&self, action: &'static str, opaque_id: Option<String>) -> Arc<Task> {
+        self.add(action, String::new(), f32::INFINITY, opaque_id, false)
+    }
+
+    fn add(
+        &self,
+        action: &'static str,
+        description: String,
+        rate: f32,
+        opaque_id: Option<String>,
+        is_cancellable: bool,
+    ) -> Arc<Task> {
         let task = Arc::new(Task {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             action,
             description,
+            opaque_id,
+            is_cancellable,
             start_ms: self.clock.now_ms(),
             started: self.clock.monotonic(),
             cancelled: AtomicBool::new(false),
@@ -152,8 +173,17 @@ impl Tasks {
                 "malformed task id {name}"
             )));
         };
+        if node != self.node_id {
+            return Err(RestError::new(
+                404,
+                "resource_not_found_exception",
+                format!(
+                    "task [{name}] belongs to the node [{node}] which isn't part of the cluster and there is no record of the task"
+                ),
+            ));
+        }
         let found = self.known.lock().get(&number).cloned();
-        found.filter(|_| node == self.node_id).ok_or_else(|| {
+        found.ok_or_else(|| {
             RestError::new(
                 404,
                 "resource_not_found_exception",
@@ -201,9 +231,13 @@ impl Tasks {
         shown.insert("description".into(), Value::from(task.description.as_str()));
         shown.insert("start_time_in_millis".into(), Value::from(task.start_ms));
         shown.insert("running_time_in_nanos".into(), Value::from(running));
-        shown.insert("cancellable".into(), Value::from(true));
+        shown.insert("cancellable".into(), Value::from(task.is_cancellable));
         shown.insert("cancelled".into(), Value::from(task.is_cancelled()));
-        shown.insert("headers".into(), json!({}));
+        let headers = match &task.opaque_id {
+            Some(id) => json!({"X-Opaque-Id": id}),
+            None => json!({}),
+        };
+        shown.insert("headers".into(), headers);
         Value::Object(shown)
     }
 

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use super::failed::Refused;
 use super::local::{LocalShard, LocalShards, ShardKey};
 use super::resize;
-use super::service::ShardTarget;
+use super::service::{RecoverySummary, ShardTarget};
 use crate::cluster::{ClusterState, IndexMetadata, IndexState, ShardState};
 use crate::master::{AppliedState, ShardReport, StateApplier};
 
@@ -283,13 +283,37 @@ impl LocalShards {
             sources: self.sources_of(&wanted.index),
             index: wanted.index.clone(),
         };
+        let (began_ms, began) = (self.clock.now_ms(), self.clock.monotonic());
         let opened = self.pools.management.run(move || open_shard(parts)).await;
         let failure = match opened {
             Ok(Ok((shard, is_new))) => {
                 self.failed.lock().remove(&key);
                 info!(index = %wanted.target.index, shard = wanted.target.shard, "opened");
-                let local =
-                    LocalShard::new(wanted.target.clone(), wanted.allocation_id.clone(), shard);
+                let took = self.clock.monotonic().saturating_sub(began);
+                let stats = shard.stats();
+                let (files, bytes) = match is_new {
+                    true => (0, 0),
+                    false => (stats.segments, stats.segments_bytes),
+                };
+                let recovery = RecoverySummary {
+                    kind: match (is_new, wanted.index.setting(RESIZE_SOURCE)) {
+                        (false, _) => "EXISTING_STORE",
+                        (true, None) => "EMPTY_STORE",
+                        (true, Some(_)) => "LOCAL_SHARDS",
+                    }
+                    .to_owned(),
+                    began_ms,
+                    took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                    files,
+                    bytes,
+                    operations: stats.translog.uncommitted_operations,
+                };
+                let local = LocalShard::new(
+                    wanted.target.clone(),
+                    wanted.allocation_id.clone(),
+                    shard,
+                    recovery,
+                );
                 if !is_new {
                     *local.check_at.lock() = Some(self.clock.monotonic() + CHECK_AFTER);
                 }

@@ -24,8 +24,8 @@ use super::local_search::ShardReaders;
 use super::pool::Pools;
 use super::search_counters::SearchCounters;
 use super::service::{
-    GetOp, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats, ShardTarget,
-    StoredDocument, VersionRule, WriteKind, WriteOp, WriteOutcome,
+    GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
+    ShardTarget, StoredDocument, VersionRule, WriteKind, WriteOp, WriteOutcome,
 };
 use super::update;
 use crate::sys::clock::Clock;
@@ -68,19 +68,27 @@ pub struct LocalShard {
     pub(super) maintained: AtomicBool,
     /// When every byte of it is to be checked, on the monotonic clock; `None`: it was, or is new.
     pub(super) check_at: parking_lot::Mutex<Option<std::time::Duration>>,
+    /// How it came up.
+    pub(super) recovery: RecoverySummary,
     /// Counts its searches.
     pub(super) searches: Arc<SearchCounters>,
     waiters: AtomicUsize,
 }
 
 impl LocalShard {
-    pub(super) fn new(target: ShardTarget, allocation_id: String, shard: Shard) -> LocalShard {
+    pub(super) fn new(
+        target: ShardTarget,
+        allocation_id: String,
+        shard: Shard,
+        recovery: RecoverySummary,
+    ) -> LocalShard {
         LocalShard {
             target,
             allocation_id,
             shard,
             maintained: AtomicBool::new(false),
             check_at: parking_lot::Mutex::new(None),
+            recovery,
             searches: Arc::default(),
             waiters: AtomicUsize::new(0),
         }
@@ -259,6 +267,10 @@ impl ShardService for LocalShards {
         let mut stats = shard.shard.stats();
         shard.searches.fill(&mut stats);
         Ok(stats)
+    }
+
+    async fn recovery(&self, target: &ShardTarget) -> Result<RecoverySummary, ShardError> {
+        Ok(self.shard(target)?.recovery.clone())
     }
 
     async fn closed_stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {

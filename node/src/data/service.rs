@@ -243,6 +243,23 @@ impl ShardError {
     }
 }
 
+/// How a shard came up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverySummary {
+    /// `EMPTY_STORE`, `EXISTING_STORE` or `LOCAL_SHARDS`.
+    pub kind: String,
+    /// When it began, in ms since the epoch.
+    pub began_ms: i64,
+    /// How long it took, in ms.
+    pub took_ms: u64,
+    /// Segments it found on disk.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Operations of the translog that were done again.
+    pub operations: u64,
+}
+
 /// The shards of a cluster.
 ///
 /// Every call names its shard; a call for a shard that is not there is [`ShardError::NotFound`].
@@ -290,6 +307,9 @@ pub trait ShardService: Send + Sync {
 
     /// Counters of a shard.
     async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError>;
+
+    /// How a shard that is open came up.
+    async fn recovery(&self, target: &ShardTarget) -> Result<RecoverySummary, ShardError>;
 
     /// What a shard of a closed index holds on disk.
     async fn closed_stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError>;

@@ -24,6 +24,7 @@ pub(super) fn resize(
             .with("index", source.name.as_str())
             .with("index_uuid", source.uuid.as_str()));
     }
+    let shards = target_shards(source, &request)?;
     let is_blocked = ["index.blocks.write", "index.blocks.read_only"]
         .iter()
         .any(|block| source.flag(block));
@@ -47,7 +48,6 @@ pub(super) fn resize(
             source.name
         )));
     }
-    let shards = target_shards(source, &request)?;
     let settings = settings_of(source, &request, shards)?;
     let splits_one = request.kind == ResizeKind::Split && source.number_of_shards == 1;
     let create = CreateIndex {

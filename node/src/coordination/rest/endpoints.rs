@@ -46,6 +46,7 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::mappings::ENDPOINTS,
     super::nodes::ENDPOINTS,
     super::cat::ENDPOINTS,
+    super::cat::LIST_ENDPOINTS,
     super::maintenance::ENDPOINTS,
     super::rollover::ENDPOINTS,
     super::resize::ENDPOINTS,

@@ -160,7 +160,7 @@ fn conditions(
                 stats.docs >= docs
             }
             "max_size" => {
-                i64::try_from(stats.store_bytes).unwrap_or(i64::MAX) >= parse_bytes(&text, name)?
+                i64::try_from(stats.segments_bytes).unwrap_or(i64::MAX) >= parse_bytes(&text, name)?
             }
             other => {
                 return Err(RestError::new(

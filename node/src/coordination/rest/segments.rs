@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 use super::index_params;
 use super::shard_calls::ask_all;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use crate::cluster::setting_values::{show_bytes, show_ms};
 use crate::cluster::{IndexState, IndicesOptions, ShardState};
+use crate::data::service::{RecoverySummary, ShardTarget};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -25,6 +27,21 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             "verbose",
         ],
         handler: |app, request| Box::pin(segments(app, request)),
+    },
+    Endpoint {
+        name: "indices.recovery",
+        routes: &[
+            (Method::GET, "/_recovery"),
+            (Method::GET, "/{index}/_recovery"),
+        ],
+        params: &[
+            "active_only",
+            "allow_no_indices",
+            "detailed",
+            "expand_wildcards",
+            "ignore_unavailable",
+        ],
+        handler: |app, request| Box::pin(recovery(app, request)),
     },
     Endpoint {
         name: "indices.shard_stores",
@@ -100,6 +117,131 @@ async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     Ok(RestResponse::ok(
         &json!({"_shards": calls.header(), "indices": shown}),
     ))
+}
+
+/// How the shards came up, closed ones too. None is under way: a shard is listed once it serves.
+async fn recovery(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let detailed = request.params.bool("detailed", false)?;
+    let active_only = request.params.bool("active_only", false)?;
+    let human = request.params.bool("human", false)?;
+    let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND)?;
+    let mut calls = ask_all(&state, &found, |target| {
+        let app = app.clone();
+        async move { app.shards.recovery(&target).await }
+    })
+    .await;
+    for resolved in &found {
+        let index = &resolved.metadata;
+        if index.state != IndexState::Close {
+            continue;
+        }
+        for shard in 0..index.number_of_shards {
+            let target = ShardTarget {
+                index: index.name.clone(),
+                index_uuid: index.uuid.clone(),
+                shard,
+            };
+            // Nothing is read of a closed shard but its commit point.
+            if let Ok(stats) = app.shards.closed_stats(&target).await {
+                let summary = RecoverySummary {
+                    kind: "EXISTING_STORE".to_owned(),
+                    began_ms: index.creation_date.max(app.node.started_ms),
+                    files: stats.segments,
+                    bytes: stats.segments_bytes,
+                    ..RecoverySummary::default()
+                };
+                calls.answers.push((target, summary));
+            }
+        }
+    }
+    let mut indices: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    if !active_only {
+        for (target, summary) in &calls.answers {
+            let shown = show_recovery(&app, target.shard, summary, detailed, human);
+            indices.entry(&target.index).or_default().push(shown);
+        }
+    }
+    let mut answer = Map::new();
+    for (index, shards) in indices {
+        answer.insert(index.to_owned(), json!({"shards": shards}));
+    }
+    Ok(RestResponse::ok(&answer))
+}
+
+fn show_recovery(
+    app: &App,
+    shard: u32,
+    summary: &RecoverySummary,
+    detailed: bool,
+    human: bool,
+) -> Value {
+    let ended_ms = summary
+        .began_ms
+        .saturating_add(i64::try_from(summary.took_ms).unwrap_or(i64::MAX));
+    // Everything found was there before: nothing had to be brought here.
+    let (part, node) = (
+        if summary.files == 0 { "0.0%" } else { "100.0%" },
+        &app.node,
+    );
+    let mut shown = json!({
+        "id": shard,
+        "type": summary.kind,
+        "stage": "DONE",
+        "primary": true,
+        "start_time_in_millis": summary.began_ms,
+        "stop_time_in_millis": ended_ms,
+        "total_time_in_millis": summary.took_ms,
+        "source": {},
+        "target": {
+            "id": node.id,
+            "host": node.host,
+            "transport_address": node.transport_address,
+            "ip": node.ip,
+            "name": node.name,
+        },
+        "index": {
+            "size": {
+                "total_in_bytes": summary.bytes,
+                "reused_in_bytes": summary.bytes,
+                "recovered_in_bytes": 0,
+                "percent": part,
+            },
+            "files": {
+                "total": summary.files,
+                "reused": summary.files,
+                "recovered": 0,
+                "percent": part,
+            },
+            "total_time_in_millis": 0,
+            "source_throttle_time_in_millis": 0,
+            "target_throttle_time_in_millis": 0,
+        },
+        "translog": {
+            "recovered": summary.operations,
+            "total": summary.operations,
+            "percent": "100.0%",
+            "total_on_start": summary.operations,
+            "total_time_in_millis": 0,
+        },
+        "verify_index": {"check_index_time_in_millis": 0, "total_time_in_millis": 0},
+    });
+    if summary.kind == "EXISTING_STORE" {
+        shown["source"] = json!({"bootstrap_new_history_uuid": false});
+    }
+    if detailed {
+        shown["index"]["files"]["details"] = json!([]);
+    }
+    if human {
+        shown["start_time"] = json!(super::index_body::show_date(summary.began_ms));
+        shown["stop_time"] = json!(super::index_body::show_date(ended_ms));
+        let took = i64::try_from(summary.took_ms).unwrap_or(i64::MAX);
+        shown["total_time"] = json!(show_ms(took));
+        for key in ["total", "reused"] {
+            shown["index"]["size"][key] = json!(show_bytes(summary.bytes));
+        }
+        shown["index"]["size"]["recovered"] = json!(show_bytes(0));
+    }
+    shown
 }
 
 async fn shard_stores(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {

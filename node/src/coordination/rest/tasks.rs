@@ -51,6 +51,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
 ];
 
+const LIST_ACTION: &str = "cluster:monitor/tasks/lists";
+
 async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let wait = request.params.bool("wait_for_completion", false)?;
     let timeout = time_param(&request.params, "timeout")?.unwrap_or(Duration::from_secs(30));
@@ -66,17 +68,34 @@ async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
     Ok(RestResponse::ok(&app.tasks.report(&task)))
 }
 
+/// A list of tasks is one itself, and shows.
 async fn list(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    let tasks = chosen(&app, &request)?;
+    let opaque_id = request
+        .headers
+        .get("x-opaque-id")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let own = app.tasks.begin_short(LIST_ACTION, opaque_id);
+    let listed = list_beside(&app, &request, &own).await;
+    app.tasks.end(&own, Ok(Value::Null), false);
+    listed
+}
+
+async fn list_beside(
+    app: &Arc<App>,
+    request: &RestRequest,
+    own: &Task,
+) -> Result<RestResponse, RestError> {
+    let tasks = chosen(app, request)?;
     if request.params.bool("wait_for_completion", false)? {
         let timeout = time_param(&request.params, "timeout")?.unwrap_or(Duration::from_secs(30));
-        for task in &tasks {
+        for task in tasks.iter().filter(|task| task.id != own.id) {
             app.tasks.wait(task, timeout).await;
         }
     }
     request.params.bool("detailed", false)?;
     match request.params.get("group_by") {
-        None | Some("nodes") => Ok(RestResponse::ok(&grouped_by_node(&app, &tasks))),
+        None | Some("nodes") => Ok(RestResponse::ok(&grouped_by_node(app, &tasks))),
         Some("parents") => {
             let mut shown = Map::new();
             for task in &tasks {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quidditch_engine::shard::ShardStats;
 
 use super::counters::{self, columns};
+use super::page::PageRequest;
 use super::table::{Cell, Table, hidden, shown};
 use crate::cluster::{IndexState, IndicesOptions};
 use crate::coordination::rest::cluster_health::count_index;
@@ -13,6 +14,9 @@ use crate::coordination::rest::index_body::show_date;
 use crate::coordination::rest::shard_calls::ask_all;
 use crate::coordination::rest::stats_sections::add;
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params};
+
+/// Rows of a page of `_list/indices`: least, usual, most.
+const PAGE_SIZES: (usize, usize, usize) = (1, 500, 5000);
 
 pub(super) async fn indices(
     app: Arc<App>,
@@ -86,7 +90,19 @@ pub(super) async fn indices(
         expand_closed: true,
         ..IndicesOptions::STRICT_EXPAND_OPEN
     };
-    let (state, found) = index_params::resolve(&app, &request, base)?;
+    let (state, mut found) = index_params::resolve(&app, &request, base)?;
+    if let Some(page) = PageRequest::parse(&request, PAGE_SIZES)? {
+        let rows = found
+            .into_iter()
+            .map(|index| {
+                let place = (index.metadata.creation_date, index.metadata.name.clone(), 0);
+                (place, index)
+            })
+            .collect();
+        let (rows, token) = page.cut(rows);
+        found = rows;
+        table.page = Some(("indices", token));
+    }
     let calls = ask_all(&state, &found, |target| {
         let app = app.clone();
         async move { app.shards.stats(&target).await }

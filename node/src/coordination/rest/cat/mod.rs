@@ -4,6 +4,7 @@ pub mod counters;
 mod indices;
 mod nodes;
 mod others;
+mod page;
 mod shards;
 pub mod table;
 
@@ -53,6 +54,27 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     cat!("cat.tasks", ["/_cat/tasks"], ["actions", "detailed", "nodes", "parent_task_id"], others::tasks),
     cat!("cat.templates", ["/_cat/templates", "/_cat/templates/{name}"], [], others::templates),
     cat!("cat.thread_pool", ["/_cat/thread_pool", "/_cat/thread_pool/{thread_pool_patterns}"], ["size"], nodes::thread_pool),
+];
+
+/// The tables that also come a page at a time.
+#[rustfmt::skip]
+pub(super) const LIST_ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        name: "list.help",
+        routes: &[(Method::GET, "/_list")],
+        params: &["help", "s"],
+        handler: |_, _| Box::pin(async {
+            let mut text = "=^.^=\n".to_owned();
+            for (_, path) in LIST_ENDPOINTS.iter().skip(1).flat_map(|endpoint| endpoint.routes) {
+                text.push_str(path);
+                text.push('\n');
+            }
+            Ok(RestResponse::text(200, text))
+        }),
+    },
+    cat!("list.indices", ["/_list/indices", "/_list/indices/{index}"],
+        ["expand_wildcards", "health", "include_unloaded_segments", "next_token", "pri", "size", "sort"], indices::indices),
+    cat!("list.shards", ["/_list/shards", "/_list/shards/{index}"], ["next_token", "size", "sort"], shards::shards),
 ];
 
 /// All tables, as `GET /_cat` lists them.

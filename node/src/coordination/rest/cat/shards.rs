@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::counters::{COUNTERS, Counter, columns};
+use super::page::PageRequest;
 use super::table::{Cell, Table, hidden, shown};
 use crate::cluster::{IndicesOptions, ShardState};
 use crate::coordination::rest::index_body::show_date;
@@ -27,6 +28,9 @@ fn shard_counters() -> impl Iterator<Item = &'static Counter> {
         .iter()
         .filter(|counter| !NOT_OF_SHARDS.contains(&counter.name))
 }
+
+/// Shards on a page of `_list/shards`: least, usual, most.
+const PAGE_SIZES: (usize, usize, usize) = (2000, 2000, 20_000);
 
 /// These come behind the sequence numbers.
 fn is_warmer(counter: &Counter) -> bool {
@@ -106,9 +110,24 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
         by_shard.insert((target.index.as_str(), target.shard), stats);
     }
     let now_ms = app.now_ms();
+    let mut listed = Vec::new();
     for resolved in &found {
         let index = &resolved.metadata;
         for shard in 0..index.number_of_shards {
+            let place = (index.creation_date, index.name.clone(), shard);
+            listed.push((place, (index, shard)));
+        }
+    }
+    let listed: Vec<_> = match PageRequest::parse(&request, PAGE_SIZES)? {
+        Some(page) => {
+            let (listed, token) = page.cut(listed);
+            table.page = Some(("shards", token));
+            listed
+        }
+        None => listed.into_iter().map(|(_, shard)| shard).collect(),
+    };
+    {
+        for (index, shard) in listed {
             for copy in state.routing.copies(&index.name, shard) {
                 let node = copy.node.as_ref().and_then(|id| state.nodes.get(id));
                 let stats = by_shard

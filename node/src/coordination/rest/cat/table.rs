@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::cluster::names::matches_pattern;
 use crate::cluster::setting_values::{show_bytes, show_ms};
@@ -99,6 +99,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Rows.
     pub rows: Vec<Vec<Cell>>,
+    /// What the rows are, and the token of the next page, when they come a page at a time.
+    pub page: Option<(&'static str, Option<String>)>,
 }
 
 /// Units that `bytes` and `time` chose.
@@ -166,6 +168,7 @@ impl Table {
         Table {
             columns,
             rows: Vec::new(),
+            page: None,
         }
     }
 
@@ -189,12 +192,19 @@ impl Table {
                 }
                 rows.push(Value::Object(shown));
             }
-            return Ok(RestResponse::ok(&Value::Array(rows)));
+            let rows = Value::Array(rows);
+            return Ok(RestResponse::ok(&match self.page {
+                None => rows,
+                Some((what, token)) => json!({"next_token": token, what: rows}),
+            }));
         }
-        Ok(RestResponse::text(
-            200,
-            self.text(&chosen, with_header, units),
-        ))
+        let mut text = self.text(&chosen, with_header, units);
+        if let Some((_, token)) = &self.page {
+            text.push_str("next_token ");
+            text.push_str(token.as_deref().unwrap_or("null"));
+            text.push('\n');
+        }
+        Ok(RestResponse::text(200, text))
     }
 
     /// The columns to show: the name to show them under, and where they are.
