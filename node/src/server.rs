@@ -97,6 +97,14 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
     }
 }
 
+/// The path of a request. One that lacks the slash in front (`PUT games`) arrives as if it named a host.
+fn path_of(uri: &hyper::Uri) -> String {
+    match uri.authority() {
+        Some(authority) if uri.path().is_empty() => format!("/{authority}"),
+        _ => uri.path().to_owned(),
+    }
+}
+
 /// Reads one request whole and answers it.
 async fn handle<B>(app: Arc<App>, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible>
 where
@@ -127,7 +135,7 @@ where
     };
     let raw = RawRequest {
         method: head.method,
-        path: head.uri.path().to_owned(),
+        path: path_of(&head.uri),
         query: head.uri.query().unwrap_or("").to_owned(),
         headers: head.headers,
         body,
