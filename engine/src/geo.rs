@@ -83,6 +83,29 @@ impl GeoPoint {
         GeoPoint { lat, lon }
     }
 
+    /// The geohash of so many digits of the cell that the place is in.
+    pub fn geohash(self, digits: u32) -> String {
+        let (mut lat, mut lon) = ((-90.0, 90.0), (-180.0, 180.0));
+        let mut hash = String::with_capacity(digits as usize);
+        let mut east = true;
+        for _ in 0..digits {
+            let mut bits = 0;
+            for _ in 0..5 {
+                let (range, at) = match east {
+                    true => (&mut lon, self.lon),
+                    false => (&mut lat, self.lat),
+                };
+                let middle: f64 = (range.0 + range.1) / 2.0;
+                let upper = at >= middle;
+                *(if upper { &mut range.0 } else { &mut range.1 }) = middle;
+                bits = bits << 1 | usize::from(upper);
+                east = !east;
+            }
+            hash.push(GEOHASH_DIGITS[bits] as char);
+        }
+        hash
+    }
+
     /// Metres along the surface of a sphere.
     pub fn distance(self, other: GeoPoint) -> f64 {
         let (lat_a, lat_b) = (self.lat.to_radians(), other.lat.to_radians());

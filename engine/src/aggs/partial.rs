@@ -6,6 +6,7 @@ use super::auto_date_histogram::AutoDatePartial;
 use super::composite_partial::CompositePartial;
 use super::digest_partial::DigestPartial;
 use super::error::AggError;
+use super::geo_extent::ExtentPartial;
 use super::histogram_partial::HistogramPartial;
 use super::hyperloglog::HyperLogLog;
 use super::metric_partial::MetricPartial;
@@ -44,6 +45,8 @@ pub(crate) enum Partial {
     AutoDate(AutoDatePartial),
     /// Terms and how usual they are.
     Significant(SignificantPartial),
+    /// Where places are.
+    Extent(ExtentPartial),
     /// The best documents.
     TopHits(TopHitsPartial),
     /// Nothing: pipelines work on answers.
@@ -68,6 +71,7 @@ impl Partial {
             (Partial::Composite(own), Partial::Composite(other)) => own.merge(other),
             (Partial::AutoDate(own), Partial::AutoDate(other)) => own.merge(other),
             (Partial::Significant(own), Partial::Significant(other)) => own.merge(other),
+            (Partial::Extent(own), Partial::Extent(other)) => own.merge(other),
             (Partial::TopHits(own), Partial::TopHits(other)) => own.merge(other),
             (Partial::Pipeline, Partial::Pipeline) => Ok(()),
             (own, other) => Err(AggError::Execution(format!(
@@ -91,6 +95,7 @@ impl Partial {
             Partial::Composite(_) => "combinations",
             Partial::AutoDate(_) => "buckets of time",
             Partial::Significant(_) => "significant terms",
+            Partial::Extent(_) => "places",
             Partial::TopHits(_) => "documents",
             Partial::Pipeline => "a pipeline",
         }

@@ -71,14 +71,15 @@ impl RangeAgg {
     }
 }
 
-impl Aggregation for RangeAgg {
-    fn aggregator<'a>(
+impl RangeAgg {
+    /// Makes the collector for values that were found already.
+    pub(super) fn collector<'a>(
         &'a self,
+        source: Source,
         request: &'a AggRequest,
         ctx: &AggContext<'a>,
     ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
         let schema = &ctx.reader.schema;
-        let source = Source::resolve(&self.source, schema, ctx.search, Some(ValueType::Double))?;
         let (format, mapped) = match &source {
             Source::Numeric(source) => (source.format.clone(), true),
             Source::Terms(_) => return Err(unsupported_field(schema, &self.source.field, "range")),
@@ -93,6 +94,18 @@ impl Aggregation for RangeAgg {
         }
         let empty = self.empty_ranges(request, &format, mapped);
         RangeAggregator::boxed(source, limits, empty, request, ctx)
+    }
+}
+
+impl Aggregation for RangeAgg {
+    fn aggregator<'a>(
+        &'a self,
+        request: &'a AggRequest,
+        ctx: &AggContext<'a>,
+    ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
+        let schema = &ctx.reader.schema;
+        let source = Source::resolve(&self.source, schema, ctx.search, Some(ValueType::Double))?;
+        self.collector(source, request, ctx)
     }
 
     fn empty(&self, request: &AggRequest) -> Partial {

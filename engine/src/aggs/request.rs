@@ -6,7 +6,7 @@ use super::aggregation::Aggregation;
 use super::pipeline::PipelineAgg;
 use super::{
     adjacency_matrix, auto_date_histogram, avg, cardinality, composite, date_histogram, date_range,
-    extended_stats, filter, filters, global, histogram, ip_range, max, median_absolute_deviation,
+    extended_stats, filter, filters, geo_distance, geo_extent, geo_grid, global, histogram, ip_range, max, median_absolute_deviation,
     min, missing, multi_terms, percentile_ranks, percentiles, range, rare_terms, significant_terms,
     stats, sum, terms, top_hits, value_count, weighted_avg,
 };
@@ -74,6 +74,10 @@ pub enum AggKind {
     AutoDateHistogram(auto_date_histogram::AutoDateHistogramAgg),
     Composite(composite::CompositeAgg),
     MultiTerms(multi_terms::MultiTermsAgg),
+    GeoBounds(geo_extent::GeoBoundsAgg),
+    GeoCentroid(geo_extent::GeoCentroidAgg),
+    GeoDistance(geo_distance::GeoDistanceAgg),
+    GeoGrid(geo_grid::GeoGridAgg),
     RareTerms(rare_terms::RareTermsAgg),
     SignificantTerms(significant_terms::SignificantTermsAgg),
     Pipeline(PipelineAgg),
@@ -110,6 +114,10 @@ impl AggKind {
             AggKind::AutoDateHistogram(agg) => agg,
             AggKind::Composite(agg) => agg,
             AggKind::MultiTerms(agg) => agg,
+            AggKind::GeoBounds(agg) => agg,
+            AggKind::GeoCentroid(agg) => agg,
+            AggKind::GeoDistance(agg) => agg,
+            AggKind::GeoGrid(agg) => agg,
             AggKind::RareTerms(agg) => agg,
             AggKind::SignificantTerms(agg) => agg,
             AggKind::Pipeline(_) => return None,

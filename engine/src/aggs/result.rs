@@ -1,5 +1,7 @@
 //! Final answers, ready to be shown.
 
+use crate::geo::{GeoBox, GeoPoint};
+
 /// What one aggregation answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AggResult {
@@ -44,6 +46,15 @@ pub enum ResultBody {
         keyed: bool,
         /// In the order asked for.
         values: Vec<PercentileEntry>,
+    },
+    /// The box around places; `None` without any.
+    GeoBounds(Option<GeoBox>),
+    /// The middle of places.
+    GeoCentroid {
+        /// `None` without any.
+        location: Option<GeoPoint>,
+        /// How many there are.
+        count: u64,
     },
     /// One bucket: `filter`, `missing`, `global`.
     Single {

@@ -1,6 +1,7 @@
 //! Where an aggregation's values come from: a numeric column, an ordinal column, or nowhere.
 
 use super::format::ValueFormat;
+use super::geo_source::Measure;
 use super::request::{FieldSource, ValueType};
 use crate::ids::DocId;
 use crate::schema::{FieldKind, FieldMapping, IndexSchema, NumericKind, f64_to_sortable};
@@ -24,7 +25,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    fn load(&mut self, column: Option<&NumericColumn>, docs: &[u32], missing: Option<i64>) {
+    pub fn load(&mut self, column: Option<&NumericColumn>, docs: &[u32], missing: Option<i64>) {
         self.rows.clear();
         self.raw.clear();
         let Some(column) = column else {
@@ -87,9 +88,26 @@ pub(crate) struct NumericSource {
     column: Option<NumericColumn>,
     loaded: Loaded,
     numbers: Vec<f64>,
+    /// For places: their numbers are distances.
+    distance: Option<Measure>,
 }
 
 impl NumericSource {
+    /// The distances of a field with places.
+    pub fn of_distances(path: String, missing: Option<i64>, measure: Measure) -> NumericSource {
+        NumericSource {
+            path,
+            kind: NumericKind::I64,
+            format: ValueFormat::Raw,
+            missing,
+            missing_f64: None,
+            column: None,
+            loaded: Loaded::default(),
+            numbers: Vec::new(),
+            distance: Some(measure),
+        }
+    }
+
     pub fn begin_segment(&mut self, segment: &SegmentSnapshot) -> Result<(), SearchError> {
         self.column = segment.reader.numeric(&self.path)?;
         Ok(())
@@ -116,6 +134,11 @@ impl NumericSource {
         self.load(docs);
         let kind = self.domain();
         self.numbers.clear();
+        if let Some(measure) = self.distance {
+            self.numbers
+                .extend(self.loaded.raw.iter().map(|raw| measure.of(*raw)));
+            return (&self.loaded.rows, &self.numbers);
+        }
         match kind {
             NumericKind::I64 | NumericKind::DateMillis | NumericKind::Bool => {
                 self.numbers
@@ -271,6 +294,7 @@ impl Source {
                 column: None,
                 loaded: Loaded::default(),
                 numbers: Vec::new(),
+            distance: None,
             }));
         }
         let missing = match &source.missing {
@@ -348,6 +372,7 @@ impl Source {
             column: None,
             loaded: Loaded::default(),
             numbers: Vec::new(),
+            distance: None,
         }))
     }
 

@@ -15,6 +15,9 @@ mod date_range;
 mod extended_stats;
 mod filter;
 mod filters;
+mod geo_distance;
+mod geo_extent;
+mod geo_grid;
 mod global;
 mod histogram;
 mod ip_range;
@@ -161,6 +164,36 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         filters::parse,
         true,
         r#"{"filters": {"red": {"term": {"colour": "red"}}}}"#
+    ),
+    row!(
+        "geo_bounds",
+        geo_extent::bounds,
+        false,
+        r#"{"field": "place"}"#
+    ),
+    row!(
+        "geo_centroid",
+        geo_extent::centroid,
+        false,
+        r#"{"field": "place"}"#
+    ),
+    row!(
+        "geo_distance",
+        geo_distance::parse,
+        true,
+        r#"{"field": "place", "origin": "52.37, 4.89", "ranges": [{"to": 1000}]}"#
+    ),
+    row!(
+        "geohash_grid",
+        geo_grid::geohash,
+        true,
+        r#"{"field": "place", "precision": 4}"#
+    ),
+    row!(
+        "geotile_grid",
+        geo_grid::geotile,
+        true,
+        r#"{"field": "place", "precision": 8}"#
     ),
     row!("global", global::parse, true, r#"{}"#),
     row!(

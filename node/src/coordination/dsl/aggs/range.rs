@@ -38,7 +38,7 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
     }))
 }
 
-fn parse_range(body: &AggBody<'_>, range: &Json<'_>) -> Result<NumberRange, ParseError> {
+pub(super) fn parse_range(body: &AggBody<'_>, range: &Json<'_>) -> Result<NumberRange, ParseError> {
     let mut parsed = NumberRange::default();
     for (key, value) in range.members() {
         let number = |value: &Json<'_>| {

@@ -62,6 +62,21 @@ fn add_body(out: &mut Map<String, Value>, body: &ResultBody, typed_keys: bool) {
             put(out, "doc_count", json!(doc_count));
             add_aggs(out, aggs, typed_keys);
         }
+        ResultBody::GeoBounds(Some(area)) => put(
+            out,
+            "bounds",
+            json!({
+                "top_left": {"lat": area.top, "lon": area.left},
+                "bottom_right": {"lat": area.bottom, "lon": area.right},
+            }),
+        ),
+        ResultBody::GeoBounds(None) => {}
+        ResultBody::GeoCentroid { location, count } => {
+            if let Some(place) = location {
+                put(out, "location", json!({"lat": place.lat, "lon": place.lon}));
+            }
+            put(out, "count", json!(count));
+        }
         ResultBody::Buckets(buckets) => add_buckets(out, buckets, typed_keys),
         ResultBody::TopHits(hits) => put(out, "hits", top_hits(hits)),
         ResultBody::BucketValue { value, text, keys } => {
