@@ -211,7 +211,10 @@ mod tests {
             lon: 4.912_350,
         };
         assert_eq!(name(GeoGrid::Geotile(8), amsterdam), "8/131/84");
-        let pole = GeoPoint { lat: 90.0, lon: 180.0 };
+        let pole = GeoPoint {
+            lat: 90.0,
+            lon: 180.0,
+        };
         assert_eq!(name(GeoGrid::Geotile(1), pole), "1/1/0");
     }
 }

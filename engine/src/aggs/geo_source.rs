@@ -89,4 +89,3 @@ impl GeoSource {
         (&self.loaded.rows, &self.loaded.raw)
     }
 }
-

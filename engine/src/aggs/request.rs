@@ -6,9 +6,10 @@ use super::aggregation::Aggregation;
 use super::pipeline::PipelineAgg;
 use super::{
     adjacency_matrix, auto_date_histogram, avg, cardinality, composite, date_histogram, date_range,
-    extended_stats, filter, filters, geo_distance, geo_extent, geo_grid, global, histogram, ip_range, max, median_absolute_deviation,
-    min, missing, multi_terms, percentile_ranks, percentiles, range, rare_terms, significant_terms,
-    stats, sum, terms, top_hits, value_count, weighted_avg,
+    extended_stats, filter, filters, geo_distance, geo_extent, geo_grid, global, histogram,
+    ip_range, max, median_absolute_deviation, min, missing, multi_terms, percentile_ranks,
+    percentiles, range, rare_terms, significant_terms, stats, sum, terms, top_hits, value_count,
+    weighted_avg,
 };
 use crate::value::Value;
 

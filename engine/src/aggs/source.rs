@@ -294,7 +294,7 @@ impl Source {
                 column: None,
                 loaded: Loaded::default(),
                 numbers: Vec::new(),
-            distance: None,
+                distance: None,
             }));
         }
         let missing = match &source.missing {
