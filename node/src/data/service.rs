@@ -67,6 +67,11 @@ pub struct UpdateOp {
     pub doc: Option<Bytes>,
     /// What to store if there is no document, as JSON text.
     pub upsert: Option<Bytes>,
+    /// Language of the script that was to change the document. No language is there: a document that exists is refused
+    /// the change, one that doesn't takes the upsert.
+    pub script_lang: Option<String>,
+    /// The script was to make the new document from the upsert, too.
+    pub scripted_upsert: bool,
     /// A merge that changes nothing writes nothing.
     pub detect_noop: bool,
     /// How often to try again when somebody else changed the document meanwhile.

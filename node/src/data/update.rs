@@ -50,6 +50,9 @@ fn attempt(
             let Some(upsert) = &op.upsert else {
                 return Err(ShardError::DocumentMissing { id: op.id.clone() });
             };
+            if op.scripted_upsert {
+                refuse_script(op)?;
+            }
             (
                 upsert.clone(),
                 WriteKind::Created,
@@ -59,6 +62,7 @@ fn attempt(
         }
         Some(current) => {
             check_version(current, op)?;
+            refuse_script(op)?;
             let Some(merged) = merged_source(current, op)? else {
                 return Ok(noop(current, op));
             };
@@ -88,6 +92,24 @@ fn attempt(
         done.source = Some(source);
     }
     Ok(done)
+}
+
+/// Scripts cannot be run: no language is there to run them.
+fn refuse_script(op: &UpdateOp) -> Result<(), ShardError> {
+    let Some(lang) = &op.script_lang else {
+        return Ok(());
+    };
+    let refused = |reason: String, caused_by| ShardError::Other {
+        status: 400,
+        kind: "illegal_argument_exception".to_owned(),
+        reason,
+        caused_by,
+    };
+    let cause = refused(format!("script_lang not supported [{lang}]"), None);
+    Err(refused(
+        "failed to execute script".to_owned(),
+        Some(Box::new(cause)),
+    ))
 }
 
 /// `if_seq_no` is about the document as it was before the update.

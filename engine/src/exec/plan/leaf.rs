@@ -404,12 +404,21 @@ impl Planner<'_> {
                 field.type_name()
             )));
         }
-        if field.constant().is_some() {
-            return Err(SearchError::illegal(format!(
-                "Field [{}] of type [{}] does not support range queries",
-                field.path(),
-                field.type_name()
-            )));
+        if let Some(constant) = field.constant() {
+            let above = match &query.lower {
+                Bound::Unbounded => true,
+                Bound::Included(value) => *constant >= *text_of(value),
+                Bound::Excluded(value) => *constant > *text_of(value),
+            };
+            let below = match &query.upper {
+                Bound::Unbounded => true,
+                Bound::Included(value) => *constant <= *text_of(value),
+                Bound::Excluded(value) => *constant < *text_of(value),
+            };
+            return Ok(match above && below {
+                true => Node::All { boost },
+                false => Node::Nothing,
+            });
         }
         let expensive = matches!(field.kind(), FieldKind::Text | FieldKind::Keyword);
         if expensive && !self.context.allow_expensive_queries {

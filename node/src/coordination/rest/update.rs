@@ -74,6 +74,8 @@ pub(super) struct UpdateBody {
     doc: Option<Bytes>,
     upsert: Option<Bytes>,
     doc_as_upsert: bool,
+    script_lang: Option<String>,
+    scripted_upsert: bool,
     no_noop: bool,
     /// `_source`
     pub fetch: Option<FetchSource>,
@@ -108,6 +110,8 @@ impl UpdateBody {
                 routing: None,
                 doc: self.doc.clone(),
                 upsert,
+                script_lang: self.script_lang.clone(),
+                scripted_upsert: self.scripted_upsert,
                 detect_noop: !self.no_noop,
                 retry_on_conflict,
                 version: VersionRule::Any,
@@ -142,14 +146,8 @@ pub(super) fn parse_body(body: &Bytes) -> Result<UpdateBody, RestError> {
             }
             "if_seq_no" => update.if_seq_no = Some(long(key, value)?),
             "if_primary_term" => update.if_primary_term = Some(long(key, value)?),
-            "script" => return Err(script_refused(value)),
-            "scripted_upsert" => {
-                if flag(key, value)? {
-                    return Err(RestError::illegal_argument(
-                        "script_lang not supported [painless]",
-                    ));
-                }
-            }
+            "script" => update.script_lang = Some(script_lang(key, value)?),
+            "scripted_upsert" => update.scripted_upsert = flag(key, value)?,
             unknown => {
                 let near = super::dispatch::near_names(unknown, KEYS.iter().copied());
                 let hint = match near.as_slice() {
@@ -166,14 +164,15 @@ pub(super) fn parse_body(body: &Bytes) -> Result<UpdateBody, RestError> {
     Ok(update)
 }
 
-/// Scripts cannot be run: no language is there to run them.
-fn script_refused(value: &RawValue) -> RestError {
-    let script: serde_json::Value = serde_json::from_str(value.get()).unwrap_or_default();
-    let lang = script
-        .get("lang")
-        .and_then(|lang| lang.as_str())
-        .unwrap_or("painless");
-    RestError::illegal_argument(format!("script_lang not supported [{lang}]"))
+/// The language of a script; the script itself is not looked at, as no language is there to run it.
+fn script_lang(key: &str, value: &RawValue) -> Result<String, RestError> {
+    let script: serde_json::Value =
+        serde_json::from_str(value.get()).map_err(|error| json_mistake(&error))?;
+    if !script.is_object() && !script.is_string() {
+        return Err(unsupported(key, value));
+    }
+    let lang = script.get("lang").and_then(|lang| lang.as_str());
+    Ok(lang.unwrap_or("painless").to_owned())
 }
 
 fn object(body: &Bytes, key: &str, value: &RawValue) -> Result<Bytes, RestError> {
@@ -251,8 +250,8 @@ mod tests {
             "[UpdateRequest] doc doesn't support values of type: VALUE_NUMBER"
         );
         assert_eq!(
-            parse(r#"{"script": {"source": "x"}}"#).unwrap_err(),
-            "script_lang not supported [painless]"
+            parse(r#"{"script": {"source": "x"}}"#).unwrap().script_lang,
+            Some("painless".to_owned())
         );
         assert!(parse("[]").is_err());
         assert!(parse("{").is_err());

@@ -284,8 +284,10 @@ impl DocWrite {
                 });
             }
         }
-        if op.doc.is_none() {
-            mistakes.push("script or doc is missing".to_owned());
+        match (&op.script_lang, &op.doc) {
+            (None, None) => mistakes.push("script or doc is missing".to_owned()),
+            (Some(_), Some(_)) => mistakes.push("can't provide both script and doc".to_owned()),
+            _ => {}
         }
     }
 
