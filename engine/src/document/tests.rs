@@ -334,3 +334,46 @@ fn stored_source_obeys_the_mapping() {
         r#"{"a":1}"#
     );
 }
+
+#[test]
+fn places_ranges_and_counts_become_values() {
+    let mapping = json!({"properties": {
+        "p": {"type": "geo_point"}, "r": {"type": "integer_range"},
+        "d": {"type": "date_range"}, "n": {"type": "token_count", "analyzer": "standard"},
+    }});
+    let schema = IndexSchema::new(&mapping, &BTreeMap::new()).unwrap();
+    let parse = |source: Json| parse_document(&schema, "1", None, source.to_string().as_bytes());
+    let parsed = parse(json!({
+        "p": [{"lat": 1, "lon": 2}, "3,4"], "r": [{"gte": 1, "lt": 5}, {"gt": 7}],
+        "d": {"gte": "2016-01-01", "lt": "2016-01-02"}, "n": "three short words",
+    }))
+    .unwrap();
+    let field = |path: &str| parsed.fields.iter().find(|f| &*f.path == path).unwrap();
+    assert_eq!(field("p").numbers.len(), 2);
+    assert_eq!(field("r").terms.spans.len(), 2);
+    assert_eq!(field("d").terms.spans.len(), 1);
+    assert_eq!(field("n").numbers, [3]);
+    for bad in [
+        json!({"p": [200, 0]}),
+        json!({"p": true}),
+        json!({"r": {"gte": 5, "lte": 1}}),
+        json!({"r": {"from": 5}}),
+        json!({"r": 7}),
+    ] {
+        assert!(parse(bad.clone()).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_text_without_tokens_exists_by_name() {
+    let mapping = json!({"properties": {"t": {"type": "text"}}});
+    let schema = IndexSchema::new(&mapping, &BTreeMap::new()).unwrap();
+    let names = |source: &[u8]| {
+        let parsed = parse_document(&schema, "1", None, source).unwrap();
+        let names = parsed.fields.into_iter().find(|f| &*f.path == "_field_names");
+        names.map_or(0, |field| field.terms.spans.len())
+    };
+    assert_eq!(names(br#"{"t": ""}"#), 1);
+    assert_eq!(names(br#"{"t": "word"}"#), 0);
+    assert_eq!(names(br#"{"t": null}"#), 0);
+}

@@ -73,6 +73,11 @@ impl FieldMapping {
         (self.spec.column != ColumnKind::None && !hidden) || self.constant().is_some()
     }
 
+    /// Whether it is a `token_count`: what it holds is not what documents say.
+    pub fn counts_tokens(&self) -> bool {
+        self.type_name() == "token_count"
+    }
+
     /// Whether its values are stored apart from `_source`.
     pub fn stored(&self) -> bool {
         self.spec.stored

@@ -156,6 +156,7 @@ pub(super) fn build_field(
 ) -> Result<FieldMapping, SchemaError> {
     let (index_analyzer, search_analyzer, search_quote_analyzer) = match ops.kind() {
         FieldKind::Text => text_analyzers(context, &params)?,
+        _ if ops.name() == "token_count" => text_analyzers(context, &params)?,
         FieldKind::Keyword => keyword_analyzers(context, path, &params)?,
         _ => {
             let plain = Arc::new(keyword_analyzer("keyword"));

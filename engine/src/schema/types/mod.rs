@@ -11,6 +11,7 @@ mod keyword;
 mod ranges;
 mod scaled_float;
 mod text;
+mod token_count;
 mod unsigned_long;
 mod whole;
 
@@ -181,6 +182,7 @@ pub(crate) const FIELD_TYPES: &[&dyn FieldType] = &[
     &scaled_float::ScaledFloat,
     &whole::Whole::SHORT,
     &text::Text::TEXT,
+    &token_count::TokenCount,
     &unsigned_long::UnsignedLong,
     &keyword::Keyword::WILDCARD,
     &ranges::Ranges::DATE,

@@ -68,6 +68,18 @@ pub(super) fn plan(
             });
         }
     }
+    // what `fields` shows of counted tokens is in columns alone
+    for wanted in &request.fields {
+        for (path, field) in mapping.fields_matching(&wanted.field) {
+            if field.counts_tokens() && field.has_doc_values() {
+                shown.push(Shown {
+                    name: path.to_owned(),
+                    field: Some(field.clone()),
+                    format: None,
+                });
+            }
+        }
+    }
     Ok(shown)
 }
 

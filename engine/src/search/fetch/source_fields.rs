@@ -91,7 +91,9 @@ pub(super) fn add(
     let paths: Vec<&str> = shown.iter().map(|one| one.source_path.as_str()).collect();
     let found = source_values(&stored.source, &paths)?;
     for (one, raw) in shown.iter().zip(found) {
-        if matches!(one.field.kind(), FieldKind::GeoPoint | FieldKind::Range) {
+        if matches!(one.field.kind(), FieldKind::GeoPoint | FieldKind::Range)
+            || one.field.counts_tokens()
+        {
             continue;
         }
         let mut values = Vec::with_capacity(raw.len());
