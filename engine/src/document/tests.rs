@@ -370,7 +370,10 @@ fn a_text_without_tokens_exists_by_name() {
     let schema = IndexSchema::new(&mapping, &BTreeMap::new()).unwrap();
     let names = |source: &[u8]| {
         let parsed = parse_document(&schema, "1", None, source).unwrap();
-        let names = parsed.fields.into_iter().find(|f| &*f.path == "_field_names");
+        let names = parsed
+            .fields
+            .into_iter()
+            .find(|f| &*f.path == "_field_names");
         names.map_or(0, |field| field.terms.spans.len())
     };
     assert_eq!(names(br#"{"t": ""}"#), 1);
