@@ -59,6 +59,23 @@ impl SegmentScope<'_> {
                 let details = vec![Explanation::matching(idf, "idf, sum of:", Vec::new())];
                 Ok(Explanation::matching(score, description, details))
             }
+            Node::Combined(combined) => {
+                let mut terms = Vec::new();
+                for (term, _) in &combined.terms {
+                    let text = String::from_utf8_lossy(&term.term);
+                    terms.push(format!("{}:{text}", term.field));
+                }
+                let description = format!(
+                    "weight(CombinedFieldQuery({}) in {}), result of:",
+                    terms.join(" "),
+                    doc.0
+                );
+                Ok(Explanation::matching(score, description, Vec::new()))
+            }
+            Node::EnoughOf { nodes, .. } => {
+                let details = self.explain_all(nodes, doc)?;
+                Ok(Explanation::matching(score, "sum of:", details))
+            }
             Node::Synonyms(synonyms) => {
                 let mut terms = Vec::new();
                 for term in &synonyms.terms {

@@ -7,9 +7,11 @@
 
 mod automaton;
 mod bm25;
+mod combined;
 mod conjunction;
 mod disjunction;
 mod doc_set;
+mod enough_of;
 mod explain;
 mod explanation;
 mod functions;

@@ -53,6 +53,15 @@ pub(crate) enum Node {
         /// Factor of every score.
         boost: f32,
     },
+    /// A term in several fields that count as one.
+    Combined(CombinedNode),
+    /// At least so many clauses as a column says, scores added up.
+    EnoughOf {
+        /// The clauses.
+        nodes: Vec<Node>,
+        /// Path of the numeric field with the number.
+        needed: Arc<str>,
+    },
     /// Scores changed by functions.
     Functions(Box<FunctionNode>),
 }
@@ -81,6 +90,19 @@ pub(crate) struct SynonymsNode {
     pub terms: Vec<TermNode>,
     /// Factor of the score.
     pub boost: f32,
+}
+
+/// A term, or synonyms, in several fields that count as one.
+#[derive(Clone, Debug)]
+pub(crate) struct CombinedNode {
+    /// The term in each field that has it, with the field's weight; at least one.
+    pub terms: Vec<(TermNode, f32)>,
+    /// All the fields with their weights.
+    pub fields: Vec<(Arc<str>, f32)>,
+    /// Factor of the score.
+    pub boost: f32,
+    /// Statistics of the fields taken as one.
+    pub statistics: Arc<FieldStatistics>,
 }
 
 /// Terms at distances.

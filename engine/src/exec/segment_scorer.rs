@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::automaton::TermAutomaton;
 use super::bm25::Bm25;
+use super::combined::{CombinedLengths, CombinedPart, CombinedScorer};
 use super::conjunction::{ConjunctionScorer, ExclusionScorer, OptionalScorer};
 use super::disjunction::{BestOfScorer, DisjunctionScorer, SomeOfScorer};
 use super::doc_set::{AllScorer, DocSet, DocSetBuilder, DocSetScorer};
+use super::enough_of::EnoughOfScorer;
 use super::functions::FunctionScorer;
 use super::lowered::LoweredScorer;
-use super::node::{BoolNode, DocsNode, Node, PhraseNode, SynonymsNode, TermNode};
+use super::node::{BoolNode, CombinedNode, DocsNode, Node, PhraseNode, SynonymsNode, TermNode};
 use super::phrase::{PhraseScorer, PhraseSlotCursor};
 use super::range_scorer::{NumbersScorer, Wanted};
 use super::scorer::{Hits, NO_MORE, Scorer};
@@ -51,6 +53,16 @@ impl SegmentScope<'_> {
             }
             Node::Term(term) => self.term(term, scored),
             Node::Synonyms(synonyms) => self.synonyms(synonyms, scored),
+            Node::Combined(combined) => self.combined(combined, scored),
+            Node::EnoughOf { nodes, needed } => {
+                let parts = self.all_of_them(nodes, scored)?;
+                Ok(match self.segment().numeric(needed)? {
+                    Some(column) if !parts.is_empty() => {
+                        Some(Box::new(EnoughOfScorer::new(parts, column)))
+                    }
+                    _ => None,
+                })
+            }
             Node::Phrase(phrase) => self.phrase(phrase, scored),
             Node::Constant { docs, boost } => {
                 let scorer = self.docs(docs)?;
@@ -201,6 +213,36 @@ impl SegmentScope<'_> {
             false => None,
         };
         Ok(Some(Box::new(SynonymsScorer::new(cursors, scoring))))
+    }
+
+    fn combined(&self, node: &CombinedNode, scored: bool) -> Built {
+        let mut parts = Vec::with_capacity(node.terms.len());
+        let mut doc_freq = 0;
+        for (term, weight) in &node.terms {
+            doc_freq = doc_freq.max(term.doc_freq);
+            if let Some(cursor) = self.cursor(term, PostingsNeed::Freqs)? {
+                parts.push(CombinedPart {
+                    cursor,
+                    weight: *weight,
+                });
+            }
+        }
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let mut lengths = Vec::new();
+        let mut bm25 = None;
+        if scored {
+            for (field, weight) in &node.fields {
+                lengths.push(CombinedLengths {
+                    norms: self.segment().norms(field)?,
+                    weight: *weight,
+                });
+            }
+            let idf = super::bm25::idf(doc_freq, node.statistics.doc_count);
+            bm25 = Some(Arc::new(self.bm25(idf, node.boost, &node.statistics)));
+        }
+        Ok(Some(Box::new(CombinedScorer::new(parts, lengths, bm25))))
     }
 
     fn phrase(&self, node: &PhraseNode, scored: bool) -> Built {

@@ -7,6 +7,7 @@
 
 mod bool;
 mod boosting;
+mod combined_fields;
 mod constant_score;
 mod dis_max;
 mod exists;
@@ -30,10 +31,12 @@ mod rewrite;
 mod simple_query_string;
 mod term;
 mod terms;
+mod terms_set;
 mod wildcard;
 
 pub use self::bool::BoolQuery;
 pub use boosting::BoostingQuery;
+pub use combined_fields::CombinedFieldsQuery;
 pub use constant_score::ConstantScoreQuery;
 pub use dis_max::DisMaxQuery;
 pub use exists::ExistsQuery;
@@ -60,6 +63,7 @@ pub use rewrite::TermsRewrite;
 pub use simple_query_string::{SimpleFlags, SimpleQueryStringQuery};
 pub use term::TermQuery;
 pub use terms::TermsQuery;
+pub use terms_set::TermsSetQuery;
 pub use wildcard::WildcardQuery;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +96,8 @@ pub enum Query {
     FunctionScore(FunctionScoreQuery),
     QueryString(QueryStringQuery),
     SimpleQueryString(SimpleQueryStringQuery),
+    TermsSet(TermsSetQuery),
+    CombinedFields(CombinedFieldsQuery),
 }
 
 impl Query {
@@ -141,6 +147,8 @@ impl Query {
             Query::FunctionScore(q) => (&q.boost, &q.name),
             Query::QueryString(q) => (&q.boost, &q.name),
             Query::SimpleQueryString(q) => (&q.boost, &q.name),
+            Query::TermsSet(q) => (&q.boost, &q.name),
+            Query::CombinedFields(q) => (&q.boost, &q.name),
         }
     }
 
@@ -190,7 +198,9 @@ impl Query {
             | Query::Regexp(_)
             | Query::Fuzzy(_)
             | Query::QueryString(_)
-            | Query::SimpleQueryString(_) => {}
+            | Query::SimpleQueryString(_)
+            | Query::TermsSet(_)
+            | Query::CombinedFields(_) => {}
         }
     }
 }

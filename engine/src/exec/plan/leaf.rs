@@ -8,7 +8,7 @@ use crate::document::ColumnKind;
 use crate::exec::automaton::TermAutomaton;
 use crate::exec::node::{BoolNode, DocsNode, Node};
 use crate::exec::regexp::{Builder, wildcard};
-use crate::query::{ExistsQuery, RangeQuery, RangeRelation, TermQuery, TermsQuery};
+use crate::query::{ExistsQuery, RangeQuery, RangeRelation, TermQuery, TermsQuery, TermsSetQuery};
 use crate::schema::{FieldKind, FieldMapping, Mapping, RangeMatch, RangeOptions, Similarity};
 use crate::search::SearchError;
 use crate::value::Value;
@@ -223,6 +223,35 @@ impl Planner<'_> {
             indexed: field.indexed(),
         };
         Ok(Node::constant(docs, boost))
+    }
+
+    pub(super) fn terms_set(
+        &mut self,
+        query: &TermsSetQuery,
+        boost: f32,
+    ) -> Result<Node, SearchError> {
+        let needed = self.field(&query.needed_field);
+        let Some(needed) = needed.filter(|field| field.numeric().is_some()) else {
+            return Err(SearchError::query_shard(format!(
+                "failed to find minimum_should_match field [{}]",
+                query.needed_field
+            )));
+        };
+        let Some(field) = self.field(&query.field) else {
+            return Ok(Node::Nothing);
+        };
+        let mut nodes = Vec::with_capacity(query.values.len());
+        for value in &query.values {
+            nodes.push(self.term_of(&field, value, boost)?);
+        }
+        nodes.retain(|node| !node.is_nothing());
+        Ok(match nodes.is_empty() {
+            true => Node::Nothing,
+            false => Node::EnoughOf {
+                nodes,
+                needed: needed.path().into(),
+            },
+        })
     }
 
     pub(super) fn terms_query(

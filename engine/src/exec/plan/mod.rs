@@ -2,6 +2,7 @@
 //!
 //! Boosts are multiplied on the way down, in single precision, so that every leaf has the factor which it is scored with.
 
+mod combined_fields;
 mod compound;
 mod function_score;
 mod geo;
@@ -105,6 +106,8 @@ impl<'a> Planner<'a> {
             Query::FunctionScore(q) => self.function_score(q, boost),
             Query::QueryString(q) => self.query_string(q, boost),
             Query::SimpleQueryString(q) => self.simple_query_string(q, boost),
+            Query::TermsSet(q) => self.terms_set(q, boost),
+            Query::CombinedFields(q) => self.combined_fields(q, boost),
         };
         self.depth -= 1;
         node

@@ -67,6 +67,12 @@ impl Leaves {
                     self.terms.push((term.field.clone(), term.term.clone()));
                 }
             }
+            Node::Combined(combined) => {
+                for (term, _) in &combined.terms {
+                    self.terms.push((term.field.clone(), term.term.clone()));
+                }
+            }
+            Node::EnoughOf { nodes, .. } => nodes.iter().for_each(|node| self.add(node)),
             Node::Phrase(phrase) => {
                 let mut slots = Vec::with_capacity(phrase.slots.len());
                 for slot in &phrase.slots {

@@ -3,6 +3,7 @@
 mod bool;
 mod boosting;
 mod clause;
+mod combined_fields;
 mod constant_score;
 mod dis_max;
 mod exists;
@@ -25,6 +26,7 @@ mod regexp;
 mod simple_query_string;
 mod term;
 mod terms;
+mod terms_set;
 mod wildcard;
 
 use quidditch_engine::query::Query;
@@ -54,6 +56,11 @@ pub const QUERY_CLAUSES: &[QueryClause] = &[
         name: "boosting",
         parse: boosting::parse,
         example: r#"{"positive": {"match_all": {}}, "negative": {"term": {"a": 1}}, "negative_boost": 0.5}"#,
+    },
+    QueryClause {
+        name: "combined_fields",
+        parse: combined_fields::parse,
+        example: r#"{"query": "red hat", "fields": ["title^2", "body"]}"#,
     },
     QueryClause {
         name: "constant_score",
@@ -169,6 +176,11 @@ pub const QUERY_CLAUSES: &[QueryClause] = &[
         name: "terms",
         parse: terms::parse,
         example: r#"{"colour": ["red", "blue"]}"#,
+    },
+    QueryClause {
+        name: "terms_set",
+        parse: terms_set::parse,
+        example: r#"{"colour": {"terms": ["red", "blue"], "minimum_should_match_field": "needed"}}"#,
     },
     QueryClause {
         name: "wildcard",
