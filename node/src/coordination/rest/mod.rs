@@ -37,6 +37,7 @@ pub mod nodes;
 pub mod params;
 pub mod pit;
 pub mod reindex;
+mod query_text;
 pub mod request;
 mod resize;
 pub mod resolve;

@@ -6,6 +6,7 @@ use hyper::Method;
 use quidditch_engine::query::Query;
 use serde_json::{Map, Value, json};
 
+use super::query_text::describe;
 use super::search_params::{indices_options, query_of};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::IndicesOptions;
@@ -87,7 +88,7 @@ async fn validate(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
             ),
             None => one.insert(
                 "explanation".into(),
-                Value::from(describe(&route.query(&query))),
+                Value::from(describe(&route.query(&query), &route.index.schema)),
             ),
         };
         explanations.push(Value::Object(one));
@@ -147,53 +148,5 @@ fn error_chain(error: &RestError) -> String {
     match &error.caused_by {
         Some(cause) => format!("{own}; nested: {}", error_chain(cause)),
         None => format!("{own};"),
-    }
-}
-
-/// A query in a short notation; single terms as `field:term`.
-fn describe(query: &Query) -> String {
-    match query {
-        Query::MatchAll(_) => {
-            "ApproximateScoreQuery(originalQuery=*:*, approximationQuery=Approximate(*:*))"
-                .to_owned()
-        }
-        Query::MatchNone(_) => {
-            "MatchNoDocsQuery(\"User requested \"match_none\" query.\")".to_owned()
-        }
-        Query::Term(term) => format!("{}:{}", term.field, scalar(&term.value)),
-        Query::Match(text) => format!("{}:{}", text.field, scalar(&text.text)),
-        Query::QueryString(text) => text.query.clone(),
-        Query::Bool(clauses) => {
-            let mut parts = Vec::new();
-            parts.extend(
-                clauses
-                    .must
-                    .iter()
-                    .map(|query| format!("+{}", describe(query))),
-            );
-            parts.extend(
-                clauses
-                    .must_not
-                    .iter()
-                    .map(|query| format!("-{}", describe(query))),
-            );
-            parts.extend(clauses.should.iter().map(describe));
-            parts.extend(
-                clauses
-                    .filter
-                    .iter()
-                    .map(|query| format!("#{}", describe(query))),
-            );
-            format!("({})", parts.join(" "))
-        }
-        Query::ConstantScore(inner) => format!("ConstantScore({})", describe(&inner.filter)),
-        other => format!("{other:?}"),
-    }
-}
-
-fn scalar(value: &quidditch_engine::value::Value) -> String {
-    match crate::coordination::dsl::json::from_scalar(value) {
-        Value::String(text) => text,
-        other => other.to_string(),
     }
 }
