@@ -168,9 +168,15 @@ mod tests {
         let schema = IndexSchema::new(&mapping, &BTreeMap::new()).unwrap();
         for (query, text) in [
             (json!({"match": {"t": "Red HAT"}}), "t:red t:hat"),
-            (json!({"match": {"t": {"query": "Red HAT", "operator": "and"}}}), "+t:red +t:hat"),
+            (
+                json!({"match": {"t": {"query": "Red HAT", "operator": "and"}}}),
+                "+t:red +t:hat",
+            ),
             (json!({"match_phrase": {"t": "Red HAT"}}), "t:\"red hat\""),
-            (json!({"term": {"n": {"value": 5, "boost": 2}}}), "(n:5)^2.0"),
+            (
+                json!({"term": {"n": {"value": 5, "boost": 2}}}),
+                "(n:5)^2.0",
+            ),
             (
                 json!({"bool": {"must": {"term": {"n": 1}}, "filter": {"range": {"n": {"gte": 1, "lt": 3}}}}}),
                 "+n:1 #n:[1 TO 3}",
