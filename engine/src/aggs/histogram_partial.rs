@@ -63,6 +63,9 @@ fn max_of(a: Option<i64>, b: Option<i64>) -> Option<i64> {
     a.into_iter().chain(b).max()
 }
 
+/// Shows a key: as it is, and as text.
+pub(crate) type ShowKey = dyn Fn(i64, &ValueFormat) -> (Key, Option<String>);
+
 /// How the answer is made.
 pub(crate) struct Finish<'f> {
     pub request: &'f AggRequest,
@@ -70,7 +73,7 @@ pub(crate) struct Finish<'f> {
     pub order: &'f [BucketOrder],
     pub keyed: bool,
     /// The key as shown, with its text.
-    pub show: &'f dyn Fn(i64, &ValueFormat) -> (Key, Option<String>),
+    pub show: &'f ShowKey,
     /// The key after a key; later, or the last one again at the end of numbers.
     pub next: &'f dyn Fn(i64) -> i64,
 }

@@ -337,7 +337,7 @@ fn document(i: u64) -> serde_json::Value {
         "price": (i % 10) as f64 / 4.0,
         "stock": i % 9,
         "sold": format!("2026-{:02}-15T23:30:00Z", 1 + i % 5),
-        "used": i % 2 == 0,
+        "used": i.is_multiple_of(2),
         "client": format!("10.0.0.{}", i % 8),
     })
 }

@@ -112,7 +112,7 @@ impl Partial {
 }
 
 /// Merges two lists of partials of the same requests, one by one.
-pub(crate) fn merge_lists(own: &mut Vec<Partial>, other: Vec<Partial>) -> Result<(), AggError> {
+pub(crate) fn merge_lists(own: &mut [Partial], other: Vec<Partial>) -> Result<(), AggError> {
     if own.len() != other.len() {
         return Err(AggError::Execution(format!(
             "shards answered {} and {} aggregations of the same request",

@@ -47,6 +47,10 @@ impl AggRequest {
 /// Every aggregation there is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)] // each is its struct's documentation
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a request has few of them, and they are not moved in loops"
+)]
 pub enum AggKind {
     Avg(avg::AvgAgg),
     Cardinality(cardinality::CardinalityAgg),
