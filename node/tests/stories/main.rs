@@ -5,7 +5,6 @@ mod damage;
 mod first_day;
 mod hostile;
 mod hostile_table;
-mod late_damage;
 mod node;
 mod resize;
 mod shop;
