@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::search::MemoryAccount;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::info;
 
@@ -73,6 +73,8 @@ async fn serve(mut config: Config, processors: usize) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let config = Arc::new(config);
     let node = Node::open(config.clone(), address, processors).await?;
+    // Before anybody is told that the server is ready, and may stop it.
+    let signals = Signals::listen()?;
     let (stop, stopped) = watch::channel(false);
     let server = tokio::spawn(server::serve(listener, node.app.clone(), stopped));
     println!(
@@ -82,7 +84,7 @@ async fn serve(mut config: Config, processors: usize) -> anyhow::Result<()> {
         quidditch_engine::simd::level_name(),
         quidditch_engine::directory::io_mode(),
     );
-    wait_for_signal().await?;
+    signals.wait().await;
     info!("stopping: no new connections, waiting for requests that run");
     let _ = stop.send(true);
     server.await.context("the HTTP server failed")?;
@@ -200,20 +202,34 @@ fn node_info(config: &Config, id: &str, address: SocketAddr, now_ms: i64) -> Nod
     }
 }
 
-/// Returns at SIGTERM or Ctrl-C; a second signal ends the process at once.
-async fn wait_for_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What asks the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on SIGTERM and Ctrl-C no longer end the process by themselves.
+    fn listen() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
+        })
     }
-    tokio::spawn(async move {
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        std::process::exit(130);
-    });
-    Ok(())
+    }
+
+    /// Returns at the first signal; a second one ends the process at once.
+    async fn wait(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(130);
+        });
+    }
 }

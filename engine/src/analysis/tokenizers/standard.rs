@@ -2,7 +2,7 @@
 
 use super::super::definition::Definition;
 use super::super::token::TokenBatch;
-use super::unicode::{WordClass, word_class};
+use super::unicode::{WordClass, is_emoji_letter, word_class};
 use super::{Tokenizer, push_split};
 use crate::schema::SchemaError;
 
@@ -159,10 +159,10 @@ fn next_token(text: &str, start: usize) -> Found {
     match class {
         WordClass::Han => single("<IDEOGRAPHIC>"),
         WordClass::Hiragana => single("<HIRAGANA>"),
-        WordClass::SouthEastAsian => {
+        WordClass::SouthEastAsian | WordClass::SouthEastAsianMark => {
             let mut end = next;
-            while let Some((_, WordClass::SouthEastAsian | WordClass::Extend, after)) =
-                char_at(text, end)
+            while let Some((_, class, after)) = char_at(text, end)
+                && (class == WordClass::SouthEastAsian || is_mark(class))
             {
                 end = after;
             }
@@ -189,9 +189,17 @@ fn char_at(text: &str, at: usize) -> Option<(char, WordClass, usize)> {
     Some((c, word_class(c), at + c.len_utf8()))
 }
 
+/// Whether characters of a class belong to what stands before them.
+fn is_mark(class: WordClass) -> bool {
+    use WordClass::{EmojiModifier, Extend, SouthEastAsianMark};
+    matches!(class, Extend | SouthEastAsianMark | EmojiModifier)
+}
+
 /// Past the marks that belong to the character before.
 fn skip_extend(text: &str, mut at: usize) -> usize {
-    while let Some((_, WordClass::Extend, next)) = char_at(text, at) {
+    while let Some((_, class, next)) = char_at(text, at)
+        && is_mark(class)
+    {
         at = next;
     }
     at
@@ -288,11 +296,16 @@ fn emoji(text: &str, start: usize) -> usize {
                 _ => start,
             }
         }
-        WordClass::Emoji | WordClass::EmojiModifier => {
+        WordClass::Letter if !is_emoji_letter(first) => start,
+        WordClass::Emoji | WordClass::EmojiModifier | WordClass::Letter => {
             let mut at = next;
             loop {
                 let mut joined = false;
                 while let Some((c, WordClass::Extend, after)) = char_at(text, at) {
+                    // what asks for the look of plain text belongs to no emoji
+                    if c == '\u{FE0E}' {
+                        return at;
+                    }
                     joined = c == '\u{200D}';
                     at = after;
                 }
@@ -373,6 +386,22 @@ mod tests {
                 ("1️⃣".to_owned(), "<EMOJI>"),
                 ("🇫🇷".to_owned(), "<EMOJI>"),
                 ("x".to_owned(), "<ALPHANUM>"),
+            ]
+        );
+    }
+
+    #[test]
+    fn pictures_in_text_are_emoji() {
+        assert_eq!(
+            tokens("Hat© 5™ ✔️ aⓂb Ⓜ"),
+            [
+                ("Hat".to_owned(), "<ALPHANUM>"),
+                ("©".to_owned(), "<EMOJI>"),
+                ("5".to_owned(), "<NUM>"),
+                ("™".to_owned(), "<EMOJI>"),
+                ("✔️".to_owned(), "<EMOJI>"),
+                ("aⓂb".to_owned(), "<ALPHANUM>"),
+                ("Ⓜ".to_owned(), "<EMOJI>"),
             ]
         );
     }

@@ -26,43 +26,65 @@ pub(super) enum WordClass {
     Han,
     Hiragana,
     SouthEastAsian,
+    /// Of those scripts, but like `Extend` behind a character of others.
+    SouthEastAsianMark,
     Emoji,
     EmojiModifier,
 }
 
 /// Which characters belong to a class; later rows win.
+///
+/// Lucene 10's tokenizer was made from Unicode 12.1 (emoji: 14), and an index must find what it holds: characters
+/// assigned later are nothing, and those that changed sides since are listed with the side they were on.
 const CLASSES: &[(&str, WordClass)] = &[
-    (r"\p{Han}", WordClass::Han),
-    (r"\p{Hiragana}", WordClass::Hiragana),
+    (r"[[\p{Han}&&\p{age=12.1}]--\x{16FE2}]", WordClass::Han),
+    (r"[\p{Hiragana}&&\p{age=12.1}]", WordClass::Hiragana),
     (
-        r"[\p{Extended_Pictographic}--[©®™\x{3030}\x{303D}]]",
+        r"[\p{Extended_Pictographic}\x{2388}\x{2600}-\x{2605}\x{2607}-\x{2612}\x{2614}-\x{2685}\x{2690}-\x{2705}\x{2708}-\x{2712}\x{2763}-\x{2767}\x{1FB00}-\x{1FBFF}]",
         WordClass::Emoji,
     ),
-    (r"\p{Emoji_Modifier}", WordClass::EmojiModifier),
     (
-        r"[[\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Ahom}]&&[\p{L}\p{M}]]",
-        WordClass::SouthEastAsian,
+        r"[[\p{wb=ALetter}&&\p{age=12.1}]--[\x{2E5}-\x{2EB}\x{55A}\x{58A}\x{70F}\x{A708}-\x{A716}]]",
+        WordClass::Letter,
     ),
-    (r"\p{wb=ALetter}", WordClass::Letter),
     (r"[\p{Hangul}&&\p{wb=ALetter}]", WordClass::Hangul),
     (r"\p{wb=Hebrew_Letter}", WordClass::Hebrew),
     (
-        r"[\p{wb=Numeric}[[\x{FF00}-\x{FFEF}]&&\p{Nd}]]",
+        r"[[\p{wb=Numeric}[[\x{FF00}-\x{FFEF}]&&\p{Nd}]]&&\p{age=12.1}&&[^\p{Cf}]]",
         WordClass::Numeric,
     ),
-    (r"\p{wb=Katakana}", WordClass::Katakana),
-    (r"[\p{wb=MidLetter}:]", WordClass::MidLetter),
-    (r"\p{wb=MidNum}", WordClass::MidNum),
+    (r"[\p{wb=Katakana}&&\p{age=12.1}]", WordClass::Katakana),
+    (r"[[\p{wb=MidLetter}:]--\x{55F}]", WordClass::MidLetter),
+    (r"[\p{wb=MidNum}\x{FE10}\x{FE14}]", WordClass::MidNum),
     (r"\p{wb=MidNumLet}", WordClass::MidNumLet),
     (r"'", WordClass::SingleQuote),
     ("\"", WordClass::DoubleQuote),
     (r"\p{wb=ExtendNumLet}", WordClass::ExtendNumLet),
     (
-        r"[[\p{wb=Extend}\p{wb=Format}\p{wb=ZWJ}]--\p{Emoji_Modifier}]",
+        r"[[\p{wb=Extend}\p{wb=Format}\p{wb=ZWJ}[\p{wb=Numeric}&&\p{Cf}]\x{70F}]&&\p{age=12.1}]",
         WordClass::Extend,
     ),
+    // Line_Break=Complex_Context: these scripts without their digits and punctuation, and some signs.
+    (
+        r"[[\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Ahom}]&&\p{M}&&\p{age=12.1}--\x{1A7F}]",
+        WordClass::SouthEastAsianMark,
+    ),
+    (
+        r"[[\p{Thai}\p{Lao}\p{Myanmar}\p{Khmer}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Ahom}]&&\p{L}&&\p{age=12.1}]",
+        WordClass::SouthEastAsian,
+    ),
+    (
+        r"[\x{109E}\x{109F}\x{19DA}\x{19DE}\x{19DF}\x{1AA0}-\x{1AAD}\x{AA77}-\x{AA79}\x{AADE}\x{AADF}\x{1173A}\x{1173B}\x{1173F}]",
+        WordClass::SouthEastAsian,
+    ),
+    (r"\p{Emoji_Modifier}", WordClass::EmojiModifier),
     (r"\p{wb=Regional_Indicator}", WordClass::RegionalIndicator),
 ];
+
+/// Letters that are emoji too when they stand alone.
+pub(super) fn is_emoji_letter(c: char) -> bool {
+    matches!(c, 'ℹ' | 'Ⓜ' | '🅰' | '🅱' | '🅾' | '🅿')
+}
 
 /// Classes of all characters below U+20000, then ranges for the rest.
 struct Table {
@@ -157,6 +179,11 @@ mod tests {
             ('ก', WordClass::SouthEastAsian),
             ('\u{301}', WordClass::Extend),
             ('😀', WordClass::Emoji),
+            ('™', WordClass::Emoji),
+            ('★', WordClass::Emoji),
+            ('♯', WordClass::Emoji),
+            ('\u{0E31}', WordClass::SouthEastAsianMark),
+            ('\u{A7C0}', WordClass::Other),
             ('𠀋', WordClass::Han),
             ('-', WordClass::Other),
         ] {
