@@ -1744,6 +1744,22 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         method: "POST",
         path: "/hats/_search",
+        content_type: "application/json",
+        body: Body::Made(many_stars),
+        status: 400,
+        kind: SHARD,
+    },
+    Row {
+        method: "POST",
+        path: "/hats/_search",
+        content_type: "application/json",
+        body: Body::Made(long_fuzzy),
+        status: 400,
+        kind: SHARD,
+    },
+    Row {
+        method: "POST",
+        path: "/hats/_search",
         content_type: "application/cbor",
         body: Body::Made(invalid_utf8),
         status: 400,
@@ -1809,6 +1825,22 @@ fn many_terms() -> Vec<u8> {
     format!(
         "{{\"query\":{{\"terms\":{{\"tag\":[{}]}}}}}}",
         terms.join(",")
+    )
+    .into_bytes()
+}
+
+fn many_stars() -> Vec<u8> {
+    format!(
+        "{{\"query\":{{\"wildcard\":{{\"tag\":\"t{}\"}}}}}}",
+        "*".repeat(100_000)
+    )
+    .into_bytes()
+}
+
+fn long_fuzzy() -> Vec<u8> {
+    format!(
+        "{{\"query\":{{\"fuzzy\":{{\"tag\":\"{}\"}}}}}}",
+        "t".repeat(1_000_000)
     )
     .into_bytes()
 }

@@ -16,6 +16,9 @@ use crate::schema::{FieldKind, FieldMapping};
 use crate::search::SearchError;
 use crate::value::Value;
 
+/// Longest term that is looked for with edits: its automaton takes tens of KiB a character.
+const FUZZY_TERM_CHARS_MAX: u32 = 512;
+
 impl Planner<'_> {
     pub(super) fn prefix(&mut self, query: &PrefixQuery, boost: f32) -> Result<Node, SearchError> {
         if query.field == "_index" {
@@ -72,6 +75,7 @@ impl Planner<'_> {
         let Some(field) = self.field(&query.field) else {
             return Ok(Node::Nothing);
         };
+        self.check_wildcard(&query.value)?;
         let what = ("wildcard", "keyword, text and wildcard");
         let accepts = |constant: &str| {
             let mut builder = Builder::new();
@@ -102,6 +106,7 @@ impl Planner<'_> {
         rewrite: TermsRewrite,
         boost: f32,
     ) -> Result<Node, SearchError> {
+        self.check_wildcard(pattern)?;
         let pattern = match field.kind() {
             FieldKind::Keyword => self.normalized_pattern(field, pattern)?,
             _ => pattern.to_owned(),
@@ -110,6 +115,19 @@ impl Planner<'_> {
         let start = regexp::wildcard(&mut builder, &pattern, case_insensitive);
         let automaton = TermAutomaton::Pattern(Arc::new(builder.build(start, 10_000)));
         self.accepted(field, automaton, rewrite, boost)
+    }
+
+    /// Patterns are as long as regular expressions may be: automata grow with them.
+    fn check_wildcard(&self, pattern: &str) -> Result<(), SearchError> {
+        let limit = self.shard.schema.settings.max_regex_length;
+        let length = pattern.encode_utf16().count();
+        if length > limit {
+            return Err(SearchError::illegal(format!(
+                "The length of wildcard [{length}] has exceeded the allowed maximum of [{limit}]. \
+                 This maximum can be set by changing the [index.max_regex_length] index level setting."
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn regexp(&mut self, query: &RegexpQuery, boost: f32) -> Result<Node, SearchError> {
@@ -181,6 +199,12 @@ impl Planner<'_> {
         if edits == 0 || options.prefix_length >= length.max(1) && options.max_expansions == 0 {
             let term = term.as_bytes().to_vec();
             return self.scored_term_constant(field, term, options.rewrite, boost);
+        }
+        if length > FUZZY_TERM_CHARS_MAX {
+            return Err(SearchError::illegal(format!(
+                "a fuzzy term of [{length}] characters is longer than the allowed maximum of [{FUZZY_TERM_CHARS_MAX}]; \
+                 ask for it without fuzziness"
+            )));
         }
         let fuzzy = Arc::new(FuzzyAutomaton::new(
             term,

@@ -143,12 +143,18 @@ impl Builder {
             (NEVER, _) | (_, NEVER) => NEVER,
             (EMPTY, other) | (other, EMPTY) => other,
             _ => {
-                // to the right, so that equal texts have equal expressions
-                if let Shape::Concat(first, second) = self.shapes[a as usize] {
-                    let tail = self.concat(second, b);
-                    return self.intern(Shape::Concat(first, tail));
+                // to the right, so that equal texts have equal expressions; in a loop, since chains are long
+                let mut firsts = Vec::new();
+                let mut last = a;
+                while let Shape::Concat(first, second) = self.shapes[last as usize] {
+                    firsts.push(first);
+                    last = second;
                 }
-                self.intern(Shape::Concat(a, b))
+                let mut chain = self.intern(Shape::Concat(last, b));
+                for first in firsts.into_iter().rev() {
+                    chain = self.intern(Shape::Concat(first, chain));
+                }
+                chain
             }
         }
     }
@@ -219,15 +225,20 @@ impl Builder {
                     NEVER
                 }
             }
-            Shape::Concat(a, b) => {
-                let rest = self.derivative(a, byte);
-                let first = self.concat(rest, b);
-                if self.is_nullable(a) {
-                    let second = self.derivative(b, byte);
-                    self.union(vec![first, second])
-                } else {
-                    first
+            Shape::Concat(..) => {
+                // parts that may be empty are walked over, not descended into: chains are long, stacks are not
+                let mut alternatives = Vec::new();
+                let mut at = expression;
+                while let Shape::Concat(a, b) = self.shapes[at as usize] {
+                    let rest = self.derivative(a, byte);
+                    alternatives.push(self.concat(rest, b));
+                    at = b;
+                    if !self.is_nullable(a) {
+                        return self.union(alternatives);
+                    }
                 }
+                alternatives.push(self.derivative(at, byte));
+                self.union(alternatives)
             }
             Shape::Union(parts) => {
                 let mut rests = Vec::with_capacity(parts.len());

@@ -9,7 +9,7 @@ use crate::query::RegexpFlags;
 
 /// Deepest nesting of parentheses and complements.
 const DEPTH_MAX: usize = 100;
-/// Most expressions that one text may come down to; bounds the depth of recursion over chains too.
+/// Most expressions that one text may come down to.
 const EXPRESSIONS_MAX: usize = 5_000;
 
 /// Reads a regular expression. The error is a reason in words.
@@ -40,10 +40,14 @@ pub(crate) fn parse(
 /// Reads a wildcard: `*` any text, `?` one character, the backslash takes the next one as it is.
 pub(crate) fn wildcard(builder: &mut Builder, text: &str, case_insensitive: bool) -> Expression {
     let mut parts = Vec::new();
-    let mut chars = text.chars();
+    let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let part = match c {
-            '*' => builder.any_text(),
+            '*' => {
+                // several say no more than one
+                while chars.next_if_eq(&'*').is_some() {}
+                builder.any_text()
+            }
             '?' => builder.any_char(),
             '\\' => {
                 let literal = chars.next().unwrap_or('\\');
