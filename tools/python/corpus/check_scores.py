@@ -49,7 +49,7 @@ def scores(words, lengths, postings):
     one, with_field = numpy.float32(1), int((lengths > 0).sum())
     average = numpy.float32(lengths.sum() / with_field)
     norms = numpy.array([rounded_length(int(length)) for length in lengths], dtype=numpy.float32)
-    inverse = one / (K1 * ((one - B) + B * (norms / average)))
+    inverse = one / (K1 * ((one - B) + B * norms / average))
     total = numpy.zeros(len(lengths))
     for word in words:
         rows = postings.get(word)

@@ -30,10 +30,10 @@ _ALONE = (
     rf"|\p{{LB=Complex_Context}}+"
 )
 
-_HEBREW_QUOTE = rf"(?:\p{{WB=Hebrew_Letter}}{_EXTEND}')"
+_HEBREW_QUOTE = rf"(?:\p{{WB=Hebrew_Letter}}{_EXTEND}(?:'(?!{_LETTER})|\"(?=\p{{WB=Hebrew_Letter}})))"
 _KATAKANA_RUN = rf"{_KATAKANA}(?:{_EXTENDNUM}*{_KATAKANA})*"
 _RUN = (
-    rf"(?:{_HEBREW_QUOTE}(?!{_LETTER})|{_AHLETTER}(?:{_MIDLETTER}(?={_LETTER}))?|{_NUMERIC}(?:{_MIDNUM}(?=\p{{WB=Numeric}}))?)+"
+    rf"(?:{_HEBREW_QUOTE}|{_AHLETTER}(?:{_MIDLETTER}(?={_LETTER}))?|{_NUMERIC}(?:{_MIDNUM}(?=\p{{WB=Numeric}}))?)+"
 )
 _WORD = regex.compile(
     rf"{_ALONE}|{_EXTENDNUM}*(?:{_KATAKANA_RUN}|{_RUN})(?:{_EXTENDNUM}+(?:{_KATAKANA_RUN}|{_RUN}))*{_EXTENDNUM}*",

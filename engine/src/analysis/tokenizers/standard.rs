@@ -301,7 +301,9 @@ fn emoji(text: &str, start: usize) -> usize {
             let mut at = next;
             loop {
                 let mut joined = false;
-                while let Some((c, WordClass::Extend, after)) = char_at(text, at) {
+                while let Some((c, class, after)) = char_at(text, at)
+                    && matches!(class, WordClass::Extend | WordClass::SouthEastAsianMark)
+                {
                     // what asks for the look of plain text belongs to no emoji
                     if c == '\u{FE0E}' {
                         return at;
