@@ -79,6 +79,8 @@ pub struct IndexMetadata {
     pub primary_terms: Vec<u64>,
     /// Allocation ids of the copies of each shard that have every acknowledged write; the primary's at least.
     pub in_sync: Vec<BTreeSet<String>>,
+    /// Numbers of the shards whose primary has started once: their data exists, and is never made anew.
+    pub started: BTreeSet<u32>,
     /// What rollovers happened, by alias, as the REST interface shows it.
     pub rollover_info: Map<String, Value>,
     /// The mapping and analysis, ready for use; rebuilt when the state is read.
@@ -107,6 +109,8 @@ struct Persisted {
     aliases: BTreeMap<String, AliasMetadata>,
     primary_terms: Vec<u64>,
     in_sync: Vec<BTreeSet<String>>,
+    #[serde(default)]
+    started: BTreeSet<u32>,
     rollover_info: Map<String, Value>,
 }
 
@@ -151,6 +155,7 @@ impl<'de> Deserialize<'de> for IndexMetadata {
             aliases: read.aliases,
             primary_terms: read.primary_terms,
             in_sync: read.in_sync,
+            started: read.started,
             rollover_info: read.rollover_info,
             schema: Arc::new(schema),
         })

@@ -359,10 +359,19 @@ fn open_shard(parts: OpenParts) -> Result<(Shard, bool), Refused> {
         reason: format!("{}: {error}", dir.display()),
         may_pass: true,
     };
-    std::fs::create_dir_all(dir.join("index")).map_err(shown)?;
-    std::fs::create_dir_all(dir.join("translog")).map_err(shown)?;
     let born = dir.join(BORN);
     let create = !born.try_exists().map_err(shown)?;
+    if create && parts.index.started.contains(&parts.number) {
+        return Err(Refused {
+            reason: format!(
+                "{}: the shard's data is missing; put its folder back and retry, or delete the index",
+                dir.display()
+            ),
+            may_pass: false,
+        });
+    }
+    std::fs::create_dir_all(dir.join("index")).map_err(shown)?;
+    std::fs::create_dir_all(dir.join("translog")).map_err(shown)?;
     let open = |create: bool| -> Result<Result<Shard, OpenShardError>, Refused> {
         let directory: Arc<dyn Directory> =
             Arc::new(FsDirectory::open(dir.join("index")).map_err(shown)?);

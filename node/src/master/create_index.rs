@@ -269,6 +269,7 @@ fn build(
         aliases,
         primary_terms: vec![1; number_of_shards as usize],
         in_sync,
+        started: BTreeSet::new(),
         rollover_info: Map::new(),
         schema: Arc::new(schema),
     })

@@ -1,6 +1,6 @@
 //! What a command means for a state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quidditch_engine::schema::{SchemaError, UpdateReason};
@@ -127,6 +127,7 @@ fn open_indices(
         opened.version += 1;
         opened.settings_version += 1;
         opened.settings.remove("index.verified_before_close");
+        raise_terms(&mut opened, |_| true);
         let shards = route_index(&opened, &state.master, "INDEX_REOPENED", now_ms);
         events.push(Event::IndexPut(Arc::new(opened)));
         events.push(Event::ShardsRouted {
@@ -191,11 +192,33 @@ fn update_mappings(
     Ok(events)
 }
 
+/// Begins a new reign in each of the shards that a primary is assigned to again. Operations that a crash took with it
+/// may have had sequence numbers that are given out once more: their terms tell them apart.
+///
+/// A shard that never started has no operations and stays in its first reign. `true`: something changed.
+fn raise_terms(index: &mut IndexMetadata, is_assigned: impl Fn(u32) -> bool) -> bool {
+    let mut is_changed = false;
+    for (shard, term) in (0..).zip(&mut index.primary_terms) {
+        if index.started.contains(&shard) && is_assigned(shard) {
+            *term += 1;
+            is_changed = true;
+        }
+    }
+    is_changed
+}
+
 /// A node that comes up takes the primaries of all indices; nothing runs there yet.
 fn join(state: &ClusterState, node: crate::cluster::NodeInfo, now_ms: i64) -> Vec<Event> {
     let id = node.id.clone();
     let mut events = vec![Event::NodeJoined(Box::new(node))];
     for index in state.indices.values() {
+        if index.state == IndexState::Open {
+            let mut assigned = IndexMetadata::clone(index);
+            if raise_terms(&mut assigned, |_| true) {
+                assigned.version += 1;
+                events.push(Event::IndexPut(Arc::new(assigned)));
+            }
+        }
         events.push(Event::ShardsRouted {
             index: index.name.clone(),
             shards: route_index(index, &id, "CLUSTER_RECOVERED", now_ms),
@@ -206,6 +229,7 @@ fn join(state: &ClusterState, node: crate::cluster::NodeInfo, now_ms: i64) -> Ve
 
 fn report_shards(state: &ClusterState, reports: &[ShardReport], now_ms: i64) -> Vec<Event> {
     let mut changed: BTreeMap<String, Vec<Vec<crate::cluster::ShardCopy>>> = BTreeMap::new();
+    let mut born: BTreeMap<String, IndexMetadata> = BTreeMap::new();
     for report in reports {
         let Some(index) = state.index_by_uuid(&report.index_uuid) else {
             continue;
@@ -225,6 +249,12 @@ fn report_shards(state: &ClusterState, reports: &[ShardReport], now_ms: i64) -> 
             }
             match &report.failure {
                 None => {
+                    if copy.primary && !index.started.contains(&report.shard) {
+                        born.entry(index.name.clone())
+                            .or_insert_with(|| IndexMetadata::clone(index))
+                            .started
+                            .insert(report.shard);
+                    }
                     copy.state = ShardState::Started;
                     copy.unassigned = None;
                 }
@@ -240,10 +270,14 @@ fn report_shards(state: &ClusterState, reports: &[ShardReport], now_ms: i64) -> 
             }
         }
     }
-    changed
-        .into_iter()
-        .map(|(index, shards)| Event::ShardsRouted { index, shards })
-        .collect()
+    let mut events = Vec::with_capacity(born.len() + changed.len());
+    for index in born.into_values() {
+        events.push(Event::IndexPut(Arc::new(index)));
+    }
+    for (index, shards) in changed {
+        events.push(Event::ShardsRouted { index, shards });
+    }
+    events
 }
 
 /// Gives primaries that failed back to the node that has their data.
@@ -254,6 +288,7 @@ fn retry_shards(state: &ClusterState, wanted: Option<&[(String, u32)]>) -> Vec<E
             continue;
         };
         let mut shards = known.clone();
+        let mut assigned = BTreeSet::new();
         for (number, copies) in shards.iter_mut().enumerate() {
             let is_wanted = wanted.is_none_or(|wanted| {
                 wanted
@@ -267,10 +302,16 @@ fn retry_shards(state: &ClusterState, wanted: Option<&[(String, u32)]>) -> Vec<E
                 if is_wanted && has_failed {
                     copy.state = ShardState::Initializing;
                     copy.node = Some(state.master.clone());
+                    assigned.insert(number as u32);
                 }
             }
         }
         if shards != *known {
+            let mut raised = IndexMetadata::clone(index);
+            if raise_terms(&mut raised, |shard| assigned.contains(&shard)) {
+                raised.version += 1;
+                events.push(Event::IndexPut(Arc::new(raised)));
+            }
             events.push(Event::ShardsRouted {
                 index: name.clone(),
                 shards,
@@ -289,7 +330,7 @@ mod tests {
     use super::*;
     use crate::cluster::AliasMetadata;
     use crate::cluster::template::{IndexTemplate, TemplateBody};
-    use crate::master::testing::{Cluster, create};
+    use crate::master::testing::{Cluster, create, node};
     use crate::master::{AliasAction, CreateIndex, Rollover, UpdateSettings};
 
     fn with_settings(name: &str, settings: &[(&str, &str)]) -> Command {
@@ -523,6 +564,42 @@ mod tests {
             (&again.node, &again.allocation_id),
             (&before.node, &before.allocation_id)
         );
+    }
+
+    #[test]
+    fn a_shard_that_started_once_gets_a_new_term_with_each_assignment() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("a")).unwrap();
+        cluster.run(create("never_started")).unwrap();
+        let primary = cluster.state.routing.primary("a", 0).unwrap();
+        let report = |failure: Option<&str>| {
+            Command::ReportShards(vec![ShardReport {
+                index_uuid: cluster.state.indices["a"].uuid.clone(),
+                shard: 0,
+                allocation_id: primary.allocation_id.clone().unwrap(),
+                failure: failure.map(str::to_owned),
+            }])
+        };
+        let (started, failed) = (report(None), report(Some("damaged")));
+        cluster.run(started.clone()).unwrap();
+        let index = &cluster.state.indices["a"];
+        assert_eq!(index.started, BTreeSet::from([0]));
+        assert_eq!(index.primary_terms, [1], "the first reign");
+        let names = vec!["a".to_owned()];
+        let close = Command::CloseIndices {
+            names: names.clone(),
+        };
+        for (term, command) in [
+            (2, vec![Command::JoinNode(node("n")), started]),
+            (3, vec![failed, Command::RetryShards(None)]),
+            (4, vec![close, Command::OpenIndices { names }]),
+        ] {
+            for command in command {
+                cluster.run(command).unwrap();
+            }
+            assert_eq!(cluster.state.indices["a"].primary_terms, [term]);
+        }
+        assert_eq!(cluster.state.indices["never_started"].primary_terms, [1]);
     }
 
     #[test]

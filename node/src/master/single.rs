@@ -46,6 +46,9 @@ pub enum OpenMasterError {
     /// The state does not come back from disk.
     #[error(transparent)]
     State(#[from] StateJournalError),
+    /// What the start changed could not be made durable.
+    #[error("cluster state: {0}")]
+    NotWritten(StateError),
     /// Opening was cut off, e.g. by the end of the process.
     #[error("cluster state: opening was cut off")]
     Aborted,
@@ -121,7 +124,12 @@ impl SingleMaster {
         };
         let now = now_ms();
         match decide(&worker.state, Command::JoinNode(node), now, &mut worker.ids) {
-            Ok(events) => worker.advance(&events),
+            Ok(events) => {
+                worker.advance(&events);
+                // the new reigns of the shards, before one of them gives out a sequence number
+                let persisted = worker.persist(events).await;
+                persisted.map_err(OpenMasterError::NotWritten)?;
+            }
             Err(refused) => error!(error = %refused, "this node could not join"),
         }
         worker.follow().await;
@@ -292,7 +300,12 @@ impl Worker {
                 (self.now_ms)(),
                 &mut self.ids,
             ) {
-                Ok(events) => self.advance(&events),
+                Ok(events) => {
+                    self.advance(&events);
+                    // Shards that started for the first time. When it is not written the journal takes nothing more,
+                    // and the marker beside each shard's data stands in for it.
+                    let _ = self.persist(events).await;
+                }
                 Err(refused) => error!(error = %refused, "a report of shards was refused"),
             }
         }

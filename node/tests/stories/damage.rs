@@ -334,3 +334,32 @@ fn a_damaged_cluster_state_stops_the_start_and_is_named() {
     let node = Node::start(folder.path());
     ask(&node, "whole").expect("an undamaged state");
 }
+
+#[test]
+fn a_shard_whose_folder_is_gone_is_red_and_not_empty() {
+    let data = tempfile::tempdir().expect("a folder for the story");
+    let node = Node::start(data.path());
+    node.ok("PUT", "/kept", "");
+    node.ok("PUT", "/lost", "");
+    for index in ["kept", "lost"] {
+        let written = node.ok("PUT", &format!("/{index}/_doc/1"), "{}");
+        assert_eq!(written["_primary_term"], 1, "the first reign");
+    }
+    let folder = shard_folder(&node, data.path(), "lost");
+    node.stop();
+    std::fs::remove_dir_all(&folder).expect("the shard's folder");
+
+    let node = Node::start(data.path());
+    let written = node.ok("PUT", "/kept/_doc/2", "{}");
+    assert_eq!(
+        (&written["_primary_term"], &written["_seq_no"]),
+        (&json!(2), &json!(1)),
+        "a new reign, the same history"
+    );
+    assert_eq!(node.ok("GET", "/kept/_doc/1", "")["_primary_term"], 1);
+    let health = node.ok("GET", "/_cluster/health/lost", "");
+    assert_eq!(health["status"], "red", "{health}");
+    let (status, answer) = node.send("PUT", "/lost/_doc/2?timeout=1ms", "{}");
+    assert_eq!(status, 503, "{answer}");
+    assert!(!folder.exists(), "nothing is made where data was");
+}
