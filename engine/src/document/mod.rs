@@ -18,6 +18,8 @@ pub(crate) use builder::FieldBuilder;
 pub(crate) use json::{Scalar, java_double};
 pub(crate) use source_values::source_trees;
 
+use bytes::Bytes;
+
 use crate::schema::IndexSchema;
 
 /// Turns a document's bytes into the fields to index.
@@ -30,7 +32,28 @@ pub fn parse_document(
     routing: Option<&str>,
     source: &[u8],
 ) -> Result<ParsedDocument, DocumentError> {
-    parser::parse(schema, id, routing, source)
+    parser::parse(schema, id, routing, source, false)
+}
+
+/// Turns a document that was accepted under an earlier mapping into the fields to index now.
+///
+/// What the mapping refuses today is left out and named in `_ignored`; the document stays.
+pub(crate) fn parse_accepted(
+    schema: &IndexSchema,
+    id: &str,
+    routing: Option<&str>,
+    source: &Bytes,
+) -> ParsedDocument {
+    parser::parse(schema, id, routing, source, true).unwrap_or_else(|error| {
+        tracing::error!(id, %error, "a document accepted before cannot be parsed; only its source is kept");
+        ParsedDocument {
+            id: id.to_owned(),
+            routing: routing.map(str::to_owned),
+            source: source.clone(),
+            fields: Vec::new(),
+            mapping_update: None,
+        }
+    })
 }
 
 mod source_values;

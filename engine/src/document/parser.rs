@@ -19,12 +19,13 @@ use crate::schema::{
     ValueKind, join, parse_node,
 };
 
-/// Parses a document; see [`super::parse_document`].
+/// Parses a document; see [`super::parse_document`] and [`super::parse_accepted`].
 pub(super) fn parse(
     schema: &IndexSchema,
     id: &str,
     routing: Option<&str>,
     source: &[u8],
+    accepted: bool,
 ) -> Result<ParsedDocument, DocumentError> {
     if source.is_empty() {
         return Err(DocumentError::mapper_parsing(
@@ -40,6 +41,7 @@ pub(super) fn parse(
     let mut parser = Parser {
         schema,
         id,
+        accepted,
         fields: Vec::new(),
         by_field: HashMap::new(),
         ignored: BTreeSet::new(),
@@ -78,6 +80,8 @@ fn stored_source(mapping: &Mapping, source: &[u8], tree: &JsonValue<'_>) -> Byte
 struct Parser<'a> {
     schema: &'a IndexSchema,
     id: &'a str,
+    /// The document was indexed before: what the mapping refuses now is left out.
+    accepted: bool,
     fields: Vec<FieldBuilder>,
     /// Place in `fields` by address of the mapped field.
     by_field: HashMap<usize, usize>,
@@ -95,18 +99,35 @@ impl Parser<'_> {
         entries: &[(Cow<'_, str>, JsonValue<'_>)],
     ) -> Result<(), DocumentError> {
         for (name, value) in entries {
-            if name.contains('.') {
-                let parts = split_path(name)?;
-                self.dotted(node, path, dynamic, name, &parts, value)?;
-            } else if name.is_empty() {
-                return Err(failed(ValueError::illegal(
-                    "field name cannot be an empty string",
-                )));
-            } else {
-                self.entry(node, path, dynamic, name, value, name)?;
+            if let Err(error) = self.member(node, path, dynamic, name, value) {
+                if !self.accepted {
+                    return Err(error);
+                }
+                self.ignored.insert(join(path, name));
             }
         }
         Ok(())
+    }
+
+    /// One name of an object with its value.
+    fn member(
+        &mut self,
+        node: &ObjectNode,
+        path: &str,
+        dynamic: Dynamic,
+        name: &str,
+        value: &JsonValue<'_>,
+    ) -> Result<(), DocumentError> {
+        if name.contains('.') {
+            let parts = split_path(name)?;
+            return self.dotted(node, path, dynamic, name, &parts, value);
+        }
+        if name.is_empty() {
+            return Err(failed(ValueError::illegal(
+                "field name cannot be an empty string",
+            )));
+        }
+        self.entry(node, path, dynamic, name, value, name)
     }
 
     /// A name with dots: objects on the way, then the last part.
@@ -267,7 +288,7 @@ impl Parser<'_> {
         };
         let place = self.place(field);
         if let Err(error) = field.ops.parse_tree(field, &tree, &mut self.fields[place]) {
-            if !field.ignore_malformed {
+            if !field.ignore_malformed && !self.accepted {
                 return Err(self.value_error(field, &value.preview(), error));
             }
             self.ignored.insert(field.path().to_owned());
@@ -313,7 +334,7 @@ impl Parser<'_> {
             self.ignored.insert(field.path().to_owned());
         }
         if let Err(error) = result {
-            if !field.ignore_malformed {
+            if !field.ignore_malformed && !self.accepted {
                 return Err(self.value_error(field, &value.text(), error));
             }
             self.ignored.insert(field.path().to_owned());

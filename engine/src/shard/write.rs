@@ -9,7 +9,7 @@ use super::inner::Inner;
 use super::versions::{Entry, SourceKey, Stamp, Stripe, Tombstone};
 use super::{BufferPlace, DeleteOp, IndexOp, Origin, VersionCheck, WriteError, WriteResult};
 use crate::buffer::DocMeta;
-use crate::document::{ParsedDocument, parse_document};
+use crate::document::{ParsedDocument, parse_accepted, parse_document};
 use crate::ids::{DocId, PrimaryTerm, SeqNo};
 use crate::segment::ReadError;
 use crate::translog::{Location, Operation, OperationKind};
@@ -52,9 +52,14 @@ impl Inner {
         self.check_writable()?;
         check_id(&op.id)?;
         let schema = self.schema.load_full();
-        let document = parse_document(&schema, &op.id, op.routing.as_deref(), &op.source)?;
+        let routing = op.routing.as_deref();
+        // What is in this copy's own translog was accepted once, and its sender told so: a mapping of today must
+        // not take it back.
+        let document = match op.origin {
+            Origin::Replay { .. } => parse_accepted(&schema, &op.id, routing, &op.source),
+            _ => parse_document(&schema, &op.id, routing, &op.source)?,
+        };
         if let Some(update) = &document.mapping_update {
-            // What is in this copy's own translog was accepted once; it is indexed by what is known now.
             if !matches!(op.origin, Origin::Replay { .. }) {
                 return Err(WriteError::MappingUpdate(update.clone()));
             }

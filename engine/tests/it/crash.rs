@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quidditch_engine::directory::faulty::{Disk, Survivors};
 use quidditch_engine::schema::IndexSchema;
-use quidditch_engine::shard::Shard;
+use quidditch_engine::shard::{IndexOp, Shard};
 
 use crate::shards::{body, delete_op, durably, get, index_op, open, schema, visible};
 
@@ -207,4 +207,37 @@ fn unused_files_are_removed() {
     assert_eq!(names.len(), 1 + count(".qsg") + count(".qld"), "{names:?}");
     assert!(count(".qsg") <= 1 && count(".qld") == 0, "{names:?}");
     assert_eq!(shard.stats().translog.uncommitted_operations, 0);
+}
+
+#[test]
+fn a_mapping_that_would_refuse_what_was_acknowledged_keeps_it() {
+    let schema_of = |mapping: serde_json::Value| {
+        Arc::new(IndexSchema::new(&mapping, &BTreeMap::new()).unwrap())
+    };
+    let disk = Disk::new();
+    let before = serde_json::json!({"dynamic": "false", "properties": {"n": {"type": "long"}}});
+    let shard = open(&disk, &schema_of(before)).unwrap();
+    let source = r#"{"n": 7, "x": ["abc", 5], "o": {"p": 1}}"#;
+    let op = IndexOp {
+        source: source.into(),
+        ..index_op("a", 0)
+    };
+    durably(&shard, shard.index(op)).unwrap();
+    let after = disk.after_reboot(Survivors::Nothing);
+    let now = serde_json::json!({
+        "dynamic": "strict",
+        "properties": {"n": {"type": "long"}, "x": {"type": "integer"}}
+    });
+    let shard = open(&after, &schema_of(now)).unwrap();
+    assert_eq!(get(&shard, "a"), Some((1, source.to_owned())));
+    let reader = shard.reader();
+    let segment = &reader.segments[0].reader;
+    let has = |field: &str, term: &[u8]| {
+        let terms = segment.terms(field).unwrap();
+        terms.is_some_and(|terms| terms.get(term).unwrap().is_some())
+    };
+    assert!(has("_ignored", b"x") && has("_ignored", b"o"));
+    assert!(!has("_ignored", b"n"));
+    let values = |field: &str| segment.points(field).unwrap().is_some();
+    assert!(values("n") && values("x"), "what fits is indexed");
 }
