@@ -2,6 +2,8 @@
 
 pub mod faulty;
 pub mod fs;
+#[cfg(test)]
+pub(crate) mod hooked;
 mod mmap;
 pub mod ram;
 mod uring;

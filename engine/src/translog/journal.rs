@@ -555,14 +555,18 @@ impl Journal {
             synced,
         };
         write_checkpoint(&*self.directory, &checkpoint)?;
-        for old in device.oldest..generation {
+        // From here on the files are no part of the journal, whether they go or not: no later checkpoint names them.
+        let before = std::mem::replace(&mut device.oldest, generation);
+        device.closed = device.closed.split_off(&generation);
+        for old in before..generation {
             let name = file_name(old);
-            device.closed.remove(&old);
-            self.directory
-                .delete(&name)
-                .map_err(JournalError::io(&name))?;
+            match self.directory.delete(&name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(file = name, %error, "a file that the journal gave up stays until the next open");
+                }
+                _ => {}
+            }
         }
-        device.oldest = generation;
         Ok(())
     }
 

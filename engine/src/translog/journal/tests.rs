@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::directory::faulty::{Disk, Survivors};
+use crate::directory::hooked::HookedDirectory;
 use crate::directory::ram::RamDirectory;
 
 fn payloads(journal: &Journal, from: u64) -> Vec<Vec<u8>> {
@@ -206,6 +207,27 @@ fn at_any_power_cut_every_synced_record_is_found() {
             assert!(end >= acknowledged, "cut {cut} {survivors:?}: lost");
         }
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_deleted_does_not_bring_back_those_before_it() {
+    let directory = Arc::new(HookedDirectory::default());
+    let journal = Journal::create(directory.clone()).unwrap();
+    for record in [b"1", b"2", b"3"] {
+        journal.append(record).unwrap();
+        journal.roll().unwrap();
+    }
+    directory.before(|what, name| match (what, generation_of(name)) {
+        ("delete", Some(2)) => Err(io::Error::other("not now")),
+        _ => Ok(()),
+    });
+    journal.trim_before(3).unwrap();
+    assert_eq!(payloads(&journal, 0), [b"3"]);
+    journal.close().unwrap();
+    directory.unhook();
+    let journal = Journal::open(directory.clone()).unwrap();
+    assert_eq!(payloads(&journal, 0), [b"3"]);
+    assert!(!directory.list().unwrap().contains(&file_name(2)), "swept");
 }
 
 #[test]
