@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use quidditch_engine::directory::Directory;
 use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::search::MemoryAccount;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -109,6 +110,10 @@ impl Node {
         let data_dir = &config.data_dir;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let own = FsDirectory::open(data_dir).with_context(|| data_dir.display().to_string())?;
+        let indices = data_dir.join("indices");
+        FsDirectory::open(&indices).with_context(|| indices.display().to_string())?;
+        own.sync_names()
+            .with_context(|| data_dir.display().to_string())?;
         let id = node_id(&own, &rng::uuid22())?.0;
         let mut session = [0u8; 8];
         rng::fill(&mut session);

@@ -206,6 +206,11 @@ impl Shard {
         self.inner.checkpoints.advance_global(seq_no);
     }
 
+    /// Has a running merge end soon, and no other begin. For a shard that is about to be closed.
+    pub fn cancel_merges(&self) {
+        self.inner.merge_cancel.store(true, Ordering::SeqCst);
+    }
+
     /// Flushes, and takes no more operations. A failed shard is only closed.
     pub fn close(&self) -> Result<(), ShardError> {
         self.inner.close()

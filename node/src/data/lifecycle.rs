@@ -198,6 +198,9 @@ impl LocalShards {
             }
         }
         closing.extend(self.forget_failed(state));
+        for (_, shard) in &closing {
+            shard.shard.cancel_merges();
+        }
         let mut deleted: Vec<String> = Vec::new();
         for (key, shard) in closing {
             let index_exists = state.index_by_uuid(&key.0).is_some();

@@ -143,6 +143,9 @@ impl LocalShards {
             let mut open = self.open.write();
             open.drain().map(|(_, shard)| shard).collect()
         };
+        for shard in &shards {
+            shard.shard.cancel_merges();
+        }
         for shard in shards {
             let target = shard.target.clone();
             match self.pools.management.run(move || shard.shard.close()).await {
@@ -256,7 +259,7 @@ impl ShardService for LocalShards {
         let shard = self.shard(target)?;
         let done = self
             .pools
-            .management
+            .force_merge
             .run(move || shard.shard.force_merge(max_segments, only_expunge_deletes))
             .await?;
         done.map_err(admin_error)
@@ -264,9 +267,15 @@ impl ShardService for LocalShards {
 
     async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
         let shard = self.shard(target)?;
-        let mut stats = shard.shard.stats();
-        shard.searches.fill(&mut stats);
-        Ok(stats)
+        // the translog's lock may be held while the disk syncs
+        self.pools
+            .management
+            .run(move || {
+                let mut stats = shard.shard.stats();
+                shard.searches.fill(&mut stats);
+                stats
+            })
+            .await
     }
 
     async fn recovery(&self, target: &ShardTarget) -> Result<RecoverySummary, ShardError> {

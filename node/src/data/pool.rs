@@ -138,8 +138,10 @@ pub struct Pools {
     pub get: Pool,
     /// The query phase.
     pub search: Pool,
-    /// Opening, closing, refreshing, flushing, merging when asked to.
+    /// Opening, closing, refreshing, flushing, counting.
     pub management: Pool,
+    /// Merging when asked to: it may take hours, and nothing else may wait for it.
+    pub force_merge: Pool,
 }
 
 impl Pools {
@@ -150,14 +152,21 @@ impl Pools {
             get: Pool::new("get", processors.max(1), 1_000),
             search: Pool::new("search", processors.max(1) * 3 / 2 + 1, 1_000),
             management: Pool::new("management", processors.clamp(2, 5), 10_000),
+            force_merge: Pool::new("force_merge", 1, 10_000),
         }
     }
 
     /// Numbers of all pools, by name.
     pub fn stats(&self) -> Vec<PoolStats> {
-        [&self.get, &self.management, &self.search, &self.write]
-            .map(Pool::stats)
-            .to_vec()
+        [
+            &self.force_merge,
+            &self.get,
+            &self.management,
+            &self.search,
+            &self.write,
+        ]
+        .map(Pool::stats)
+        .to_vec()
     }
 }
 

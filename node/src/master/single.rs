@@ -78,6 +78,21 @@ struct Waiting {
     executing: bool,
 }
 
+/// Takes a command off the list of those that wait, also when its asker goes away before it was queued.
+struct Unqueued<'a> {
+    waiting: &'a Mutex<BTreeMap<u64, Waiting>>,
+    number: u64,
+    is_queued: bool,
+}
+
+impl Drop for Unqueued<'_> {
+    fn drop(&mut self) {
+        if !self.is_queued {
+            self.waiting.lock().remove(&self.number);
+        }
+    }
+}
+
 /// What the loop owns.
 struct Worker {
     journal: Arc<Mutex<StateJournal>>,
@@ -332,6 +347,11 @@ impl Masters for SingleMaster {
                 executing: false,
             },
         );
+        let mut unqueued = Unqueued {
+            waiting: &self.waiting,
+            number,
+            is_queued: false,
+        };
         let (answer, answered) = oneshot::channel();
         let submitted = Submitted {
             number,
@@ -339,9 +359,9 @@ impl Masters for SingleMaster {
             answer,
         };
         if self.queue.send(submitted).await.is_err() {
-            self.waiting.lock().remove(&number);
             return Err(gone());
         }
+        unqueued.is_queued = true;
         match answered.await {
             Ok(result) => result,
             Err(_) => {
