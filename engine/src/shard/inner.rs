@@ -218,6 +218,20 @@ impl View {
     }
 }
 
+/// See [`Inner::fail_on_panic`].
+pub(crate) struct FailOnPanic<'a> {
+    inner: &'a Inner,
+    work: &'static str,
+}
+
+impl Drop for FailOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.inner.fail(format!("{} panicked", self.work));
+        }
+    }
+}
+
 impl Inner {
     pub fn term(&self) -> PrimaryTerm {
         PrimaryTerm(self.primary_term.load(Ordering::SeqCst))
@@ -236,6 +250,12 @@ impl Inner {
             *failed = Some(reason);
         }
         self.merge_cancel.store(true, Ordering::SeqCst);
+    }
+
+    /// Makes a panic of what follows, up to the guard's end, the shard's failure: whoever catches it must not find
+    /// a shard that goes on with half of it done.
+    pub fn fail_on_panic(&self, work: &'static str) -> FailOnPanic<'_> {
+        FailOnPanic { inner: self, work }
     }
 
     pub fn failure(&self) -> Option<String> {

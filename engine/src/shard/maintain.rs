@@ -125,12 +125,16 @@ impl Inner {
             Ok(false)
         };
         {
+            // A flush under way writes to the folder, which may be opened anew as soon as this returns.
+            let _flushing = self.flushing.lock();
             let _gate = self.gate.write();
             self.closed.store(true, Ordering::SeqCst);
         }
+        // The same holds for syncs. What the translog of a failed shard has is what the next open begins with.
+        let ended = self.translog.close();
         if healthy {
             // A flush that failed lost nothing as long as this succeeds.
-            self.translog.close()?;
+            ended?;
         }
         flushed.map(|_| ())
     }

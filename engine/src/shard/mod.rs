@@ -43,3 +43,6 @@ pub use stats::{OperationStats, SearchStats, SegmentSummary, ShardStats, Translo
 #[cfg(test)]
 pub(crate) use recover::open as open_inner;
 use versions::BufferPlace;
+
+#[cfg(test)]
+mod failing_tests;

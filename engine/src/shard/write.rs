@@ -73,6 +73,7 @@ impl Inner {
         let mut stripe = self.versions.lock(&op.id);
         let current = self.current(&stripe, &op.id)?;
         let plan = self.plan(&op.id, op.origin, op.version, op.create_only, current)?;
+        let _half_done = self.fail_on_panic("an index operation");
         let kind = OperationKind::Index {
             id: op.id.clone(),
             routing: op.routing.clone(),
@@ -116,6 +117,7 @@ impl Inner {
         let mut stripe = self.versions.lock(&op.id);
         let current = self.current(&stripe, &op.id)?;
         let plan = self.plan(&op.id, op.origin, op.version, false, current)?;
+        let _half_done = self.fail_on_panic("a delete operation");
         let stamp = plan.stamp();
         let kind = OperationKind::Delete { id: op.id.clone() };
         let location = self.log(op.origin, stamp, kind)?;

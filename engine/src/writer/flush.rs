@@ -86,7 +86,11 @@ impl Inner {
             segments: written.iter().map(|segment| segment.committed).collect(),
             tombstones: self.versions.tombstones(frozen.max_seq_no, TOMBSTONES_MAX),
         };
+        // A shard that failed meanwhile may hold half of an operation, and may be about to be opened anew.
+        self.check()?;
         prepare_commit(&*self.directory, &commit)?;
+        self.check()?;
+        let _half_done = self.fail_on_panic("a flush");
         publish_commit(&*self.directory, generation).inspect_err(|error| self.fail(error))?;
         self.committed.store(Arc::new(commit.clone()));
         let before = std::mem::replace(&mut flushing.commit, commit);
@@ -206,6 +210,10 @@ impl Inner {
 
     /// Removes files that neither the last commit point nor any reader needs.
     pub(crate) fn sweep(&self, flushing: &Flushing) {
+        // Which commit point is the last is unknown after a failure, and a closed shard owns its folder no more.
+        if self.check().is_err() {
+            return;
+        }
         let needed = flushing.commit.files();
         let mut graveyard = self.graveyard.lock();
         graveyard.retain(|grave| {

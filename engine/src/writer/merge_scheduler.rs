@@ -221,6 +221,7 @@ impl Inner {
         let mut publishing = self.publishing.lock();
         // No operation is between finding a document in an input and noting that it died.
         let _gate = self.gate.write();
+        let _half_done = self.fail_on_panic("the end of a merge");
         let mut view = View::clone(&self.view.load());
         let visible_is_current = self.visible.load().generation == view.reader.generation;
         let key = publishing.next_key;

@@ -63,6 +63,8 @@ impl Inner {
     /// Makes segments of all buffers; operations see them, searches only after a refresh.
     pub(crate) fn freeze_buffers(&self) -> Result<Frozen, ShardError> {
         let mut publishing = self.publishing.lock();
+        // Between the swap and the new view neither has what was buffered.
+        let _half_done = self.fail_on_panic("a refresh");
         let (buffers, deletes, frozen) = self.swap_buffers(&mut publishing);
         let mut view = View::clone(&self.view.load());
         let schema = self.schema.load_full();

@@ -1,0 +1,201 @@
+//! Shards that fail in the middle of something.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::inner::Inner;
+use super::{
+    Clock, GetOptions, IndexOp, Origin, ShardError, ShardOptions, ShardParts, VersionCheck,
+    WriteError, open_inner,
+};
+use crate::directory::Directory;
+use crate::directory::hooked::HookedDirectory;
+use crate::ids::PrimaryTerm;
+use crate::schema::IndexSchema;
+use crate::writer::merge_scheduler::MergeGoal;
+
+/// Panics when asked for the time, if told so: an operation asks for it last of all.
+#[derive(Debug, Default)]
+struct Trap {
+    armed: AtomicBool,
+}
+
+impl Clock for Trap {
+    fn now_ms(&self) -> i64 {
+        assert!(!self.armed.load(Ordering::SeqCst), "the trap");
+        0
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[derive(Default)]
+struct World {
+    index: Arc<HookedDirectory>,
+    translog: Arc<HookedDirectory>,
+    trap: Arc<Trap>,
+}
+
+impl World {
+    fn open(&self) -> Arc<Inner> {
+        let names = self.index.list().unwrap();
+        let parts = ShardParts {
+            directory: self.index.clone(),
+            translog: self.translog.clone(),
+            schema: Arc::new(IndexSchema::new(&serde_json::Value::Null, &BTreeMap::new()).unwrap()),
+            clock: self.trap.clone(),
+            primary_term: PrimaryTerm(1),
+            options: ShardOptions {
+                background_merges: false,
+                ..ShardOptions::default()
+            },
+            allocation_id: "a".to_owned(),
+            create: names.is_empty(),
+        };
+        Arc::new(open_inner(parts).unwrap())
+    }
+}
+
+fn op(id: &str) -> IndexOp {
+    IndexOp {
+        id: id.to_owned(),
+        routing: None,
+        source: "{}".into(),
+        version: VersionCheck::Internal,
+        create_only: false,
+        origin: Origin::Primary,
+    }
+}
+
+fn put(shard: &Inner, id: &str) {
+    let location = shard.index(op(id)).unwrap().location.unwrap();
+    shard.ensure_synced(location).unwrap();
+}
+
+fn has(shard: &Inner, id: &str) -> bool {
+    shard.get(id, GetOptions::default()).unwrap().is_some()
+}
+
+#[test]
+fn an_operation_that_panics_ends_the_shard_and_loses_nothing_acknowledged() {
+    let world = World::default();
+    let shard = world.open();
+    put(&shard, "a");
+    world.trap.armed.store(true, Ordering::SeqCst);
+    let outcome = catch_unwind(AssertUnwindSafe(|| shard.index(op("b"))));
+    world.trap.armed.store(false, Ordering::SeqCst);
+    assert!(outcome.is_err());
+    let later = shard.index(op("c")).unwrap_err();
+    assert!(matches!(later, WriteError::Failed { .. }), "{later}");
+    assert!(matches!(
+        shard.flush(true, true),
+        Err(ShardError::Failed { .. })
+    ));
+    shard.close().unwrap();
+    let shard = world.open();
+    assert!(has(&shard, "a"));
+    put(&shard, "c");
+}
+
+#[test]
+fn a_flush_that_panics_ends_the_shard_and_loses_nothing_acknowledged() {
+    let world = World::default();
+    let shard = world.open();
+    put(&shard, "a");
+    world.index.before(|what, name| {
+        assert!(
+            !(what == "rename" && name.starts_with("commit")),
+            "the trap"
+        );
+        Ok(())
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| shard.flush(true, true))).is_err());
+    world.index.unhook();
+    assert!(shard.failure().unwrap().contains("a flush panicked"));
+    shard.close().unwrap();
+    assert!(has(&world.open(), "a"));
+}
+
+#[test]
+fn a_flush_of_a_shard_that_fails_meanwhile_publishes_nothing() {
+    let world = World::default();
+    let shard = world.open();
+    put(&shard, "a");
+    let failing = Arc::downgrade(&shard);
+    world.index.before(move |_, name| {
+        if let Some(shard) = failing.upgrade()
+            && name.ends_with(".qsg")
+        {
+            shard.fail("found out elsewhere");
+        }
+        Ok(())
+    });
+    let commits = || {
+        let names = world.index.list().unwrap();
+        names
+            .into_iter()
+            .filter(|name| name.starts_with("commit"))
+            .collect::<Vec<_>>()
+    };
+    let before = commits();
+    assert!(matches!(
+        shard.flush(true, true),
+        Err(ShardError::Failed { .. })
+    ));
+    assert_eq!(commits(), before);
+}
+
+#[test]
+fn nothing_is_removed_while_the_last_commit_point_is_unknown() {
+    let world = World::default();
+    let shard = world.open();
+    for id in ["a", "b"] {
+        put(&shard, id);
+        shard.refresh().unwrap();
+    }
+    let merging = Arc::downgrade(&shard);
+    let seen = AtomicBool::new(false);
+    let index = Arc::downgrade(&world.index);
+    world.index.before(move |what, name| {
+        let (Some(shard), Some(index)) = (merging.upgrade(), index.upgrade()) else {
+            return Ok(());
+        };
+        if what == "rename" && name.starts_with("commit") && !seen.swap(true, Ordering::SeqCst) {
+            // Segments of the new commit point are merged away; then its name arrives, and the news of it does not.
+            shard.merge_to(MergeGoal::MaxSegments(1)).unwrap();
+            shard.refresh().unwrap();
+            index.rename("unfinished-commit", name)?;
+            return Err(io::Error::other("who knows"));
+        }
+        Ok(())
+    });
+    assert!(shard.flush(true, true).is_err());
+    world.index.unhook();
+    shard.close().unwrap();
+    let shard = world.open();
+    assert!(has(&shard, "a") && has(&shard, "b"));
+}
+
+#[test]
+fn a_failed_shard_closes_after_its_flush() {
+    let world = World::default();
+    let shard = world.open();
+    shard.fail("for the test");
+    std::thread::scope(|scope| {
+        let gate = shard.gate.read();
+        scope.spawn(|| shard.close().unwrap());
+        // Refused as soon as somebody waits to have the gate alone.
+        while shard.gate.try_read().is_some() {
+            std::thread::yield_now();
+        }
+        assert!(shard.flushing.is_locked());
+        drop(gate);
+    });
+    assert!(matches!(shard.check(), Err(ShardError::Closed)));
+}
