@@ -247,26 +247,11 @@ impl FieldType for Geo {
 
     fn show_tree(
         &self,
-        field: &FieldMapping,
+        _field: &FieldMapping,
         value: &Json,
         shown: &mut Vec<Json>,
     ) -> Result<(), ValueError> {
-        match value {
-            Json::Null => {}
-            Json::Array(items) if !items.first().is_some_and(Json::is_number) => {
-                for item in items {
-                    self.show_tree(field, item, shown)?;
-                }
-            }
-            value => {
-                let point = read_geo_point(value)?;
-                shown.push(serde_json::json!({
-                    "type": "Point",
-                    "coordinates": [point.lon, point.lat],
-                }));
-            }
-        }
-        Ok(())
+        show_points(value, shown)
     }
 
     fn parse(
@@ -292,6 +277,26 @@ impl FieldType for Geo {
         super::refuse_format(field, format, time_zone)?;
         Ok(Value::Str(GeoPoint::from_column(stored).to_string()))
     }
+}
+
+/// Each point as GeoJSON; arrays of points one by one.
+fn show_points(value: &Json, shown: &mut Vec<Json>) -> Result<(), ValueError> {
+    match value {
+        Json::Null => {}
+        Json::Array(items) if !items.first().is_some_and(Json::is_number) => {
+            for item in items {
+                show_points(item, shown)?;
+            }
+        }
+        value => {
+            let point = read_geo_point(value)?;
+            shown.push(serde_json::json!({
+                "type": "Point",
+                "coordinates": [point.lon, point.lat],
+            }));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -238,7 +238,7 @@ impl Options {
                 value.text()?;
             }
             "options" => {
-                for (option, given) in value.members() {
+                if let Some((option, given)) = value.members().into_iter().next() {
                     return Err(given.illegal(format!(
                         "[options.{option}] is not supported in a highlight"
                     )));
