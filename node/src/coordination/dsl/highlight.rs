@@ -238,7 +238,7 @@ impl Options {
                 value.text()?;
             }
             "options" => {
-                if let Some((option, given)) = value.members().into_iter().next() {
+                if let Some((option, given)) = value.members().next() {
                     return Err(given.illegal(format!(
                         "[options.{option}] is not supported in a highlight"
                     )));
