@@ -29,6 +29,10 @@ use crate::coordination::rest::{App, RestError};
 
 /// A client that has not sent its headers by then is cut off.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A client whose body does not go on for so long is cut off.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Room for a body is taken in steps of so many bytes.
+const BODY_STEP: u64 = 64 << 10;
 /// Requests that run longer than this after the signal to stop are cut off.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest request line and headers together, bytes.
@@ -140,10 +144,11 @@ where
         headers: head.headers,
         body,
     };
-    let too_long = matches!(&raw.body, Err(error) if error.status == 413);
+    let is_cut_off = matches!(&raw.body, Err(error) if [408, 413].contains(&error.status));
+    let status = [StatusCode::REQUEST_TIMEOUT, StatusCode::PAYLOAD_TOO_LARGE];
     let mut response = dispatch(app, raw).await.map(Full::new);
     drop(guards);
-    if too_long && response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+    if is_cut_off && status.contains(&response.status()) {
         // the rest of the body is not worth reading
         response.headers_mut().insert(
             hyper::header::CONNECTION,
@@ -179,15 +184,24 @@ where
     {
         return Err(too_long(length));
     }
-    let mut reserved = announced.unwrap_or(0);
-    if reserved > 0 {
-        guards.push(app.in_flight.take(reserved)?);
-    }
+    // What was announced may never come: room is taken for what has arrived.
+    let mut reserved = 0;
     let mut body = std::pin::pin!(body);
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     let mut length = 0u64;
-    while let Some(frame) = body.frame().await {
+    loop {
+        let Ok(frame) = tokio::time::timeout(BODY_TIMEOUT, body.frame()).await else {
+            return Err(RestError::new(
+                408,
+                "timeout_exception",
+                format!(
+                    "the body could not be read: nothing arrived for {} seconds",
+                    BODY_TIMEOUT.as_secs()
+                ),
+            ));
+        };
+        let Some(frame) = frame else { break };
         let frame = frame.map_err(|error| {
             RestError::new(
                 400,
@@ -203,8 +217,12 @@ where
             return Err(too_long(length));
         }
         if length > reserved {
-            // a body that was zipped or came in chunks: take room in larger steps
-            let more = (length - reserved).max(64 << 10);
+            // in larger steps, but not beyond the end that was announced; a zipped body may pass it
+            let step = match announced {
+                Some(total) if total > reserved => BODY_STEP.min(total - reserved),
+                _ => BODY_STEP,
+            };
+            let more = (length - reserved).max(step);
             guards.push(app.in_flight.take(more)?);
             reserved += more;
         }
