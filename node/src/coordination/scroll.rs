@@ -179,7 +179,11 @@ impl Searcher {
         let queried = self
             .query_phase(input, &request, &routes, &limits, Some(keep_alive))
             .await;
-        let Queried { replies, failures } = self.check_failures(input, &routes, queried)?;
+        let Queried {
+            replies,
+            failures,
+            held,
+        } = self.check_failures(input, &routes, queried)?;
         let size = input.body.size.unwrap_or(10) as usize;
         let mut queues = Vec::new();
         let mut contexts = Vec::new();
@@ -202,10 +206,7 @@ impl Searcher {
         }
         let reduced = match reduce(&request, results) {
             Ok(reduced) => reduced,
-            Err(error) => {
-                self.free_all(&routes, &contexts, false).await;
-                return Err(reduce_error(error));
-            }
+            Err(error) => return Err(reduce_error(error)),
         };
         let mut answer = self.answer(input, &routes, &request, &reduced, failures, Vec::new())?;
         if !input.sort_keys().is_empty() && !input.body.track_scores.unwrap_or(false) {
@@ -254,6 +255,7 @@ impl Searcher {
             shards,
         };
         self.scrolls.open.lock().insert(id.clone(), open);
+        held.keep();
         answer.scroll_id = Some(id);
         answer.took_ms = millis(self.clock.monotonic().saturating_sub(started));
         Ok(answer)

@@ -1,8 +1,10 @@
 //! A search from its parsed request to its answer: routes, query phase, merge, fetch phase.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 use quidditch_engine::aggs::{AggPartials, MAX_BUCKETS_DEFAULT};
 use quidditch_engine::query::Query;
 use quidditch_engine::search::{
@@ -24,7 +26,8 @@ use super::searcher::Searcher;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::resolve::IndicesOptions;
 use crate::cluster::state::ClusterState;
-use crate::data::search::{ContextId, SearchLimits, ShardQuery, ShardQueryReply};
+use crate::data::search::{ContextId, SearchLimits, SearchService, ShardQuery, ShardQueryReply};
+use crate::data::service::ShardTarget;
 
 /// How long a reader waits for the fetch that follows a query.
 const FETCH_KEEP_ALIVE: Duration = Duration::from_secs(300);
@@ -375,6 +378,34 @@ pub struct Queried {
     pub replies: Vec<Option<ShardQueryReply>>,
     /// The shards that failed.
     pub failures: Vec<ShardFailure>,
+    /// The readers that it opened.
+    pub held: HeldContexts,
+}
+
+/// Readers that a search opened. They are closed with it, however it ends, unless they are kept for its next page.
+pub struct HeldContexts {
+    service: Arc<dyn SearchService>,
+    open: Mutex<Vec<(ShardTarget, ContextId)>>,
+}
+
+impl HeldContexts {
+    fn add(&self, target: &ShardTarget, id: ContextId) {
+        self.open.lock().push((target.clone(), id));
+    }
+
+    /// Leaves the readers open.
+    pub fn keep(self) {
+        self.open.lock().clear();
+    }
+}
+
+impl Drop for HeldContexts {
+    fn drop(&mut self) {
+        let open = std::mem::take(self.open.get_mut());
+        if !open.is_empty() {
+            self.service.release_contexts(open);
+        }
+    }
 }
 
 impl Searcher {
@@ -440,7 +471,11 @@ impl Searcher {
             .query_phase(input, &request, &routes, &limits, keep)
             .await;
         let queried_at = self.clock.monotonic();
-        let Queried { replies, failures } = self.check_failures(input, &routes, queried)?;
+        let Queried {
+            replies,
+            failures,
+            held: _held,
+        } = self.check_failures(input, &routes, queried)?;
         let mut contexts: Vec<Option<ContextId>> = Vec::with_capacity(routes.len());
         let mut results = Vec::with_capacity(routes.len());
         for reply in replies {
@@ -449,11 +484,7 @@ impl Searcher {
         }
         let reduced = match reduce(&request, results) {
             Ok(reduced) => reduced,
-            Err(error) => {
-                self.free_all(&routes, &contexts, input.body.pit.is_some())
-                    .await;
-                return Err(reduce_error(error));
-            }
+            Err(error) => return Err(reduce_error(error)),
         };
         let named: Vec<Query> = [Some(&request.query), request.post_filter.as_ref()]
             .into_iter()
@@ -560,6 +591,10 @@ impl Searcher {
         limits: &[SearchLimits],
         keep_alive: Option<Duration>,
     ) -> Queried {
+        let held = HeldContexts {
+            service: self.service.clone(),
+            open: Mutex::default(),
+        };
         let mut jobs = Vec::new();
         for (route, limits) in routes.iter().zip(limits) {
             let query = ShardQuery {
@@ -568,10 +603,17 @@ impl Searcher {
                 context: route.context.clone(),
                 keep_alive,
             };
+            let held = &held;
             jobs.push(
                 async move {
                     check_index_limits(input, &route.index)?;
-                    self.service.query(&route.target, query).await
+                    let reply = self.service.query(&route.target, query).await?;
+                    if route.context.is_none()
+                        && let Some(id) = &reply.context
+                    {
+                        held.add(&route.target, id.clone());
+                    }
+                    Ok(reply)
                 }
                 .boxed(),
             );
@@ -580,6 +622,7 @@ impl Searcher {
         let mut queried = Queried {
             replies: Vec::new(),
             failures: Vec::new(),
+            held,
         };
         for (route, answer) in routes.iter().zip(answers) {
             match answer {
@@ -620,18 +663,6 @@ impl Searcher {
             ));
         }
         Ok(queried)
-    }
-
-    /// Closes readers that no fetch will close.
-    pub async fn free_all(&self, routes: &[Route], contexts: &[Option<ContextId>], keep: bool) {
-        if keep {
-            return;
-        }
-        for (route, context) in routes.iter().zip(contexts) {
-            if let Some(id) = context {
-                self.service.free_context(&route.target, id.clone()).await;
-            }
-        }
     }
 
     /// The answer but for its hits and times.

@@ -11,6 +11,9 @@ use quidditch_engine::shard::ShardReader;
 use super::search::ContextId;
 use crate::sys::clock::Clock;
 
+/// Most readers that are open at one time: each holds on to files and memory of segments that are gone otherwise.
+pub const OPEN_MAX: usize = 10_000;
+
 /// The open readers of a node.
 #[derive(Debug)]
 pub struct Contexts {
@@ -42,13 +45,13 @@ impl Contexts {
         }
     }
 
-    /// Keeps a reader.
+    /// Keeps a reader. `None`: [`OPEN_MAX`] are open already.
     pub fn open(
         &self,
         index_uuid: &str,
         reader: Arc<ShardReader>,
         keep_alive: Duration,
-    ) -> ContextId {
+    ) -> Option<ContextId> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let expires = self.clock.monotonic().saturating_add(keep_alive);
         let kept = OpenReader {
@@ -58,11 +61,14 @@ impl Contexts {
             expires,
         };
         let mut open = self.open.lock();
+        if open.len() >= OPEN_MAX {
+            return None;
+        }
         open.insert(id, kept);
-        ContextId {
+        Some(ContextId {
             session: self.session,
             id,
-        }
+        })
     }
 
     /// The reader, whose time starts anew; at least `keep_alive` if given. `None`: it is closed.

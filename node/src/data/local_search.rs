@@ -11,7 +11,7 @@ use quidditch_engine::search::{
 use quidditch_engine::shard::ShardReader;
 use tokio::sync::Semaphore;
 
-use super::contexts::Contexts;
+use super::contexts::{Contexts, OPEN_MAX};
 use super::search::{
     ContextId, SearchLimits, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
     ShardSearchError,
@@ -83,6 +83,21 @@ impl LocalSearch {
         self.contexts
             .get(id, keep_alive)
             .ok_or_else(|| ShardSearchError::ContextMissing { id: id.clone() })
+    }
+
+    fn keep(
+        &self,
+        target: &ShardTarget,
+        reader: Arc<ShardReader>,
+        keep_alive: Duration,
+    ) -> Result<ContextId, ShardSearchError> {
+        self.contexts
+            .open(&target.index_uuid, reader, keep_alive)
+            .ok_or_else(|| {
+                ShardSearchError::Rejected(format!(
+                    "Trying to create too many search contexts. Must be less than or equal to: [{OPEN_MAX}]."
+                ))
+            })
     }
 
     /// Runs work on a thread that may block. If the caller goes away, the work is told to stop.
@@ -185,7 +200,7 @@ impl SearchService for LocalSearch {
         }
         let context = match (context, keep_alive) {
             (Some(id), _) => Some(id),
-            (None, Some(time)) => Some(self.contexts.open(&target.index_uuid, reader, time)),
+            (None, Some(time)) => Some(self.keep(target, reader, time)?),
             (None, None) => None,
         };
         Ok(ShardQueryReply { context, result })
@@ -267,7 +282,7 @@ impl SearchService for LocalSearch {
         keep_alive: Duration,
     ) -> Result<ContextId, ShardSearchError> {
         let reader = self.current(target)?;
-        Ok(self.contexts.open(&target.index_uuid, reader, keep_alive))
+        self.keep(target, reader, keep_alive)
     }
 
     async fn extend_context(
@@ -281,5 +296,11 @@ impl SearchService for LocalSearch {
 
     async fn free_context(&self, _target: &ShardTarget, id: ContextId) -> bool {
         self.contexts.free(&id)
+    }
+
+    fn release_contexts(&self, contexts: Vec<(ShardTarget, ContextId)>) {
+        for (_, id) in contexts {
+            self.contexts.free(&id);
+        }
     }
 }

@@ -151,4 +151,7 @@ pub trait SearchService: Send + Sync {
 
     /// Closes an open reader; false if it was closed already.
     async fn free_context(&self, target: &ShardTarget, id: ContextId) -> bool;
+
+    /// Closes open readers without waiting for it; those that are closed already are fine.
+    fn release_contexts(&self, contexts: Vec<(ShardTarget, ContextId)>);
 }
