@@ -28,6 +28,16 @@ impl ShardFailure {
         }
     }
 
+    /// Whether it is this shard.
+    pub fn is_of(&self, route: &Route) -> bool {
+        self.index == route.target.index && self.shard == route.target.shard
+    }
+
+    /// Whether it is this shard, which had no room for the request and may have some later.
+    pub fn is_busy(&self, route: &Route) -> bool {
+        self.is_of(route) && self.error.kind == "rejected_execution_exception"
+    }
+
     fn json(&self, node: &str, trace: bool) -> Value {
         json!({"shard": self.shard, "index": self.index, "node": node, "reason": self.error.cause_json(trace)})
     }

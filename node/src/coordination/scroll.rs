@@ -245,8 +245,18 @@ impl Searcher {
             max_score: answer.max_score,
             typed_keys: input.render.typed_keys,
         };
-        let (hits, _) = self.scroll_page(&mut scroll).await?;
+        let (hits, failures) = self.scroll_page(&mut scroll).await?;
         answer.hits = hits;
+        if !failures.is_empty() {
+            let failed = failures.len().min(answer.shards.successful);
+            answer.shards.successful -= failed;
+            answer.shards.failed += failed;
+            answer
+                .shards
+                .failures
+                .extend(super::failures::failures_json(&failures, &self.node_id));
+            answer.shard_failures = failures;
+        }
         let id = new_id();
         let expires = self.clock.monotonic().saturating_add(keep_alive);
         let open = OpenScroll {
@@ -285,7 +295,9 @@ impl Searcher {
             scroll.keep_alive = time;
         }
         let (hits, failures) = self.scroll_page(&mut scroll).await?;
-        if !failures.is_empty() && failures.len() == scroll.routes.len() {
+        let is_failed = |route: &&Route| failures.iter().any(|failure| failure.is_of(route));
+        let failed = scroll.routes.iter().filter(is_failed).count();
+        if failed > 0 && failed == scroll.routes.len() {
             return Err(phase_failed(
                 "query",
                 "all shards failed",
@@ -302,14 +314,15 @@ impl Searcher {
             took_ms: millis(self.clock.monotonic().saturating_sub(started)),
             shards: ShardsJson {
                 total: shards,
-                successful: shards - failures.len(),
+                successful: shards - failed,
                 skipped: Some(0),
-                failed: failures.len(),
+                failed,
                 failures: super::failures::failures_json(&failures, &self.node_id),
             },
             total: scroll.total,
             max_score: scroll.max_score,
             hits,
+            shard_failures: failures,
             render: RenderOptions {
                 typed_keys: scroll.typed_keys,
                 total_as_int,
@@ -369,9 +382,20 @@ impl Searcher {
         let (fetched, fetch_failures) = fetch(self, &phase, &page).await;
         failures.extend(fetch_failures);
         let source = scroll.spec.shown_source();
+        let busy: Vec<bool> = scroll
+            .routes
+            .iter()
+            .map(|route| failures.iter().any(|failure| failure.is_busy(route)))
+            .collect();
         let mut hits = Vec::new();
+        let mut again = Vec::new();
         for (merged, document) in page.iter().zip(fetched) {
-            let Some(document) = document else { continue };
+            let Some(document) = document else {
+                if busy[merged.shard] {
+                    again.push((merged.shard, merged.hit.clone()));
+                }
+                continue;
+            };
             let parts = HitParts {
                 route: &scroll.routes[merged.shard],
                 merged,
@@ -383,14 +407,20 @@ impl Searcher {
             };
             hits.push(HitJson::new(&parts, document));
         }
+        // a later page shows what a busy shard did not give
+        for (shard, hit) in again.into_iter().rev() {
+            scroll.queues[shard].hits.push_front(hit);
+        }
         Ok((hits, failures))
     }
 
-    /// Asks the shards whose queues are empty for their next hits. A shard that fails is not asked again.
+    /// Asks the shards whose queues are empty for their next hits. A shard that fails is not asked again; one that was busy
+    /// is asked for the next page.
     async fn refill(&self, scroll: &mut Scroll, failures: &mut Vec<ShardFailure>) {
         for shard in 0..scroll.queues.len() {
             let queue = &scroll.queues[shard];
-            if queue.done || !queue.hits.is_empty() {
+            let asked = |failure: &ShardFailure| failure.is_of(&scroll.routes[shard]);
+            if queue.done || !queue.hits.is_empty() || failures.iter().any(asked) {
                 continue;
             }
             let mut request = scroll.routes[shard].request(&scroll.request);
@@ -414,7 +444,7 @@ impl Searcher {
             match answer {
                 Ok(reply) => scroll.queues[shard].refill(reply.result.hits, scroll.size),
                 Err(error) => {
-                    scroll.queues[shard].done = true;
+                    scroll.queues[shard].done = !matches!(error, ShardSearchError::Rejected(_));
                     failures.push(ShardFailure::new(&scroll.routes[shard], error));
                 }
             }

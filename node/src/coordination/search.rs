@@ -301,14 +301,7 @@ pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<
     }
     check_collapse(input, index)?;
     if let Some(slice) = &body.slice {
-        let allowed = settings.max_slices_per_scroll;
-        if slice.max as usize > allowed {
-            return Err(SearchError::illegal(format!(
-                "The number of slices [{}] is too large. It must be less than [{allowed}]. This limit can be set by \
-                 changing the [index.max_slices_per_scroll] index level setting.",
-                slice.max
-            )));
-        }
+        check_slices(slice.max, settings.max_slices_per_scroll)?;
     }
     if body.search_after.is_some() && from > 0 {
         return Err(SearchError::illegal(
@@ -754,4 +747,15 @@ pub fn reduce_error(error: ReduceError) -> RestError {
 /// Whole milliseconds.
 pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Refuses more slices than an index allows.
+pub fn check_slices(count: u32, allowed: usize) -> Result<(), SearchError> {
+    if count as usize <= allowed {
+        return Ok(());
+    }
+    Err(SearchError::illegal(format!(
+        "The number of slices [{count}] is too large. It must be less than [{allowed}]. This limit can be set by \
+         changing the [index.max_slices_per_scroll] index level setting."
+    )))
 }

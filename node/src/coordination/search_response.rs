@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::dsl::json::from_scalar;
 use super::dsl::source::FetchSource;
+use super::failures::ShardFailure;
 use super::reduce::MergedHit;
 use super::route::Route;
 
@@ -283,6 +284,8 @@ pub struct SearchAnswer {
     pub reduce_phases: usize,
     /// `_shards`
     pub shards: ShardsJson,
+    /// Shards that a page of a scroll could not be had from, for those that go on with it.
+    pub shard_failures: Vec<ShardFailure>,
     /// `hits.total`
     pub total: Option<HitCount>,
     /// `hits.max_score`

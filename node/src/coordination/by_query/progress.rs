@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::Kind;
+use crate::coordination::failures::ShardFailure;
 use crate::coordination::rest::RestError;
 use crate::coordination::search::millis;
 
@@ -38,6 +39,8 @@ pub struct Progress {
     pub throttled: Duration,
     /// Writes that failed for good.
     pub failures: Vec<WriteFailure>,
+    /// Shards that could not give their next documents; the job ended there.
+    pub search_failures: Vec<ShardFailure>,
     /// Whether somebody stopped it.
     pub canceled: bool,
 }
@@ -53,6 +56,8 @@ impl Progress {
         self.version_conflicts += other.version_conflicts;
         self.throttled += other.throttled;
         self.failures.extend(other.failures.iter().cloned());
+        self.search_failures
+            .extend(other.search_failures.iter().cloned());
         self.canceled |= other.canceled;
     }
 
@@ -100,7 +105,13 @@ impl Progress {
         if parts.len() > 1 {
             shown.insert("slices".into(), parts_json(kind, rate, parts));
         }
-        let failures: Vec<Value> = self.failures.iter().map(WriteFailure::json).collect();
+        let mut failures: Vec<Value> = self.failures.iter().map(WriteFailure::json).collect();
+        for failure in &self.search_failures {
+            failures.push(json!({
+                "index": failure.index, "shard": failure.shard, "status": failure.error.status,
+                "reason": failure.error.cause_json(false),
+            }));
+        }
         shown.insert("failures".into(), Value::from(failures));
         Value::Object(shown)
     }
@@ -110,6 +121,11 @@ impl Progress {
         self.failures
             .iter()
             .map(|failure| failure.error.status)
+            .chain(
+                self.search_failures
+                    .iter()
+                    .map(|failure| failure.error.status),
+            )
             .max()
             .unwrap_or(200)
     }
@@ -132,5 +148,31 @@ impl WriteFailure {
         json!({
             "index": self.index, "id": self.id, "cause": self.error.cause_json(false), "status": self.error.status,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_that_could_not_be_read_is_in_the_answer() {
+        let progress = Progress {
+            deleted: 3,
+            search_failures: vec![ShardFailure {
+                index: "hats".to_owned(),
+                shard: 1,
+                error: RestError::new(429, "rejected_execution_exception", "full"),
+            }],
+            ..Progress::default()
+        };
+        let answer = progress.answer(&Kind::Delete, 1.0, Duration::ZERO, &[]);
+        assert_eq!(progress.http_status(), 429);
+        assert_eq!(answer["deleted"], 3);
+        assert_eq!(answer["failures"][0]["shard"], 1);
+        assert_eq!(
+            answer["failures"][0]["reason"]["type"],
+            "rejected_execution_exception"
+        );
     }
 }

@@ -15,6 +15,7 @@ use super::{Conflicts, DestinationRouting, Job, Kind, Progress, Slices, WriteFai
 use crate::coordination::dsl::sort::sort_key;
 use crate::coordination::dsl::source::FetchSource;
 use crate::coordination::rest::{App, RestError};
+use crate::coordination::search::check_slices;
 use crate::coordination::search_response::HitJson;
 use crate::coordination::tasks::Task;
 use crate::coordination::write::{self, DocWrite, VersionType, WriteAction};
@@ -72,13 +73,18 @@ fn slice_count(app: &App, job: &Job) -> Result<u32, RestError> {
     if job.search.body.slice.is_some() {
         return Ok(1);
     }
+    let names: Vec<&str> = job.search.indices.iter().map(String::as_str).collect();
+    let indices = app
+        .state()
+        .resolve_all(&names, &job.search.options, app.now_ms())?;
     match job.slices {
-        Slices::Count(count) => Ok(count.max(1)),
+        Slices::Count(count) => {
+            for index in &indices {
+                check_slices(count, index.metadata.schema.settings.max_slices_per_scroll)?;
+            }
+            Ok(count.max(1))
+        }
         Slices::Auto => {
-            let names: Vec<&str> = job.search.indices.iter().map(String::as_str).collect();
-            let indices = app
-                .state()
-                .resolve_all(&names, &job.search.options, app.now_ms())?;
             let fewest = indices
                 .iter()
                 .map(|index| index.metadata.number_of_shards)
@@ -118,6 +124,12 @@ impl Shared<'_> {
             return Err(RestError::internal("the scroll has no id"));
         };
         let result = loop {
+            if !page.shard_failures.is_empty() {
+                // what a failed shard holds would be left out without a word
+                let failures = std::mem::take(&mut page.shard_failures);
+                self.update(part, |progress| progress.search_failures.extend(failures));
+                break Ok(());
+            }
             if page.hits.is_empty() || self.task.is_cancelled() {
                 break Ok(());
             }

@@ -295,36 +295,45 @@ pub async fn start(
         Kind::Reindex(to) => format!("reindex from [{from}] to [{}]", to.index),
     };
     let task = app.tasks.begin(job.kind.action(), description, rate);
-    if wait {
-        // ends the task also when the client goes away in the middle
+    let name = app.tasks.name(&task);
+    let running = {
         let guard = EndOnDrop {
             app: app.clone(),
-            task: task.clone(),
-            keep: false,
+            task,
         };
-        let result = by_query::run(app, &job, &task).await;
-        drop(guard);
-        let (status, body) = result?;
-        return Ok(RestResponse::json(status, &body));
+        // of its own: it goes on when the client goes away in the middle
+        tokio::spawn(async move {
+            let result = by_query::run(&guard.app, &job, &guard.task).await;
+            if !wait {
+                let answer = match &result {
+                    Ok((_, body)) => Ok(body.clone()),
+                    Err(error) => Err(error.clone()),
+                };
+                guard.app.tasks.end(&guard.task, answer, true);
+            }
+            result
+        })
+    };
+    if !wait {
+        return Ok(RestResponse::ok(&json!({"task": name})));
     }
-    let name = app.tasks.name(&task);
-    let app = app.clone();
-    tokio::spawn(async move {
-        let result = by_query::run(&app, &job, &task).await;
-        app.tasks.end(&task, result.map(|(_, body)| body), true);
-    });
-    Ok(RestResponse::ok(&json!({"task": name})))
+    let (status, body) = running
+        .await
+        .map_err(|error| RestError::internal(format!("the job ended early: {error}")))??;
+    Ok(RestResponse::json(status, &body))
 }
 
+/// Ends a task however its job ends, a panic too.
 struct EndOnDrop {
     app: Arc<App>,
     task: Arc<crate::coordination::tasks::Task>,
-    keep: bool,
 }
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        self.app.tasks.end(&self.task, Ok(Value::Null), self.keep);
+        if !self.task.is_done() {
+            self.app.tasks.end(&self.task, Ok(Value::Null), false);
+        }
     }
 }
 
