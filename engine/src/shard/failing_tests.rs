@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::inner::Inner;
 use super::{
-    Clock, GetOptions, IndexOp, Origin, ShardError, ShardOptions, ShardParts, VersionCheck,
+    Clock, GetOptions, IndexOp, Origin, Shard, ShardError, ShardOptions, ShardParts, VersionCheck,
     WriteError, open_inner,
 };
 use crate::directory::Directory;
 use crate::directory::hooked::HookedDirectory;
-use crate::ids::PrimaryTerm;
+use crate::ids::{PrimaryTerm, SeqNo};
 use crate::schema::IndexSchema;
 use crate::writer::merge_scheduler::MergeGoal;
 
@@ -198,4 +198,46 @@ fn a_failed_shard_closes_after_its_flush() {
         drop(gate);
     });
     assert!(matches!(shard.check(), Err(ShardError::Closed)));
+}
+
+#[test]
+fn a_document_too_large_for_the_translog_is_refused_alone() {
+    let shard = World::default().open();
+    let large = IndexOp {
+        source: vec![0; 256 << 20].into(),
+        ..op("a")
+    };
+    let error = shard.index(large).unwrap_err();
+    assert!(matches!(error, WriteError::Invalid { .. }), "{error}");
+    assert_eq!(shard.failure(), None);
+    put(&shard, "b");
+    assert_eq!(shard.checkpoints.global().0, 0, "the first number is b's");
+}
+
+#[test]
+fn whoever_waits_for_a_refresh_that_never_comes_is_given_up() {
+    let end: [fn(&Shard); 2] = [
+        |shard| shard.close().unwrap(),
+        |shard| {
+            shard.inner.fail("for the test");
+        },
+    ];
+    for end in end {
+        let world = World::default();
+        let shard = Shard {
+            inner: world.open(),
+        };
+        let waiting = Arc::new(());
+        let wait = || {
+            let held = waiting.clone();
+            let never = SeqNo(99);
+            shard.on_refreshed(never, Box::new(move || drop(held)));
+        };
+        wait();
+        assert_eq!(Arc::strong_count(&waiting), 2);
+        end(&shard);
+        assert_eq!(Arc::strong_count(&waiting), 1);
+        wait();
+        assert_eq!(Arc::strong_count(&waiting), 1, "nor does one begin to wait");
+    }
 }

@@ -20,7 +20,7 @@ use crate::writer::merge_scheduler::MergeGoal;
 /// One copy of a shard. All methods take `&self`; searches through [`Shard::reader`] never wait for writers.
 #[derive(Debug)]
 pub struct Shard {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 impl Shard {
@@ -88,7 +88,8 @@ impl Shard {
     }
 
     /// Calls back once everything up to `seq_no` is searchable: at a refresh to come, or at once when there is
-    /// nothing to wait for. The callback runs on the thread that refreshes and must not block.
+    /// nothing to wait for. The callback runs on the thread that refreshes and must not block. It is dropped
+    /// uncalled when the shard is closed or fails.
     pub fn on_refreshed(&self, seq_no: SeqNo, callback: Box<dyn FnOnce() + Send>) {
         let call = {
             let mut listeners = self.inner.listeners.lock();
@@ -96,6 +97,8 @@ impl Shard {
             let seen = view.reader.generation == self.inner.visible.load().generation;
             if seen && seq_no <= view.max_seq_no {
                 callback
+            } else if self.inner.check().is_err() {
+                return;
             } else {
                 let call = callback;
                 listeners.push(Listener { seq_no, call });

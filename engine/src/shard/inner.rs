@@ -249,7 +249,15 @@ impl Inner {
             );
             *failed = Some(reason);
         }
+        drop(failed);
         self.merge_cancel.store(true, Ordering::SeqCst);
+        self.drop_listeners();
+    }
+
+    /// Gives up all who wait for a refresh: none comes any more. Call it once the shard is marked as ended.
+    pub fn drop_listeners(&self) {
+        let listeners = std::mem::take(&mut *self.listeners.lock());
+        drop(listeners);
     }
 
     /// Makes a panic of what follows, up to the guard's end, the shard's failure: whoever catches it must not find
@@ -288,6 +296,9 @@ impl Inner {
     pub fn note_durable(&self) {
         let durable = self.translog.newly_durable();
         self.checkpoints.mark_persisted(&durable);
+        // This copy is the only one: what it has durable, every in-sync copy has.
+        self.checkpoints
+            .advance_global(self.checkpoints.persisted());
     }
 
     /// Marks a document of a buffer or segment dead; searches see it after the next refresh.

@@ -130,6 +130,7 @@ impl Inner {
             let _gate = self.gate.write();
             self.closed.store(true, Ordering::SeqCst);
         }
+        self.drop_listeners();
         // The same holds for syncs. What the translog of a failed shard has is what the next open begins with.
         let ended = self.translog.close();
         if healthy {

@@ -303,8 +303,8 @@ fn replay(inner: &Inner, from_generation: u64) -> Result<(), OpenShardError> {
     }
     if !whole {
         inner.translog.sync_all()?;
-        inner.note_durable();
     }
+    inner.note_durable();
     if count > 0 {
         inner.refresh().map_err(|error| OpenShardError::Replay {
             seq_no: inner.checkpoints.max().0,

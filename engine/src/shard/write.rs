@@ -12,10 +12,14 @@ use crate::buffer::DocMeta;
 use crate::document::{ParsedDocument, parse_accepted, parse_document};
 use crate::ids::{DocId, PrimaryTerm, SeqNo};
 use crate::segment::ReadError;
-use crate::translog::{Location, Operation, OperationKind};
+use crate::translog::frame::PAYLOAD_BYTES_MAX;
+use crate::translog::{JournalError, Location, Operation, OperationKind};
 
 /// Longest `_id`, in bytes.
 const ID_BYTES_MAX: usize = 512;
+
+/// Room in a translog record for what it holds besides names and source, in bytes.
+const OPERATION_BYTES_MAX: usize = 64;
 
 /// A document as the last operation left it.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +55,7 @@ impl Inner {
     fn index_now(&self, op: &IndexOp) -> Result<WriteResult, WriteError> {
         self.check_writable()?;
         check_id(&op.id)?;
+        check_size(op)?;
         let schema = self.schema.load_full();
         let routing = op.routing.as_deref();
         // What is in this copy's own translog was accepted once, and its sender told so: a mapping of today must
@@ -286,7 +291,10 @@ impl Inner {
         match self.translog.append(&operation) {
             Ok(location) => Ok(Some(location)),
             Err(error) => {
-                self.fail(&error);
+                // The record is refused, not the journal broken.
+                if !matches!(error, JournalError::RecordSize { .. }) {
+                    self.fail(&error);
+                }
                 Err(WriteError::Translog(error))
             }
         }
@@ -366,6 +374,22 @@ fn check_id(id: &str) -> Result<(), WriteError> {
             reason: format!(
                 "id [{id}] is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {}",
                 id.len()
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a document that no translog record holds, before a number is given out for it.
+fn check_size(op: &IndexOp) -> Result<(), WriteError> {
+    let routing = op.routing.as_ref().map_or(0, String::len);
+    let len = op.id.len() + routing + op.source.len();
+    let max = PAYLOAD_BYTES_MAX - OPERATION_BYTES_MAX;
+    if len > max {
+        return Err(WriteError::Invalid {
+            reason: format!(
+                "document [{}] is too large: _id, routing and source have {len} bytes, at most {max} are allowed",
+                op.id
             ),
         });
     }
