@@ -192,10 +192,10 @@ fn finish(
         max if max > f32::NEG_INFINITY => Some(max),
         _ => None,
     };
-    let cut = progress.timed_out || progress.terminated_early;
     let total = match (request.track_total_hits, progress.exact) {
         (TrackTotalHits::No, _) => None,
-        (_, Some(exact)) if !cut => Some(HitCount {
+        // Also of a search that was cut short: pruning relied on it, and what was counted is no measure.
+        (_, Some(exact)) => Some(HitCount {
             value: exact,
             relation: HitRelation::Eq,
         }),

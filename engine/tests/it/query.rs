@@ -607,6 +607,25 @@ fn sorts_by_fields() {
 }
 
 #[test]
+fn a_search_cut_short_gives_the_count_known_beforehand() {
+    in_worlds(|world| {
+        let mut request = SearchRequest::new(Query::MatchAll(Default::default()));
+        request.track_total_hits = TrackTotalHits::UpTo(10_000);
+        let result = world.with_context(|context| {
+            let over = SearchContext {
+                deadline: Some(std::time::Instant::now()),
+                ..*context
+            };
+            search::query(&world.reader, &request, &over).unwrap()
+        });
+        assert!(result.timed_out);
+        let total = result.total.unwrap();
+        let there = world.docs.len() as u64;
+        assert_eq!((total.value, total.relation), (there, HitRelation::Eq));
+    });
+}
+
+#[test]
 fn options_of_a_search() {
     in_worlds(|world| {
         let query = Query::Match(MatchQuery::new("t", word("alpha beta")));
