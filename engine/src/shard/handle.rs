@@ -148,10 +148,16 @@ impl Shard {
         self.inner.schema.load_full()
     }
 
-    /// Does what is due: refresh, translog sync, flush, merges, clean-up. Call it often, about every 100 ms, from a
-    /// thread that may block.
+    /// Does what is due: refresh, translog sync, merges, clean-up. Call it often, about every 100 ms, from a thread
+    /// that may block.
     pub fn maintain(&self) -> Result<(), ShardError> {
         maintain::maintain(&self.inner)
+    }
+
+    /// Flushes when it is time to. Call it as often, from another thread: a flush may take long, and no refresh shall
+    /// wait for it.
+    pub fn flush_if_due(&self) -> Result<(), ShardError> {
+        maintain::flush_if_due(&self.inner)
     }
 
     /// Counters.

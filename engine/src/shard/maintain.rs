@@ -44,15 +44,6 @@ pub(super) fn maintain(inner: &Arc<Inner>) -> Result<(), ShardError> {
         let oldest = now.saturating_sub(ms(settings.gc_deletes));
         inner.versions.forget_deletes_before(oldest);
     }
-    if now >= inner.next_flush_ms.load(Ordering::Relaxed)
-        && flush_is_due(inner, settings.flush_threshold_bytes, now)
-        && let Err(error) = inner.flush(false, false)
-    {
-        inner
-            .next_flush_ms
-            .store(now.saturating_add(ms(PAUSE)), Ordering::Relaxed);
-        return Err(error);
-    }
     if now >= inner.next_merge_ms.load(Ordering::Relaxed) {
         inner.start_merging();
     }
@@ -60,6 +51,23 @@ pub(super) fn maintain(inner: &Arc<Inner>) -> Result<(), ShardError> {
         && let Some(flushing) = inner.flushing.try_lock()
     {
         inner.sweep(&flushing);
+    }
+    Ok(())
+}
+
+/// See [`Shard::flush_if_due`](super::Shard::flush_if_due).
+pub(super) fn flush_if_due(inner: &Arc<Inner>) -> Result<(), ShardError> {
+    inner.check()?;
+    let now = inner.clock.now_ms();
+    let threshold_bytes = inner.schema.load().settings.flush_threshold_bytes;
+    if now >= inner.next_flush_ms.load(Ordering::Relaxed)
+        && flush_is_due(inner, threshold_bytes, now)
+        && let Err(error) = inner.flush(false, false)
+    {
+        inner
+            .next_flush_ms
+            .store(now.saturating_add(ms(PAUSE)), Ordering::Relaxed);
+        return Err(error);
     }
     Ok(())
 }

@@ -38,7 +38,10 @@ fn writers_refreshes_flushes_and_merges_do_not_disturb_each_other() {
                 match round % 3 {
                     0 => drop(shard.flush(false, true).unwrap()),
                     1 => shard.force_merge(Some(2), false).unwrap(),
-                    _ => shard.maintain().unwrap(),
+                    _ => {
+                        shard.maintain().unwrap();
+                        shard.flush_if_due().unwrap();
+                    }
                 }
                 round += 1;
             }

@@ -73,7 +73,7 @@ fn without_an_interval_nothing_is_refreshed_but_memory_stays_bounded() {
         put(&shard, n);
         if n % 500 == 0 {
             clock.advance(Duration::from_secs(10));
-            shard.maintain().unwrap();
+            shard.flush_if_due().unwrap();
         }
     }
     assert_eq!(visible(&shard).len(), 0);
@@ -90,10 +90,10 @@ fn what_lies_in_the_translog_is_flushed_when_the_shard_is_idle() {
     let (shard, clock) = shard(&disk, &[], 1 << 20);
     put(&shard, 1);
     clock.advance(Duration::from_secs(299));
-    shard.maintain().unwrap();
+    shard.flush_if_due().unwrap();
     assert_eq!(shard.stats().translog.uncommitted_operations, 1);
     clock.advance(Duration::from_secs(1));
-    shard.maintain().unwrap();
+    shard.flush_if_due().unwrap();
     assert_eq!(shard.stats().translog.uncommitted_operations, 0);
     assert_eq!(shard.stats().flush.total, 1);
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use quidditch_engine::shard::ShardError;
 use tracing::error;
 
 use super::local::{LocalShard, LocalShards};
@@ -13,7 +14,7 @@ use super::local::{LocalShard, LocalShards};
 const TICK: Duration = Duration::from_millis(100);
 /// How often shards are looked for that nobody has checked yet.
 const CHECK_TICK: Duration = Duration::from_secs(1);
-/// A long flush of one shard must not hold up the refresh of the others.
+/// A long refresh of one shard must not hold up those of the others. Flushes have a thread of their own.
 const THREADS: usize = 2;
 
 /// Starts the threads; they end when the shards are dropped.
@@ -35,6 +36,10 @@ pub fn start(shards: &Arc<LocalShards>) -> std::io::Result<()> {
             })?;
     }
     let shards = Arc::downgrade(shards);
+    let flushed = shards.clone();
+    std::thread::Builder::new()
+        .name("quidditch-flush".to_owned())
+        .spawn(move || flush_all(&flushed))?;
     let checked = shards.clone();
     std::thread::Builder::new()
         .name("quidditch-check".to_owned())
@@ -88,16 +93,32 @@ fn check_all(shards: &Weak<LocalShards>) {
     }
 }
 
-fn maintain(shard: &LocalShard) {
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shard.shard.maintain()));
-    shard.maintained.store(false, Ordering::Release);
-    let target = &shard.target;
-    match done {
-        Ok(Ok(())) => {}
-        Ok(Err(quidditch_engine::shard::ShardError::Closed)) => {}
-        Ok(Err(failure)) => {
-            error!(index = %target.index, shard = target.shard, error = %failure, "maintenance failed");
+/// Flushes shards whose time has come, one after the other.
+fn flush_all(shards: &Weak<LocalShards>) {
+    loop {
+        std::thread::sleep(TICK);
+        let Some(shards) = shards.upgrade() else {
+            return;
+        };
+        for shard in shards.all() {
+            guarded(&shard, "flush", || shard.shard.flush_if_due());
         }
-        Err(_) => error!(index = %target.index, shard = target.shard, "maintenance panicked"),
+    }
+}
+
+fn maintain(shard: &LocalShard) {
+    guarded(shard, "maintenance", || shard.shard.maintain());
+    shard.maintained.store(false, Ordering::Release);
+}
+
+/// Does some work on a shard; what goes wrong, a panic too, is logged.
+fn guarded(shard: &LocalShard, what: &str, work: impl FnOnce() -> Result<(), ShardError>) {
+    let target = &shard.target;
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(Ok(())) | Ok(Err(ShardError::Closed)) => {}
+        Ok(Err(failure)) => {
+            error!(index = %target.index, shard = target.shard, error = %failure, "{what} failed");
+        }
+        Err(_) => error!(index = %target.index, shard = target.shard, "{what} panicked"),
     }
 }
