@@ -186,6 +186,9 @@ impl ShardService for LocalShards {
             .write
             .run(move || write_all(&worker.shard, ops))
             .await??;
+        if matches!(results.last(), Some(Err(ShardError::MappingUpdate(_)))) {
+            return Ok(results);
+        }
         let last_seq_no = results
             .iter()
             .flatten()

@@ -274,7 +274,7 @@ pub trait ShardService: Send + Sync {
     ///
     /// The inner results stand at the places of their operations; one that failed does not stop the others, except
     /// for [`ShardError::MappingUpdate`]: that is the last result then, and the operations from there on were not
-    /// done, so that their order holds when they are sent again.
+    /// done, so that their order holds when they are sent again. `refresh` is left to the call that sends them.
     async fn write(
         &self,
         target: &ShardTarget,

@@ -133,3 +133,24 @@ fn it_answers_for_its_health_and_stops_in_peace() {
     shop.close();
     assert!(!health(&address));
 }
+
+#[test]
+fn writes_that_bring_new_fields_are_all_visible_at_once() {
+    let shop = Shop::open();
+    shop.put(
+        "/hats",
+        json!({"settings": {"number_of_shards": 1, "refresh_interval": "-1"},
+               "mappings": {"properties": {"a": {"type": "long"}}}}),
+    );
+    // the second is refused after a mapping update was asked for: no round after the first writes anything
+    let (status, body) = shop.node().send(
+        "POST",
+        "/hats/_bulk?refresh=true",
+        "{\"index\":{\"_id\":1}}\n{\"a\":1}\n{\"index\":{\"_id\":2}}\n{\"b\":1,\"a\":\"x\"}\n\
+         {\"index\":{\"_id\":3}}\n{\"a\":3,\"c\":1}\n",
+    );
+    assert_eq!((status, &body["errors"]), (200, &json!(true)), "{body}");
+    assert_eq!(body["items"][0]["index"]["forced_refresh"], true, "{body}");
+    let (_, body) = shop.get("/hats/_search");
+    assert_eq!(body["hits"]["total"]["value"], 2, "{body}");
+}

@@ -16,7 +16,7 @@ use crate::coordination::rest::units::human_bytes;
 use crate::coordination::rest::{App, RestError};
 use crate::coordination::source_filter;
 use crate::data::service::{
-    RefreshPolicy, ShardError, ShardTarget, UpdateOp, WriteOp, WriteOutcome,
+    RefreshPolicy, ShardError, ShardTarget, UpdateOp, WriteKind, WriteOp, WriteOutcome,
 };
 use crate::master::Command;
 
@@ -140,6 +140,9 @@ async fn write_shard(
         return done;
     }
     let mut rest = group;
+    // Writes of a round that a mapping update cut short are refreshed with the next round that writes.
+    let mut owes_refresh = false;
+    let mut is_changed = false;
     while !rest.is_empty() {
         let ops: Vec<WriteOp> = rest.iter().map(|prepared| prepared.op.clone()).collect();
         let results = match app.shards.write(&target, ops, options.refresh).await {
@@ -150,9 +153,18 @@ async fn write_shard(
                     rest.into_iter()
                         .map(|prepared| (prepared.at, Err(error.clone()))),
                 );
-                return done;
+                break;
             }
         };
+        let is_cut = matches!(results.last(), Some(Err(ShardError::MappingUpdate(_))));
+        let has_written = results
+            .iter()
+            .flatten()
+            .any(|outcome| outcome.result != WriteKind::Noop);
+        if has_written {
+            owes_refresh = is_cut;
+            is_changed = true;
+        }
         let mut queue = rest.into_iter();
         let mut again = None;
         for result in results {
@@ -177,6 +189,21 @@ async fn write_shard(
         match updated {
             Ok(()) => rest.insert(0, prepared),
             Err(error) => done.push((prepared.at, Err(error))),
+        }
+    }
+    if owes_refresh
+        && options.refresh != RefreshPolicy::None
+        && let Err(error) = app.shards.refresh(&target).await
+    {
+        // the writes are done; only their visibility is late, as it is without the parameter
+        tracing::warn!(index = %target.index, shard = target.shard, %error, "could not refresh after writes");
+    }
+    if is_changed && options.refresh == RefreshPolicy::Immediate {
+        // also those of the rounds before
+        for (_, result) in &mut done {
+            if let Ok(answer) = result {
+                answer.outcome.forced_refresh = true;
+            }
         }
     }
     done
