@@ -91,6 +91,9 @@ struct Setting {
     set: fn(&mut Config, name: &str, value: &Value) -> Result<(), String>,
 }
 
+/// Alone, or for a part of the program as in `quidditch_engine=debug`.
+const LOG_LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
 const SETTINGS: &[Setting] = &[
     Setting {
         key: "cluster.name",
@@ -181,7 +184,17 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "log.level",
-        set: |config, _, value| text(value).map(|level| config.log_level = level),
+        set: |config, _, value| {
+            let written = text(value)?;
+            for part in written.split(',') {
+                let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+                if !LOG_LEVELS.contains(&level.trim().to_ascii_lowercase().as_str()) {
+                    return Err(format!("must be one of {}", LOG_LEVELS.join(", ")));
+                }
+            }
+            config.log_level = written;
+            Ok(())
+        },
     },
     Setting {
         key: "log.format",
@@ -404,5 +417,13 @@ mod tests {
         assert_eq!((config.http_host.as_str(), config.http_port), ("::1", 0));
         assert!(config.set_http_addr("nowhere").is_err());
         assert!(config.set_http_addr("host:99999").is_err());
+    }
+
+    #[test]
+    fn a_log_level_that_is_none_is_refused_by_name() {
+        let mut config = Config::default();
+        let error = config.set("log.level", "loud").unwrap_err();
+        assert!(error.to_string().contains("[loud]"), "{error}");
+        config.set("log.level", "warn,quidditch_node=debug").unwrap();
     }
 }

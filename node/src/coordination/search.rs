@@ -444,6 +444,9 @@ impl Searcher {
                 )?
             }
         };
+        for (name, _) in &input.body.indices_boost {
+            state.resolve_all(&[name], &input.options, now_ms)?;
+        }
         boost_routes(&mut routes, &input.body.indices_boost);
         if input.scroll.is_some() {
             return self.begin_scroll(input, &state, routes, started).await;

@@ -575,6 +575,26 @@ pub(super) const ROWS: &[Row] = &[
     ),
     search("{\"query\": {\"simple_query_string\": {}}}", PARSING),
     search(
+        "{\"query\": {\"query_string\": {\"query\": \"a\", \"time_zone\": \"Mars/North\"}}}",
+        ARGUMENT,
+    ),
+    search(
+        "{\"query\": {\"match_all\": {\"boost\": 1e39}}}",
+        ARGUMENT,
+    ),
+    search("{\"query\": {\"prefix\": {\"_id\": \"a\"}}}", "query_shard_exception"),
+    search(
+        "{\"sort\": [{\"price\": {\"format\": \"bogus\"}}]}",
+        "x_content_parse_exception",
+    ),
+    row(
+        "POST",
+        "/hats/_search",
+        "{\"indices_boost\": [{\"none_such\": 2}]}",
+        404,
+        "index_not_found_exception",
+    ),
+    search(
         "{\"query\": {\"simple_query_string\": {\"query\": \"a\", \"flags\": \"MAYBE\"}}}",
         "illegal_argument_exception|parsing_exception",
     ),
@@ -1275,6 +1295,13 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "POST",
         "/hats/_delete_by_query?slices=0",
+        "{\"query\": {\"match_all\": {}}}",
+        400,
+        ARGUMENT,
+    ),
+    row(
+        "POST",
+        "/hats/_delete_by_query?slices=4294967295",
         "{\"query\": {\"match_all\": {}}}",
         400,
         ARGUMENT,

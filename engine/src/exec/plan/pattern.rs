@@ -24,6 +24,7 @@ impl Planner<'_> {
         if query.field == "_index" {
             return Ok(self.index_name_like(&format!("{}*", query.value), boost));
         }
+        refuse_id(&query.field, "prefix", "keyword, text and wildcard")?;
         let Some(field) = self.field(&query.field) else {
             return Ok(Node::Nothing);
         };
@@ -72,6 +73,7 @@ impl Planner<'_> {
         if query.field == "_index" {
             return Ok(self.index_name_like(&query.value, boost));
         }
+        refuse_id(&query.field, "wildcard", "keyword, text and wildcard")?;
         let Some(field) = self.field(&query.field) else {
             return Ok(Node::Nothing);
         };
@@ -139,6 +141,7 @@ impl Planner<'_> {
                  This maximum can be set by changing the [index.max_regex_length] index level setting."
             )));
         }
+        refuse_id(&query.field, "regexp", "keyword and text")?;
         let Some(field) = self.field(&query.field) else {
             return Ok(Node::Nothing);
         };
@@ -172,6 +175,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn fuzzy(&mut self, query: &FuzzyQuery, boost: f32) -> Result<Node, SearchError> {
+        refuse_id(&query.field, "fuzzy", "keyword and text")?;
         let Some(field) = self.field(&query.field) else {
             return Ok(Node::Nothing);
         };
@@ -468,6 +472,20 @@ impl Planner<'_> {
         let text = std::mem::take(literal);
         Ok(escape_wildcards(&self.normalized(field, &text)?))
     }
+}
+
+/// Refuses patterns on `_id`, whose terms are looked up whole.
+fn refuse_id(field: &str, kind: &str, fields: &str) -> Result<(), SearchError> {
+    if field != "_id" {
+        return Ok(());
+    }
+    let reason = format!(
+        "Can only use {kind} queries on {fields} fields - not on [_id] which is of type [_id]"
+    );
+    Err(match kind {
+        "fuzzy" => SearchError::illegal(reason),
+        _ => SearchError::query_shard(reason),
+    })
 }
 
 /// What a fuzzy search on anything but text is answered.

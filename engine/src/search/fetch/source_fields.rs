@@ -113,9 +113,17 @@ fn shown_value(
     value: &Value,
     format: Option<&str>,
 ) -> Result<Option<Value>, SearchError> {
-    if *value == Value::Null {
-        return Ok(None);
-    }
+    let stand_in;
+    let value = match value {
+        Value::Null => match field.null_value().and_then(scalar_of) {
+            Some(scalar) => {
+                stand_in = scalar;
+                &stand_in
+            }
+            None => return Ok(None),
+        },
+        value => value,
+    };
     if field.numeric().is_some() {
         return Ok(match (field.kind(), value) {
             // a fraction given to a whole number was cut when it was indexed
@@ -133,6 +141,11 @@ fn shown_value(
     }
     match field.kind() {
         FieldKind::Keyword | FieldKind::Ip => {
+            if let (FieldKind::Keyword, Value::Str(text)) = (field.kind(), value)
+                && text.encode_utf16().count() > field.ignore_above()
+            {
+                return Ok(None);
+            }
             let term = field.encode_term(value)?;
             Ok(Some(field.format_term(&term, format)?))
         }
@@ -166,4 +179,18 @@ fn number_of(value: &Value) -> Option<f64> {
         Value::Str(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) => None,
     }
+}
+
+/// A mapping's scalar as a value.
+fn scalar_of(json: &serde_json::Value) -> Option<Value> {
+    Some(match json {
+        serde_json::Value::Bool(flag) => Value::Bool(*flag),
+        serde_json::Value::String(text) => Value::Str(text.clone()),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Value::I64(number),
+            (None, Some(number)) => Value::U64(number),
+            (None, None) => Value::F64(number.as_f64()?),
+        },
+        _ => return None,
+    })
 }

@@ -82,7 +82,6 @@ const KNOWN: &[&str] = &[
     "mode",
     "nested",
     "numeric_type",
-    "format",
     "nested_path",
     "nested_filter",
 ];
@@ -109,7 +108,6 @@ fn parse_key(field: &str, value: &Json<'_>) -> Result<SortKey, ParseError> {
             "missing" => key.missing = missing(&inner)?,
             "unmapped_type" => key.unmapped_type = inner.text_or_null()?,
             "numeric_type" => key.numeric_type = Some(numeric_type(&inner)?),
-            "format" => key.format = inner.text_or_null()?,
             "mode" => key.mode = Some(mode(&inner)?),
             _ => return refused(format!("[{name}] is not supported")),
         }

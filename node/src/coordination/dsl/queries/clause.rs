@@ -57,13 +57,16 @@ pub(super) fn single_field<'a>(
     Ok((field, value))
 }
 
-/// `boost`: any number but a negative one.
+/// `boost`: any number but a negative one and one beyond a float.
 pub(super) fn boost(query: &str, value: &Json<'_>) -> Result<f32, ParseError> {
     let boost = value.f32()?;
     if boost < 0.0 || boost.is_nan() {
         return Err(value.illegal(format!(
             "negative [boost] are not allowed in [{query}], use a value between 0 and 1 to deboost"
         )));
+    }
+    if boost.is_infinite() {
+        return Err(value.illegal("boost must be a positive float, got Infinity"));
     }
     Ok(boost)
 }

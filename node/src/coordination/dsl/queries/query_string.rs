@@ -1,5 +1,6 @@
 //! `{"query": "title:red AND hat~"}`: a whole query written as text.
 
+use quidditch_engine::aggs::is_time_zone;
 use quidditch_engine::query::{Query, QueryStringQuery};
 
 use super::{clause, multi_match};
@@ -44,7 +45,15 @@ pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
             "phrase_slop" => query.phrase_slop = clause::count(NAME, &value)?,
             "quote_field_suffix" => query.quote_field_suffix = value.text_or_null()?,
             "tie_breaker" => query.tie_breaker = Some(value.f32()?),
-            "time_zone" => query.time_zone = value.text_or_null()?,
+            "time_zone" => {
+                query.time_zone = value.text_or_null()?;
+                // read here, as lenient fields would pass over it
+                if let Some(zone) = &query.time_zone
+                    && !is_time_zone(zone)
+                {
+                    return Err(value.illegal(format!("Unknown time-zone ID: {zone}")));
+                }
+            }
             "auto_generate_synonyms_phrase_query" => {
                 query.auto_generate_synonyms_phrase_query = value.bool()?
             }
