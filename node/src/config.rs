@@ -424,6 +424,8 @@ mod tests {
         let mut config = Config::default();
         let error = config.set("log.level", "loud").unwrap_err();
         assert!(error.to_string().contains("[loud]"), "{error}");
-        config.set("log.level", "warn,quidditch_node=debug").unwrap();
+        config
+            .set("log.level", "warn,quidditch_node=debug")
+            .unwrap();
     }
 }

@@ -578,11 +578,11 @@ pub(super) const ROWS: &[Row] = &[
         "{\"query\": {\"query_string\": {\"query\": \"a\", \"time_zone\": \"Mars/North\"}}}",
         ARGUMENT,
     ),
+    search("{\"query\": {\"match_all\": {\"boost\": 1e39}}}", ARGUMENT),
     search(
-        "{\"query\": {\"match_all\": {\"boost\": 1e39}}}",
-        ARGUMENT,
+        "{\"query\": {\"prefix\": {\"_id\": \"a\"}}}",
+        "query_shard_exception",
     ),
-    search("{\"query\": {\"prefix\": {\"_id\": \"a\"}}}", "query_shard_exception"),
     search(
         "{\"sort\": [{\"price\": {\"format\": \"bogus\"}}]}",
         "x_content_parse_exception",
