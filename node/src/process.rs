@@ -30,8 +30,6 @@ use crate::server;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::{lock, machine, rng};
 
-/// What all searches together may hold, in hundredths of the machine's memory.
-const SEARCH_MEMORY_PERCENT: u64 = 40;
 /// Searches that may wait for a thread.
 const SEARCH_QUEUE_MAX: usize = 1000;
 
@@ -141,11 +139,12 @@ impl Node {
         .await?;
         scheduler::start(&shards).context("cannot start the threads that look after shards")?;
         tokio::spawn(failed::look_after(Arc::downgrade(&shards), masters.clone()));
-        let memory = machine::total_memory();
+        let memory = machine::search_memory();
         let search = LocalSearch::new(
             shards.clone(),
             contexts.clone(),
-            Arc::new(MemoryAccount::new(memory / 100 * SEARCH_MEMORY_PERCENT)),
+            Arc::new(MemoryAccount::new(memory)),
+            memory,
             processors * 3 / 2 + 1,
             SEARCH_QUEUE_MAX,
         );

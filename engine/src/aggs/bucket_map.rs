@@ -73,10 +73,19 @@ impl<K: Hash + Eq + Clone> BucketMap<K> {
         self.owners.len()
     }
 
+    /// Bytes held, with the lists that [`BucketMap::take_owner`] makes of them.
+    pub fn bytes(&self) -> usize {
+        // a table is at most seven eighths full, with a byte of its own for each place
+        let place = (size_of::<((u32, K), u32)>() + 1) * 8 / 7;
+        let numbers =
+            size_of::<u32>() * self.owners.capacity() + size_of::<u64>() * self.counts.capacity();
+        let lists = size_of::<(u32, K)>() * self.owners.len();
+        self.map.capacity() * place + numbers + lists + self.key_bytes
+    }
+
     /// Pays for what is held.
     pub fn account(&self, held: &mut Held<'_>) -> Result<(), SearchError> {
-        let entry = size_of::<((u32, K), u32)>() + 1 + size_of::<u32>() + size_of::<u64>();
-        held.set(self.map.capacity() * entry + self.key_bytes)
+        held.set(self.bytes())
     }
 
     /// The buckets of one parent bucket with their keys, in no order; taken out, so once only.

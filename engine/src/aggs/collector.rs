@@ -80,13 +80,27 @@ pub(crate) trait Aggregator {
 }
 
 /// The sub-aggregations of a bucket aggregation, and the batch that is being filled for them.
+///
+/// What goes on for long goes through here, so this is where the deadline and the wish to stop are looked at: past the
+/// deadline documents are dropped, and the answer is made of what was collected until then.
 pub(crate) struct Children<'a> {
     list: Vec<Option<Box<dyn Aggregator + 'a>>>,
     needs_scores: bool,
     docs: Vec<u32>,
     scores: Vec<f32>,
     owners: Vec<u32>,
+    search: &'a SearchContext<'a>,
+    /// The batch that is being filled.
+    held: Held<'a>,
+    /// The partials given away.
+    given: Held<'a>,
+    given_bytes: usize,
 }
+
+/// Rows that are handed out at once: between two batches the deadline is looked at.
+const BATCH_ROWS: usize = 4 * WINDOW_DOCS as usize;
+/// About what a bucket of a partial holds besides its sub-aggregations: key, counts, list.
+const BUCKET_BYTES: usize = 128;
 
 impl<'a> Children<'a> {
     pub fn new(aggs: &'a [AggRequest], ctx: &AggContext<'a>) -> Result<Children<'a>, SearchError> {
@@ -98,14 +112,24 @@ impl<'a> Children<'a> {
                 None => None,
             });
         }
-        let needs_scores = list.iter().flatten().any(|child| child.needs_scores());
-        Ok(Children {
+        Ok(Children::of(list, ctx.search))
+    }
+
+    fn of(
+        list: Vec<Option<Box<dyn Aggregator + 'a>>>,
+        search: &'a SearchContext<'a>,
+    ) -> Children<'a> {
+        Children {
+            needs_scores: list.iter().flatten().any(|child| child.needs_scores()),
             list,
-            needs_scores,
             docs: Vec::new(),
             scores: Vec::new(),
             owners: Vec::new(),
-        })
+            search,
+            held: Held::new(search),
+            given: Held::new(search),
+            given_bytes: 0,
+        }
     }
 
     /// Whether there is nobody to hand documents to.
@@ -138,17 +162,27 @@ impl<'a> Children<'a> {
         }
     }
 
+    /// Adds a document to one of the own buckets; for those who need no scores.
+    #[inline]
+    pub fn push_doc(&mut self, doc: u32, bucket: u32) {
+        self.docs.push(doc);
+        self.owners.push(bucket);
+    }
+
     /// Hands out what was pushed.
     pub fn flush(&mut self) -> Result<(), SearchError> {
-        if !self.docs.is_empty() {
+        let row_bytes = 2 * size_of::<u32>() + size_of::<f32>();
+        self.held.set(self.docs.capacity() * row_bytes)?;
+        let mut from = 0;
+        while from < self.docs.len() {
+            let to = self.docs.len().min(from + BATCH_ROWS);
             let batch = Batch {
-                docs: &self.docs,
-                scores: &self.scores,
-                owners: &self.owners,
+                docs: &self.docs[from..to],
+                scores: self.scores.get(from..to).unwrap_or_default(),
+                owners: &self.owners[from..to],
             };
-            for child in self.list.iter_mut().flatten() {
-                child.collect(&batch)?;
-            }
+            hand_out(&mut self.list, self.search, &batch)?;
+            from = to;
         }
         self.docs.clear();
         self.scores.clear();
@@ -158,14 +192,14 @@ impl<'a> Children<'a> {
 
     /// Hands a batch through, unchanged.
     pub fn pass(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
-        for child in self.list.iter_mut().flatten() {
-            child.collect(batch)?;
-        }
-        Ok(())
+        hand_out(&mut self.list, self.search, batch)
     }
 
     /// What the sub-aggregations know of one of the own buckets.
     pub fn take(&mut self, bucket: u32) -> Result<Vec<Partial>, SearchError> {
+        self.search.check_cancelled()?;
+        self.given_bytes += BUCKET_BYTES + self.list.len() * size_of::<Partial>();
+        self.given.set(self.given_bytes)?;
         let mut partials = Vec::with_capacity(self.list.len());
         for child in &mut self.list {
             partials.push(match child {
@@ -175,6 +209,22 @@ impl<'a> Children<'a> {
         }
         Ok(partials)
     }
+}
+
+/// Gives a batch to all, unless the search is over.
+fn hand_out<'a>(
+    list: &mut [Option<Box<dyn Aggregator + 'a>>],
+    search: &SearchContext<'_>,
+    batch: &Batch<'_>,
+) -> Result<(), SearchError> {
+    search.check_cancelled()?;
+    if search.timed_out() {
+        return Ok(());
+    }
+    for child in list.iter_mut().flatten() {
+        child.collect(batch)?;
+    }
+    Ok(())
 }
 
 /// Bytes held, reported to the request's account as they grow.
@@ -237,19 +287,12 @@ pub fn collector<'a>(
             global.push(None);
         }
     }
-    let children = |list: Vec<Option<Box<dyn Aggregator + 'a>>>| Children {
-        needs_scores: list.iter().flatten().any(|child| child.needs_scores()),
-        list,
-        docs: Vec::new(),
-        scores: Vec::new(),
-        owners: Vec::new(),
-    };
     Ok(AggCollector {
         reader,
         search,
         aggs,
-        queried: children(queried),
-        global: children(global),
+        queried: Children::of(queried, search),
+        global: Children::of(global, search),
     })
 }
 
@@ -282,6 +325,9 @@ impl AggCollector<'_> {
             let mut base = 0;
             while base < max_doc {
                 self.search.check_cancelled()?;
+                if self.search.timed_out() {
+                    return Ok(());
+                }
                 live_docs_of_window(segment, base, &mut docs);
                 if !docs.is_empty() {
                     let scores = if self.global.needs_scores() {

@@ -16,7 +16,6 @@ use super::request::{AggRequest, FieldSource};
 use super::result::{Bucket, Buckets, ResultBody};
 use super::rounding::{Interval, Rounding, parse_zone};
 use super::source::{number_of, text_of, unsupported_field};
-use super::terms::check_bucket_count;
 use super::terms_partial::TermKey;
 use crate::schema::{NumericKind, f64_from_sortable, f64_to_sortable};
 use crate::search::SearchError;
@@ -245,6 +244,11 @@ impl Aggregation for CompositeAgg {
         request: &'a AggRequest,
         ctx: &AggContext<'a>,
     ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
+        let limit = ctx.search.max_buckets;
+        if self.size as u64 > limit {
+            let found = self.size as u64;
+            return Err(AggError::TooManyBuckets { limit, found }.refuse());
+        }
         let mut columns = Vec::with_capacity(self.sources.len());
         let mut shown = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
@@ -264,13 +268,11 @@ impl Aggregation for CompositeAgg {
         };
         Ok(Box::new(Collector {
             agg: self,
-            ctx: *ctx,
             columns,
             shown,
             after,
             pages: Vec::new(),
             counts: Vec::new(),
-            made: 0,
             bytes: 0,
             children: Children::new(&request.sub, ctx)?,
             held: Held::new(ctx.search),
@@ -312,15 +314,12 @@ impl Aggregation for CompositeAgg {
 
 struct Collector<'a> {
     agg: &'a CompositeAgg,
-    ctx: AggContext<'a>,
     columns: Vec<Column>,
     shown: Vec<CompositeColumn>,
     after: Option<CompositeKey>,
     /// For each bucket of the parent the first keys so far, in order, with their buckets.
     pages: Vec<Vec<(CompositeKey, u32)>>,
     counts: Vec<u64>,
-    /// Buckets given so far.
-    made: u64,
     bytes: usize,
     children: Children<'a>,
     held: Held<'a>,
@@ -405,8 +404,6 @@ impl Aggregator for Collector<'_> {
                 sub: self.children.take(bucket)?,
             });
         }
-        self.made += buckets.len() as u64;
-        check_bucket_count(self.made, &self.ctx)?;
         Ok(Partial::Composite(CompositePartial {
             columns: self.shown.clone(),
             size: self.agg.size,

@@ -10,7 +10,7 @@ use super::geo_source::GeoSource;
 use super::partial::{Finisher, Partial};
 use super::request::AggRequest;
 use super::result::{Buckets, Key, ResultBody};
-use super::terms::{TermsAgg, check_bucket_count};
+use super::terms::TermsAgg;
 use super::terms_partial::{TermKey, TermsKind, TermsPartial};
 use crate::geo::GeoPoint;
 use crate::search::SearchError;
@@ -84,11 +84,9 @@ impl Aggregation for GeoGridAgg {
         Ok(Box::new(Collector {
             agg: self,
             request,
-            ctx: *ctx,
             source: GeoSource::resolve(&self.terms.source, schema, self.grid.name_of_agg())?,
             buckets: BucketMap::new(),
             children: Children::new(&request.sub, ctx)?,
-            made: 0,
             held: Held::new(ctx.search),
         }))
     }
@@ -124,12 +122,9 @@ impl Aggregation for GeoGridAgg {
 struct Collector<'a> {
     agg: &'a GeoGridAgg,
     request: &'a AggRequest,
-    ctx: AggContext<'a>,
     source: Option<GeoSource>,
     buckets: BucketMap<TermKey>,
     children: Children<'a>,
-    /// Buckets given so far.
-    made: u64,
     held: Held<'a>,
 }
 
@@ -188,8 +183,6 @@ impl Aggregator for Collector<'_> {
         };
         let terms = &self.agg.terms;
         terms.fill(self.request, &mut partial, found, &mut self.children)?;
-        self.made += partial.buckets.len() as u64;
-        check_bucket_count(self.made, &self.ctx)?;
         Ok(Partial::Terms(partial))
     }
 }

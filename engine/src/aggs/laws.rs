@@ -531,6 +531,70 @@ fn buckets_and_memory_have_limits() {
     assert_eq!(error.kind(), "circuit_breaking_exception");
 }
 
+/// The shard's best buckets show the same when their sub-aggregations waited for them as when they did not.
+#[test]
+fn waiting_sub_aggregations_see_what_they_would_have_seen_at_once() {
+    let mut many = Vec::new();
+    for n in 0..300_u64 {
+        let tags = [format!("t{}", n % 7), format!("u{}", n % 11)];
+        many.push(json!({"tags": tags, "stock": n % 13}));
+    }
+    let reader = shard(&[many[..100].to_vec(), many[100..].to_vec()]);
+    let nested = |shard_size: usize| {
+        let mut outer = AggRequest::new(
+            "outer",
+            AggKind::Terms(terms::TermsAgg {
+                size: 3,
+                shard_size: Some(shard_size),
+                ..terms_of("tags")
+            }),
+        );
+        let mut middle = AggRequest::new(
+            "middle",
+            AggKind::Terms(terms::TermsAgg {
+                size: 2,
+                shard_size: Some(shard_size),
+                ..terms_of("stock")
+            }),
+        );
+        middle.sub = vec![AggRequest::new(
+            "inner",
+            AggKind::Terms(terms::TermsAgg {
+                size: 2,
+                shard_size: Some(shard_size),
+                ..terms_of("tags")
+            }),
+        )];
+        outer.sub = vec![middle, avg("a", "stock")];
+        answer(&reader, outer)
+    };
+    // usize::MAX leaves nothing out, so nobody waits
+    assert_eq!(nested(3), nested(usize::MAX));
+}
+
+#[test]
+fn past_its_deadline_a_search_collects_nothing_more_and_a_cancelled_one_fails() {
+    let reader = shard(&[documents(20)]);
+    let mut outer = AggRequest::new("g", AggKind::Terms(terms_of("tags")));
+    outer.sub = vec![AggRequest::new("t", AggKind::Terms(terms_of("tags")))];
+    let aggs = [outer];
+    let cancelled = AtomicBool::new(false);
+    let memory = MemoryAccount::new(1 << 30);
+    let mut search = SearchContext::new("hats", 0, &cancelled, &memory);
+    search.deadline = Some(std::time::Instant::now());
+    let mut late = collector(&aggs, &reader, &search).unwrap();
+    late.begin_segment(0, &reader.segments[0]).unwrap();
+    late.collect(&[0, 1, 2], &[]).unwrap();
+    let results = late.into_partials().unwrap().finish(&aggs, 100).unwrap();
+    check(&results[0], &[]);
+    let mut stopped = collector(&aggs, &reader, &search).unwrap();
+    stopped.begin_segment(0, &reader.segments[0]).unwrap();
+    cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = stopped.collect(&[0, 1, 2], &[]).unwrap_err();
+    assert_eq!(error.kind(), "task_cancelled_exception");
+    assert!(stopped.into_partials().is_err());
+}
+
 #[test]
 fn rare_terms_are_rare_on_all_shards_together() {
     let doc = |tag: &str| json!({"tags": tag});

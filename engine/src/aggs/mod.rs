@@ -20,6 +20,7 @@ mod composite_partial;
 pub mod date_histogram;
 pub mod date_range;
 mod decimal_format;
+mod deferred;
 mod digest_partial;
 mod error;
 pub mod extended_stats;

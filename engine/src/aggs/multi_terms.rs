@@ -11,7 +11,7 @@ use super::order::check_orders;
 use super::partial::{Finisher, Partial};
 use super::request::{AggRequest, FieldSource};
 use super::result::ResultBody;
-use super::terms::{TermsAgg, check_bucket_count};
+use super::terms::TermsAgg;
 use super::terms_partial::{TermKey, TermsKind, TermsPartial};
 use crate::search::SearchError;
 use crate::segment::WINDOW_DOCS;
@@ -46,7 +46,6 @@ impl Aggregation for MultiTermsAgg {
             children: Children::new(&request.sub, ctx)?,
             owners: 0,
             completed: false,
-            made: 0,
             held: Held::new(ctx.search),
         }))
     }
@@ -77,8 +76,6 @@ struct Collector<'a> {
     owners: u32,
     /// Whether combinations of zero documents were added.
     completed: bool,
-    /// Buckets given so far.
-    made: u64,
     held: Held<'a>,
 }
 
@@ -186,8 +183,6 @@ impl Aggregator for Collector<'_> {
         };
         let terms = &self.agg.terms;
         terms.fill(self.request, &mut partial, found, &mut self.children)?;
-        self.made += partial.buckets.len() as u64;
-        check_bucket_count(self.made, &self.ctx)?;
         Ok(Partial::Terms(partial))
     }
 }

@@ -204,6 +204,12 @@ impl TermSource {
         self.column.as_ref()
     }
 
+    /// How many terms a segment has.
+    pub fn term_count(&self, segment: &SegmentSnapshot) -> Result<usize, SearchError> {
+        let column = segment.reader.ordinals(&self.path)?;
+        Ok(column.map_or(0, |column| column.value_count() as usize))
+    }
+
     /// Rows and ordinals; [`TermSource::MISSING_ORD`] for the missing term.
     pub fn load(&mut self, docs: &[u32]) -> (&[u32], &[i64]) {
         let missing = self.missing.as_ref().map(|_| Self::MISSING_ORD as i64);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::aggregation::Aggregation;
 use super::bucket_map::BucketMap;
 use super::collector::{AggContext, Aggregator, Batch, Children, Held, live_docs_of_window};
+use super::deferred::{Deferred, PRUNED, worth_waiting};
 use super::error::AggError;
 use super::format::ValueFormat;
 use super::include_exclude::{IncludeExclude, NumberFilter, TermFilter};
@@ -132,6 +133,9 @@ impl TermsAgg {
                 }
             }
         };
+        let children = Children::new(&request.sub, ctx)?;
+        let deferred = (rare.is_none() && self.defers(request, &reads, &children, ctx)?)
+            .then(Deferred::default);
         Ok(Box::new(Collector {
             agg: self,
             request,
@@ -140,24 +144,53 @@ impl TermsAgg {
             reads,
             ords: OrdBuckets::default(),
             term: Vec::new(),
-            children: Children::new(&request.sub, ctx)?,
+            children,
+            deferred,
+            pruned: None,
             owners: 0,
             completed: false,
-            made: 0,
             held: Held::new(ctx.search),
         }))
     }
 }
 
 impl TermsAgg {
+    /// Whether the sub-aggregations wait until the best buckets are known: not if those are found by what the
+    /// sub-aggregations say, if they want scores, or if no bucket can be too many.
+    fn defers(
+        &self,
+        request: &AggRequest,
+        reads: &Reads,
+        children: &Children<'_>,
+        ctx: &AggContext<'_>,
+    ) -> Result<bool, SearchError> {
+        if !worth_waiting(&request.sub) || sorts_by_metric(&self.order) || children.needs_scores() {
+            return Ok(false);
+        }
+        let Reads::Terms { source, .. } = reads else {
+            return Ok(self.shard_size() < usize::MAX);
+        };
+        let mut terms = usize::from(source.missing.is_some());
+        for segment in &ctx.reader.segments {
+            terms = terms.saturating_add(source.term_count(segment)?);
+        }
+        Ok(terms > self.shard_size())
+    }
+
     /// Puts the shard's best buckets into the partial, and says how much may be missing.
     pub(super) fn fill(
         &self,
         request: &AggRequest,
         partial: &mut TermsPartial,
-        mut found: Vec<(u64, TermKey, u32)>,
+        found: Vec<Found>,
         children: &mut Children<'_>,
     ) -> Result<(), SearchError> {
+        let pruned = self.prune(found);
+        self.fill_pruned(request, partial, pruned, children)
+    }
+
+    /// Leaves the shard's best buckets, as far as they are known before their sub-aggregations are asked.
+    fn prune(&self, mut found: Vec<Found>) -> Pruned {
         let order = &self.order;
         let size = self.shard_size();
         let min = self.shard_min_doc_count.min(self.min_doc_count);
@@ -165,15 +198,29 @@ impl TermsAgg {
             found.retain(|(count, _, _)| *count >= min);
         }
         let cut = found.len() > size;
-        // by count and key the best are known before their sub-aggregations are asked
+        let mut other = 0;
         if cut && !sorts_by_metric(order) {
             found.select_nth_unstable_by(size - 1, |a, b| {
                 compare_buckets(order, (a.0, &a.1, &[]), (b.0, &b.1, &[]))
             });
             for (count, _, _) in found.drain(size..) {
-                partial.other += count;
+                other += count;
             }
         }
+        Pruned { found, other, cut }
+    }
+
+    fn fill_pruned(
+        &self,
+        request: &AggRequest,
+        partial: &mut TermsPartial,
+        pruned: Pruned,
+        children: &mut Children<'_>,
+    ) -> Result<(), SearchError> {
+        let order = &self.order;
+        let size = self.shard_size();
+        let Pruned { found, other, cut } = pruned;
+        partial.other += other;
         let mut buckets = Vec::with_capacity(found.len());
         for (doc_count, key, bucket) in found {
             let sub = if doc_count == 0 {
@@ -252,6 +299,19 @@ fn pattern_refused(request: &AggRequest, advice: &str) -> SearchError {
     .refuse()
 }
 
+/// Documents, key and number of a bucket.
+type Found = (u64, TermKey, u32);
+
+/// The best buckets of one of the parent's.
+#[derive(Default)]
+struct Pruned {
+    found: Vec<Found>,
+    /// Documents of those left out.
+    other: u64,
+    /// Whether there were more than the shard gives.
+    cut: bool,
+}
+
 enum Reads {
     Nothing,
     Terms {
@@ -310,7 +370,7 @@ impl OrdBuckets {
     }
 
     fn bytes(&self) -> usize {
-        self.first.capacity() * 4 + self.others.capacity() * 24
+        self.first.capacity() * 4 + self.others.capacity() * 25 * 8 / 7
     }
 }
 
@@ -324,12 +384,14 @@ struct Collector<'a> {
     ords: OrdBuckets,
     term: Vec<u8>,
     children: Children<'a>,
+    /// The documents for the sub-aggregations, if those wait.
+    deferred: Option<Deferred>,
+    /// The best buckets by the parent's, once the sub-aggregations have seen their documents.
+    pruned: Option<hashbrown::HashMap<u32, Pruned>>,
     /// Parent buckets seen.
     owners: u32,
     /// Whether terms of zero documents were added.
     completed: bool,
-    /// Buckets given so far.
-    made: u64,
     held: Held<'a>,
 }
 
@@ -342,14 +404,22 @@ impl Aggregator for Collector<'_> {
         match &mut self.reads {
             Reads::Nothing => {}
             Reads::Numbers { source, .. } => source.begin_segment(segment)?,
-            Reads::Terms { source, .. } => {
+            Reads::Terms {
+                source, buckets, ..
+            } => {
                 source.begin_segment(segment)?;
                 let count = source.column().map_or(0, |column| column.value_count()) as usize;
-                self.held.set(count * size_of::<u32>())?;
+                self.held.set(count * size_of::<u32>() + buckets.bytes())?;
                 self.ords.reset(count);
             }
         }
-        self.children.begin_segment(ord, segment)
+        match &mut self.deferred {
+            Some(deferred) => {
+                deferred.begin_segment(ord);
+                Ok(())
+            }
+            None => self.children.begin_segment(ord, segment),
+        }
     }
 
     fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
@@ -384,12 +454,15 @@ impl Aggregator for Collector<'_> {
                         continue;
                     }
                     buckets.counts[bucket as usize] += 1;
-                    if has_children {
+                    if let Some(deferred) = &mut self.deferred {
+                        deferred.push(batch.docs[row as usize], bucket);
+                    } else if has_children {
                         self.children.push(batch, row as usize, bucket);
                     }
                 }
-                self.held.set(self.ords.bytes())?;
-                buckets.account(&mut self.held)?;
+                let waiting = self.deferred.as_ref().map_or(0, Deferred::bytes);
+                self.held
+                    .set(self.ords.bytes() + buckets.bytes() + waiting)?;
             }
             Reads::Numbers {
                 source,
@@ -422,9 +495,14 @@ impl Aggregator for Collector<'_> {
                     };
                     before = Some((row, owner, value, bucket));
                     buckets.counts[bucket as usize] += 1;
-                    self.children.push(batch, row as usize, bucket);
+                    if let Some(deferred) = &mut self.deferred {
+                        deferred.push(batch.docs[row as usize], bucket);
+                    } else {
+                        self.children.push(batch, row as usize, bucket);
+                    }
                 }
-                buckets.account(&mut self.held)?;
+                let waiting = self.deferred.as_ref().map_or(0, Deferred::bytes);
+                self.held.set(buckets.bytes() + waiting)?;
             }
         }
         self.children.flush()
@@ -438,28 +516,14 @@ impl Aggregator for Collector<'_> {
                 self.add_terms_of_all(owner)?;
             }
         }
+        if let Some(deferred) = self.deferred.take() {
+            self.replay(deferred)?;
+        }
         let agg = self.agg;
-        let (kind, format, mut found) = match &mut self.reads {
+        let (kind, format) = match &self.reads {
             Reads::Nothing => return Ok(agg.empty(self.request)),
-            Reads::Terms {
-                source, buckets, ..
-            } => {
-                let mut found = Vec::with_capacity(buckets.len().min(1024));
-                for (bucket, key) in buckets.take_owner(owner) {
-                    found.push((buckets.counts[bucket as usize], TermKey::Text(key), bucket));
-                }
-                (TermsKind::Text, source.format.clone(), found)
-            }
-            Reads::Numbers {
-                source, buckets, ..
-            } => {
-                let kind = source.domain();
-                let mut found = Vec::with_capacity(buckets.len().min(1024));
-                for (bucket, raw) in buckets.take_owner(owner) {
-                    found.push((buckets.counts[bucket as usize], key_of(kind, raw), bucket));
-                }
-                (kind_of(kind), source.format.clone(), found)
-            }
+            Reads::Terms { source, .. } => (TermsKind::Text, source.format.clone()),
+            Reads::Numbers { source, .. } => (kind_of(source.domain()), source.format.clone()),
         };
         let mut partial = TermsPartial {
             kind,
@@ -468,12 +532,17 @@ impl Aggregator for Collector<'_> {
             error: Some(0),
             ..TermsPartial::default()
         };
-        if let Some(max) = self.rare {
-            partial.common = take_common(&mut found, max);
-        }
-        agg.fill(self.request, &mut partial, found, &mut self.children)?;
-        self.made += partial.buckets.len() as u64;
-        check_bucket_count(self.made, &self.ctx)?;
+        let pruned = match &mut self.pruned {
+            Some(pruned) => pruned.remove(&owner).unwrap_or_default(),
+            None => {
+                let mut found = self.found(owner);
+                if let Some(max) = self.rare {
+                    partial.common = take_common(&mut found, max);
+                }
+                agg.prune(found)
+            }
+        };
+        agg.fill_pruned(self.request, &mut partial, pruned, &mut self.children)?;
         Ok(Partial::Terms(partial))
     }
 }
@@ -492,6 +561,52 @@ fn take_common(found: &mut Vec<(u64, TermKey, u32)>, max: u64) -> Vec<u64> {
 }
 
 impl Collector<'_> {
+    /// The buckets of one of the parent's; taken out, so once only.
+    fn found(&mut self, owner: u32) -> Vec<Found> {
+        let mut found = Vec::new();
+        match &mut self.reads {
+            Reads::Nothing => {}
+            Reads::Terms { buckets, .. } => {
+                for (bucket, key) in buckets.take_owner(owner) {
+                    found.push((buckets.counts[bucket as usize], TermKey::Text(key), bucket));
+                }
+            }
+            Reads::Numbers {
+                source, buckets, ..
+            } => {
+                let kind = source.domain();
+                for (bucket, raw) in buckets.take_owner(owner) {
+                    found.push((buckets.counts[bucket as usize], key_of(kind, raw), bucket));
+                }
+            }
+        }
+        found
+    }
+
+    /// Finds the best buckets of all the parent's and shows the documents of these to the sub-aggregations, which know
+    /// the buckets by new numbers without gaps.
+    fn replay(&mut self, deferred: Deferred) -> Result<(), SearchError> {
+        let mut slots = Vec::new();
+        let mut next = 0;
+        let mut all = hashbrown::HashMap::new();
+        for owner in 0..self.owners.max(1) {
+            self.ctx.search.check_cancelled()?;
+            let mut pruned = self.agg.prune(self.found(owner));
+            for (_, _, bucket) in &mut pruned.found {
+                let at = *bucket as usize;
+                if slots.len() <= at {
+                    slots.resize(at + 1, PRUNED);
+                }
+                slots[at] = next;
+                *bucket = next;
+                next += 1;
+            }
+            all.insert(owner, pruned);
+        }
+        self.pruned = Some(all);
+        deferred.replay(self.ctx.reader, &slots, &mut self.children)
+    }
+
     /// Makes buckets, of zero documents, for the terms of all documents of the shard.
     fn add_terms_of_all(&mut self, owner: u32) -> Result<(), SearchError> {
         let mut docs = Vec::new();
@@ -503,6 +618,10 @@ impl Collector<'_> {
                     filter,
                     buckets,
                 } => {
+                    self.ctx.search.check_cancelled()?;
+                    if self.ctx.search.timed_out() {
+                        return Ok(());
+                    }
                     source.begin_segment(segment)?;
                     let count = source.column().map_or(0, |column| column.value_count());
                     for ord in 0..count {
@@ -530,6 +649,10 @@ impl Collector<'_> {
                     let kind = source.domain();
                     let mut base = 0;
                     while base < segment.reader.max_doc() {
+                        self.ctx.search.check_cancelled()?;
+                        if self.ctx.search.timed_out() {
+                            return Ok(());
+                        }
                         live_docs_of_window(segment, base, &mut docs);
                         for &value in source.load(&docs).1 {
                             let bits = partition_bits(kind, value);
@@ -548,19 +671,6 @@ impl Collector<'_> {
         }
         Ok(())
     }
-}
-
-/// Refuses more buckets than one request may make.
-pub(crate) fn check_bucket_count(made: u64, ctx: &AggContext<'_>) -> Result<(), SearchError> {
-    let limit = ctx.search.max_buckets;
-    if made > limit {
-        return Err(AggError::TooManyBuckets {
-            limit,
-            found: limit + 1,
-        }
-        .refuse());
-    }
-    Ok(())
 }
 
 fn kind_of(kind: NumericKind) -> TermsKind {

@@ -10,7 +10,7 @@ use super::SearchError;
 #[derive(Debug)]
 pub struct MemoryAccount {
     used: AtomicU64,
-    limit: u64,
+    limit: AtomicU64,
     parent: Option<Arc<MemoryAccount>>,
 }
 
@@ -19,7 +19,7 @@ impl MemoryAccount {
     pub fn new(limit_bytes: u64) -> Self {
         MemoryAccount {
             used: AtomicU64::new(0),
-            limit: limit_bytes,
+            limit: AtomicU64::new(limit_bytes),
             parent: None,
         }
     }
@@ -28,7 +28,7 @@ impl MemoryAccount {
     pub fn within(parent: Arc<MemoryAccount>, limit_bytes: u64) -> Self {
         MemoryAccount {
             used: AtomicU64::new(0),
-            limit: limit_bytes,
+            limit: AtomicU64::new(limit_bytes),
             parent: Some(parent),
         }
     }
@@ -38,21 +38,26 @@ impl MemoryAccount {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// Changes the limit; what is taken already stays.
+    pub fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
     /// Takes bytes, or refuses when that would pass a limit. `what` names the taker in the error.
     pub fn take(&self, bytes: u64, what: &str) -> Result<(), SearchError> {
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let wanted = before.saturating_add(bytes);
-        if wanted > self.limit {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if wanted > limit {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
             return Err(SearchError::TooMuchMemory {
                 reason: format!(
-                    "[request] Data too large, data for [{what}] would be [{wanted}/{}], which is larger than the limit of [{}/{}]",
+                    "[request] Data too large, data for [{what}] would be [{wanted}/{}], which is larger than the limit of [{limit}/{}]",
                     human(wanted),
-                    self.limit,
-                    human(self.limit),
+                    human(limit),
                 ),
                 wanted_bytes: wanted,
-                limit_bytes: self.limit,
+                limit_bytes: limit,
             });
         }
         if let Some(parent) = &self.parent
@@ -109,6 +114,8 @@ mod tests {
         drop(request);
         assert_eq!(node.used_bytes(), 0);
         other.take(50, "c").unwrap();
+        node.set_limit(60);
+        assert!(other.take(20, "d").is_err(), "the new limit");
     }
 
     #[test]

@@ -40,6 +40,8 @@ fn query_once(
     let mut collector = crate::aggs::collector(&request.aggs, reader, context)?;
     let mut result = run(reader, request, context, Some(&mut collector))?;
     result.aggs = Some(collector.into_partials()?);
+    // the aggregations drop documents that come after the deadline
+    result.timed_out |= context.timed_out();
     Ok(result)
 }
 

@@ -236,6 +236,9 @@ pub fn limits_of(
         allow_expensive_queries: state.cluster_setting("search.allow_expensive_queries")
             != Some("false"),
         max_buckets: number("search.max_buckets").unwrap_or(MAX_BUCKETS_DEFAULT),
+        request_memory: state
+            .effective_setting("indices.breaker.request.limit")
+            .to_owned(),
         statistics: None,
         groups: Vec::new(),
     }

@@ -18,6 +18,7 @@ use super::search::{
 };
 use super::search_counters::{Phase, SearchCounters};
 use super::service::ShardTarget;
+use crate::cluster::setting_values::parse_bytes;
 
 /// Where the readers of open shards come from.
 pub trait ShardReaders: Send + Sync {
@@ -35,6 +36,8 @@ pub struct LocalSearch {
     readers: Arc<dyn ShardReaders>,
     contexts: Arc<Contexts>,
     memory: Arc<MemoryAccount>,
+    /// Bytes that a limit in hundredths is a part of.
+    memory_total: u64,
     permits: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     queue_max: usize,
@@ -43,11 +46,13 @@ pub struct LocalSearch {
 impl LocalSearch {
     /// Searches with at most `threads` at a time; as many as `queue_max` more wait, all others are refused.
     ///
-    /// * `memory`: pays for what all searches together hold.
+    /// * `memory`: pays for what all searches together hold; its limit follows `indices.breaker.request.limit`.
+    /// * `memory_total`: bytes that a limit in hundredths is a part of.
     pub fn new(
         readers: Arc<dyn ShardReaders>,
         contexts: Arc<Contexts>,
         memory: Arc<MemoryAccount>,
+        memory_total: u64,
         threads: usize,
         queue_max: usize,
     ) -> LocalSearch {
@@ -55,6 +60,7 @@ impl LocalSearch {
             readers,
             contexts,
             memory,
+            memory_total,
             permits: Arc::new(Semaphore::new(threads)),
             queue: Arc::new(Semaphore::new(threads + queue_max)),
             queue_max,
@@ -138,6 +144,21 @@ impl LocalSearch {
     }
 }
 
+/// A limit in bytes; `None` when it reads as none, then the one before stays in force.
+fn bytes_or_part(text: &str, total: u64) -> Option<u64> {
+    let part = |share: f64| (total as f64 * share) as u64;
+    if let Some(percent) = text.strip_suffix('%') {
+        return percent.trim().parse().ok().map(|n: f64| part(n / 100.0));
+    }
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Some(part(ratio)),
+        _ => match parse_bytes(text, "indices.breaker.request.limit").ok()? {
+            -1 => Some(u64::MAX),
+            bytes => u64::try_from(bytes).ok(),
+        },
+    }
+}
+
 struct CancelOnDrop(Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
@@ -178,6 +199,9 @@ impl SearchService for LocalSearch {
             Some(id) => self.kept(id, query.keep_alive)?,
             None => self.current(target)?,
         };
+        if let Some(limit) = bytes_or_part(&query.limits.request_memory, self.memory_total) {
+            self.memory.set_limit(limit);
+        }
         let (place, searched) = (target.clone(), reader.clone());
         let ShardQuery {
             request,
@@ -302,5 +326,19 @@ impl SearchService for LocalSearch {
         for (_, id) in contexts {
             self.contexts.free(&id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_bytes_or_a_part_of_the_memory() {
+        assert_eq!(bytes_or_part("60%", 1000), Some(600));
+        assert_eq!(bytes_or_part("0.5", 1000), Some(500));
+        assert_eq!(bytes_or_part("2kb", 1000), Some(2048));
+        assert_eq!(bytes_or_part("-1", 1000), Some(u64::MAX));
+        assert_eq!(bytes_or_part("plenty", 1000), None);
     }
 }

@@ -36,6 +36,8 @@ pub struct SearchLimits {
     pub allow_expensive_queries: bool,
     /// `search.max_buckets`
     pub max_buckets: u64,
+    /// `indices.breaker.request.limit`, as it was set: bytes or a part of the memory for searches
+    pub request_memory: String,
     /// Term statistics of all shards in place of the shard's own.
     pub statistics: Option<TermStatistics>,
     /// Groups under which the search is counted.
