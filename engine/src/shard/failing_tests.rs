@@ -44,6 +44,13 @@ struct World {
 
 impl World {
     fn open(&self) -> Arc<Inner> {
+        self.open_with(ShardOptions {
+            background_merges: false,
+            ..ShardOptions::default()
+        })
+    }
+
+    fn open_with(&self, options: ShardOptions) -> Arc<Inner> {
         let names = self.index.list().unwrap();
         let parts = ShardParts {
             directory: self.index.clone(),
@@ -51,10 +58,7 @@ impl World {
             schema: Arc::new(IndexSchema::new(&serde_json::Value::Null, &BTreeMap::new()).unwrap()),
             clock: self.trap.clone(),
             primary_term: PrimaryTerm(1),
-            options: ShardOptions {
-                background_merges: false,
-                ..ShardOptions::default()
-            },
+            options,
             allocation_id: "a".to_owned(),
             create: names.is_empty(),
         };
@@ -240,4 +244,52 @@ fn whoever_waits_for_a_refresh_that_never_comes_is_given_up() {
         wait();
         assert_eq!(Arc::strong_count(&waiting), 1, "nor does one begin to wait");
     }
+}
+
+#[test]
+fn writers_flush_when_nobody_else_does() {
+    let world = World::default();
+    let options = ShardOptions {
+        memory_segments_bytes_max: 0,
+        background_merges: false,
+        ..ShardOptions::default()
+    };
+    let shard = world.open_with(options.clone());
+    put(&shard, "a");
+    shard.refresh().unwrap();
+    assert!(shard.view.load().memory_bytes() > 0);
+    put(&shard, "b");
+    assert_eq!(shard.view.load().memory_bytes(), 0);
+    put(&shard, "c");
+    shard.refresh().unwrap();
+    drop(shard);
+    let shard = world.open_with(options);
+    for id in ["a", "b", "c"] {
+        assert!(has(&shard, id), "{id}");
+    }
+}
+
+#[test]
+fn a_merge_thread_that_panics_leaves_its_place() {
+    let world = World::default();
+    let shard = world.open_with(ShardOptions::default());
+    for n in 0..30 {
+        put(&shard, &n.to_string());
+        shard.refresh().unwrap();
+    }
+    world.index.before(|_, name| {
+        assert!(!name.starts_with("unfinished-merge"), "the trap");
+        Ok(())
+    });
+    shard.start_merging();
+    while shard.merge_running.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    assert!(shard.next_merge_ms.load(Ordering::SeqCst) > 0, "a pause");
+    world.index.unhook();
+    shard.start_merging();
+    while shard.merge_running.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    assert!(shard.view.load().segments.len() < 30);
 }

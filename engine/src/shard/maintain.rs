@@ -64,9 +64,7 @@ pub(super) fn flush_if_due(inner: &Arc<Inner>) -> Result<(), ShardError> {
         && flush_is_due(inner, threshold_bytes, now)
         && let Err(error) = inner.flush(false, false)
     {
-        inner
-            .next_flush_ms
-            .store(now.saturating_add(ms(PAUSE)), Ordering::Relaxed);
+        inner.pause_flushes(now);
         return Err(error);
     }
     Ok(())
@@ -85,6 +83,12 @@ impl Inner {
     pub fn needs_refresh(&self) -> bool {
         self.unrefreshed.load(Ordering::SeqCst) > 0
             || self.view.load().reader.generation != self.visible.load().generation
+    }
+
+    /// No flush by itself for a while: the last one failed.
+    pub fn pause_flushes(&self, now_ms: i64) {
+        let later = now_ms.saturating_add(ms(PAUSE));
+        self.next_flush_ms.store(later, Ordering::Relaxed);
     }
 
     pub fn update_schema(&self, schema: Arc<IndexSchema>) {

@@ -48,7 +48,7 @@ impl Inner {
     pub fn index(&self, op: IndexOp) -> Result<WriteResult, WriteError> {
         let counter = &self.counters.index;
         let result = counter.measure(&*self.clock, || self.index_now(&op));
-        self.after_write();
+        self.after_write(op.origin);
         result
     }
 
@@ -110,7 +110,7 @@ impl Inner {
     pub fn delete(&self, op: DeleteOp) -> Result<WriteResult, WriteError> {
         let counter = &self.counters.delete;
         let result = counter.measure(&*self.clock, || self.delete_now(&op));
-        self.after_write();
+        self.after_write(op.origin);
         result
     }
 
@@ -339,8 +339,8 @@ impl Inner {
             .store(self.clock.now_ms(), Ordering::Relaxed);
     }
 
-    /// Keeps the memory of buffers bounded, whoever fills them.
-    fn after_write(&self) {
+    /// Keeps the memory of buffers and of segments not yet written bounded, whoever fills them.
+    fn after_write(&self, origin: Origin) {
         let share = self.options.buffer_bytes_max / self.buffers.len().max(1);
         let full = |slot: &parking_lot::Mutex<super::inner::Slot>| {
             let slot = slot.try_lock();
@@ -351,6 +351,13 @@ impl Inner {
             && let Err(error) = self.freeze_buffers()
         {
             tracing::error!(%error, "buffered documents could not be made a segment");
+        }
+        // A flush during replay would give up translog files that were not read yet.
+        if !matches!(origin, Origin::Replay { .. })
+            && self.check().is_ok()
+            && let Err(error) = self.flush_if_far_behind()
+        {
+            tracing::error!(%error, "segments in memory could not be written");
         }
     }
 }

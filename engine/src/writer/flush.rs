@@ -31,16 +31,41 @@ impl Inner {
                 None => return Ok(false),
             }
         };
+        self.flush_holding(&mut flushing, force)
+    }
+
+    fn flush_holding(&self, flushing: &mut Flushing, force: bool) -> Result<bool, ShardError> {
         self.check()?;
-        if !force && !self.needs_flush(&flushing) {
+        if !force && !self.needs_flush(flushing) {
             return Ok(false);
         }
         let outcome = self
             .counters
             .flush
-            .measure(&*self.clock, || self.flush_now(&mut flushing));
-        self.sweep(&flushing);
+            .measure(&*self.clock, || self.flush_now(flushing));
+        self.sweep(flushing);
         outcome.map(|()| true)
+    }
+
+    /// Bounds the memory of segments that no file has yet: whoever finds twice as much as a flush is due for
+    /// flushes, or waits for the one who does.
+    pub(crate) fn flush_if_far_behind(&self) -> Result<(), ShardError> {
+        let far = self.options.memory_segments_bytes_max.saturating_mul(2);
+        let is_far_behind = || self.view.load().memory_bytes() > far;
+        if !is_far_behind() {
+            return Ok(());
+        }
+        let mut flushing = self.flushing.lock();
+        let now = self.clock.now_ms();
+        // Somebody may have flushed meanwhile; and after a failure the next try has its time.
+        if !is_far_behind() || now < self.next_flush_ms.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let outcome = self.flush_holding(&mut flushing, false);
+        if outcome.is_err() {
+            self.pause_flushes(now);
+        }
+        outcome.map(|_| ())
     }
 
     /// Whether anything differs from the last commit point.

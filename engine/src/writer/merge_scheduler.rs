@@ -26,6 +26,22 @@ const NICENESS: i32 = 10;
 /// Wait after a merge that failed.
 const PAUSE_MS: i64 = 30_000;
 
+/// One place in [`RUNNING`], and a shard's mark that a merge thread runs; given back however the thread ends.
+struct MergePlace {
+    inner: Arc<Inner>,
+}
+
+impl Drop for MergePlace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a merge panicked");
+            self.inner.pause_merges();
+        }
+        self.inner.merge_running.store(false, Ordering::SeqCst);
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// What decides the next merge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MergeGoal {
@@ -57,23 +73,28 @@ impl Inner {
             self.merge_running.store(false, Ordering::SeqCst);
             return;
         }
-        let inner = self.clone();
+        let place = MergePlace {
+            inner: self.clone(),
+        };
         let work = move || {
+            let inner = &place.inner;
             // Failing to be nice is no reason not to merge.
             let _ = rustix::process::setpriority_process(None, NICENESS);
             let throttle = inner.options.merge_bytes_per_second;
             while let Ok(true) = inner.merge_once(MergeGoal::Policy, Some(throttle)) {}
-            inner.merge_running.store(false, Ordering::SeqCst);
-            RUNNING.fetch_sub(1, Ordering::SeqCst);
         };
         let spawned = std::thread::Builder::new()
             .name("merge".to_owned())
             .spawn(work);
         if let Err(error) = spawned {
             tracing::warn!(%error, "no merge thread could be started");
-            self.merge_running.store(false, Ordering::SeqCst);
-            RUNNING.fetch_sub(1, Ordering::SeqCst);
         }
+    }
+
+    /// No merge by itself for a while: the last one failed.
+    fn pause_merges(&self) {
+        let later = self.clock.now_ms().saturating_add(PAUSE_MS);
+        self.next_merge_ms.store(later, Ordering::Relaxed);
     }
 
     fn next_merge(&self, goal: MergeGoal) -> Option<Vec<SourceKey>> {
@@ -134,8 +155,7 @@ impl Inner {
             Err(error @ (ShardError::Read(_) | ShardError::Corrupt { .. })) => self.fail(error),
             Err(error) => {
                 tracing::error!(%error, segments = inputs.len(), "a merge failed");
-                let later = self.clock.now_ms().saturating_add(PAUSE_MS);
-                self.next_merge_ms.store(later, Ordering::Relaxed);
+                self.pause_merges();
             }
         }
         outcome.map(|()| true)
