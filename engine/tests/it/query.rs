@@ -100,7 +100,7 @@ impl World {
         for round in 0..5 {
             for _ in 0..60 {
                 let id = format!("d{}", rng.next_u32() % 220);
-                if round > 0 && rng.next_u32() % 6 == 0 {
+                if round > 0 && rng.next_u32().is_multiple_of(6) {
                     shard.delete(delete_op(&id)).unwrap();
                     docs.remove(&id);
                     continue;

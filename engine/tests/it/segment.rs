@@ -458,7 +458,7 @@ fn check_numbers(reader: &SegmentReader, docs: &[Doc]) {
         let mut expected = doc.numbers.clone();
         expected.sort_unstable();
         let number = number as u32;
-        if number % 4096 == 0 {
+        if number.is_multiple_of(4096) {
             column.read_window(DocId(number), &mut window);
         }
         column.values(DocId(number), &mut values);
@@ -570,7 +570,7 @@ fn many_docs(count: usize) -> Vec<Doc> {
         tags: (0..number % 3)
             .map(|tag| format!("t{}", (number + tag) % 200))
             .collect(),
-        numbers: if number % 5 == 0 {
+        numbers: if number.is_multiple_of(5) {
             vec![]
         } else {
             vec![number as i64 * 1000, -((number % 17) as i64)][..1 + number % 2].to_vec()
