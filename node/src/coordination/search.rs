@@ -694,9 +694,14 @@ impl Searcher {
         if !fetch_failures.is_empty()
             && (!input.allow_partial || fetch_failures.len() + failures.len() == routes.len())
         {
+            // a lone shard is asked for both phases at once
+            let (phase, reason) = match routes.len() {
+                1 => ("query", "all shards failed"),
+                _ => ("fetch", "Partial shards failure"),
+            };
             return Err(phase_failed(
-                "fetch",
-                "Partial shards failure",
+                phase,
+                reason,
                 &fetch_failures,
                 &self.node_id,
             ));
