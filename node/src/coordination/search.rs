@@ -699,12 +699,7 @@ impl Searcher {
                 1 => ("query", "all shards failed"),
                 _ => ("fetch", "Partial shards failure"),
             };
-            return Err(phase_failed(
-                phase,
-                reason,
-                &fetch_failures,
-                &self.node_id,
-            ));
+            return Err(phase_failed(phase, reason, &fetch_failures, &self.node_id));
         }
         failures.extend(fetch_failures);
         let scored = request.sort.is_empty()
