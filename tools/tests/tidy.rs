@@ -48,7 +48,7 @@ fn without_tests(text: &str) -> &str {
 
 /// Whether a whole file is compiled for tests only.
 fn is_a_test(path: &str) -> bool {
-    ["/tests.rs", "/laws.rs", "/testing.rs"]
+    ["tests.rs", "/laws.rs", "/testing.rs"]
         .iter()
         .any(|name| path.ends_with(name))
         || path.contains("/tests/")

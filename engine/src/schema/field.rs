@@ -132,6 +132,20 @@ impl FieldMapping {
         self.params.get("meta")
     }
 
+    /// `null_value` as a value of the engine's own; `None` as well when it is no scalar.
+    pub fn null_scalar(&self) -> Option<Value> {
+        Some(match self.null_value()? {
+            serde_json::Value::Bool(flag) => Value::Bool(*flag),
+            serde_json::Value::String(text) => Value::Str(text.clone()),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+                (Some(number), _) => Value::I64(number),
+                (None, Some(number)) => Value::U64(number),
+                (None, None) => Value::F64(number.as_f64()?),
+            },
+            _ => return None,
+        })
+    }
+
     /// Value that stands for `null`, as given in the mapping.
     pub fn null_value(&self) -> Option<&serde_json::Value> {
         self.params

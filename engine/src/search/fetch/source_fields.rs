@@ -115,7 +115,7 @@ fn shown_value(
 ) -> Result<Option<Value>, SearchError> {
     let stand_in;
     let value = match value {
-        Value::Null => match field.null_value().and_then(scalar_of) {
+        Value::Null => match field.null_scalar() {
             Some(scalar) => {
                 stand_in = scalar;
                 &stand_in
@@ -179,18 +179,4 @@ fn number_of(value: &Value) -> Option<f64> {
         Value::Str(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) => None,
     }
-}
-
-/// A mapping's scalar as a value.
-fn scalar_of(json: &serde_json::Value) -> Option<Value> {
-    Some(match json {
-        serde_json::Value::Bool(flag) => Value::Bool(*flag),
-        serde_json::Value::String(text) => Value::Str(text.clone()),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => Value::I64(number),
-            (None, Some(number)) => Value::U64(number),
-            (None, None) => Value::F64(number.as_f64()?),
-        },
-        _ => return None,
-    })
 }
