@@ -1,16 +1,17 @@
 //! Shards that fail in the middle of something.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::commit::{Commit, commit_generation, commit_name};
 use super::inner::Inner;
 use super::{
-    Clock, GetOptions, IndexOp, Origin, Shard, ShardError, ShardOptions, ShardParts, VersionCheck,
-    WriteError, open_inner,
+    Clock, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardError, ShardOptions, ShardParts,
+    VersionCheck, WriteError, open_inner,
 };
 use crate::directory::Directory;
 use crate::directory::hooked::HookedDirectory;
@@ -292,4 +293,64 @@ fn a_merge_thread_that_panics_leaves_its_place() {
         std::thread::yield_now();
     }
     assert!(shard.view.load().segments.len() < 30);
+}
+
+fn decided(seq_no: i64, version: u64) -> Origin {
+    Origin::Replica {
+        seq_no: SeqNo(seq_no),
+        primary_term: PrimaryTerm(1),
+        version,
+    }
+}
+
+#[test]
+fn a_write_that_the_commit_point_has_is_not_done_again_when_its_delete_is_forgotten() {
+    let world = World::default();
+    let shard = world.open();
+    // A replica hears of the delete first.
+    let delete = DeleteOp {
+        id: "a".to_owned(),
+        version: VersionCheck::Internal,
+        origin: decided(1, 2),
+    };
+    shard.delete(delete).unwrap();
+    shard.flush(true, true).unwrap();
+    let mut late = op("a");
+    late.origin = decided(0, 1);
+    shard.index(late).unwrap();
+    assert!(!has(&shard, "a"));
+    let replayed_from = shard.translog.range().1;
+    shard.close().unwrap();
+    // The late write was logged while the flush ran: in a file that is read again. The delete is forgotten meanwhile.
+    let names = world.index.list().unwrap();
+    let last = names
+        .iter()
+        .filter_map(|name| commit_generation(name))
+        .max();
+    let name = commit_name(last.unwrap());
+    let mut commit = Commit::decode(&world.index.open(&name).unwrap()).unwrap();
+    assert_eq!(commit.local_checkpoint, SeqNo(1));
+    commit.translog_generation = replayed_from;
+    commit.tombstones.clear();
+    world.index.delete(&name).unwrap();
+    let mut file = world.index.create(&name).unwrap();
+    file.write_all(&commit.encode()).unwrap();
+    let shard = world.open();
+    assert!(!has(&shard, "a"));
+}
+
+#[test]
+fn two_may_close_a_shard_at_once() {
+    for _ in 0..20 {
+        let world = World::default();
+        let shard = world.open();
+        put(&shard, "a");
+        std::thread::scope(|scope| {
+            let closing = [(); 2].map(|()| scope.spawn(|| shard.close()));
+            for thread in closing {
+                thread.join().unwrap().unwrap();
+            }
+        });
+        assert!(has(&world.open(), "a"));
+    }
 }

@@ -42,7 +42,8 @@ pub(super) fn maintain(inner: &Arc<Inner>) -> Result<(), ShardError> {
     if since(inner.last_gc_ms.load(Ordering::Relaxed)) >= ms(PAUSE) {
         inner.last_gc_ms.store(now, Ordering::Relaxed);
         let oldest = now.saturating_sub(ms(settings.gc_deletes));
-        inner.versions.forget_deletes_before(oldest);
+        let settled = inner.checkpoints.processed();
+        inner.versions.forget_deletes_before(oldest, settled);
     }
     if now >= inner.next_merge_ms.load(Ordering::Relaxed) {
         inner.start_merging();
@@ -130,6 +131,10 @@ impl Inner {
         self.merge_cancel.store(true, Ordering::SeqCst);
         // Ends when the merge thread notices.
         let _merging = self.merging.lock();
+        // Two may have come at once.
+        if self.closed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let healthy = self.failure().is_none();
         let flushed = if healthy {
             self.flush(false, true)

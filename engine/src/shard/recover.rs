@@ -126,9 +126,9 @@ fn recover(parts: ShardParts, names: &[String], generation: u64) -> Result<Inner
             ),
         ));
     }
-    let from = commit.translog_generation;
+    let (from, has_all_up_to) = (commit.translog_generation, commit.local_checkpoint);
     let inner = assemble(parts, translog, commit, last_generation, segments);
-    replay(&inner, from)?;
+    replay(&inner, from, has_all_up_to)?;
     Ok(inner)
 }
 
@@ -277,15 +277,18 @@ fn assemble(
     }
 }
 
-/// Does again what the translog has and the commit point may not have. What the commit point has already is known
-/// by its number and left alone.
-fn replay(inner: &Inner, from_generation: u64) -> Result<(), OpenShardError> {
+/// Does again what the translog has and the commit point may not have: operations beyond `has_all_up_to`. Of these,
+/// what the commit point has already is known by its number and left alone; of those before, it may have forgotten a
+/// delete, and an older write of the document must not come back.
+fn replay(inner: &Inner, from_generation: u64, has_all_up_to: SeqNo) -> Result<(), OpenShardError> {
     let mut count = 0u64;
     for entry in inner.translog.operations(from_generation)? {
         let (location, operation) = entry?;
         inner.translog.count_replayed(location);
-        replay_one(inner, operation)?;
-        count += 1;
+        if operation.seq_no > has_all_up_to {
+            replay_one(inner, operation)?;
+            count += 1;
+        }
     }
     if count > 0 {
         tracing::info!(

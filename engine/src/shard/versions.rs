@@ -123,12 +123,14 @@ impl Versions {
         self.lock(id).tombstones.insert(id.into(), tombstone);
     }
 
-    /// Forgets deletes done before this time.
-    pub fn forget_deletes_before(&self, time_ms: i64) {
+    /// Forgets deletes done before this time, except those beyond `settled`: an operation that came before one of them
+    /// may still be on its way, and would bring the document back.
+    pub fn forget_deletes_before(&self, time_ms: i64, settled: SeqNo) {
         for stripe in &self.stripes {
             let mut stripe = stripe.lock();
             if !stripe.tombstones.is_empty() {
-                stripe.tombstones.retain(|_, tomb| tomb.at_ms >= time_ms);
+                let kept = |tomb: &Tombstone| tomb.at_ms >= time_ms || tomb.stamp.seq_no > settled;
+                stripe.tombstones.retain(|_, tomb| kept(tomb));
             }
         }
     }
@@ -186,7 +188,9 @@ mod tests {
         assert!(versions.lock("a").find("a").is_some());
         versions.drop_old();
         assert_eq!(versions.tombstones(SeqNo(9), 10).len(), 1);
-        versions.forget_deletes_before(150);
+        versions.forget_deletes_before(150, SeqNo(0));
+        assert!(versions.lock("a").find("a").is_some(), "not settled yet");
+        versions.forget_deletes_before(150, SeqNo(1));
         assert!(versions.lock("a").find("a").is_none());
         assert!(versions.lock("b").find("b").is_some());
     }

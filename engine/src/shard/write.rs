@@ -154,8 +154,8 @@ impl Inner {
         primary_term: PrimaryTerm,
         reason: &str,
     ) -> Result<WriteResult, WriteError> {
-        self.check_writable()?;
         let _gate = self.gate.read();
+        self.check_writable()?;
         let stamp = Stamp {
             seq_no,
             primary_term,

@@ -6,7 +6,7 @@
 //!
 //! The files are specified in [`frame`](super::frame).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -405,7 +405,10 @@ impl Journal {
             tail = self.tail.lock();
             tail.syncing = false;
             self.synced.notify_all();
-            outcome?;
+            // A journal that was closed meanwhile may have synced the record as its last deed.
+            if !tail.is_synced(location) {
+                outcome?;
+            }
         }
     }
 
@@ -494,12 +497,17 @@ impl Journal {
     }
 
     /// Closes the current file and begins the next; returns its number. All earlier records are durable then.
+    ///
+    /// A current file without a record is as good as the next one, and stays.
     pub fn roll(&self) -> Result<u64, JournalError> {
         // Most of the work before anybody has to wait.
         self.sync_all()?;
         let mut device = self.device.lock();
         let mut tail = self.tail.lock();
         tail.check()?;
+        if tail.records_end == HEADER_BYTES as u64 {
+            return Ok(tail.generation);
+        }
         let bytes = tail.take();
         let (closing, end) = (tail.generation, tail.pending_start);
         let generation = closing + 1;
@@ -593,14 +601,29 @@ impl Journal {
     pub fn replay(&self, from_generation: u64) -> Result<Replay, JournalError> {
         self.write_pending()?;
         let device = self.device.lock();
-        let tail = self.tail.lock();
+        let (current, written) = {
+            let tail = self.tail.lock();
+            (tail.generation, tail.pending_start)
+        };
+        // Opened while nobody can give them up: a file stays readable when its name goes.
+        let mut files = VecDeque::new();
+        for generation in from_generation.max(device.oldest)..=current {
+            let name = file_name(generation);
+            let bytes = open_generation(&*self.directory, &name)?;
+            let end = match device.closed.get(&generation) {
+                Some(len) => *len,
+                None => written,
+            };
+            files.push_back(ReplayFile {
+                generation,
+                bytes,
+                offset: 0,
+                end,
+            });
+        }
         Ok(Replay {
-            directory: self.directory.clone(),
             journal_id: self.journal_id,
-            generation: from_generation.max(device.oldest),
-            last: (tail.generation, tail.pending_start),
-            closed: device.closed.clone(),
-            open: None,
+            files,
         })
     }
 
@@ -638,6 +661,7 @@ impl Journal {
             .writer
             .write_and_sync(&bytes)
             .map_err(JournalError::io(&name))?;
+        tail.synced = tail.pending_start;
         let checkpoint = Checkpoint {
             journal_id: self.journal_id,
             oldest: device.oldest,
@@ -651,53 +675,48 @@ impl Journal {
 /// Reads records in order; made by [`Journal::replay`]. The first error ends it.
 #[derive(Debug)]
 pub struct Replay {
-    directory: Arc<dyn Directory>,
     journal_id: u128,
-    generation: u64,
-    /// Generation and offset of the end.
-    last: (u64, u64),
-    closed: BTreeMap<u64, u64>,
-    open: Option<(ByteView, usize)>,
+    /// What is still to be read.
+    files: VecDeque<ReplayFile>,
 }
 
-impl Replay {
-    fn step(&mut self) -> Result<Option<Record>, JournalError> {
-        while self.generation <= self.last.0 {
-            let name = file_name(self.generation);
-            let (bytes, offset) = match self.open.take() {
-                Some(open) => open,
-                None => {
-                    let bytes = open_generation(&*self.directory, &name)?;
-                    check_header(&name, &bytes, self.journal_id, self.generation)?;
-                    (bytes, HEADER_BYTES)
-                }
-            };
-            let end = if self.generation == self.last.0 {
-                self.last.1
-            } else {
-                *self.closed.get(&self.generation).unwrap_or(&0)
-            };
-            if offset as u64 >= end {
-                self.generation += 1;
-                continue;
-            }
-            let place = Place {
-                journal_id: self.journal_id,
-                generation: self.generation,
-            };
+#[derive(Debug)]
+struct ReplayFile {
+    generation: u64,
+    bytes: ByteView,
+    /// The next frame; 0 before the header was checked.
+    offset: usize,
+    /// Where its records end.
+    end: u64,
+}
+
+impl ReplayFile {
+    /// The next record; `None` at the end.
+    fn step(&mut self, journal_id: u128) -> Result<Option<Record>, JournalError> {
+        let name = file_name(self.generation);
+        if self.offset == 0 {
+            check_header(&name, &self.bytes, journal_id, self.generation)?;
+            self.offset = HEADER_BYTES;
+        }
+        let place = Place {
+            journal_id,
+            generation: self.generation,
+        };
+        while (self.offset as u64) < self.end {
+            let offset = self.offset;
             let corrupt = |reason| JournalError::Corrupt {
                 file: name.clone(),
                 offset: offset as u64,
                 reason,
             };
-            let frame = place.decode(&bytes, offset).map_err(corrupt)?;
-            let payload = bytes
-                .slice(frame.payload_start..frame.end())
-                .ok_or_else(|| corrupt("the payload reaches past the end".to_owned()))?;
-            self.open = Some((bytes, frame.end()));
+            let frame = place.decode(&self.bytes, offset).map_err(corrupt)?;
+            self.offset = frame.end();
             if frame.payload_len == 0 {
                 continue;
             }
+            let payload = self.bytes.slice(frame.payload_start..frame.end());
+            let payload =
+                payload.ok_or_else(|| corrupt("the payload reaches past the end".to_owned()))?;
             let location = Location {
                 generation: self.generation,
                 offset: offset as u64,
@@ -713,11 +732,19 @@ impl Iterator for Replay {
     type Item = Result<Record, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let step = self.step();
-        if step.is_err() {
-            self.generation = u64::MAX;
+        while let Some(file) = self.files.front_mut() {
+            match file.step(self.journal_id) {
+                Ok(Some(record)) => return Some(Ok(record)),
+                Ok(None) => {
+                    self.files.pop_front();
+                }
+                Err(error) => {
+                    self.files.clear();
+                    return Some(Err(error));
+                }
+            }
         }
-        step.transpose()
+        None
     }
 }
 

@@ -10,6 +10,9 @@ use super::{Journal, JournalError, Location, Operation};
 use crate::directory::Directory;
 use crate::ids::SeqNo;
 
+/// Files that no flush needs any more, kept for other copies: at most so many, however small they are.
+const FILES_RETAINED_MAX: usize = 100;
+
 /// Operations since the last flush, and some before it.
 #[derive(Debug)]
 pub struct Translog {
@@ -100,14 +103,14 @@ impl Translog {
         self.journal.roll()
     }
 
-    /// Gives up what is older than `needed` (a generation), but keeps up to `retained_bytes` of it for other copies.
+    /// Gives up what is older than `needed` (a generation), but keeps up to `retained_bytes` of it for other copies,
+    /// in at most [`FILES_RETAINED_MAX`] files.
     pub fn trim(&self, needed: u64, retained_bytes: u64) -> Result<(), JournalError> {
         let mut keep_from = needed;
         let mut bytes = 0;
-        for (generation, len) in self.journal.generations().into_iter().rev() {
-            if generation >= needed {
-                continue;
-            }
+        let generations = self.journal.generations().into_iter().rev();
+        let older = generations.filter(|(generation, _)| *generation < needed);
+        for (generation, len) in older.take(FILES_RETAINED_MAX) {
             bytes += len;
             if bytes > retained_bytes {
                 break;
@@ -185,5 +188,34 @@ impl Iterator for Operations {
                 reason,
             });
         Some(operation.map(|operation| (record.location, operation)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::ram::RamDirectory;
+    use crate::ids::PrimaryTerm;
+    use crate::translog::OperationKind;
+
+    #[test]
+    fn small_files_are_not_kept_without_end() {
+        let translog = Translog::create(Arc::new(RamDirectory::new())).unwrap();
+        for n in 0..150 {
+            let operation = Operation {
+                seq_no: SeqNo(n),
+                primary_term: PrimaryTerm(1),
+                version: 0,
+                kind: OperationKind::NoOp {
+                    reason: String::new(),
+                },
+            };
+            translog.append(&operation).unwrap();
+            let needed = translog.roll().unwrap();
+            translog.trim(needed, u64::MAX).unwrap();
+        }
+        let (oldest, current) = translog.range();
+        assert_eq!(current - oldest, FILES_RETAINED_MAX as u64);
+        assert_eq!(translog.size_from(0).operations, FILES_RETAINED_MAX as u64);
     }
 }

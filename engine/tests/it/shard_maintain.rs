@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quidditch_engine::directory::faulty::{Disk, Survivors};
+use quidditch_engine::ids::{PrimaryTerm, SeqNo};
 use quidditch_engine::schema::IndexSchema;
-use quidditch_engine::shard::{ManualClock, Shard};
+use quidditch_engine::shard::{ManualClock, Origin, Shard};
 
 use crate::shards::{delete_op, index_op, open, parts, schema, visible};
 
@@ -116,4 +117,26 @@ fn deletes_are_forgotten_after_gc_deletes() {
     clock.advance(Duration::from_secs(66));
     shard.maintain().unwrap();
     assert_eq!(version(&shard), 2);
+}
+
+#[test]
+fn a_write_that_comes_long_after_its_delete_does_not_bring_the_document_back() {
+    let disk = Disk::new();
+    let (shard, clock) = shard(&disk, &[("index.gc_deletes", "60s")], 1 << 20);
+    let decided = |seq_no, version| Origin::Replica {
+        seq_no: SeqNo(seq_no),
+        primary_term: PrimaryTerm(1),
+        version,
+    };
+    let mut delete = delete_op("a");
+    delete.origin = decided(1, 2);
+    shard.delete(delete).unwrap();
+    shard.refresh().unwrap();
+    clock.advance(Duration::from_secs(600));
+    shard.maintain().unwrap();
+    let mut late = index_op("a", 1);
+    late.origin = decided(0, 1);
+    shard.index(late).unwrap();
+    shard.refresh().unwrap();
+    assert_eq!(visible(&shard).len(), 0);
 }

@@ -231,6 +231,42 @@ fn a_file_that_cannot_be_deleted_does_not_bring_back_those_before_it() {
 }
 
 #[test]
+fn who_reads_the_journal_is_not_disturbed_when_files_are_given_up() {
+    let journal = Journal::create(Arc::new(RamDirectory::new())).unwrap();
+    for record in [b"1", b"2"] {
+        journal.append(record).unwrap();
+        journal.roll().unwrap();
+    }
+    journal.append(b"3").unwrap();
+    let mut replay = journal.replay(0).unwrap();
+    assert_eq!(&*replay.next().unwrap().unwrap().payload, b"1");
+    journal.trim_before(3).unwrap();
+    let rest: Vec<_> = replay
+        .map(|record| record.unwrap().payload.to_vec())
+        .collect();
+    assert_eq!(rest, [b"2", b"3"]);
+}
+
+#[test]
+fn what_a_close_made_durable_is_durable_for_those_who_wait() {
+    let journal = Journal::create(Arc::new(RamDirectory::new())).unwrap();
+    let location = journal.append(b"1").unwrap();
+    journal.close().unwrap();
+    assert!(journal.is_synced(location));
+    journal.sync(location).unwrap();
+}
+
+#[test]
+fn a_file_without_records_is_not_followed_by_another() {
+    let journal = Journal::create(Arc::new(RamDirectory::new())).unwrap();
+    assert_eq!(journal.roll().unwrap(), 1);
+    journal.append(b"1").unwrap();
+    assert_eq!(journal.roll().unwrap(), 2);
+    assert_eq!(journal.roll().unwrap(), 2);
+    assert_eq!(journal.generations().len(), 2);
+}
+
+#[test]
 fn threads_share_syncs() {
     let disk = Disk::new();
     let journal = Journal::create(disk.directory("t")).unwrap();
