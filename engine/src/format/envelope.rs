@@ -26,7 +26,7 @@
 //! | offset | bytes | field    | meaning                                              |
 //! |-------:|------:|----------|------------------------------------------------------|
 //! |      0 |     2 | kind     | see [`SectionKind`]                                  |
-//! |      2 |     2 | codec    | version of the section's own format; 1               |
+//! |      2 |     2 | codec    | version of the section's own format: see below       |
 //! |      4 |     4 | field    | number of the field, `0xffff_ffff` for none          |
 //! |      8 |     8 | offset   | from the start of the file                           |
 //! |     16 |     8 | length   | without the gap                                      |
@@ -57,6 +57,9 @@
 //! |--------:|-------|--------|--------------|
 //! |       1 | 0.1   | first  | `format::v1` |
 //!
+//! Each kind of section has a format of its own, which `codec` numbers; [`SectionKind::newest_codec`] is what is written,
+//! and every one from 1 up to it is read.
+//!
 //! Worked example: a file with one section of 3 bytes, `01 02 03`, has the header at 0, the section at 64, zeros from 67 to 127,
 //! the page sums (one of 4 bytes, over bytes 0..128) at 128, zeros from 132 to 191, the table with two entries at
 //! 192, the footer at 256, and is 320 bytes long.
@@ -81,7 +84,6 @@ const ALIGNMENT: u64 = 64;
 const PAGE_BYTES: usize = 64 * 1024;
 /// What an entry has for a field that it has not.
 pub(crate) const NO_FIELD: u32 = u32::MAX;
-const CODEC: u16 = 1;
 
 const _: () = assert!(8 + 2 + 2 + 4 + 16 + 28 + 4 == HEADER_BYTES);
 const _: () = assert!(8 + 2 + 2 + 4 + 8 + 8 + 4 + 4 + 16 + 4 + 4 == FOOTER_BYTES);
@@ -140,6 +142,11 @@ impl SectionKind {
         (SectionKind::PageSums, "page sums"),
     ];
 
+    /// The format in which sections of this kind are written; older ones, from 1 on, are still read.
+    pub fn newest_codec(self) -> u16 {
+        1
+    }
+
     fn from_code(code: u16) -> Option<SectionKind> {
         let row = Self::ALL.get(usize::from(code).checked_sub(1)?)?;
         Some(row.0)
@@ -156,6 +163,8 @@ impl SectionKind {
 pub struct SectionEntry {
     /// What lies there.
     pub kind: SectionKind,
+    /// In which format.
+    pub codec: u16,
     /// Number of the field it belongs to.
     pub field: Option<u32>,
     /// First byte in the file.
@@ -245,6 +254,7 @@ impl<'a> EnvelopeWriter<'a> {
         if let Some((kind, field, offset, digest)) = self.open.take() {
             self.entries.push(SectionEntry {
                 kind,
+                codec: kind.newest_codec(),
                 field: (field != NO_FIELD).then_some(field),
                 offset,
                 len: self.written - offset,
@@ -276,7 +286,7 @@ impl<'a> EnvelopeWriter<'a> {
         let mut table = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
         for entry in &self.entries {
             table.extend_from_slice(&(entry.kind as u16).to_le_bytes());
-            table.extend_from_slice(&CODEC.to_le_bytes());
+            table.extend_from_slice(&entry.codec.to_le_bytes());
             table.extend_from_slice(&entry.field.unwrap_or(NO_FIELD).to_le_bytes());
             table.extend_from_slice(&entry.offset.to_le_bytes());
             table.extend_from_slice(&entry.len.to_le_bytes());
@@ -403,12 +413,14 @@ fn read_table(bytes: &[u8], footer: &Footer) -> Result<Vec<SectionEntry>, Malfor
         let mut reader = ByteReader::new(row);
         let kind =
             SectionKind::from_code(reader.u16()?).ok_or(Malformed("names an unknown kind"))?;
-        if reader.u16()? != CODEC {
+        let codec = reader.u16()?;
+        if codec == 0 || codec > kind.newest_codec() {
             return Err(Malformed("names an unknown codec"));
         }
         let field = reader.u32()?;
         let entry = SectionEntry {
             kind,
+            codec,
             field: (field != NO_FIELD).then_some(field),
             offset: reader.u64()?,
             len: reader.u64()?,
