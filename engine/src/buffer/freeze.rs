@@ -8,10 +8,10 @@ use crate::format::bytes::hash64;
 use crate::format::envelope::{EnvelopeWriter, SectionKind};
 use crate::format::v1::columns::ColumnWriter;
 use crate::format::v1::points::PointsWriter;
-use crate::format::v1::postings::PostingsEncoder;
 use crate::format::v1::stored::{StoredWriter, put_field, put_record};
 use crate::format::v1::terms::TermsWriter;
 use crate::format::v1::{fields, id_filter};
+use crate::format::v2::postings::PostingsEncoder;
 use crate::ids::SegmentId;
 use crate::segment::{FieldInfo, ID_FIELD, norm_of_length};
 
@@ -110,7 +110,7 @@ fn encode_terms(
     let freqs_kept = field.spec.index >= IndexOptions::DocsFreqs;
     let positions_kept = field.spec.index >= IndexOptions::Positions;
     let mut writer = TermsWriter::begin(out, number, freqs_kept, positions_kept);
-    let mut encoder = PostingsEncoder::new(freqs_kept, positions_kept);
+    let mut encoder = PostingsEncoder::new(freqs_kept, positions_kept, buffer.doc_count());
     let mut positions = Vec::new();
     for &index in order {
         let term = field.terms.bytes_of(index);
@@ -118,7 +118,7 @@ fn encode_terms(
             writer.add_bare(term)?;
             continue;
         }
-        encoder.start();
+        encoder.start(field.terms.doc_freq(index));
         let mut postings = field.terms.postings(index, &buffer.pool);
         let mut last_doc = 0;
         while let Some((doc, freq)) = postings.next() {

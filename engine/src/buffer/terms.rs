@@ -44,6 +44,11 @@ impl TermTable {
         &self.bytes[term.start as usize..][..term.len as usize]
     }
 
+    /// Documents with a term.
+    pub fn doc_freq(&self, index: u32) -> u32 {
+        self.terms[index as usize].doc_freq
+    }
+
     /// The index of a term, new or known.
     #[inline]
     pub fn intern(&mut self, bytes: &[u8]) -> u32 {

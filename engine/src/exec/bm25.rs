@@ -5,6 +5,7 @@
 //! sums.
 
 use crate::segment::length_of_norm;
+use crate::simd::scoring::Weights;
 
 /// What one field contributes to the scores of its terms.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,14 @@ impl Bm25 {
         Bm25 {
             weight: boost * idf,
             inverse_norms,
+        }
+    }
+
+    /// The same, as kernels take it.
+    pub fn weights(&self) -> Weights<'_> {
+        Weights {
+            weight: self.weight,
+            inverse: &self.inverse_norms,
         }
     }
 

@@ -485,11 +485,9 @@ impl SegmentScope<'_> {
                 self.context.check_cancelled()?;
             }
             let mut cursor = dictionary.postings(info, PostingsNeed::Docs)?;
-            loop {
-                let count = cursor.next_block(&mut docs, &mut freqs)?;
-                if count == 0 {
-                    break;
-                }
+            cursor.next()?;
+            while cursor.doc() != DocId::NO_MORE {
+                let count = cursor.take_block(DocId::NO_MORE, &mut docs, &mut freqs)?;
                 builder.add(&docs[..count]);
             }
         }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::bm25::{Bm25, NO_NORM};
-use super::scorer::{Hits, NO_MORE, Scorer, for_each_offset};
+use super::scorer::{Hits, Scorer, for_each_offset};
 use crate::ids::DocId;
 use crate::search::SearchError;
 use crate::segment::{NormsReader, PostingsCursor, WINDOW_DOCS, Window};
+use crate::simd;
 
 /// How a term's documents are scored: `None`, not at all.
 pub(crate) struct TermScoring {
@@ -26,6 +27,12 @@ impl TermScoring {
         };
         self.bm25.score(freq, norm)
     }
+
+    /// The scores of many documents, all of them of the segment.
+    pub fn score_all(&self, docs: &[u32], freqs: &[u32], out: &mut [f32]) {
+        let norms = self.norms.as_ref().map_or(&[][..], NormsReader::bytes);
+        (simd::kernels().scoring.score)(docs, freqs, norms, self.bm25.weights(), out);
+    }
 }
 
 /// One term in one segment.
@@ -34,9 +41,8 @@ pub(crate) struct TermScorer {
     scoring: Option<TermScoring>,
     /// Document of the cursor; -1 before the first move.
     doc: i64,
-    /// Start of the window that `bound` is for.
-    bound_base: u32,
-    bound: f32,
+    /// The highest score in each window; empty until somebody asks.
+    bounds: Vec<f32>,
 }
 
 impl TermScorer {
@@ -46,8 +52,7 @@ impl TermScorer {
             cursor,
             scoring,
             doc: -1,
-            bound_base: u32::MAX,
-            bound: f32::INFINITY,
+            bounds: Vec::new(),
         }
     }
 
@@ -56,6 +61,28 @@ impl TermScorer {
             self.doc = i64::from(self.cursor.advance(DocId(target))?.0);
         }
         Ok(self.doc as u32)
+    }
+
+    /// Finds and scores the documents of `base..end`, block by block, from the one where the cursor stands.
+    fn score_window(&mut self, base: u32, out: &mut Hits) -> Result<(), SearchError> {
+        let Some(scoring) = &self.scoring else {
+            return Ok(());
+        };
+        let end = base.saturating_add(WINDOW_DOCS);
+        let mut doc = self.doc as u32;
+        let (mut docs, mut freqs, mut scores) = ([0; 128], [0; 128], [0.0; 128]);
+        while doc < end {
+            let count = self.cursor.take_block(DocId(end), &mut docs, &mut freqs)?;
+            scoring.score_all(&docs[..count], &freqs[..count], &mut scores[..count]);
+            for (doc, score) in docs[..count].iter().zip(&scores) {
+                let offset = doc - base;
+                out.docs.set(offset);
+                out.scores[offset as usize & 4095] = *score;
+            }
+            doc = self.cursor.doc().0;
+        }
+        self.doc = i64::from(doc);
+        Ok(())
     }
 }
 
@@ -76,9 +103,8 @@ impl Scorer for TermScorer {
         out: &mut Hits,
     ) -> Result<(), SearchError> {
         out.docs.clear();
-        let mut doc = self.advance(base)?;
-        let end = base.saturating_add(WINDOW_DOCS);
-        if doc >= end {
+        let doc = self.advance(base)?;
+        if doc >= base.saturating_add(WINDOW_DOCS) {
             return Ok(());
         }
         if let Some(within) = within
@@ -96,23 +122,12 @@ impl Scorer for TermScorer {
                 Ok(())
             });
         }
-        match &self.scoring {
-            None => {
-                self.cursor.fill_window(DocId(base), &mut out.docs)?;
-                doc = self.cursor.doc().0;
-            }
-            Some(scoring) => {
-                while doc < end {
-                    let offset = doc - base;
-                    if within.is_none_or(|within| within.contains(offset)) {
-                        out.docs.set(offset);
-                        out.scores[offset as usize] = scoring.score(doc, self.cursor.freq() as f32);
-                    }
-                    doc = self.cursor.next()?.0;
-                }
-            }
+        if self.scoring.is_some() {
+            self.score_window(base, out)?;
+        } else {
+            self.cursor.fill_window(DocId(base), &mut out.docs)?;
+            self.doc = i64::from(self.cursor.doc().0);
         }
-        self.doc = i64::from(doc);
         if let Some(within) = within {
             out.docs.and(within);
         }
@@ -123,27 +138,10 @@ impl Scorer for TermScorer {
         let Some(scoring) = &self.scoring else {
             return Ok(0.0);
         };
-        if self.bound_base == base {
-            return Ok(self.bound);
+        if self.bounds.is_empty() {
+            self.bounds = self.cursor.window_bounds(scoring.bm25.weights())?;
         }
-        let end = base.saturating_add(WINDOW_DOCS);
-        let mut bound = 0.0f32;
-        let mut target = i64::from(base).max(self.doc);
-        while target < i64::from(end) {
-            let last = self.cursor.shallow_advance(DocId(target as u32))?;
-            if last == DocId::NO_MORE && target >= i64::from(NO_MORE) {
-                break;
-            }
-            for impact in self.cursor.impacts()? {
-                bound = bound.max(scoring.bm25.score(impact.freq as f32, impact.norm));
-            }
-            if last == DocId::NO_MORE {
-                break;
-            }
-            target = i64::from(last.0) + 1;
-        }
-        self.bound_base = base;
-        self.bound = bound;
-        Ok(bound)
+        let window = (base / WINDOW_DOCS) as usize;
+        Ok(self.bounds.get(window).copied().unwrap_or(0.0))
     }
 }

@@ -82,6 +82,8 @@ const FOOTER_BYTES: usize = 64;
 const ENTRY_BYTES: usize = 32;
 const ALIGNMENT: u64 = 64;
 const PAGE_BYTES: usize = 64 * 1024;
+/// Bytes that a reader may look at behind those that it asked for.
+const READ_AHEAD: usize = 64;
 /// What an entry has for a field that it has not.
 pub(crate) const NO_FIELD: u32 = u32::MAX;
 
@@ -144,7 +146,10 @@ impl SectionKind {
 
     /// The format in which sections of this kind are written; older ones, from 1 on, are still read.
     pub fn newest_codec(self) -> u16 {
-        1
+        match self {
+            SectionKind::Postings | SectionKind::Skips => 2,
+            _ => 1,
+        }
     }
 
     fn from_code(code: u16) -> Option<SectionKind> {
@@ -584,6 +589,7 @@ impl Envelope {
 pub(crate) struct Section {
     file: Arc<Envelope>,
     kind: SectionKind,
+    codec: u16,
     field: Option<Arc<str>>,
     start: usize,
     len: usize,
@@ -595,6 +601,7 @@ impl Section {
         Section {
             file: file.clone(),
             kind: entry.kind,
+            codec: entry.codec,
             field,
             start: entry.offset as usize,
             len: entry.len as usize,
@@ -603,6 +610,11 @@ impl Section {
 
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// The format that its bytes follow.
+    pub fn codec(&self) -> u16 {
+        self.codec
     }
 
     /// What is wrong here, for the caller.
@@ -632,6 +644,16 @@ impl Section {
         let range = self.start + start as usize..self.start + (start + len) as usize;
         self.file.check(&range).map_err(|what| self.error(what))?;
         Ok(&self.file.bytes[range])
+    }
+
+    /// Reads a part, checking its pages, and gives up to [`READ_AHEAD`] bytes more, unchecked and of no meaning, so that
+    /// wide loads may reach past its end.
+    #[inline]
+    pub fn read_ahead(&self, start: u64, len: u64) -> Result<&[u8], ReadError> {
+        self.read(start, len)?;
+        let begin = self.start + start as usize;
+        let end = (begin + len as usize + READ_AHEAD).min(self.file.bytes.len());
+        Ok(&self.file.bytes[begin..end])
     }
 
     /// Reads all of it.

@@ -2,4 +2,6 @@
 
 pub(crate) mod bytes;
 pub(crate) mod envelope;
+pub(crate) mod impacts;
 pub(crate) mod v1;
+pub(crate) mod v2;

@@ -13,6 +13,7 @@ use crate::document::{
 };
 use crate::format::envelope::EnvelopeWriter;
 use crate::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use crate::simd::scoring::Weights;
 use crate::translog::frame::crc32c;
 use crate::writer::merge::merge_segments;
 
@@ -121,11 +122,14 @@ fn read_terms(reader: &SegmentReader, path: &str) {
         let Ok(mut cursor) = terms.postings(&info, PostingsNeed::Positions) else {
             continue;
         };
-        let _ = (
-            cursor.shallow_advance(DocId(140)).is_ok(),
-            cursor.impacts().is_ok(),
-        );
+        let _ = cursor.impacts().is_ok();
         let _ = cursor.max_impacts().is_ok();
+        let inverse = [1.0; 256];
+        let weights = Weights {
+            weight: 1.0,
+            inverse: &inverse,
+        };
+        let _ = cursor.window_bounds(weights);
         let mut target = 0;
         while let Ok(doc) = cursor.advance(DocId(target)) {
             if doc == DocId::NO_MORE {

@@ -219,6 +219,9 @@ impl TermsReader {
             .checked_mul(8)
             .and_then(|len| trailer_at.checked_sub(len))
             .ok_or_else(|| blocks.error("is shorter than its directory"))?;
+        if postings.codec() != skips.codec() {
+            return Err(skips.error("has another format than the postings"));
+        }
         if term_count.div_ceil(BLOCK_TERMS) != block_count || block_count == 0 {
             return Err(blocks.error("has a wrong number of terms"));
         }

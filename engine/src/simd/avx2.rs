@@ -15,12 +15,18 @@ pub(super) const KERNELS: Kernels = Kernels {
     and_not,
     count,
     in_range,
+    scoring: super::scoring::avx2::KERNELS,
 };
 
 /// Widths up to this one are unpacked in lanes of 32 bits: with an offset of up to 7 bits they fit.
 pub(super) const LANE_WIDTH_MAX: u32 = 25;
 /// Packed bytes of the widest such block, and room for loads that reach past its end.
 pub(super) const PADDED: usize = 16 * LANE_WIDTH_MAX as usize + 64;
+
+/// Bytes of a block that loads may touch.
+pub(super) const fn reach(width: u32) -> usize {
+    16 * width as usize + 16
+}
 
 /// How 8 values of one width lie in their bytes: values 0 to 3 are taken from 16 bytes at the start, values 4 to 7 from 16
 /// bytes at `second`.
@@ -77,12 +83,22 @@ fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {
     if bits == 0 || bits > LANE_WIDTH_MAX {
         return scalar::unpack(bits, packed, out);
     }
-    // SAFETY: `available()` hands out this table only after detecting AVX2, and nothing else can.
-    unsafe { unpack_avx2(bits, &padded(bits, packed), out) }
+    let padding;
+    let bytes = if packed.len() >= reach(bits) {
+        packed
+    } else {
+        padding = padded(bits, packed);
+        &padding
+    };
+    // SAFETY: `available()` hands out this table only after detecting AVX2, and nothing else can;
+    // `bytes` has at least `reach(bits)` bytes: PADDED is the reach of the widest block and more.
+    unsafe { unpack_avx2(bits, bytes, out) }
 }
 
+/// # Safety
+/// Needs AVX2; `bits` is from 1 to [`LANE_WIDTH_MAX`], `bytes` at least `reach(bits)` long.
 #[target_feature(enable = "avx2")]
-fn unpack_avx2(bits: u32, bytes: &[u8; PADDED], out: &mut [u32; 128]) {
+unsafe fn unpack_avx2(bits: u32, bytes: &[u8], out: &mut [u32; 128]) {
     let layout = &LAYOUTS[bits as usize];
     // SAFETY: both arrays are 32 bytes long.
     let (shuffle, shift) = unsafe {
@@ -94,7 +110,7 @@ fn unpack_avx2(bits: u32, bytes: &[u8; PADDED], out: &mut [u32; 128]) {
     let mask = _mm256_set1_epi32((u32::MAX >> (32 - bits)) as i32);
     for (group, values) in out.chunks_exact_mut(8).enumerate() {
         let start = group * bits as usize;
-        // SAFETY: the last load starts at most at 15 * 25 + 12 = 387, and 16 bytes from there are inside of PADDED.
+        // SAFETY: the last load starts at `15 * bits + bits / 2`, and 16 bytes from there are inside of the reach.
         let (low, high) = unsafe {
             let at = bytes.as_ptr().add(start);
             (

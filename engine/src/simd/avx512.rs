@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{LANE_WIDTH_MAX, LAYOUTS, PADDED, padded};
+use super::avx2::{LANE_WIDTH_MAX, LAYOUTS, padded, reach};
 use super::{Kernels, scalar};
 
 pub(super) const KERNELS: Kernels = Kernels {
@@ -16,18 +16,29 @@ pub(super) const KERNELS: Kernels = Kernels {
     and_not,
     count,
     in_range,
+    scoring: super::scoring::avx512::KERNELS,
 };
 
 fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {
     if bits == 0 || bits > LANE_WIDTH_MAX {
         return scalar::unpack(bits, packed, out);
     }
-    // SAFETY: `available()` hands out this table only after detecting AVX-512 F, BW and VPOPCNTDQ, and nothing else can.
-    unsafe { unpack_avx512(bits, &padded(bits, packed), out) }
+    let padding;
+    let bytes = if packed.len() >= reach(bits) {
+        packed
+    } else {
+        padding = padded(bits, packed);
+        &padding
+    };
+    // SAFETY: `available()` hands out this table only after detecting AVX-512 F, BW and VPOPCNTDQ, and nothing else can;
+    // `bytes` has at least `reach(bits)` bytes: PADDED is the reach of the widest block and more.
+    unsafe { unpack_avx512(bits, bytes, out) }
 }
 
+/// # Safety
+/// Needs AVX-512 F and BW; `bits` is from 1 to [`LANE_WIDTH_MAX`], `bytes` at least `reach(bits)` long.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn unpack_avx512(bits: u32, bytes: &[u8; PADDED], out: &mut [u32; 128]) {
+unsafe fn unpack_avx512(bits: u32, bytes: &[u8], out: &mut [u32; 128]) {
     let layout = &LAYOUTS[bits as usize];
     // SAFETY: both arrays are 32 bytes long.
     let (shuffle, shift) = unsafe {
@@ -43,7 +54,7 @@ fn unpack_avx512(bits: u32, bytes: &[u8; PADDED], out: &mut [u32; 128]) {
     for (pair, values) in out.chunks_exact_mut(16).enumerate() {
         let start = 2 * pair * bits as usize;
         let next = bits as usize;
-        // SAFETY: the last load starts at most at 15 * 25 + 12 = 387, and 16 bytes from there are inside of PADDED.
+        // SAFETY: the last load starts at `15 * bits + bits / 2`, and 16 bytes from there are inside of the reach.
         let parts = unsafe {
             let at = bytes.as_ptr().add(start);
             [

@@ -16,6 +16,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     and_not: scalar::and_not,
     count: scalar::count,
     in_range,
+    scoring: super::scoring::scalar::KERNELS,
 };
 
 fn prefix_sum(base: u32, gaps: &mut [u32; 128]) {

@@ -11,6 +11,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     and_not,
     count,
     in_range,
+    scoring: super::scoring::scalar::KERNELS,
 };
 
 pub(super) fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {
@@ -22,6 +23,7 @@ pub(super) fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {
     let mask = (1u64 << bits) - 1;
     let mut pending = 0u64;
     let mut pending_bits = 0;
+    let packed = &packed[..packed.len().min(16 * bits as usize)];
     let mut words = packed.chunks(4);
     for value in out.iter_mut() {
         if pending_bits < bits {

@@ -30,9 +30,9 @@
 
 use std::io;
 
-use super::postings::{BLOCK, PostingsEncoder};
 use crate::format::bytes::{ByteReader, Malformed, put_sized, put_varint};
 use crate::format::envelope::{EnvelopeWriter, SectionKind};
+use crate::format::v2::{BLOCK, postings::PostingsEncoder};
 
 /// Terms of a full block.
 pub(crate) const BLOCK_TERMS: u64 = 32;

@@ -7,8 +7,8 @@ use super::{DROPPED, DocSet, Merge};
 use crate::document::{ColumnKind, FieldSpec, IndexOptions};
 use crate::format::bytes::hash64;
 use crate::format::envelope::EnvelopeWriter;
-use crate::format::v1::postings::PostingsEncoder;
 use crate::format::v1::terms::TermsWriter;
+use crate::format::v2::postings::PostingsEncoder;
 use crate::ids::DocId;
 use crate::segment::{
     ID_FIELD, MergeError, PostingsNeed, ReadError, TermInfo, TermIter, TermsReader,
@@ -124,7 +124,7 @@ impl Merge<'_> {
         let freqs_kept = field.spec.index >= IndexOptions::DocsFreqs;
         let positions_kept = field.spec.index >= IndexOptions::Positions;
         let mut writer = TermsWriter::begin(out, field.number, freqs_kept, positions_kept);
-        let mut encoder = PostingsEncoder::new(freqs_kept, positions_kept);
+        let mut encoder = PostingsEncoder::new(freqs_kept, positions_kept, self.max_doc);
         let mut heap = BinaryHeap::new();
         for (slot, input) in inputs.iter_mut().enumerate() {
             input.advance(slot, Vec::new(), &mut heap)?;
@@ -189,7 +189,9 @@ impl Merge<'_> {
         encoder: &mut PostingsEncoder,
         docs: &mut DocSet,
     ) -> Result<Option<u32>, MergeError> {
-        encoder.start();
+        let expected = same.iter().filter_map(|(slot, _)| inputs[*slot].info);
+        let expected = expected.fold(0u32, |sum, info| sum.saturating_add(info.doc_freq));
+        encoder.start(expected.min(self.max_doc));
         let mut last_doc = None;
         let mut positions = Vec::new();
         for (slot, _) in same {

@@ -1,36 +1,18 @@
-//! The cursor over the documents of one term.
+//! The cursor over a list of format v1.
 
 use std::sync::Arc;
 
-use super::terms::Dictionary;
-use super::{ReadError, WINDOW_DOCS, Window};
+use super::super::terms::Dictionary;
+use super::super::{ReadError, WINDOW_DOCS, Window};
+use super::{Impact, PostingsNeed, window_count};
 use crate::format::bytes::{Malformed, u32_at};
+use crate::format::impacts::ImpactSet;
 use crate::format::v1::postings::{
-    BLOCK, ImpactSet, decode_docs, decode_freqs, decode_impacts, decode_positions,
+    BLOCK, decode_docs, decode_freqs, decode_impacts, decode_positions,
 };
 use crate::format::v1::terms::TermEntry;
 use crate::ids::DocId;
-
-/// What a caller will ask a cursor for; less is faster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PostingsNeed {
-    /// Documents only.
-    Docs,
-    /// Documents and frequencies (1 where the field keeps none).
-    Freqs,
-    /// Also positions (none where the field keeps none).
-    Positions,
-}
-
-/// A bound on scores: no document of a block has a higher frequency together with a lower norm than some impact
-/// of the block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Impact {
-    /// A frequency.
-    pub freq: u32,
-    /// A norm (see [`super::NormsReader`]); 1 where the field has no norms.
-    pub norm: u8,
-}
+use crate::simd::scoring::Weights;
 
 /// Where the skips of a long term are, each array by its offset in the skips section.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +26,7 @@ struct SkipPlaces {
 }
 
 /// Walks over the documents of one term, ascending. Stands before the first document at first.
-pub struct PostingsCursor {
+pub(super) struct Cursor {
     dictionary: Arc<Dictionary>,
     entry: TermEntry,
     need: PostingsNeed,
@@ -65,34 +47,22 @@ pub struct PostingsCursor {
     /// Block whose positions are in `positions`, and where each document's positions end in it.
     positions_block: Option<u32>,
     position_ends: Vec<usize>,
-    /// Block that `shallow_advance` chose.
-    shallow_block: u32,
     impacts: Vec<Impact>,
     impacts_block: Option<u32>,
 }
 
-impl std::fmt::Debug for PostingsCursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "PostingsCursor(at {} of {} documents)",
-            self.doc, self.entry.doc_freq
-        )
-    }
-}
-
-impl PostingsCursor {
-    pub(super) fn open(
+impl Cursor {
+    pub fn open(
         dictionary: Arc<Dictionary>,
         entry: &TermEntry,
         need: PostingsNeed,
-    ) -> Result<PostingsCursor, ReadError> {
+    ) -> Result<Cursor, ReadError> {
         let block_count = entry.doc_freq.div_ceil(BLOCK as u32);
         let skips = match block_count {
             0 | 1 => None,
             _ => Some(skip_places(&dictionary, entry, block_count)?),
         };
-        Ok(PostingsCursor {
+        Ok(Cursor {
             entry: *entry,
             need,
             block_count,
@@ -108,7 +78,6 @@ impl PostingsCursor {
             positions: Vec::new(),
             positions_block: None,
             position_ends: Vec::new(),
-            shallow_block: 0,
             impacts: Vec::new(),
             impacts_block: None,
             dictionary,
@@ -218,7 +187,6 @@ impl PostingsCursor {
     }
 
     /// Goes to the next document.
-    #[allow(clippy::should_implement_trait)]
     #[inline]
     pub fn next(&mut self) -> Result<DocId, ReadError> {
         if self.at + 1 < self.len {
@@ -360,48 +328,9 @@ impl PostingsCursor {
         self.entry.doc_freq
     }
 
-    /// Moves only the bounds to the block that holds `target` (at or after the cursor), decoding nothing of a long
-    /// term; answers the last document of that block, [`DocId::NO_MORE`] when no block does.
-    pub fn shallow_advance(&mut self, target: DocId) -> Result<DocId, ReadError> {
-        let from = self
-            .shallow_block
-            .max(if self.loaded { self.block } else { 0 });
-        if from >= self.block_count {
-            return Ok(DocId::NO_MORE);
-        }
-        let block = self.block_with(target.0, from)?;
-        let last = match &self.skips {
-            Some(_) if block >= self.block_count => DocId::NO_MORE.0,
-            Some(skips) => self.skip_u32(skips.last_docs, block)?,
-            None => self.last_of_only_block()?,
-        };
-        if block >= self.block_count || last < target.0 {
-            return Ok(DocId::NO_MORE);
-        }
-        self.shallow_block = block;
-        Ok(DocId(last))
-    }
-
-    /// The last document of a short term, leaving the cursor where it is.
-    fn last_of_only_block(&mut self) -> Result<u32, ReadError> {
-        if self.loaded {
-            return Ok(self.docs[self.len - 1]);
-        }
-        self.load(0)?;
-        let last = self.docs[self.len - 1];
-        // Before the first document still: `next` must find nothing here and load again.
-        self.loaded = false;
-        self.len = 0;
-        Ok(last)
-    }
-
-    /// Bounds of the block where the cursor or its last `shallow_advance` stands, whichever is further. Never empty.
     pub fn impacts(&mut self) -> Result<&[Impact], ReadError> {
-        let block = self
-            .shallow_block
-            .max(if self.loaded { self.block } else { 0 });
-        let block = block.min(self.block_count.saturating_sub(1));
-        self.impacts_at(block)
+        let block = if self.loaded { self.block } else { 0 };
+        self.impacts_at(block.min(self.block_count.saturating_sub(1)))
     }
 
     /// Bounds over the whole term. Never empty.
@@ -445,7 +374,7 @@ impl PostingsCursor {
         self.impacts.clear();
         // The cursor may be past its end, its block gone: read it anew, beside this cursor.
         let entry = self.entry;
-        let mut copy = PostingsCursor::open(self.dictionary.clone(), &entry, PostingsNeed::Freqs)?;
+        let mut copy = Cursor::open(self.dictionary.clone(), &entry, PostingsNeed::Freqs)?;
         let mut set = ImpactSet::default();
         loop {
             let doc = copy.next()?;
@@ -464,6 +393,30 @@ impl PostingsCursor {
             self.impacts.push(Impact { freq: 1, norm: 1 });
         }
         Ok(())
+    }
+
+    pub fn window_bounds(&mut self, weights: Weights<'_>) -> Result<Vec<f32>, ReadError> {
+        let mut bounds = vec![0.0f32; window_count(self.dictionary.max_doc)];
+        let mut first = 0;
+        for block in 0..self.block_count {
+            let mut bound = 0.0f32;
+            for impact in self.impacts_at(block)? {
+                let part = 1.0 + impact.freq as f32 * weights.inverse[usize::from(impact.norm)];
+                bound = bound.max(weights.weight - weights.weight / part);
+            }
+            let last = match &self.skips {
+                Some(skips) => self.skip_u32(skips.last_docs, block)? / WINDOW_DOCS,
+                None => self.dictionary.max_doc.saturating_sub(1) / WINDOW_DOCS,
+            } as usize;
+            let windows = bounds.get_mut(first..=last);
+            let windows =
+                windows.ok_or_else(|| self.dictionary.skips.error("has blocks out of order"))?;
+            for slot in windows {
+                *slot = slot.max(bound);
+            }
+            first = last;
+        }
+        Ok(bounds)
     }
 
     /// Adds to `bits` the term's documents in `base..base + 4096` that are not before the cursor, and leaves the
@@ -488,22 +441,21 @@ impl PostingsCursor {
         Ok(())
     }
 
-    /// Copies the next documents (from the one after the current on) of one block and answers their number, 0 at
-    /// the end; the cursor then stands on the last one copied. Frequencies are 1 where not asked for.
-    pub fn next_block(
+    pub fn take_block(
         &mut self,
+        end: DocId,
         docs: &mut [u32; 128],
         freqs: &mut [u32; 128],
     ) -> Result<usize, ReadError> {
-        if self.next()? == DocId::NO_MORE {
+        if self.doc >= end.0 {
             return Ok(0);
         }
         self.decode_waiting_freqs()?;
-        let count = self.len - self.at;
-        docs[..count].copy_from_slice(&self.docs[self.at..self.len]);
-        freqs[..count].copy_from_slice(&self.freqs[self.at..self.len]);
-        self.at = self.len - 1;
-        self.doc = self.docs[self.at];
+        let count = self.docs[self.at..self.len].partition_point(|doc| *doc < end.0);
+        docs[..count].copy_from_slice(&self.docs[self.at..][..count]);
+        freqs[..count].copy_from_slice(&self.freqs[self.at..][..count]);
+        self.at += count - 1;
+        self.next()?;
         Ok(count)
     }
 }

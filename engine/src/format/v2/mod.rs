@@ -1,0 +1,11 @@
+//! Second formats of sections; those that never changed are still in [`v1`](super::v1).
+
+mod dense;
+mod packing;
+mod positions;
+pub(crate) mod postings;
+mod sparse;
+
+pub(crate) use dense::{CELL_DOCS, DenseSkips, cell_freqs};
+pub(crate) use positions::PositionsIndex;
+pub(crate) use sparse::{BLOCK, SparseSkips, decode_docs, decode_freqs};

@@ -1,0 +1,187 @@
+//! Up to 128 integers of one width, lowest bits first, without gaps; and the same with exceptions.
+
+use crate::format::bytes::{ByteReader, Malformed, put_varint};
+use crate::simd;
+
+/// Integers of a full group.
+pub(super) const GROUP: usize = 128;
+/// Widest freqs that are packed; the rest of wider ones goes into exceptions.
+const PATCHED_WIDTH_MAX: u32 = 15;
+
+/// The least width that holds every value.
+pub(super) fn width_of(values: &[u32]) -> u32 {
+    32 - values
+        .iter()
+        .fold(0, |all, value| all | value)
+        .leading_zeros()
+}
+
+/// Bytes of `count` integers of `width` bits.
+pub(super) const fn packed_len(count: usize, width: u32) -> usize {
+    (count * width as usize).div_ceil(8)
+}
+
+/// Appends integers; bits above `width` are cut off.
+pub(super) fn pack(values: impl Iterator<Item = u32>, width: u32, out: &mut Vec<u8>) {
+    if width == 0 {
+        return;
+    }
+    let mask = u64::from(u32::MAX >> (32 - width));
+    let mut pending = 0u64;
+    let mut bits = 0;
+    for value in values {
+        pending |= (u64::from(value) & mask) << bits;
+        bits += width;
+        if bits >= 32 {
+            out.extend_from_slice(&(pending as u32).to_le_bytes());
+            pending >>= 32;
+            bits -= 32;
+        }
+    }
+    while bits > 0 {
+        out.push(pending as u8);
+        pending >>= 8;
+        bits = bits.saturating_sub(8);
+    }
+}
+
+/// Reads `count` integers into the front of `out`, whose rest is overwritten with anything; answers how many bytes they
+/// take. `bytes` may reach further, which is faster.
+pub(super) fn unpack(
+    bytes: &[u8],
+    count: usize,
+    width: u32,
+    out: &mut [u32; GROUP],
+) -> Result<usize, Malformed> {
+    if width > 32 {
+        return Err(Malformed("has a block wider than 32 bits"));
+    }
+    let len = packed_len(count, width);
+    if len > bytes.len() {
+        return Err(Malformed("has a block that ends too early"));
+    }
+    (simd::kernels().unpack)(width, bytes, out);
+    Ok(len)
+}
+
+/// Appends a patched group: a byte with the width of the packed part (low half) and the number of exceptions (high half;
+/// 15: a varint with the number follows the packed part), the packed low bits, and for each exception a byte with
+/// its slot and a varint with its high bits.
+pub(super) fn put_patched(values: &[u32], out: &mut Vec<u8>) {
+    // How many values need how many bits.
+    let mut needing = [0usize; 33];
+    for value in values {
+        needing[32 - value.leading_zeros() as usize] += 1;
+    }
+    let mut best = (usize::MAX, 0, 0);
+    let mut wider = 0;
+    let mut cost_of_wider = 0;
+    for width in (0..=32u32).rev() {
+        // An exception costs its slot and a varint of what is above the width: 2 bytes for most.
+        if width <= PATCHED_WIDTH_MAX {
+            let cost = packed_len(values.len(), width) + 2 * wider + cost_of_wider;
+            if cost <= best.0 {
+                best = (cost, width, wider);
+            }
+        }
+        wider += needing[width as usize];
+        cost_of_wider += needing[width as usize] * (width as usize / 14);
+    }
+    let (_, width, exceptions) = best;
+    out.push(width as u8 | (exceptions.min(15) as u8) << 4);
+    pack(values.iter().copied(), width, out);
+    if exceptions >= 15 {
+        put_varint(out, exceptions as u64);
+    }
+    for (slot, value) in values.iter().enumerate() {
+        let high = value >> width;
+        if high > 0 {
+            out.push(slot as u8);
+            put_varint(out, u64::from(high));
+        }
+    }
+}
+
+/// Reads a patched group of `count` integers; answers how many bytes it takes.
+pub(super) fn take_patched(
+    bytes: &[u8],
+    count: usize,
+    out: &mut [u32; GROUP],
+) -> Result<usize, Malformed> {
+    let (head, rest) = bytes
+        .split_first()
+        .ok_or(Malformed("has a block that ends too early"))?;
+    let width = u32::from(head & 15);
+    let packed = if width == 0 {
+        out.fill(0);
+        0
+    } else {
+        unpack(rest, count, width, out)?
+    };
+    let exceptions = usize::from(head >> 4);
+    if exceptions == 0 {
+        return Ok(1 + packed);
+    }
+    let mut reader = ByteReader::new(&rest[packed..]);
+    let exceptions = match exceptions {
+        15 => reader.varint_len()?,
+        some => some,
+    };
+    for _ in 0..exceptions {
+        let slot = out.get_mut(usize::from(reader.u8()?));
+        let slot = slot.ok_or(Malformed("has an exception outside its block"))?;
+        let high = u64::from(reader.varint_u32()?) << width;
+        *slot |= u32::try_from(high).map_err(|_| Malformed("has an exception above 32 bits"))?;
+    }
+    Ok(bytes.len() - reader.remaining())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_rare_high_value_is_an_exception() {
+        let mut values = [0; 128];
+        values[7] = 5;
+        let mut bytes = Vec::new();
+        put_patched(&values, &mut bytes);
+        assert_eq!(bytes, [0x10, 7, 5]);
+    }
+
+    proptest! {
+        #[test]
+        fn packed_integers_come_back(values in proptest::collection::vec(any::<u32>(), 1..=128), shift in 0u32..32, slack in 0usize..40) {
+            let values: Vec<u32> = values.iter().map(|value| value >> shift).collect();
+            let mut bytes = Vec::new();
+            pack(values.iter().copied(), width_of(&values), &mut bytes);
+            let len = bytes.len();
+            bytes.resize(len + slack, 0xa5);
+            let mut out = [7; GROUP];
+            prop_assert_eq!(unpack(&bytes, values.len(), width_of(&values), &mut out).unwrap(), len);
+            prop_assert_eq!(&out[..values.len()], &values[..]);
+        }
+
+        #[test]
+        fn patched_integers_come_back(
+            values in proptest::collection::vec(prop_oneof![9 => 0u32..4, 1 => any::<u32>()], 1..=128),
+            slack in 0usize..40,
+        ) {
+            let mut bytes = Vec::new();
+            put_patched(&values, &mut bytes);
+            let len = bytes.len();
+            bytes.resize(len + slack, 0xa5);
+            let mut out = [7; GROUP];
+            prop_assert_eq!(take_patched(&bytes, values.len(), &mut out).unwrap(), len);
+            prop_assert_eq!(&out[..values.len()], &values[..]);
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer_or_an_error(bytes: Vec<u8>, count in 1usize..=128, width in 0u32..40) {
+            let mut out = [0; GROUP];
+            let _ = unpack(&bytes, count, width, &mut out);
+            let _ = take_patched(&bytes, count, &mut out);
+        }
+    }
+}

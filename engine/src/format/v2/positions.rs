@@ -1,0 +1,166 @@
+//! Positions of one term: the gaps between positions (each document starts from 0 anew) of all its documents, one stream.
+//!
+//! | part    | bytes | meaning                                                                                       |
+//! |---------|------:|-----------------------------------------------------------------------------------------------|
+//! | groups  |     … | 128 gaps each, packed; the last may be shorter and is packed without padding                   |
+//! | widths  |   1·g | for each group, the bits of a gap                                                              |
+//! | starts  |   4·s | where group 16, 32, 48, … starts, if there are as many                                        |
+//!
+//! The number of gaps is the term's total frequency, so `g` and `s` are known, and widths and starts are read from the end.
+
+use super::packing::{GROUP, pack, packed_len, unpack, width_of};
+use crate::format::bytes::{Malformed, u32_at};
+
+/// Groups between two starts.
+const STRIDE: usize = 16;
+
+/// Packs the stream of one term.
+#[derive(Debug, Default)]
+pub(super) struct PositionsEncoder {
+    gaps: Vec<u32>,
+    widths: Vec<u8>,
+    starts: Vec<u8>,
+}
+
+impl PositionsEncoder {
+    pub fn start(&mut self) {
+        self.gaps.clear();
+        self.widths.clear();
+        self.starts.clear();
+    }
+
+    /// Adds the positions of one document, ascending.
+    pub fn add(&mut self, positions: &[u32], out: &mut Vec<u8>) {
+        let mut before = 0;
+        for position in positions {
+            self.gaps.push(position.wrapping_sub(before));
+            before = *position;
+            if self.gaps.len() == GROUP {
+                self.end_group(out);
+            }
+        }
+    }
+
+    fn end_group(&mut self, out: &mut Vec<u8>) {
+        if !self.widths.is_empty() && self.widths.len().is_multiple_of(STRIDE) {
+            self.starts
+                .extend_from_slice(&(out.len() as u32).to_le_bytes());
+        }
+        let width = width_of(&self.gaps);
+        self.widths.push(width as u8);
+        pack(self.gaps.iter().copied(), width, out);
+        self.gaps.clear();
+    }
+
+    /// Completes the stream in `out`, which holds nothing else.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if !self.gaps.is_empty() {
+            self.end_group(out);
+        }
+        out.extend_from_slice(&self.widths);
+        out.extend_from_slice(&self.starts);
+    }
+}
+
+/// Where the groups of a stream are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PositionsIndex {
+    total: u64,
+    groups: usize,
+    widths_at: usize,
+}
+
+impl PositionsIndex {
+    /// Of a stream of `len` bytes with `total` gaps.
+    pub fn new(len: usize, total: u64) -> Result<PositionsIndex, Malformed> {
+        let groups = usize::try_from(total.div_ceil(GROUP as u64))
+            .map_err(|_| Malformed("has more positions than fit in memory"))?;
+        let starts = groups.saturating_sub(1) / STRIDE;
+        let widths_at = starts
+            .checked_mul(4)
+            .and_then(|starts| starts.checked_add(groups))
+            .and_then(|index| len.checked_sub(index))
+            .ok_or(Malformed("has fewer positions than occurrences"))?;
+        Ok(PositionsIndex {
+            total,
+            groups,
+            widths_at,
+        })
+    }
+
+    /// Reads a group; answers how many gaps it has. `stream` begins with the stream's bytes and may reach further.
+    pub fn read(
+        &self,
+        stream: &[u8],
+        group: usize,
+        out: &mut [u32; GROUP],
+    ) -> Result<usize, Malformed> {
+        let outside = Malformed("has positions outside their stream");
+        if group >= self.groups {
+            return Err(outside);
+        }
+        let widths = stream
+            .get(self.widths_at..self.widths_at + self.groups)
+            .ok_or(outside)?;
+        let stride = group / STRIDE;
+        let mut start = match stride {
+            0 => 0,
+            stride => {
+                let starts = &stream[self.widths_at + self.groups..];
+                u32_at(starts, stride - 1).ok_or(outside)? as usize
+            }
+        };
+        for width in &widths[stride * STRIDE..group] {
+            start += packed_len(GROUP, u32::from(*width));
+        }
+        let count = (self.total - (group * GROUP) as u64).min(GROUP as u64) as usize;
+        let width = u32::from(widths[group]);
+        if start + packed_len(count, width) > self.widths_at {
+            return Err(outside);
+        }
+        unpack(&stream[start..], count, width, out)?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn positions_come_back(docs in proptest::collection::vec(proptest::collection::vec(0u32..1000, 1..200), 1..60), slack in 0usize..30) {
+            let mut encoder = PositionsEncoder::default();
+            encoder.start();
+            let mut bytes = Vec::new();
+            let mut gaps = Vec::new();
+            for doc in &docs {
+                let mut positions = doc.clone();
+                positions.sort_unstable();
+                encoder.add(&positions, &mut bytes);
+                let mut before = 0;
+                for position in positions {
+                    gaps.push(position - before);
+                    before = position;
+                }
+            }
+            encoder.finish(&mut bytes);
+            let index = PositionsIndex::new(bytes.len(), gaps.len() as u64).unwrap();
+            bytes.resize(bytes.len() + slack, 1);
+            let mut out = [0; GROUP];
+            for (group, expected) in gaps.chunks(GROUP).enumerate() {
+                prop_assert_eq!(index.read(&bytes, group, &mut out).unwrap(), expected.len());
+                prop_assert_eq!(&out[..expected.len()], expected);
+            }
+            prop_assert!(index.read(&bytes, gaps.len().div_ceil(GROUP), &mut out).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer_or_an_error(bytes: Vec<u8>, len: u16, total in 0u64..9000, group in 0usize..80) {
+            if let Ok(index) = PositionsIndex::new(usize::from(len), total) {
+                let _ = index.read(&bytes, group, &mut [0; GROUP]);
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! # Postings and skips, codec 2
+//! Two sections per indexed field. `Postings` holds for each term its payload, in order of term: documents with freqs, then
+//! positions. `Skips` holds, for terms of more than 128 documents, where the parts of the payload are and bounds on their
+//! scores. The term dictionary knows offset and length of both.
+//!
+//! A term with one document has no documents in its payload: the dictionary holds it. Others are kept in one of two ways:
+//!
+//! | kind of list     | when                                                        | page                          |
+//! |------------------|-------------------------------------------------------------|-------------------------------|
+//! | sparse           | otherwise; without skips up to 128 documents, one block      | [`sparse`](super::sparse)     |
+//! | dense            | at least one document of 8, more than 128, in segments of at least 4096 | [`dense`](super::dense) |
+//!
+//! The first byte of the skips tells which. Positions follow in either case: see [`positions`](super::positions). Packed
+//! integers may be read with loads that reach past their end, up to the end of the section.
+//!
+//! Worked example, with freqs, no positions: documents 3, 4, 9 with freqs 1, 2, 1 are the gaps 3, 0, 4 in 3 bits, `03 03 01`,
+//! and the freqs less 1: 0, 1, 0 in 1 bit, `01 02`.
+
+use super::dense::{DenseEncoder, is_dense};
+use super::positions::PositionsEncoder;
+use super::sparse::{BLOCK, SparseEncoder};
+use crate::format::impacts::ImpactSet;
+
+/// Encodes the postings of one term after the other.
+#[derive(Debug)]
+pub(crate) struct PostingsEncoder {
+    freqs_kept: bool,
+    positions_kept: bool,
+    max_doc: u32,
+    /// Whether the term at hand is kept dense, once it has more than a block.
+    dense: bool,
+    sparse_list: SparseEncoder,
+    dense_list: DenseEncoder,
+    stream: PositionsEncoder,
+    impacts: ImpactSet,
+    docs: Vec<u32>,
+    freqs: Vec<u32>,
+    norms: Vec<u8>,
+    last_doc: Option<u32>,
+    /// Documents of the term so far.
+    pub doc_freq: u32,
+    /// Occurrences of the term so far.
+    pub total_term_freq: u64,
+    /// Encoded documents and freqs.
+    pub blocks: Vec<u8>,
+    /// Encoded positions.
+    pub positions: Vec<u8>,
+}
+
+impl PostingsEncoder {
+    /// For a field of a segment of `max_doc` documents.
+    pub fn new(freqs_kept: bool, positions_kept: bool, max_doc: u32) -> Self {
+        PostingsEncoder {
+            freqs_kept,
+            positions_kept,
+            max_doc,
+            dense: false,
+            sparse_list: SparseEncoder::default(),
+            dense_list: DenseEncoder::default(),
+            stream: PositionsEncoder::default(),
+            impacts: ImpactSet::default(),
+            docs: Vec::with_capacity(BLOCK),
+            freqs: Vec::with_capacity(BLOCK),
+            norms: Vec::with_capacity(BLOCK),
+            last_doc: None,
+            doc_freq: 0,
+            total_term_freq: 0,
+            blocks: Vec::new(),
+            positions: Vec::new(),
+        }
+    }
+
+    /// Begins a term of `expected` documents, or some fewer: this decides how they are kept.
+    pub fn start(&mut self, expected: u32) {
+        self.dense = is_dense(expected, self.max_doc);
+        self.sparse_list.start();
+        self.dense_list.start();
+        self.stream.start();
+        self.docs.clear();
+        self.freqs.clear();
+        self.norms.clear();
+        self.last_doc = None;
+        self.doc_freq = 0;
+        self.total_term_freq = 0;
+        self.blocks.clear();
+        self.positions.clear();
+    }
+
+    /// Adds a document; they ascend. `positions` ascend too, and are `freq` many where positions are kept.
+    pub fn add(&mut self, doc: u32, freq: u32, norm: u8, positions: &[u32]) {
+        let freq = if self.freqs_kept { freq.max(1) } else { 1 };
+        debug_assert!(
+            self.last_doc.is_none_or(|last| last < doc),
+            "documents ascend"
+        );
+        if self.positions_kept {
+            debug_assert_eq!(positions.len(), freq as usize, "a position per occurrence");
+            self.stream.add(positions, &mut self.positions);
+        }
+        self.last_doc = Some(doc);
+        self.doc_freq += 1;
+        self.total_term_freq += u64::from(freq);
+        if self.docs.len() == BLOCK {
+            self.end_block();
+        }
+        if self.dense && self.doc_freq as usize > BLOCK {
+            let (kept, scratch) = (self.freqs_kept, &mut self.impacts);
+            self.dense_list
+                .add(doc, freq, norm, kept, scratch, &mut self.blocks);
+            return;
+        }
+        self.docs.push(doc);
+        self.freqs.push(freq);
+        self.norms.push(norm);
+    }
+
+    fn end_block(&mut self) {
+        if self.dense && self.doc_freq as usize > BLOCK {
+            // Only now is it known that the term has more than a block, so that it has skips to say what it is.
+            for (index, doc) in self.docs.iter().enumerate() {
+                let (freq, norm) = (self.freqs[index], self.norms[index]);
+                let (kept, scratch) = (self.freqs_kept, &mut self.impacts);
+                self.dense_list
+                    .add(*doc, freq, norm, kept, scratch, &mut self.blocks);
+            }
+        } else {
+            let freqs = self.freqs_kept.then_some(&self.freqs[..]);
+            let scratch = &mut self.impacts;
+            self.sparse_list
+                .block(&self.docs, freqs, &self.norms, scratch, &mut self.blocks);
+        }
+        self.docs.clear();
+        self.freqs.clear();
+        self.norms.clear();
+    }
+
+    /// Ends the term: `blocks`, `positions` and the appended skips are complete. A single document has no block. An
+    /// error says what does not fit the format.
+    pub fn finish(&mut self, skips: &mut Vec<u8>) -> Result<(), String> {
+        if self.doc_freq > 1 && !self.docs.is_empty() {
+            self.end_block();
+        }
+        self.stream.finish(&mut self.positions);
+        if self.doc_freq as usize <= BLOCK {
+            return Ok(());
+        }
+        let (freqs, positions) = (self.freqs_kept, self.positions_kept);
+        if self.dense {
+            let (scratch, blocks) = (&mut self.impacts, &mut self.blocks);
+            self.dense_list
+                .finish(self.max_doc, freqs, positions, scratch, blocks, skips);
+        } else {
+            self.sparse_list.write_skips(freqs, positions, skips);
+        }
+        let most = u64::from(u32::MAX);
+        if self.blocks.len() as u64 > most || self.positions.len() as u64 > most {
+            return Err("the postings of one term pass 4 GiB".to_owned());
+        }
+        if positions && self.total_term_freq > most {
+            return Err("one term occurs more than 2^32 times".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sparse::{decode_docs, decode_freqs};
+    use super::*;
+    use crate::simd::scoring::slot_of;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_example_of_the_page() {
+        let mut encoder = PostingsEncoder::new(true, false, 10);
+        encoder.start(3);
+        for (doc, freq) in [(3, 1), (4, 2), (9, 1)] {
+            encoder.add(doc, freq, 1, &[]);
+        }
+        encoder.finish(&mut Vec::new()).unwrap();
+        assert_eq!(encoder.blocks, [3, 3, 1, 1, 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_come_back(gaps in proptest::collection::vec((0u32..2000, 1u32..70000), 2..=128)) {
+            let mut docs = Vec::new();
+            let mut next = 0;
+            for (gap, _) in &gaps {
+                docs.push(next + gap);
+                next += gap + 1;
+            }
+            let freqs: Vec<u32> = gaps.iter().map(|(_, freq)| *freq).collect();
+            let mut encoder = PostingsEncoder::new(true, false, next);
+            encoder.start(0);
+            for (doc, freq) in docs.iter().zip(&freqs) {
+                encoder.add(*doc, *freq, 1, &[]);
+            }
+            encoder.finish(&mut Vec::new()).unwrap();
+            let (mut found, mut counts) = ([0; BLOCK], [0; BLOCK]);
+            let len = decode_docs(&encoder.blocks, docs.len(), None, next, &mut found).unwrap();
+            decode_freqs(&encoder.blocks[len..], docs.len(), &mut counts).unwrap();
+            for rank in 0..docs.len() {
+                let slot = if docs.len() == BLOCK { slot_of(rank) } else { rank };
+                prop_assert_eq!((found[slot], counts[slot]), (docs[rank], freqs[rank]));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer_or_an_error(bytes: Vec<u8>, count in 1usize..=128) {
+            let mut out = [0; BLOCK];
+            if decode_docs(&bytes, count, Some(7), 1 << 20, &mut out).is_ok() {
+                for rank in 0..count {
+                    let slot = if count == BLOCK { slot_of(rank) } else { rank };
+                    prop_assert!(out[slot] < 1 << 20);
+                }
+            }
+            let _ = decode_freqs(&bytes, count, &mut out);
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! The cursor over a list kept in bitmaps of 4096 documents, of format v2.
+
+#![expect(dead_code, reason = "executors that work window by window come next")]
+
+use std::sync::Arc;
+
+use super::super::terms::Dictionary;
+use super::super::{ReadError, WINDOW_DOCS, Window};
+use super::positions::PositionsReader;
+use super::{Impact, PostingsNeed, pairs_of};
+use crate::format::bytes::Malformed;
+use crate::format::impacts::ImpactSet;
+use crate::format::v1::terms::TermEntry;
+use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, cell_freqs};
+use crate::ids::DocId;
+use crate::simd;
+use crate::simd::scoring::Weights;
+
+/// Words of a cell's bitmap.
+const CELL_WORDS: usize = CELL_DOCS as usize / 64;
+/// Cells of a chunk.
+const CELLS: usize = (WINDOW_DOCS / CELL_DOCS) as usize;
+
+/// Walks over a dense list; executors take it window by window and cell by cell.
+pub(crate) struct DenseCursor {
+    dictionary: Arc<Dictionary>,
+    entry: TermEntry,
+    need: PostingsNeed,
+    skips: DenseSkips,
+    /// The chunk in `words`; `usize::MAX` before the first, the number of chunks after the last.
+    chunk: usize,
+    words: [u64; 64],
+    doc: u32,
+    /// The cell, counted over all chunks, whose freqs are in `freqs`.
+    cell: usize,
+    freqs: [u32; CELL_DOCS as usize],
+    /// Occurrences up to each document of the cell, itself included; and whether they were worked out.
+    sums: [u32; CELL_DOCS as usize],
+    sums_known: bool,
+    positions: PositionsReader,
+    impacts: Vec<Impact>,
+}
+
+impl std::fmt::Debug for DenseCursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DenseCursor({} documents)", self.entry.doc_freq)
+    }
+}
+
+impl DenseCursor {
+    /// Whether a term is kept so.
+    pub(super) fn is_kept(dictionary: &Dictionary, entry: &TermEntry) -> Result<bool, ReadError> {
+        if entry.doc_freq as usize <= BLOCK {
+            return Ok(false);
+        }
+        match dictionary.skips.read(entry.skips, entry.skips_len)?.first() {
+            Some(1) => Ok(false),
+            Some(2) => Ok(true),
+            _ => Err(dictionary.skips.error("has a list of an unknown kind")),
+        }
+    }
+
+    pub(super) fn open(
+        dictionary: Arc<Dictionary>,
+        entry: &TermEntry,
+        need: PostingsNeed,
+    ) -> Result<DenseCursor, ReadError> {
+        let skips = DenseSkips::open(
+            dictionary.skips.read(entry.skips, entry.skips_len)?,
+            dictionary.max_doc,
+            dictionary.freqs_kept,
+            dictionary.positions_kept,
+        );
+        Ok(DenseCursor {
+            skips: skips.map_err(|what| dictionary.skips.malformed(what))?,
+            entry: *entry,
+            need,
+            chunk: usize::MAX,
+            words: [0; 64],
+            doc: 0,
+            cell: usize::MAX,
+            freqs: [1; CELL_DOCS as usize],
+            sums: [0; CELL_DOCS as usize],
+            sums_known: false,
+            positions: PositionsReader::new(),
+            impacts: Vec::new(),
+            dictionary,
+        })
+    }
+
+    #[inline]
+    fn region(&self) -> Result<&[u8], ReadError> {
+        let entry = &self.entry;
+        self.dictionary.skips.read(entry.skips, entry.skips_len)
+    }
+
+    fn malformed(&self, what: Malformed) -> ReadError {
+        self.dictionary.postings.malformed(what)
+    }
+
+    /// The bytes of a chunk, empty when it has no documents; they may reach further.
+    fn chunk_bytes(&self, chunk: usize) -> Result<&[u8], ReadError> {
+        let (start, end) = self.skips.chunk(self.region()?, chunk);
+        let blocks_len = self.entry.payload_len - self.entry.positions_len;
+        if start > end || u64::from(end) > blocks_len {
+            return Err(self.malformed(Malformed("has chunks outside their payload")));
+        }
+        if start == end {
+            return Ok(&[]);
+        }
+        let place = self.entry.payload + u64::from(start);
+        self.dictionary
+            .postings
+            .read_ahead(place, u64::from(end - start))
+    }
+
+    /// Brings a chunk's bitmap in, unless it is there; after an error the cursor is at its end.
+    #[inline]
+    pub fn load(&mut self, chunk: usize) -> Result<(), ReadError> {
+        if self.chunk == chunk {
+            return Ok(());
+        }
+        let loaded = self.try_load(chunk);
+        if loaded.is_err() {
+            self.finish();
+        }
+        loaded
+    }
+
+    fn try_load(&mut self, chunk: usize) -> Result<(), ReadError> {
+        let mut words = [0; 64];
+        let bytes = self.chunk_bytes(chunk)?;
+        if !bytes.is_empty() {
+            let (bitmap, _) = bytes.as_chunks::<8>();
+            let bitmap = bitmap
+                .get(..64)
+                .ok_or_else(|| self.malformed(Malformed("has a chunk that ends too early")))?;
+            for (word, bytes) in words.iter_mut().zip(bitmap) {
+                *word = u64::from_le_bytes(*bytes);
+            }
+            let left = self.dictionary.max_doc - chunk as u32 * WINDOW_DOCS;
+            if left < WINDOW_DOCS {
+                let mut inside = Window::empty();
+                inside.set_range(0, left);
+                if words
+                    .iter()
+                    .zip(&inside.words)
+                    .any(|(word, all)| word & !all != 0)
+                {
+                    return Err(self.malformed(Malformed("has documents past the end")));
+                }
+            }
+        }
+        self.words = words;
+        self.chunk = chunk;
+        Ok(())
+    }
+
+    /// The documents of the chunk at hand.
+    #[inline]
+    pub fn words(&self) -> &[u64; 64] {
+        &self.words
+    }
+
+    /// Number of chunks, which are the windows of the segment.
+    pub fn chunk_count(&self) -> usize {
+        self.skips.chunks()
+    }
+
+    /// Decodes the freqs of a cell (0 to 7) of the chunk at hand; they are all 1 where not asked for.
+    pub fn load_freqs(&mut self, cell: usize) -> Result<(), ReadError> {
+        let number = self.chunk * CELLS + cell;
+        if self.cell == number || !self.dictionary.freqs_kept || self.need < PostingsNeed::Freqs {
+            return Ok(());
+        }
+        self.sums_known = false;
+        self.cell = usize::MAX;
+        let count = self.cell_count(cell);
+        if count > 0 {
+            let start = self.skips.freq_start(self.region()?, number);
+            let entry = &self.entry;
+            let (from, to) = self.skips.chunk(
+                self.dictionary.skips.read(entry.skips, entry.skips_len)?,
+                self.chunk,
+            );
+            let outside = || self.malformed(Malformed("has freqs outside their chunk"));
+            let left = (u64::from(to) - u64::from(from))
+                .checked_sub(start as u64)
+                .ok_or_else(outside)?;
+            let place = entry.payload + u64::from(from) + start as u64;
+            let bytes = self.dictionary.postings.read_ahead(place, left)?;
+            let decoded = cell_freqs(bytes, count, &mut self.freqs);
+            if let Err(what) = decoded {
+                return Err(self.malformed(what));
+            }
+        }
+        self.cell = number;
+        Ok(())
+    }
+
+    /// Frequencies of the cell loaded last, in order of rank.
+    pub fn freqs(&self) -> &[u32; CELL_DOCS as usize] {
+        &self.freqs
+    }
+
+    fn cell_words(&self, cell: usize) -> &[u64] {
+        &self.words[cell * CELL_WORDS..(cell + 1) * CELL_WORDS]
+    }
+
+    /// Documents of a cell of the chunk at hand.
+    #[inline]
+    pub fn cell_count(&self, cell: usize) -> usize {
+        let words = self.cell_words(cell);
+        words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Rank in its cell of the document at `offset` of the chunk at hand.
+    #[inline]
+    fn rank_in_cell(&self, offset: u32) -> usize {
+        let cell = (offset / CELL_DOCS) as usize;
+        let word = offset as usize / 64;
+        let mut rank = (self.words[word] & ((1 << (offset % 64)) - 1)).count_ones();
+        for word in &self.words[cell * CELL_WORDS..word] {
+            rank += word.count_ones();
+        }
+        rank as usize
+    }
+
+    /// The frequency of a document of the chunk at hand.
+    #[inline]
+    pub fn freq_of(&mut self, doc: u32) -> Result<u32, ReadError> {
+        let offset = doc % WINDOW_DOCS;
+        self.load_freqs((offset / CELL_DOCS) as usize)?;
+        Ok(self.freqs[self.rank_in_cell(offset)])
+    }
+
+    /// Whether the chunk at hand has a document of it.
+    #[inline]
+    pub fn contains(&self, doc: u32) -> bool {
+        self.words[doc as usize / 64 % 64] >> (doc % 64) & 1 != 0
+    }
+
+    /// Appends the positions of a document of the chunk at hand.
+    pub fn positions_of(&mut self, doc: u32, positions: &mut Vec<u32>) -> Result<(), ReadError> {
+        if !self.dictionary.positions_kept || self.need < PostingsNeed::Positions {
+            return Ok(());
+        }
+        let offset = doc % WINDOW_DOCS;
+        let cell = (offset / CELL_DOCS) as usize;
+        self.load_freqs(cell)?;
+        if !self.sums_known {
+            let mut sum = self.skips.freqs_before(self.region()?, self.cell);
+            for (total, freq) in self.sums.iter_mut().zip(&self.freqs) {
+                sum = sum.wrapping_add(*freq);
+                *total = sum;
+            }
+            self.sums_known = true;
+        }
+        let rank = self.rank_in_cell(offset);
+        let count = self.freqs[rank];
+        let first = u64::from(self.sums[rank].wrapping_sub(count));
+        self.positions
+            .read(&self.dictionary, &self.entry, first, count, positions)
+    }
+
+    fn finish(&mut self) -> DocId {
+        self.chunk = self.skips.chunks();
+        self.words = [0; 64];
+        self.doc = DocId::NO_MORE.0;
+        DocId::NO_MORE
+    }
+
+    #[inline]
+    pub fn doc(&self) -> DocId {
+        DocId(self.doc)
+    }
+
+    pub fn next(&mut self) -> Result<DocId, ReadError> {
+        if self.chunk == usize::MAX {
+            return self.seek(0);
+        }
+        if self.doc == DocId::NO_MORE.0 {
+            return Ok(DocId::NO_MORE);
+        }
+        self.seek(self.doc + 1)
+    }
+
+    pub fn advance(&mut self, target: DocId) -> Result<DocId, ReadError> {
+        if self.chunk != usize::MAX && self.doc >= target.0 {
+            return Ok(DocId(self.doc));
+        }
+        self.seek(target.0)
+    }
+
+    /// Stands on the first document at or after `from`, which is not before the chunk at hand.
+    fn seek(&mut self, from: u32) -> Result<DocId, ReadError> {
+        let mut chunk = (from / WINDOW_DOCS) as usize;
+        let mut offset = from % WINDOW_DOCS;
+        while chunk < self.skips.chunks() {
+            self.load(chunk)?;
+            let mut index = offset as usize / 64;
+            let mut word = self.words[index] & (u64::MAX << (offset % 64));
+            loop {
+                if word != 0 {
+                    let bit = index as u32 * 64 + word.trailing_zeros();
+                    self.doc = chunk as u32 * WINDOW_DOCS + bit;
+                    return Ok(DocId(self.doc));
+                }
+                index += 1;
+                match self.words.get(index) {
+                    Some(next) => word = *next,
+                    None => break,
+                }
+            }
+            chunk += 1;
+            offset = 0;
+        }
+        Ok(self.finish())
+    }
+
+    pub fn freq(&mut self) -> u32 {
+        if self.doc == DocId::NO_MORE.0 {
+            return 1;
+        }
+        self.freq_of(self.doc).unwrap_or(1)
+    }
+
+    pub fn positions(&mut self, positions: &mut Vec<u32>) -> Result<(), ReadError> {
+        positions.clear();
+        if self.doc == DocId::NO_MORE.0 {
+            return Ok(());
+        }
+        self.positions_of(self.doc, positions)
+    }
+
+    pub fn cost(&self) -> u32 {
+        self.entry.doc_freq
+    }
+
+    pub fn impacts(&mut self) -> Result<&[Impact], ReadError> {
+        let cell = match self.chunk {
+            usize::MAX => 0,
+            _ => (self.doc / CELL_DOCS) as usize,
+        };
+        let cell = cell.min(self.skips.chunks() * CELLS - 1);
+        let entry = &self.entry;
+        let region = self.dictionary.skips.read(entry.skips, entry.skips_len)?;
+        self.impacts.clear();
+        match self.skips.impacts(region) {
+            Some(rows) => {
+                let freqs = rows.freqs.map(|column| column[cell]);
+                let norms = rows.norms.map(|column| column[cell]);
+                pairs_of(freqs, norms, &mut self.impacts);
+            }
+            None => self.impacts.push(Impact { freq: 1, norm: 1 }),
+        }
+        Ok(&self.impacts)
+    }
+
+    pub fn max_impacts(&mut self) -> Result<&[Impact], ReadError> {
+        let mut set = ImpactSet::default();
+        match self.skips.impacts(self.region()?) {
+            Some(rows) => {
+                let mut pairs = Vec::new();
+                for cell in 0..self.skips.chunks() * CELLS {
+                    let freqs = rows.freqs.map(|column| column[cell]);
+                    let norms = rows.norms.map(|column| column[cell]);
+                    pairs_of(freqs, norms, &mut pairs);
+                    pairs.iter().for_each(|pair| set.add(*pair));
+                }
+            }
+            None => set.add(Impact { freq: 1, norm: 1 }),
+        }
+        self.impacts = set.capped();
+        Ok(&self.impacts)
+    }
+
+    /// Bounds of all cells.
+    pub fn cell_bounds(
+        &mut self,
+        weights: Weights<'_>,
+        out: &mut Vec<f32>,
+    ) -> Result<(), ReadError> {
+        out.clear();
+        out.resize(self.skips.chunks() * CELLS, 0.0);
+        match self.skips.impacts(self.region()?) {
+            Some(rows) => (simd::kernels().scoring.bounds)(rows, weights, out),
+            None => {
+                let part = 1.0 + weights.inverse[1];
+                out.fill(weights.weight - weights.weight / part);
+            }
+        }
+        Ok(())
+    }
+
+    /// For each window, the greatest of the values given for its cells.
+    pub fn spread(of_cells: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        for cells in of_cells.chunks(CELLS) {
+            out.push(
+                cells
+                    .iter()
+                    .fold(0.0, |greatest: f32, cell| greatest.max(*cell)),
+            );
+        }
+    }
+
+    pub fn window_bounds(&mut self, weights: Weights<'_>) -> Result<Vec<f32>, ReadError> {
+        let (mut cells, mut windows) = (Vec::new(), Vec::new());
+        self.cell_bounds(weights, &mut cells)?;
+        Self::spread(&cells, &mut windows);
+        Ok(windows)
+    }
+
+    pub fn fill_window(&mut self, base: DocId, bits: &mut Window) -> Result<(), ReadError> {
+        self.advance(base)?;
+        let end = base.0.saturating_add(WINDOW_DOCS);
+        if self.doc >= end {
+            return Ok(());
+        }
+        let from = self.doc - base.0;
+        let first = from as usize / 64;
+        bits.words[first] |= self.words[first] & (u64::MAX << (from % 64));
+        for index in first + 1..64 {
+            bits.words[index] |= self.words[index];
+        }
+        self.seek(end)?;
+        Ok(())
+    }
+
+    pub fn take_block(
+        &mut self,
+        end: DocId,
+        docs: &mut [u32; 128],
+        freqs: &mut [u32; 128],
+    ) -> Result<usize, ReadError> {
+        if self.doc >= end.0 {
+            return Ok(0);
+        }
+        let mut offset = self.doc % WINDOW_DOCS;
+        let base = self.doc - offset;
+        let cell = (offset / CELL_DOCS) as usize;
+        self.load_freqs(cell)?;
+        let first = self.rank_in_cell(offset);
+        let mut count = 0;
+        let end = ((cell as u32 + 1) * CELL_DOCS).min(end.0 - base);
+        while count < 128 && offset < end {
+            let word = self.words[offset as usize / 64] >> (offset % 64);
+            if word == 0 {
+                offset = (offset | 63) + 1;
+                continue;
+            }
+            offset += word.trailing_zeros();
+            if offset >= end {
+                break;
+            }
+            docs[count] = base + offset;
+            freqs[count] = self.freqs[first + count];
+            count += 1;
+            offset += 1;
+        }
+        self.seek(base + offset)?;
+        Ok(count)
+    }
+}

@@ -1,0 +1,83 @@
+//! Reads the positions of single documents out of the stream of a term.
+
+use super::super::ReadError;
+use super::super::terms::Dictionary;
+use crate::format::v1::terms::TermEntry;
+use crate::format::v2::PositionsIndex;
+
+/// Keeps the group of gaps that was read last.
+#[derive(Debug)]
+pub(super) struct PositionsReader {
+    index: Option<PositionsIndex>,
+    group: usize,
+    gaps: [u32; 128],
+    len: usize,
+}
+
+impl PositionsReader {
+    pub fn new() -> PositionsReader {
+        PositionsReader {
+            index: None,
+            group: usize::MAX,
+            gaps: [0; 128],
+            len: 0,
+        }
+    }
+
+    /// Appends the positions of a document that has `count`, after `first` occurrences in documents before it.
+    pub fn read(
+        &mut self,
+        dictionary: &Dictionary,
+        entry: &TermEntry,
+        first: u64,
+        count: u32,
+        positions: &mut Vec<u32>,
+    ) -> Result<(), ReadError> {
+        let mut group = (first / 128) as usize;
+        let mut at = (first % 128) as usize;
+        let mut left = count as usize;
+        let mut position = 0u32;
+        while left > 0 {
+            if group != self.group {
+                self.load(dictionary, entry, group)?;
+            }
+            let take = left.min(self.len.saturating_sub(at));
+            if take == 0 {
+                return Err(dictionary
+                    .postings
+                    .error("has fewer positions than occurrences"));
+            }
+            for gap in &self.gaps[at..at + take] {
+                position = position.wrapping_add(*gap);
+                positions.push(position);
+            }
+            left -= take;
+            group += 1;
+            at = 0;
+        }
+        Ok(())
+    }
+
+    fn load(
+        &mut self,
+        dictionary: &Dictionary,
+        entry: &TermEntry,
+        group: usize,
+    ) -> Result<(), ReadError> {
+        let malformed = |what| dictionary.postings.malformed(what);
+        let start = entry.payload + (entry.payload_len - entry.positions_len);
+        let stream = dictionary.postings.read_ahead(start, entry.positions_len)?;
+        let index = match self.index {
+            Some(index) => index,
+            None => PositionsIndex::new(entry.positions_len as usize, entry.total_term_freq)
+                .map_err(malformed)?,
+        };
+        self.index = Some(index);
+        self.group = usize::MAX;
+        self.len = index
+            .read(stream, group, &mut self.gaps)
+            .map_err(malformed)?;
+        self.group = group;
+        Ok(())
+    }
+}

@@ -1,0 +1,302 @@
+//! The kernels of ranked retrieval for AVX-512: 16 lanes of 32 bits.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::{ImpactRows, Kept, Kernels, LANES, Weights, bounding_freq, scalar};
+
+pub(in crate::simd) const KERNELS: Kernels = Kernels {
+    lane_sums,
+    score,
+    bounds,
+    keep_above,
+    keep_between,
+    sums_above,
+    find,
+    count_below,
+};
+
+fn lane_sums(base: u32, plus: u32, values: &mut [u32; 128]) {
+    // SAFETY: `available()` hands out this table only after detecting AVX-512 F, BW and VPOPCNTDQ, and nothing else can.
+    unsafe { lane_sums_avx512(base, plus, values) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn lane_sums_avx512(base: u32, plus: u32, values: &mut [u32; 128]) {
+    let zero = _mm512_setzero_si512();
+    let plus = _mm512_set1_epi32(plus as i32);
+    let mut rows = [zero; 8];
+    let mut sum = zero;
+    for (row, lanes) in rows.iter_mut().zip(values.chunks_exact(LANES)) {
+        // SAFETY: `lanes` has 16 integers of 4 bytes.
+        let gaps = unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) };
+        sum = _mm512_add_epi32(sum, _mm512_add_epi32(gaps, plus));
+        *row = sum;
+    }
+    // Totals of the lanes before: running sums across, each step adding the lanes 1, 2, 4, 8 places below.
+    let mut across = sum;
+    across = _mm512_add_epi32(across, _mm512_alignr_epi32::<15>(across, zero));
+    across = _mm512_add_epi32(across, _mm512_alignr_epi32::<14>(across, zero));
+    across = _mm512_add_epi32(across, _mm512_alignr_epi32::<12>(across, zero));
+    across = _mm512_add_epi32(across, _mm512_alignr_epi32::<8>(across, zero));
+    let before = _mm512_add_epi32(
+        _mm512_sub_epi32(across, sum),
+        _mm512_set1_epi32(base as i32),
+    );
+    for (row, lanes) in rows.iter().zip(values.chunks_exact_mut(LANES)) {
+        // SAFETY: as above.
+        unsafe {
+            _mm512_storeu_si512(lanes.as_mut_ptr().cast(), _mm512_add_epi32(*row, before));
+        };
+    }
+}
+
+fn score(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]) {
+    // SAFETY: as in `lane_sums`.
+    unsafe { score_avx512(docs, freqs, norms, weights, out) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn score_avx512(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]) {
+    let weight = _mm512_set1_ps(weights.weight);
+    let one = _mm512_set1_ps(1.0);
+    let mut at = 0;
+    let len = docs.len().min(freqs.len()).min(out.len());
+    while len - at >= 64 {
+        let mut found = [1u8; 64];
+        if !norms.is_empty() {
+            for (norm, doc) in found.iter_mut().zip(&docs[at..at + 64]) {
+                *norm = norms[*doc as usize];
+            }
+        }
+        for group in 0..4 {
+            let start = at + group * 16;
+            // SAFETY: `found` has 64 bytes, `start + 16 <= at + 64 <= len`; the table has 256 numbers, the indexes are bytes.
+            unsafe {
+                let norm =
+                    _mm512_cvtepu8_epi32(_mm_loadu_si128(found.as_ptr().add(group * 16).cast()));
+                let inverse = _mm512_i32gather_ps::<4>(norm, weights.inverse.as_ptr());
+                let freq = _mm512_cvtepu32_ps(_mm512_loadu_si512(freqs.as_ptr().add(start).cast()));
+                let part = _mm512_add_ps(one, _mm512_mul_ps(freq, inverse));
+                let score = _mm512_sub_ps(weight, _mm512_div_ps(weight, part));
+                _mm512_storeu_ps(out.as_mut_ptr().add(start), score);
+            }
+        }
+        at += 64;
+    }
+    while len - at >= 16 {
+        let mut found = [1u8; 16];
+        if !norms.is_empty() {
+            for (norm, doc) in found.iter_mut().zip(&docs[at..at + 16]) {
+                *norm = norms[*doc as usize];
+            }
+        }
+        // SAFETY: as above, with 16 bytes.
+        unsafe {
+            let norm = _mm512_cvtepu8_epi32(_mm_loadu_si128(found.as_ptr().cast()));
+            let inverse = _mm512_i32gather_ps::<4>(norm, weights.inverse.as_ptr());
+            let freq = _mm512_cvtepu32_ps(_mm512_loadu_si512(freqs.as_ptr().add(at).cast()));
+            let part = _mm512_add_ps(one, _mm512_mul_ps(freq, inverse));
+            let score = _mm512_sub_ps(weight, _mm512_div_ps(weight, part));
+            _mm512_storeu_ps(out.as_mut_ptr().add(at), score);
+        }
+        at += 16;
+    }
+    scalar::score(
+        &docs[at..len],
+        &freqs[at..len],
+        norms,
+        weights,
+        &mut out[at..len],
+    );
+}
+
+fn bounds(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]) {
+    let columns = impacts.freqs.iter().chain(&impacts.norms);
+    let len = columns.map(|column| column.len()).min().unwrap_or(0);
+    assert!(out.len() <= len, "an impact for every bound");
+    // SAFETY: as in `lane_sums`; every column is at least as long as `out`.
+    unsafe { bounds_avx512(impacts, weights, out) }
+}
+
+/// # Safety
+/// Needs AVX-512 F; every column of `impacts` is at least as long as `out`.
+#[target_feature(enable = "avx512f")]
+unsafe fn bounds_avx512(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]) {
+    let weight = _mm512_set1_ps(weights.weight);
+    let one = _mm512_set1_ps(1.0);
+    let top = _mm512_set1_epi32(255);
+    let endless = _mm512_set1_ps(bounding_freq(255));
+    let whole = out.len() / 16 * 16;
+    for start in (0..whole).step_by(16) {
+        let mut greatest = _mm512_setzero_ps();
+        for (freqs, norms) in impacts.freqs.iter().zip(&impacts.norms) {
+            // SAFETY: both columns reach to `start + 16`; the table has 256 numbers, the indexes are bytes.
+            let (freq, inverse) = unsafe {
+                let freq = _mm512_cvtepu8_epi32(_mm_loadu_si128(freqs.as_ptr().add(start).cast()));
+                let norm = _mm512_cvtepu8_epi32(_mm_loadu_si128(norms.as_ptr().add(start).cast()));
+                (
+                    freq,
+                    _mm512_i32gather_ps::<4>(norm, weights.inverse.as_ptr()),
+                )
+            };
+            let is_top = _mm512_cmpeq_epi32_mask(freq, top);
+            let freq = _mm512_mask_mov_ps(_mm512_cvtepu32_ps(freq), is_top, endless);
+            greatest = _mm512_max_ps(greatest, _mm512_mul_ps(freq, inverse));
+        }
+        let bound = _mm512_sub_ps(weight, _mm512_div_ps(weight, _mm512_add_ps(one, greatest)));
+        // SAFETY: `start + 16 <= out.len()`.
+        unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(start), bound) };
+    }
+    let rest = ImpactRows {
+        freqs: impacts.freqs.map(|column| &column[whole..]),
+        norms: impacts.norms.map(|column| &column[whole..]),
+    };
+    scalar::bounds(rest, weights, &mut out[whole..]);
+}
+
+fn keep_above(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { keep_above_avx512(docs, scores, floor) }
+}
+
+#[target_feature(enable = "avx512f,popcnt")]
+fn keep_above_avx512(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize {
+    let len = docs.len().min(scores.len());
+    let least = _mm512_set1_ps(floor);
+    let mut kept = 0;
+    for start in (0..len).step_by(16) {
+        let mask = lanes_left(len - start);
+        // SAFETY: the mask leaves out lanes past `len`; `kept <= start`, so stores stay behind what is still to be read,
+        // and end where these 16 were read.
+        unsafe {
+            let score = _mm512_maskz_loadu_ps(mask, scores.as_ptr().add(start));
+            let doc = _mm512_maskz_loadu_epi32(mask, docs.as_ptr().add(start).cast());
+            let above = _mm512_mask_cmp_ps_mask::<_CMP_GT_OQ>(mask, score, least);
+            let count = above.count_ones();
+            let out = lanes_left(count as usize);
+            let score = _mm512_maskz_compress_ps(above, score);
+            let doc = _mm512_maskz_compress_epi32(above, doc);
+            _mm512_mask_storeu_ps(scores.as_mut_ptr().add(kept), out, score);
+            _mm512_mask_storeu_epi32(docs.as_mut_ptr().add(kept).cast(), out, doc);
+            kept += count as usize;
+        }
+    }
+    kept
+}
+
+#[inline]
+fn lanes_left(len: usize) -> u16 {
+    if len >= 16 {
+        u16::MAX
+    } else {
+        (1u16 << len) - 1
+    }
+}
+
+fn keep_between(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { keep_between_avx512(docs, freqs, from, to) }
+}
+
+#[target_feature(enable = "avx512f,popcnt")]
+fn keep_between_avx512(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) -> usize {
+    let len = docs.len().min(freqs.len());
+    let (first, end) = (_mm512_set1_epi32(from as i32), _mm512_set1_epi32(to as i32));
+    let mut kept = 0;
+    for start in (0..len).step_by(16) {
+        let mask = lanes_left(len - start);
+        // SAFETY: as in `keep_above_avx512`.
+        unsafe {
+            let doc = _mm512_maskz_loadu_epi32(mask, docs.as_ptr().add(start).cast());
+            let freq = _mm512_maskz_loadu_epi32(mask, freqs.as_ptr().add(start).cast());
+            let late = _mm512_mask_cmpge_epu32_mask(mask, doc, first);
+            let inside = _mm512_mask_cmplt_epu32_mask(late, doc, end);
+            let count = inside.count_ones();
+            let out = lanes_left(count as usize);
+            let doc = _mm512_maskz_compress_epi32(inside, doc);
+            let freq = _mm512_maskz_compress_epi32(inside, freq);
+            _mm512_mask_storeu_epi32(docs.as_mut_ptr().add(kept).cast(), out, doc);
+            _mm512_mask_storeu_epi32(freqs.as_mut_ptr().add(kept).cast(), out, freq);
+            kept += count as usize;
+        }
+    }
+    kept
+}
+
+fn sums_above(sums: &mut [f64; 4096], bits: &mut [u64; 64], floor: f64, kept: &mut Kept) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { sums_above_avx512(sums, bits, floor, kept) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn sums_above_avx512(
+    sums: &mut [f64; 4096],
+    bits: &mut [u64; 64],
+    floor: f64,
+    kept: &mut Kept,
+) -> usize {
+    let least = _mm512_set1_pd(floor);
+    let mut count = 0;
+    for (index, word) in bits.iter_mut().enumerate() {
+        if *word == 0 {
+            continue;
+        }
+        let part = &mut sums[index * 64..index * 64 + 64];
+        let mut above = 0u64;
+        for (group, lanes) in part.chunks_exact(8).enumerate() {
+            // SAFETY: `lanes` has 8 numbers of 8 bytes.
+            let lanes = unsafe { _mm512_loadu_pd(lanes.as_ptr()) };
+            above |= u64::from(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(lanes, least)) << (group * 8);
+        }
+        *word &= above;
+        let mut rest = *word;
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            kept[count] = (index as u32 * 64 + bit, part[bit as usize]);
+            count += 1;
+            rest &= rest - 1;
+        }
+        part.fill(0.0);
+    }
+    count
+}
+
+fn find(docs: &[u32; 128], target: u32) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { find_avx512(docs, target) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn find_avx512(docs: &[u32; 128], target: u32) -> usize {
+    let wanted = _mm512_set1_epi32(target as i32);
+    let mut found = [0u64; 2];
+    for (row, lanes) in docs.chunks_exact(LANES).enumerate() {
+        // SAFETY: `lanes` has 16 integers of 4 bytes.
+        let lanes = unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) };
+        found[row / 4] |= u64::from(_mm512_cmpeq_epi32_mask(lanes, wanted)) << (row % 4 * 16);
+    }
+    if found[0] != 0 {
+        found[0].trailing_zeros() as usize
+    } else {
+        64 + found[1].trailing_zeros() as usize
+    }
+}
+
+fn count_below(docs: &[u32; 128], target: u32) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { count_below_avx512(docs, target) }
+}
+
+#[target_feature(enable = "avx512f,popcnt")]
+fn count_below_avx512(docs: &[u32; 128], target: u32) -> usize {
+    let wanted = _mm512_set1_epi32(target as i32);
+    let mut below = 0;
+    for lanes in docs.chunks_exact(LANES) {
+        // SAFETY: `lanes` has 16 integers of 4 bytes.
+        let lanes = unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) };
+        below += _mm512_cmplt_epu32_mask(lanes, wanted).count_ones();
+    }
+    below as usize
+}

@@ -1,0 +1,240 @@
+//! Kernels of ranked retrieval: documents of a block, their scores, bounds, sums of a window.
+//!
+//! Blocks of 128 integers come in *lane-major* order: the integer of rank `8 * lane + row` (ranks count from 0, lanes from 0
+//! to 15, rows from 0 to 7) stands at slot `16 * row + lane`. Sums over all ranks then need no shuffles: each lane adds up
+//! its own rows, and only the totals of the lanes are added up across.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+pub(super) mod scalar;
+
+/// Lanes of a lane-major block.
+pub(crate) const LANES: usize = 16;
+/// Rows of a lane-major block.
+pub(crate) const ROWS: usize = 8;
+
+/// The slot of a rank in a lane-major block.
+#[inline]
+pub(crate) const fn slot_of(rank: usize) -> usize {
+    (rank % ROWS) * LANES + rank / ROWS
+}
+
+/// Impacts of consecutive blocks, one array for each of the up to four pairs of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ImpactRows<'a> {
+    /// Frequencies of the `n`-th pairs; 255 stands for any that is as high or higher.
+    pub freqs: [&'a [u8]; 4],
+    /// Their norms.
+    pub norms: [&'a [u8]; 4],
+}
+
+/// The frequency that an 8-bit one stands for in a bound: 255 has no upper end.
+#[inline]
+pub(crate) fn bounding_freq(freq: u8) -> f32 {
+    if freq == u8::MAX {
+        u32::MAX as f32
+    } else {
+        f32::from(freq)
+    }
+}
+
+/// How a term scores: `weight - weight / (1 + freq * inverse[norm])`, in `f32`, in this order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights<'a> {
+    /// What the score approaches with growing frequency.
+    pub weight: f32,
+    /// By norm.
+    pub inverse: &'a [f32; 256],
+}
+
+/// See [`Kernels::score`].
+type Score = fn(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]);
+
+/// Documents of a window with their sums, as offsets from its base.
+pub(crate) type Kept = [(u32, f64); 4096];
+
+/// One kernel each; all slices of one call are equally long unless said otherwise.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "executors that work block by block come next")
+)]
+pub(crate) struct Kernels {
+    /// Running sums of `values[…] + plus`, from `base`, in order of rank over a lane-major block, wrapping.
+    pub lane_sums: fn(base: u32, plus: u32, values: &mut [u32; 128]),
+    /// Scores of documents: `out[i]` from `freqs[i]` and the norm of `docs[i]`; all have the norm 1 when `norms` is
+    /// empty. Every document must be below the length of `norms` otherwise: checked, a panic.
+    pub score: Score,
+    /// The highest score that the impacts of each block allow.
+    pub bounds: fn(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]),
+    /// Moves the pairs whose score is above `floor` to the front, in order; answers how many.
+    pub keep_above: fn(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize,
+    /// Moves the pairs whose document is in `from..to` to the front, in order; answers how many.
+    pub keep_between: fn(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) -> usize,
+    /// Keeps the bits whose sum is above `floor`, and sets all sums of words that have bits to zero after copying
+    /// the kept ones to `kept`, ascending; answers how many there are.
+    pub sums_above:
+        fn(sums: &mut [f64; 4096], bits: &mut [u64; 64], floor: f64, kept: &mut Kept) -> usize,
+    /// The slot of `target` in a block, 128 when it is not there.
+    pub find: fn(docs: &[u32; 128], target: u32) -> usize,
+    /// How many documents of a block are below `target`.
+    pub count_below: fn(docs: &[u32; 128], target: u32) -> usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Kernels as Row, available, scalar as scalar_row};
+    use proptest::prelude::*;
+
+    fn for_every_row(mut check: impl FnMut(&'static str, &Kernels, &Kernels)) {
+        let scalar: &Row = &scalar_row::KERNELS;
+        for row in available() {
+            check(row.name, &row.scoring, &scalar.scoring);
+        }
+    }
+
+    fn inverse() -> [f32; 256] {
+        let mut table = [0.0; 256];
+        for (norm, slot) in table.iter_mut().enumerate() {
+            *slot = 1.0 / (1.2 * (0.25 + 0.75 * norm as f32 / 37.5));
+        }
+        table
+    }
+
+    #[test]
+    fn every_rank_has_a_slot_of_its_own() {
+        let mut slots: Vec<usize> = (0..128).map(slot_of).collect();
+        assert_eq!(slots[..9], [0, 16, 32, 48, 64, 80, 96, 112, 1]);
+        slots.sort_unstable();
+        assert!(slots.into_iter().eq(0..128));
+    }
+
+    proptest! {
+        #[test]
+        fn every_lane_sum_agrees_with_scalar(base: u32, plus in 0u32..2, values in proptest::collection::vec(any::<u32>(), 128)) {
+            let values: [u32; 128] = values.try_into().unwrap();
+            for_every_row(|name, row, scalar| {
+                let (mut a, mut b) = (values, values);
+                (row.lane_sums)(base, plus, &mut a);
+                (scalar.lane_sums)(base, plus, &mut b);
+                assert_eq!(a, b, "{name} differs from scalar");
+            });
+        }
+
+        #[test]
+        fn every_score_agrees_with_scalar(
+            postings in proptest::collection::vec((0u32..5000, 1u32..400), 0..300),
+            norms in proptest::collection::vec(any::<u8>(), 5000),
+            weight in 0.0f32..20.0,
+            with_norms: bool,
+        ) {
+            let inverse = inverse();
+            let weights = Weights { weight, inverse: &inverse };
+            let docs: Vec<u32> = postings.iter().map(|p| p.0).collect();
+            let freqs: Vec<u32> = postings.iter().map(|p| p.1).collect();
+            let norms: &[u8] = if with_norms { &norms } else { &[] };
+            for_every_row(|name, row, scalar| {
+                let (mut a, mut b) = (vec![0.0; docs.len()], vec![0.0; docs.len()]);
+                (row.score)(&docs, &freqs, norms, weights, &mut a);
+                (scalar.score)(&docs, &freqs, norms, weights, &mut b);
+                let bits = |scores: &[f32]| scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&a), bits(&b), "{name} differs from scalar");
+            });
+        }
+
+        #[test]
+        fn every_bound_agrees_with_scalar(blocks in proptest::collection::vec(any::<[(u8, u8); 4]>(), 0..70), weight in 0.0f32..20.0) {
+            let inverse = inverse();
+            let weights = Weights { weight, inverse: &inverse };
+            let column = |n: usize, norm: bool| -> Vec<u8> {
+                blocks.iter().map(|b| if norm { b[n].1 } else { b[n].0 }).collect()
+            };
+            let freqs: Vec<Vec<u8>> = (0..4).map(|n| column(n, false)).collect();
+            let norms: Vec<Vec<u8>> = (0..4).map(|n| column(n, true)).collect();
+            let impacts = ImpactRows {
+                freqs: std::array::from_fn(|n| &freqs[n][..]),
+                norms: std::array::from_fn(|n| &norms[n][..]),
+            };
+            for_every_row(|name, row, scalar| {
+                let (mut a, mut b) = (vec![0.0; blocks.len()], vec![0.0; blocks.len()]);
+                (row.bounds)(impacts, weights, &mut a);
+                (scalar.bounds)(impacts, weights, &mut b);
+                assert_eq!(&a, &b, "{name} differs from scalar");
+            });
+            // and they are bounds: no pair scores more
+            let mut out = vec![0.0; blocks.len()];
+            (scalar_row::KERNELS.scoring.bounds)(impacts, weights, &mut out);
+            for (block, bound) in blocks.iter().zip(&out) {
+                for (freq, norm) in block {
+                    let score = weight - weight / (1.0 + bounding_freq(*freq) * inverse[usize::from(*norm)]);
+                    prop_assert!(score <= *bound);
+                }
+            }
+        }
+
+        #[test]
+        fn every_selection_agrees_with_scalar(
+            pairs in proptest::collection::vec((0u32..10_000, 0u32..100), 0..300),
+            floor in 0u32..100,
+            from in 0u32..10_000,
+            len in 0u32..10_000,
+        ) {
+            let docs: Vec<u32> = pairs.iter().map(|p| p.0).collect();
+            let freqs: Vec<u32> = pairs.iter().map(|p| p.1).collect();
+            let scores: Vec<f32> = pairs.iter().map(|p| p.1 as f32).collect();
+            for_every_row(|name, row, scalar| {
+                let run = |kernels: &Kernels| {
+                    let (mut docs, mut scores) = (docs.clone(), scores.clone());
+                    let kept = (kernels.keep_above)(&mut docs, &mut scores, floor as f32);
+                    docs.truncate(kept);
+                    scores.truncate(kept);
+                    (docs, scores)
+                };
+                assert_eq!(run(row), run(scalar), "{name} differs from scalar");
+                let run = |kernels: &Kernels| {
+                    let (mut docs, mut freqs) = (docs.clone(), freqs.clone());
+                    let kept = (kernels.keep_between)(&mut docs, &mut freqs, from, from + len);
+                    docs.truncate(kept);
+                    freqs.truncate(kept);
+                    (docs, freqs)
+                };
+                assert_eq!(run(row), run(scalar), "{name} differs from scalar");
+            });
+        }
+
+        #[test]
+        fn every_sum_selection_agrees_with_scalar(
+            found in proptest::collection::vec((0usize..4096, 0u32..50), 0..600),
+            floor in 0u32..50,
+        ) {
+            let run = |kernels: &Kernels| {
+                let (mut sums, mut bits) = (Box::new([0.0; 4096]), [0u64; 64]);
+                for (offset, sum) in &found {
+                    sums[*offset] += f64::from(*sum);
+                    bits[offset / 64] |= 1 << (offset % 64);
+                }
+                let mut kept = Box::new([(0, 0.0); 4096]);
+                let count = (kernels.sums_above)(&mut sums, &mut bits, f64::from(floor), &mut kept);
+                assert!(sums.iter().all(|sum| *sum == 0.0));
+                (kept[..count].to_vec(), bits)
+            };
+            for_every_row(|name, row, scalar| assert_eq!(run(row), run(scalar), "{name} differs from scalar"));
+        }
+
+        #[test]
+        fn every_search_of_a_block_agrees_with_scalar(gaps in proptest::collection::vec(0u32..9, 128), target in 0u32..1300) {
+            let mut docs: [u32; 128] = gaps.try_into().unwrap();
+            (scalar_row::KERNELS.scoring.lane_sums)(u32::MAX, 1, &mut docs);
+            for_every_row(|name, row, scalar| {
+                assert_eq!((row.find)(&docs, target), (scalar.find)(&docs, target), "{name}");
+                assert_eq!((row.count_below)(&docs, target), (scalar.count_below)(&docs, target), "{name}");
+            });
+            let below = (scalar_row::KERNELS.scoring.count_below)(&docs, target);
+            prop_assert!(below == 128 || docs[slot_of(below)] >= target);
+            prop_assert!(below == 0 || docs[slot_of(below - 1)] < target);
+        }
+    }
+}

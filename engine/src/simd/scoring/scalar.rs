@@ -1,0 +1,111 @@
+//! The kernels of ranked retrieval in plain Rust.
+
+use super::{ImpactRows, Kept, Kernels, Weights, bounding_freq, slot_of};
+
+pub(in crate::simd) const KERNELS: Kernels = Kernels {
+    lane_sums,
+    score,
+    bounds,
+    keep_above,
+    keep_between,
+    sums_above,
+    find,
+    count_below,
+};
+
+fn lane_sums(base: u32, plus: u32, values: &mut [u32; 128]) {
+    let mut sum = base;
+    for rank in 0..128 {
+        let value = &mut values[slot_of(rank)];
+        sum = sum.wrapping_add(*value).wrapping_add(plus);
+        *value = sum;
+    }
+}
+
+pub(super) fn score(
+    docs: &[u32],
+    freqs: &[u32],
+    norms: &[u8],
+    weights: Weights<'_>,
+    out: &mut [f32],
+) {
+    let postings = docs.iter().zip(freqs);
+    for ((doc, freq), score) in postings.zip(out) {
+        let norm = if norms.is_empty() {
+            1
+        } else {
+            norms[*doc as usize]
+        };
+        *score = score_one(*freq as f32, norm, weights);
+    }
+}
+
+#[inline]
+fn score_one(freq: f32, norm: u8, weights: Weights<'_>) -> f32 {
+    let weight = weights.weight;
+    weight - weight / (1.0 + freq * weights.inverse[usize::from(norm)])
+}
+
+pub(super) fn bounds(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]) {
+    for (block, bound) in out.iter_mut().enumerate() {
+        // The score grows with `freq * inverse`, so the greatest product has the greatest score.
+        let mut greatest = 0.0f32;
+        for (freqs, norms) in impacts.freqs.iter().zip(&impacts.norms) {
+            let inverse = weights.inverse[usize::from(norms[block])];
+            greatest = greatest.max(bounding_freq(freqs[block]) * inverse);
+        }
+        *bound = weights.weight - weights.weight / (1.0 + greatest);
+    }
+}
+
+pub(super) fn keep_above(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize {
+    let mut kept = 0;
+    for index in 0..docs.len().min(scores.len()) {
+        (docs[kept], scores[kept]) = (docs[index], scores[index]);
+        kept += usize::from(scores[index] > floor);
+    }
+    kept
+}
+
+pub(super) fn keep_between(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) -> usize {
+    let mut kept = 0;
+    for index in 0..docs.len().min(freqs.len()) {
+        (docs[kept], freqs[kept]) = (docs[index], freqs[index]);
+        kept += usize::from(docs[kept] >= from && docs[kept] < to);
+    }
+    kept
+}
+
+pub(super) fn sums_above(
+    sums: &mut [f64; 4096],
+    bits: &mut [u64; 64],
+    floor: f64,
+    kept: &mut Kept,
+) -> usize {
+    let mut count = 0;
+    for (index, word) in bits.iter_mut().enumerate() {
+        let mut rest = *word;
+        while rest != 0 {
+            let bit = rest.trailing_zeros();
+            let offset = index * 64 + bit as usize;
+            let sum = std::mem::take(&mut sums[offset]);
+            // Every window has room for 4096; `count` is below the number of offsets looked at so far.
+            kept[count] = (offset as u32, sum);
+            if sum > floor {
+                count += 1;
+            } else {
+                *word &= !(1 << bit);
+            }
+            rest &= rest - 1;
+        }
+    }
+    count
+}
+
+pub(super) fn find(docs: &[u32; 128], target: u32) -> usize {
+    docs.iter().position(|doc| *doc == target).unwrap_or(128)
+}
+
+pub(super) fn count_below(docs: &[u32; 128], target: u32) -> usize {
+    docs.iter().filter(|doc| **doc < target).count()
+}
