@@ -26,6 +26,7 @@ use tracing::{debug, warn};
 use crate::coordination::rest::dispatch::{RawRequest, dispatch};
 use crate::coordination::rest::in_flight::InFlightGuard;
 use crate::coordination::rest::{App, RestError};
+use crate::request_target::EscapedTargets;
 
 /// A client that has not sent its headers by then is cut off.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,7 +84,10 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
                 handle(app.clone(), request)
             }));
         let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+            .serve_connection_with_upgrades(
+                TokioIo::new(EscapedTargets::new(stream)),
+                TowerToHyperService::new(service),
+            )
             .into_owned();
         let watched = graceful.watch(connection);
         tokio::spawn(async move {

@@ -93,6 +93,29 @@ fn bodies_may_come_in_other_formats() {
 }
 
 #[test]
+fn what_people_type_without_escapes_is_understood() {
+    let shop = Shop::open();
+    shop.put(
+        "/hats/_doc/<1>?refresh=true",
+        json!({"size": 7, "name": "{tall}"}),
+    );
+    let ask = |path: &str| -> (u16, Value) {
+        let (status, body) = shop.node().send_verbatim("GET", path).unwrap();
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    };
+    let (status, found) = ask("/hats/_search?q=size:>6");
+    assert_eq!((status, &found["hits"]["total"]["value"]), (200, &json!(1)));
+    let (status, found) = ask(
+        "/hats/_search?q=name:\"tall\"&source={\"size\":0}&source_content_type=application/json",
+    );
+    assert_eq!((status, &found["hits"]["total"]["value"]), (200, &json!(1)));
+    let (status, found) = ask("/hats/_doc/<1>");
+    assert_eq!((status, &found["_id"]), (200, &json!("<1>")));
+    let (status, answer) = ask("/hats/_doc/\\^`{|}#");
+    assert_eq!((status, &answer["_id"]), (404, &json!("\\^`{|}#")));
+}
+
+#[test]
 fn bodies_beyond_the_limit_are_refused() {
     let shop = Shop::open_with(&["http.max_content_length=1kb"]);
     let (status, body) = shop.put("/hats/_doc/1", json!({"long": "x".repeat(2000)}));
