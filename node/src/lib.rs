@@ -6,6 +6,7 @@ pub mod coordination;
 pub mod data;
 pub mod master;
 pub mod process;
+mod raw_json;
 mod request_target;
 pub mod server;
 pub mod sys;

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::dsl::source::FetchSource;
-use super::rest::filter_path::{Entries, wildcard_match};
+use super::rest::filter_path::wildcard_match;
 use super::rest::{Params, RestError};
+use crate::raw_json::Entries;
 
 /// Nesting beyond which a value is kept or dropped as a whole.
 const DEPTH_MAX: usize = 500;

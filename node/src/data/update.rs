@@ -5,13 +5,10 @@ use quidditch_engine::shard::{
     GetOptions, GetResult, IndexOp, Origin, Shard, VersionCheck, WriteError,
 };
 use quidditch_engine::translog::Location;
-use serde_json::{Map, Value};
 
 use super::local::{check_of, outcome, write_error};
 use super::service::{ShardError, UpdateOp, VersionRule, WriteKind, WriteOutcome};
-
-/// Nesting beyond which a partial document replaces in place of being merged.
-const DEPTH_MAX: usize = 100;
+use crate::raw_json::{self, Entries};
 
 /// Does one update; tries again as often as it may when the document changes in between.
 pub(super) fn run(
@@ -151,19 +148,16 @@ fn merged_source(current: &GetResult, op: &UpdateOp) -> Result<Option<Bytes>, Sh
     let Some(doc) = &op.doc else {
         return Ok(None);
     };
-    let part = parse_object(doc, "doc")?;
-    let mut whole = parse_object(&current.source, "_source")?;
-    let changed = merge(&mut whole, part, 0);
-    if !changed && op.detect_noop {
-        return Ok(None);
-    }
-    serde_json::to_vec(&Value::Object(whole))
-        .map(|text| Some(Bytes::from(text)))
-        .map_err(|error| ShardError::internal(error.to_string()))
+    check_object(doc, "doc")?;
+    check_object(&current.source, "_source")?;
+    let (merged, changed) = raw_json::merge(&current.source, doc)
+        .map_err(|error| ShardError::internal(error.to_string()))?;
+    Ok((changed || !op.detect_noop).then(|| Bytes::from(merged)))
 }
 
-fn parse_object(text: &[u8], what: &str) -> Result<Map<String, Value>, ShardError> {
-    serde_json::from_slice(text).map_err(|error| ShardError::Other {
+fn check_object(text: &[u8], what: &str) -> Result<(), ShardError> {
+    let read: Result<Entries<'_>, _> = serde_json::from_slice(text);
+    read.map(|_| ()).map_err(|error| ShardError::Other {
         status: 400,
         kind: "mapper_parsing_exception".to_owned(),
         reason: format!("failed to parse [{what}]: {error}"),
@@ -179,65 +173,5 @@ fn noop(current: &GetResult, op: &UpdateOp) -> WriteOutcome {
         result: WriteKind::Noop,
         source: op.return_source.then(|| current.source.clone()),
         forced_refresh: false,
-    }
-}
-
-/// Merges a part into a document: objects key by key, everything else replaces. Tells whether anything changed.
-fn merge(whole: &mut Map<String, Value>, part: Map<String, Value>, depth: usize) -> bool {
-    let mut changed = false;
-    for (key, new) in part {
-        match whole.get_mut(&key) {
-            None => {
-                whole.insert(key, new);
-                changed = true;
-            }
-            Some(Value::Object(old)) if new.is_object() && depth < DEPTH_MAX => {
-                if let Value::Object(new) = new {
-                    changed |= merge(old, new, depth + 1);
-                }
-            }
-            Some(old) => {
-                if *old != new {
-                    *old = new;
-                    changed = true;
-                }
-            }
-        }
-    }
-    changed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[track_caller]
-    fn check(whole: Value, part: Value, expected: Value, expected_change: bool) {
-        let (Value::Object(mut whole), Value::Object(part)) = (whole, part) else {
-            panic!("objects only");
-        };
-        assert_eq!(merge(&mut whole, part, 0), expected_change);
-        assert_eq!(Value::Object(whole), expected);
-    }
-
-    #[test]
-    fn objects_merge_and_the_rest_is_replaced() {
-        check(
-            json!({"a": {"b": 1, "c": [1]}, "d": 2}),
-            json!({"a": {"c": [2], "e": null}, "d": {"x": 1}}),
-            json!({"a": {"b": 1, "c": [2], "e": null}, "d": {"x": 1}}),
-            true,
-        );
-    }
-
-    #[test]
-    fn the_same_again_is_no_change() {
-        check(
-            json!({"a": {"b": 1}, "c": [1, 2]}),
-            json!({"a": {"b": 1}, "c": [1, 2]}),
-            json!({"a": {"b": 1}, "c": [1, 2]}),
-            false,
-        );
     }
 }

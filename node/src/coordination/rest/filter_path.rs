@@ -4,7 +4,8 @@
 //! a leading `-` turns it into an exclusion. Arrays are transparent.
 
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+
+use crate::raw_json::Entries;
 
 /// Nesting beyond which an answer is passed on as it is.
 const DEPTH_MAX: usize = 500;
@@ -220,32 +221,6 @@ pub fn wildcard_match(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|byte| *byte == b'*')
-}
-
-/// An object's entries in their order, values unread.
-pub struct Entries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Entries<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    entries.push((Cow::Owned(key), value));
-                }
-                Ok(Entries(entries))
-            }
-        }
-        from.deserialize_map(Visitor)
-    }
 }
 
 #[cfg(test)]

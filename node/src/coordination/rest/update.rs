@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use super::content::json_mistake;
 use super::documents::{common, one, respond};
-use super::filter_path::Entries;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::dsl::Json;
 use crate::coordination::dsl::source::FetchSource;
 use crate::coordination::source_filter;
 use crate::coordination::write::{WriteAction, WriteOptions};
 use crate::data::service::{UpdateOp, VersionRule};
+use crate::raw_json::Entries;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "update",
