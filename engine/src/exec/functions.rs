@@ -1,5 +1,6 @@
 //! Scores changed by functions of field values, distance, chance or constants.
 
+use super::chance::{Chance, PlannedChance};
 use super::node::Node;
 use super::scorer::{Hits, Scorer, for_each_offset};
 use super::segment_scorer::SegmentScope;
@@ -56,12 +57,7 @@ pub(crate) enum PlannedKind {
         missing: Option<f64>,
     },
     /// Chance.
-    Random {
-        /// Same seed, same numbers.
-        seed: i64,
-        /// Whose values identify documents.
-        field: String,
-    },
+    Random(PlannedChance),
     /// Distance.
     Decay {
         /// Path.
@@ -87,6 +83,7 @@ struct SegmentFunction {
     /// `None`: for all; `Some(None)`: for none here.
     filter: Option<Option<Box<dyn Scorer>>>,
     column: Option<NumericColumn>,
+    chance: Option<Chance>,
     matches: Hits,
 }
 
@@ -108,15 +105,18 @@ impl FunctionScorer {
     ) -> Result<Self, SearchError> {
         let mut functions = Vec::with_capacity(filters.len());
         for (function, filter) in node.functions.iter().zip(filters) {
-            let column = match &function.kind {
-                PlannedKind::Weight => None,
-                PlannedKind::Field { field, .. }
-                | PlannedKind::Random { field, .. }
-                | PlannedKind::Decay { field, .. } => scope.reader().numeric(field)?,
-            };
+            let (mut column, mut chance) = (None, None);
+            match &function.kind {
+                PlannedKind::Weight => {}
+                PlannedKind::Field { field, .. } | PlannedKind::Decay { field, .. } => {
+                    column = scope.reader().numeric(field)?;
+                }
+                PlannedKind::Random(planned) => chance = Some(Chance::open(planned, scope)?),
+            }
             functions.push(SegmentFunction {
                 filter,
                 column,
+                chance,
                 matches: Hits::new(),
             });
         }
@@ -135,9 +135,8 @@ impl FunctionScorer {
             if function.filter.is_some() && !function.matches.docs.contains(offset) {
                 continue;
             }
-            let column = function.column.as_ref();
             let weight = planned.weight.map_or(1.0, f64::from);
-            let value = value_of(&planned.kind, column, doc, &mut self.values)? * weight;
+            let value = value_of(&planned.kind, function, doc, &mut self.values)? * weight;
             factor = match mode {
                 _ if !any => value,
                 ScoreMode::First => break,
@@ -172,10 +171,11 @@ fn combine(mode: BoostMode, score: f32, factor: f64, max_boost: f32) -> f32 {
 
 fn value_of(
     kind: &PlannedKind,
-    column: Option<&NumericColumn>,
+    function: &SegmentFunction,
     doc: u32,
     values: &mut Vec<i64>,
 ) -> Result<f64, SearchError> {
+    let column = function.column.as_ref();
     match kind {
         PlannedKind::Weight => Ok(1.0),
         PlannedKind::Field {
@@ -199,13 +199,7 @@ fn value_of(
             }
             Ok(value)
         }
-        PlannedKind::Random { seed, .. } => {
-            let identity = column
-                .and_then(|column| column.first(DocId(doc)))
-                .unwrap_or(i64::from(doc));
-            let mixed = mix(identity as u64 ^ (*seed as u64).rotate_left(32));
-            Ok((mixed >> 40) as f64 / (1u64 << 24) as f64)
-        }
+        PlannedKind::Random(_) => function.chance.as_ref().map_or(Ok(1.0), |it| it.of(doc)),
         PlannedKind::Decay {
             numeric,
             shape,
@@ -266,14 +260,6 @@ fn decayed(shape: DecayShape, distance: f64, scale: f64, decay: f64) -> f64 {
             ((zero_at - distance) / zero_at).max(0.0)
         }
     }
-}
-
-/// Spreads a number's bits over all 64 (the finalizer of SplitMix64, Steele et al. 2014).
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 impl Scorer for FunctionScorer {

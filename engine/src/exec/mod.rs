@@ -7,6 +7,7 @@
 
 mod automaton;
 mod bm25;
+mod chance;
 mod combined;
 mod conjunction;
 mod disjunction;
@@ -28,6 +29,7 @@ mod synonyms;
 mod term_scorer;
 
 pub(crate) use automaton::TermAutomaton;
+pub(crate) use chance::murmur;
 pub use explanation::Explanation;
 pub(crate) use node::{DocsNode, Node};
 pub(crate) use plan::Planner;

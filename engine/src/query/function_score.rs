@@ -103,9 +103,18 @@ pub enum FieldModifier {
 #[serde(deny_unknown_fields)]
 pub struct RandomScore {
     /// Same seed, same numbers.
-    pub seed: i64,
-    /// Field whose value identifies the document; `None`: its `_seq_no`.
+    pub seed: i32,
+    /// Field whose value tells documents apart; `None`: by chance, as nobody asked for the same numbers again.
     pub field: Option<String>,
+}
+
+impl RandomScore {
+    /// The seed that a text stands for: Java's `String.hashCode()`.
+    pub fn seed_of(text: &str) -> i32 {
+        text.encode_utf16().fold(0i32, |hash, unit| {
+            hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+        })
+    }
 }
 
 /// `gauss`, `exp` and `linear`.

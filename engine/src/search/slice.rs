@@ -1,9 +1,13 @@
-//! Disjoint parts of an index, for readers that work side by side.
+//! Disjoint parts of an index, for readers that work side by side: the very parts that OpenSearch makes.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use roaring::RoaringBitmap;
 
 use super::{SearchContext, SearchError, Slice};
+use crate::exec::murmur;
 use crate::ids::DocId;
+use crate::schema::{FieldKind, NumericKind};
 use crate::segment::{PostingsNeed, SegmentReader};
 use crate::shard::ShardReader;
 
@@ -21,7 +25,7 @@ pub(super) enum ShardSlice {
         /// The divisor.
         max: u32,
         /// A numeric field; `None`: the document's name.
-        field: Option<String>,
+        field: Option<SliceField>,
     },
 }
 
@@ -45,20 +49,28 @@ impl ShardSlice {
         }
         let field = match slice.field.as_deref() {
             None | Some("_id") => None,
-            Some(name @ ("_seq_no" | "_version")) => Some(name.to_owned()),
-            Some(name) => match shard.schema.mapping.field(name) {
-                Some(field) if field.has_doc_values() && field.numeric().is_some() => {
-                    Some(field.path().to_owned())
-                }
-                Some(_) => {
-                    return Err(SearchError::illegal(format!(
-                        "cannot load numeric doc values on {name}"
-                    )));
-                }
-                None => {
+            Some(name @ ("_seq_no" | "_version")) => Some(SliceField {
+                path: name.to_owned(),
+                kind: FieldKind::Long,
+                numeric: NumericKind::I64,
+            }),
+            Some(name) => {
+                let Some(field) = shard.schema.mapping.field(name) else {
                     return Err(SearchError::illegal(format!("field {name} not found")));
+                };
+                match field.numeric().filter(|_| field.has_doc_values()) {
+                    Some(numeric) => Some(SliceField {
+                        path: field.path().to_owned(),
+                        kind: field.kind(),
+                        numeric,
+                    }),
+                    None => {
+                        return Err(SearchError::illegal(format!(
+                            "cannot load numeric doc values on {name}"
+                        )));
+                    }
                 }
-            },
+            }
         };
         let (shards, number) = (context.shard_count.max(1), context.shard);
         if shards == 1 {
@@ -99,16 +111,24 @@ impl ShardSlice {
         let (id, max, field) = match self {
             ShardSlice::Everything => return Ok(None),
             ShardSlice::Nothing => return Ok(Some(RoaringBitmap::new())),
-            ShardSlice::Part { id, max, field } => (*id, *max, field.as_deref()),
+            ShardSlice::Part { id, max, field } => (*id, *max, field.as_ref()),
         };
         let mut found = RoaringBitmap::new();
-        if let Some(field) = field {
-            // documents without a value hash as zero
-            let column = segment.numeric(field)?;
+        let is_ours = |hash: i32| i64::from(hash).rem_euclid(i64::from(max)) == i64::from(id);
+        if let Some(by) = field {
+            let column = segment.numeric(&by.path)?;
+            let mut values = Vec::new();
             for doc in 0..segment.max_doc() {
-                let value = column.as_ref().and_then(|column| column.first(DocId(doc)));
-                let hash = spread(value.unwrap_or(0) as u64);
-                if hash % u64::from(max) == u64::from(id) {
+                values.clear();
+                if let Some(column) = &column {
+                    column.values(DocId(doc), &mut values);
+                }
+                // a document of several values is in the slice of each, and one of none hashes as zero
+                let belongs = match values.as_slice() {
+                    [] => is_ours(0),
+                    values => values.iter().any(|value| is_ours(by.hash(*value))),
+                };
+                if belongs {
                     found.insert(doc);
                 }
             }
@@ -124,7 +144,7 @@ impl ShardSlice {
             if seen.is_multiple_of(4096) {
                 context.check_cancelled()?;
             }
-            if hash_of_name(name) % max != id {
+            if !is_ours(murmur(&encoded_name(name), NAME_SEED)) {
                 continue;
             }
             let mut cursor = names.postings(&info, PostingsNeed::Docs)?;
@@ -140,17 +160,131 @@ impl ShardSlice {
     }
 }
 
-fn hash_of_name(name: &[u8]) -> u32 {
-    let mut bytes = name;
-    // reading from memory cannot fail; were it to, all names would share a slice and none would be lost
-    murmur3::murmur3_32(&mut bytes, 7919).unwrap_or(0)
+/// The numbers that a slice goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SliceField {
+    path: String,
+    kind: FieldKind,
+    numeric: NumericKind,
 }
 
-/// The finalizer of MurmurHash3 (Appleby, 2011).
-fn spread(mut number: u64) -> u64 {
-    number ^= number >> 33;
-    number = number.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    number ^= number >> 33;
-    number = number.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    number ^ (number >> 33)
+impl SliceField {
+    /// The hash of a column's value, in the form in which Lucene keeps it.
+    fn hash(&self, stored: i64) -> i32 {
+        let kept = match (self.kind, self.numeric) {
+            (FieldKind::Float, _) => {
+                sortable32((self.numeric.to_f64(stored) as f32).to_bits() as i32)
+            }
+            (FieldKind::HalfFloat, _) => sortable16(half_bits(self.numeric.to_f64(stored) as f32)),
+            (_, NumericKind::U64) => stored ^ i64::MIN,
+            _ => stored,
+        };
+        mix64(kept as u64) as i32
+    }
+}
+
+/// Bits of a float, all but the sign flipped when negative, so that they sort as it does.
+fn sortable32(bits: i32) -> i64 {
+    i64::from(bits ^ ((bits >> 31) & i32::MAX))
+}
+
+/// The same for a float of 16 bits.
+fn sortable16(bits: i16) -> i64 {
+    i64::from(bits ^ ((bits >> 15) & i16::MAX))
+}
+
+/// The 16 bits of a number that they can say exactly.
+fn half_bits(number: f32) -> i16 {
+    let bits = number.to_bits();
+    let sign = (bits >> 16) as u16 & 0x8000;
+    let exponent = (bits >> 23 & 0xff) as i32 - 127;
+    let magnitude = match exponent {
+        128 => 0x7c00 | (bits >> 13) as u16 & 0x3ff,
+        -14.. => ((exponent + 15) as u16) << 10 | (bits >> 13) as u16 & 0x3ff,
+        // in steps of 2^-24, of which there are fewer than 1024
+        _ => (number.abs() * 16_777_216.0) as u16,
+    };
+    (sign | magnitude) as i16
+}
+
+/// Stafford's ninth mixer of 64 bits (2011).
+fn mix64(mut z: u64) -> u64 {
+    z = (z ^ (z >> 32)).wrapping_mul(0x4cd6_944c_5cc2_0b6d);
+    z = (z ^ (z >> 29)).wrapping_mul(0xfc12_c5b1_9d32_59e9);
+    z ^ (z >> 32)
+}
+
+/// What the hash of a name begins with.
+const NAME_SEED: i32 = 7919;
+
+/// A name as OpenSearch keeps it in the index: digits in halves of bytes, base64url decoded, all else behind a mark.
+fn encoded_name(name: &[u8]) -> Vec<u8> {
+    const TEXT: u8 = 0xff;
+    const DIGITS: u8 = 0xfe;
+    const BASE64: u8 = 0xfd;
+    if name.iter().all(u8::is_ascii_digit) {
+        let mut encoded = vec![DIGITS];
+        for pair in name.chunks(2) {
+            let low = pair.get(1).map_or(0x0f, |digit| digit - b'0');
+            encoded.push((pair[0] - b'0') << 4 | low);
+        }
+        return encoded;
+    }
+    if let Ok(bytes) = URL_SAFE_NO_PAD.decode(name) {
+        // only where it could be mistaken for one of the others
+        return match bytes.first() {
+            Some(first) if *first >= BASE64 => [&[BASE64], bytes.as_slice()].concat(),
+            _ => bytes,
+        };
+    }
+    [&[TEXT], name].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kept_as_lucene_has_them() {
+        assert_eq!(encoded_name(b"123"), [0xfe, 0x12, 0x3f]);
+        assert_eq!(encoded_name(b"1234"), [0xfe, 0x12, 0x34]);
+        assert_eq!(encoded_name(b"hats"), [0x85, 0xab, 0x6c]);
+        assert_eq!(encoded_name(b"_w"), [0xfd, 0xff]);
+        // five characters are no base64, nor are bits beyond the last byte
+        assert_eq!(encoded_name(b"a-b-c"), b"\xffa-b-c");
+        assert_eq!(encoded_name(b"ab"), b"\xffab");
+        let umlaut = "h\u{fc}te".as_bytes();
+        assert_eq!(encoded_name(umlaut), [&[0xff], umlaut].concat());
+    }
+
+    #[test]
+    fn numbers_are_hashed_as_lucene_keeps_them() {
+        let hash = |kind, numeric: NumericKind, stored| {
+            let path = "n".to_owned();
+            SliceField {
+                path,
+                kind,
+                numeric,
+            }
+            .hash(stored)
+        };
+        let one = f64::to_bits(1.0) as i64;
+        assert_eq!(hash(FieldKind::Long, NumericKind::I64, 0), 0);
+        assert_eq!(hash(FieldKind::UnsignedLong, NumericKind::U64, i64::MIN), 0);
+        assert_eq!(
+            hash(FieldKind::Float, NumericKind::F64, one),
+            mix64(u64::from(1f32.to_bits())) as i32
+        );
+        assert_eq!(
+            hash(FieldKind::HalfFloat, NumericKind::F64, one),
+            mix64(0x3c00) as i32
+        );
+        assert_eq!(
+            sortable32((-1f32).to_bits() as i32),
+            -i64::from(1f32.to_bits()) - 1
+        );
+        assert_eq!(half_bits(-2.0) as u16, 0xc000);
+        assert_eq!(half_bits(5.960_464_5e-8), 1);
+        assert_eq!(half_bits(f32::INFINITY), 0x7c00);
+    }
 }

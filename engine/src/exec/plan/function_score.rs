@@ -1,9 +1,10 @@
 //! Plan of `function_score`.
 
 use super::Planner;
+use crate::exec::chance::{ChanceBy, PlannedChance};
 use crate::exec::functions::{FunctionNode, PlannedFunction, PlannedKind};
 use crate::exec::node::Node;
-use crate::query::{Decay, FunctionScoreQuery, ScoreFunctionKind};
+use crate::query::{Decay, FunctionScoreQuery, RandomScore, ScoreFunctionKind};
 use crate::schema::{FieldKind, NumericKind};
 use crate::search::SearchError;
 use crate::value::Value;
@@ -74,12 +75,44 @@ impl Planner<'_> {
                     missing: factor.missing,
                 })
             }
-            ScoreFunctionKind::Random(random) => Ok(PlannedKind::Random {
-                seed: random.seed ^ i64::from(self.context.shard),
-                field: random.field.clone().unwrap_or_else(|| "_seq_no".to_owned()),
-            }),
+            ScoreFunctionKind::Random(random) => Ok(PlannedKind::Random(PlannedChance::new(
+                random.seed,
+                self.context.index_name,
+                self.context.shard,
+                self.chance_by(random)?,
+            ))),
             ScoreFunctionKind::Decay(decay) => self.decay(decay),
         }
+    }
+
+    fn chance_by(&self, random: &RandomScore) -> Result<ChanceBy, SearchError> {
+        let name = match random.field.as_deref() {
+            None => return Ok(ChanceBy::Place),
+            Some("_id") => return Ok(ChanceBy::Id),
+            Some(name @ "_seq_no") => {
+                return Ok(ChanceBy::Number(name.to_owned(), NumericKind::I64));
+            }
+            Some(name) => name,
+        };
+        let Some(field) = self.field(name) else {
+            return Err(SearchError::illegal(format!(
+                "Field [{name}] is not mapped on [{}] and cannot be used as a source of random numbers.",
+                self.context.index_name
+            )));
+        };
+        if !field.has_doc_values() {
+            return Err(SearchError::illegal(format!(
+                "Can't load fielddata on [{}] because fielddata is unsupported on fields of type [{}]. Use doc values \
+                 instead.",
+                field.path(),
+                field.type_name()
+            )));
+        }
+        let path = field.path().to_owned();
+        Ok(match field.numeric() {
+            Some(kind) => ChanceBy::Number(path, kind),
+            None => ChanceBy::Term(path),
+        })
     }
 
     fn decay(&self, decay: &Decay) -> Result<PlannedKind, SearchError> {

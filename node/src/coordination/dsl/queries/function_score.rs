@@ -8,6 +8,7 @@ use quidditch_engine::value::Value;
 
 use super::clause;
 use crate::coordination::dsl::{Json, ParseError};
+use crate::sys::rng;
 
 const NAME: &str = "function_score";
 
@@ -174,38 +175,45 @@ fn modifier(value: &Json<'_>) -> Result<FieldModifier, ParseError> {
 }
 
 fn random_score(body: &Json<'_>) -> Result<RandomScore, ParseError> {
-    // without a seed every search draws anew, as users expect of chance
-    let mut random = RandomScore {
-        seed: fresh_seed(),
-        field: None,
-    };
+    let (mut seed, mut field) = (None, None);
     for (key, value) in body.members() {
         match key {
-            "seed" => {
-                random.seed = match value.i64() {
-                    Ok(seed) => seed,
-                    Err(_) if value.is_string() => hash_of(&value.text()?),
-                    Err(error) => return Err(error),
-                }
-            }
-            "field" => random.field = Some(value.text()?),
+            "seed" => seed = Some(seed_of(&value)?),
+            "field" => field = Some(value.text()?),
             _ => return Err(clause::unsupported("random_score", &value)),
         }
     }
-    Ok(random)
-}
-
-fn fresh_seed() -> i64 {
-    let mut bytes = [0u8; 8];
-    // a system without randomness gives the same order each time, which breaks nothing
-    let _ = getrandom::fill(&mut bytes);
-    i64::from_le_bytes(bytes)
-}
-
-fn hash_of(text: &str) -> i64 {
-    text.bytes().fold(7i64, |hash, byte| {
-        hash.wrapping_mul(31).wrapping_add(i64::from(byte))
+    Ok(match seed {
+        Some(seed) => RandomScore {
+            seed,
+            field: field.or(Some("_id".to_owned())),
+        },
+        // without a seed every search draws anew, as users expect of chance
+        None => RandomScore {
+            seed: fresh_seed(),
+            field: None,
+        },
     })
+}
+
+/// An integer, the two halves of a long one laid over each other, or a text's hash.
+fn seed_of(value: &Json<'_>) -> Result<i32, ParseError> {
+    if value.is_string() {
+        return Ok(RandomScore::seed_of(&value.text()?));
+    }
+    let whole = value.value().as_i64().ok_or_else(|| {
+        value.parsing(format!(
+            "random_score seed must be an int, long or string, not '{}'",
+            value.token()
+        ))
+    })?;
+    Ok(i32::try_from(whole).unwrap_or((whole ^ (whole >> 32)) as i32))
+}
+
+fn fresh_seed() -> i32 {
+    let mut bytes = [0u8; 4];
+    rng::fill(&mut bytes);
+    i32::from_le_bytes(bytes)
 }
 
 /// `{"date": {"origin": "now", "scale": "10d"}, "multi_value_mode": "min"}`.
