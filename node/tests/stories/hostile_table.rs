@@ -433,11 +433,15 @@ pub(super) const ROWS: &[Row] = &[
     ),
     search(
         "{\"query\": {\"range\": {\"sold\": {\"gte\": \"now\", \"time_zone\": \"Middle/Earth\"}}}}",
-        "illegal_argument_exception|parsing_exception|zone_rules_exception|date_time_exception|query_shard_exception|search_phase_execution_exception",
+        ARGUMENT,
+    ),
+    search(
+        "{\"query\": {\"range\": {\"unmapped\": {\"gte\": \"now\", \"time_zone\": \"+25:00\"}}}}",
+        ARGUMENT,
     ),
     search(
         "{\"query\": {\"range\": {\"sold\": {\"gte\": 1, \"format\": \"not_a_format\"}}}}",
-        "illegal_argument_exception|query_shard_exception|search_phase_execution_exception",
+        ARGUMENT,
     ),
     search(
         "{\"query\": {\"range\": {\"price\": {\"gte\": 1, \"relation\": \"beside\"}}}}",

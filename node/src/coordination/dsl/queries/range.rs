@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use quidditch_engine::query::{Query, RangeQuery, RangeRelation};
+use quidditch_engine::schema::dates::{DateFormat, parse_time_zone};
 use quidditch_engine::value::Value;
 
 use super::clause;
@@ -54,8 +55,8 @@ fn bounds(inner: &Json<'_>, query: &mut RangeQuery) -> Result<(), ParseError> {
             "gte" | "ge" => (lower, include_lower) = (value.scalar()?, true),
             "lt" => (upper, include_upper) = (value.scalar()?, false),
             "lte" | "le" => (upper, include_upper) = (value.scalar()?, true),
-            "format" => query.format = value.text_or_null()?,
-            "time_zone" => query.time_zone = value.text_or_null()?,
+            "format" => query.format = format(&value)?,
+            "time_zone" => query.time_zone = time_zone(&value)?,
             "relation" => query.relation = Some(relation(&value)?),
             "boost" => query.boost = clause::boost(NAME, &value)?,
             "_name" => query.name = clause::name(&value)?,
@@ -65,6 +66,32 @@ fn bounds(inner: &Json<'_>, query: &mut RangeQuery) -> Result<(), ParseError> {
     query.lower = bound(lower, include_lower);
     query.upper = bound(upper, include_upper);
     Ok(())
+}
+
+/// A format of dates, also where the field turns out to hold none.
+fn format(value: &Json<'_>) -> Result<Option<String>, ParseError> {
+    let format = value.text_or_null()?;
+    if let Some(text) = &format {
+        DateFormat::parse(text).map_err(|error| value.error(error.kind, error.reason))?;
+    }
+    Ok(format)
+}
+
+/// A time zone that is known; what is wrong with it is told in the words of the class that OpenSearch reads it with.
+fn time_zone(value: &Json<'_>) -> Result<Option<String>, ParseError> {
+    let zone = value.text_or_null()?;
+    if let Some(text) = &zone {
+        parse_time_zone(text).map_err(|error| {
+            let class = match error.kind {
+                "zone_rules_exception" => "java.time.zone.ZoneRulesException",
+                _ => "java.time.DateTimeException",
+            };
+            value
+                .illegal(format!("{class}: {}", error.reason))
+                .with_cause(value.error(error.kind, error.reason))
+        })?;
+    }
+    Ok(zone)
 }
 
 /// A bound that is `null` is none.
