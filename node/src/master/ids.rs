@@ -1,7 +1,6 @@
 //! Random names, passed into `decide` so that it stays pure.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::sys::rng;
 
 /// Where ids come from.
 pub trait Ids: Send {
@@ -14,10 +13,6 @@ pub struct RandomIds;
 
 impl Ids for RandomIds {
     fn next_uuid(&mut self) -> String {
-        let mut bytes = [0u8; 16];
-        // Without random numbers two indices could share a name; there is nothing sensible to go on with.
-        getrandom::fill(&mut bytes)
-            .expect("the system gives random numbers: getrandom(2) exists since Linux 3.17");
-        URL_SAFE_NO_PAD.encode(bytes)
+        rng::uuid22()
     }
 }

@@ -310,6 +310,24 @@ fn bits_changed_after_a_kill_are_found_and_named() {
 }
 
 #[test]
+fn a_damaged_node_id_stops_the_start_and_is_named() {
+    let folder = tempfile::tempdir().expect("a folder for the story");
+    let data = folder.path().join("data");
+    Node::start(&data).stop();
+    let file = data.join("node-id");
+    for offset in [0, 21, 25] {
+        flip(&file, offset, 0);
+        let output = match Node::try_start(&data, &[]) {
+            Ok(_) => panic!("it started with byte {offset} changed"),
+            Err(output) => output,
+        };
+        assert!(output.contains("node-id"), "{output}");
+        flip(&file, offset, 0);
+    }
+    Node::start(&data).stop();
+}
+
+#[test]
 fn a_damaged_cluster_state_stops_the_start_and_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = Node::start(folder.path());
