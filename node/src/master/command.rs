@@ -46,6 +46,8 @@ pub enum Command {
     UpdateMapping {
         /// Concrete name.
         index: String,
+        /// Its uuid: an index that took the name meanwhile is another one.
+        uuid: String,
         /// Mapping to merge, `{"properties": …}`.
         update: Value,
         /// Put by a user, or by a document.

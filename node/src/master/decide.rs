@@ -34,9 +34,13 @@ pub fn decide(
         Command::CloseIndices { names } => close_indices(state, &names),
         Command::UpdateMapping {
             index,
+            uuid,
             update,
             reason,
-        } => update_mappings(state, &[index], &update, reason),
+        } => match existing(state, &index)?.uuid == uuid {
+            true => update_mappings(state, &[index], &update, reason),
+            false => Err(StateError::index_not_found(&index)),
+        },
         Command::PutMapping { indices, update } => {
             update_mappings(state, &indices, &update, UpdateReason::Put)
         }

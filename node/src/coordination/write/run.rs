@@ -217,6 +217,7 @@ async fn update_mapping(
 ) -> Result<(), RestError> {
     let command = Command::UpdateMapping {
         index: target.index.clone(),
+        uuid: target.index_uuid.clone(),
         update,
         reason: UpdateReason::Dynamic,
     };
