@@ -45,6 +45,22 @@ pub struct Task {
     end: watch::Sender<Option<End>>,
 }
 
+/// Ends a task however its work ends: a panic, or a client that went away.
+pub struct EndOnDrop {
+    /// Who knows the task.
+    pub tasks: Arc<Tasks>,
+    /// The task.
+    pub task: Arc<Task>,
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        if !self.task.is_done() {
+            self.tasks.end(&self.task, Ok(Value::Null), false);
+        }
+    }
+}
+
 /// How a task ended.
 #[derive(Clone, Debug)]
 struct End {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::search_params::{
     body_value, indices_options, locate, query_param, search_type, source_param, time_param,
@@ -14,6 +14,7 @@ use crate::coordination::dsl::search_body::{SearchBody, parse_search_body};
 use crate::coordination::dsl::sort::parse_sort_param;
 use crate::coordination::dsl::{Json, ParseError};
 use crate::coordination::search::SearchInput;
+use crate::coordination::tasks::EndOnDrop;
 use crate::coordination::terms_lookup;
 use crate::coordination::write::WriteOptions;
 use crate::data::service::RefreshPolicy;
@@ -55,7 +56,6 @@ const PARAMS: &[&str] = &[
     "version",
     "pipeline",
     "version_type",
-    "max_docs",
 ];
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -143,6 +143,7 @@ async fn run(app: Arc<App>, request: RestRequest, kind: Kind) -> Result<RestResp
         search.dfs = search_type(text)?;
     }
     time_param(params, "scroll")?;
+    params.opt_bool("request_cache")?;
     let scroll_size = params.int("scroll_size", 1000)?;
     if scroll_size < 1 {
         return Err(RestError::illegal_argument(format!(
@@ -297,19 +298,20 @@ pub async fn start(
     let task = app.tasks.begin(job.kind.action(), description, rate);
     let name = app.tasks.name(&task);
     let running = {
+        let app = app.clone();
         let guard = EndOnDrop {
-            app: app.clone(),
+            tasks: app.tasks.clone(),
             task,
         };
         // of its own: it goes on when the client goes away in the middle
         tokio::spawn(async move {
-            let result = by_query::run(&guard.app, &job, &guard.task).await;
+            let result = by_query::run(&app, &job, &guard.task).await;
             if !wait {
                 let answer = match &result {
                     Ok((_, body)) => Ok(body.clone()),
                     Err(error) => Err(error.clone()),
                 };
-                guard.app.tasks.end(&guard.task, answer, true);
+                guard.tasks.end(&guard.task, answer, true);
             }
             result
         })
@@ -321,20 +323,6 @@ pub async fn start(
         .await
         .map_err(|error| RestError::internal(format!("the job ended early: {error}")))??;
     Ok(RestResponse::json(status, &body))
-}
-
-/// Ends a task however its job ends, a panic too.
-struct EndOnDrop {
-    app: Arc<App>,
-    task: Arc<crate::coordination::tasks::Task>,
-}
-
-impl Drop for EndOnDrop {
-    fn drop(&mut self) {
-        if !self.task.is_done() {
-            self.app.tasks.end(&self.task, Ok(Value::Null), false);
-        }
-    }
 }
 
 /// Changes the rate of a job that runs.

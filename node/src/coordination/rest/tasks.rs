@@ -10,7 +10,7 @@ use super::response::ResponseBody;
 use super::search_params::time_param;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
-use crate::coordination::tasks::Task;
+use crate::coordination::tasks::{EndOnDrop, Task};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -75,10 +75,11 @@ async fn list(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
         .get("x-opaque-id")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let own = app.tasks.begin_short(LIST_ACTION, opaque_id);
-    let listed = list_beside(&app, &request, &own).await;
-    app.tasks.end(&own, Ok(Value::Null), false);
-    listed
+    let own = EndOnDrop {
+        tasks: app.tasks.clone(),
+        task: app.tasks.begin_short(LIST_ACTION, opaque_id),
+    };
+    list_beside(&app, &request, &own.task).await
 }
 
 async fn list_beside(
@@ -137,15 +138,17 @@ pub fn run_as_task(
     description: String,
     work: impl Future<Output = Result<RestResponse, RestError>> + Send + 'static,
 ) -> RestResponse {
-    let task = app.tasks.begin(action, description, f32::INFINITY);
-    let name = app.tasks.name(&task);
-    let app = app.clone();
+    let guard = EndOnDrop {
+        tasks: app.tasks.clone(),
+        task: app.tasks.begin(action, description, f32::INFINITY),
+    };
+    let name = app.tasks.name(&guard.task);
     tokio::spawn(async move {
         let answer = work.await.map(|response| match &response.body {
             ResponseBody::Json(json) => serde_json::from_slice(json).unwrap_or(Value::Null),
             _ => Value::Null,
         });
-        app.tasks.end(&task, answer, true);
+        guard.tasks.end(&guard.task, answer, true);
     });
     RestResponse::ok(&json!({"task": name}))
 }
