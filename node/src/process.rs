@@ -30,9 +30,6 @@ use crate::server;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::{lock, machine, rng};
 
-/// Searches that may wait for a thread.
-const SEARCH_QUEUE_MAX: usize = 1000;
-
 /// Runs the server until a signal stops it.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let processors = match config.processors {
@@ -145,8 +142,7 @@ impl Node {
             contexts.clone(),
             Arc::new(MemoryAccount::new(memory)),
             memory,
-            processors * 3 / 2 + 1,
-            SEARCH_QUEUE_MAX,
+            shards.pools.clone(),
         );
         let search: Arc<dyn SearchService> = Arc::new(search);
         let searcher = Arc::new(Searcher::new(

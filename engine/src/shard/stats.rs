@@ -39,6 +39,12 @@ pub struct SearchStats {
     pub query: OperationStats,
     /// Reading what was found.
     pub fetch: OperationStats,
+    /// Scrolls: `total` counts those that ended, `time_ms` is how long they were open.
+    pub scroll: OperationStats,
+    /// Points in time, in the same way.
+    pub point_in_time: OperationStats,
+    /// Readers that are open now, for whatever purpose.
+    pub open_contexts: u64,
 }
 
 /// Counters of one shard copy, since it was opened.

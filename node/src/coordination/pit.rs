@@ -263,7 +263,7 @@ impl Searcher {
             else {
                 return Err(RestError::index_not_found(name));
             };
-            found.extend(index_routes(index, &shards, &pit, slice)?);
+            found.extend(index_routes(index, &shards, &pit, slice, keep_alive)?);
         }
         Ok(found)
     }
@@ -275,6 +275,7 @@ fn index_routes(
     shards: &[&PitShard],
     pit: &PitId,
     slice: Option<&Slice>,
+    keep_alive: Option<Duration>,
 ) -> Result<Vec<Route>, RestError> {
     let resolved = ResolvedIndex {
         metadata: index.clone(),
@@ -286,6 +287,7 @@ fn index_routes(
     let mut found = routes(&[resolved], None, Some(&only), slice)?;
     for route in &mut found {
         route.filter = pit.filters.get(&index.uuid).cloned();
+        route.keep_alive = keep_alive;
         route.context = shards
             .iter()
             .find(|shard| shard.shard == route.target.shard)
@@ -344,6 +346,7 @@ fn show(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::master::testing::{Cluster, create};
 
     #[test]
     fn ids_read_back() {
@@ -360,6 +363,29 @@ mod tests {
         assert_eq!(PitId::decode(&pit.encode().unwrap()).unwrap(), pit);
         assert!(PitId::decode("zzz!").is_err());
         assert!(PitId::decode("AAAA").is_err());
+    }
+
+    #[test]
+    fn a_search_prolongs_the_readers_of_its_point_in_time() {
+        let mut cluster = Cluster::new();
+        cluster.run(create("hats")).unwrap();
+        let index = cluster.state.index("hats").unwrap();
+        let shard = PitShard {
+            index: "hats".to_owned(),
+            uuid: index.uuid.clone(),
+            shard: 0,
+            context: ContextId { session: 2, id: 3 },
+        };
+        let pit = PitId {
+            creation_ms: 7,
+            shards: vec![shard.clone()],
+            filters: BTreeMap::new(),
+        };
+        let hour = Some(Duration::from_secs(3600));
+        let routes = index_routes(index, &[&shard], &pit, None, hour).unwrap();
+        assert_eq!(routes.len(), 1);
+        assert_eq!(routes[0].context, Some(shard.context));
+        assert_eq!(routes[0].keep_alive, hour);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which shards a search asks, and what it asks each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quidditch_engine::query::{BoolQuery, Query};
 use quidditch_engine::search::{SearchRequest, Slice};
@@ -29,6 +30,8 @@ pub struct Route {
     pub slice: Option<Slice>,
     /// An open reader to search in.
     pub context: Option<ContextId>,
+    /// How long that reader lives from this use on; `None`: as long as was said before.
+    pub keep_alive: Option<Duration>,
 }
 
 impl Route {
@@ -97,6 +100,7 @@ pub fn routes(
                 boost: 1.0,
                 slice,
                 context: None,
+                keep_alive: None,
             });
         }
     }

@@ -27,7 +27,7 @@ use super::search::{Queried, SearchInput, limits_of, millis, reduce_error, timeo
 use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
 use super::searcher::Searcher;
 use crate::cluster::state::ClusterState;
-use crate::data::search::{ContextId, SearchLimits, ShardQuery, ShardSearchError};
+use crate::data::search::{ContextId, Purpose, SearchLimits, ShardQuery, ShardSearchError};
 use crate::sys::clock::Clock;
 use crate::sys::rng;
 
@@ -433,6 +433,7 @@ impl Searcher {
                 limits: scroll.limits[shard].clone(),
                 context: scroll.contexts[shard].clone(),
                 keep_alive: Some(scroll.keep_alive),
+                purpose: Purpose::Scroll,
             };
             let target = &scroll.routes[shard].target;
             let answer = match &scroll.contexts[shard] {

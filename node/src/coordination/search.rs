@@ -26,7 +26,9 @@ use super::searcher::Searcher;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::resolve::IndicesOptions;
 use crate::cluster::state::ClusterState;
-use crate::data::search::{ContextId, SearchLimits, SearchService, ShardQuery, ShardQueryReply};
+use crate::data::search::{
+    ContextId, Purpose, SearchLimits, SearchService, ShardQuery, ShardQueryReply,
+};
 use crate::data::service::ShardTarget;
 
 /// How long a reader waits for the fetch that follows a query.
@@ -563,6 +565,7 @@ impl Searcher {
                 limits: limits.clone(),
                 context: route.context.clone(),
                 keep_alive: None,
+                purpose: Purpose::Fetch,
             };
             jobs.push(
                 async move { self.service.term_statistics(&route.target, query).await }.boxed(),
@@ -582,6 +585,8 @@ impl Searcher {
     }
 
     /// Asks all shards, at most so many at once.
+    ///
+    /// * `keep_alive`: how long the readers that it opens live.
     pub async fn query_phase(
         &self,
         input: &SearchInput,
@@ -600,7 +605,14 @@ impl Searcher {
                 request: route.request(request),
                 limits: limits.clone(),
                 context: route.context.clone(),
-                keep_alive,
+                keep_alive: match route.context {
+                    Some(_) => route.keep_alive,
+                    None => keep_alive,
+                },
+                purpose: match input.scroll {
+                    Some(_) => Purpose::Scroll,
+                    None => Purpose::Fetch,
+                },
             };
             let held = &held;
             jobs.push(

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use quidditch_engine::shard::ShardReader;
 
 use super::search::ContextId;
+use super::search_counters::OpenContext;
 use crate::sys::clock::Clock;
 
 /// Most readers that are open at one time: each holds on to files and memory of segments that are gone otherwise.
@@ -30,6 +31,8 @@ struct OpenReader {
     keep_alive: Duration,
     /// On the clock's monotonic scale.
     expires: Duration,
+    /// Counts it among the shard's open ones.
+    _counted: Option<OpenContext>,
 }
 
 impl Contexts {
@@ -46,11 +49,14 @@ impl Contexts {
     }
 
     /// Keeps a reader. `None`: [`OPEN_MAX`] are open already.
+    ///
+    /// * `counted`: counts it as long as it is open.
     pub fn open(
         &self,
         index_uuid: &str,
         reader: Arc<ShardReader>,
         keep_alive: Duration,
+        counted: Option<OpenContext>,
     ) -> Option<ContextId> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let expires = self.clock.monotonic().saturating_add(keep_alive);
@@ -59,6 +65,7 @@ impl Contexts {
             reader,
             keep_alive,
             expires,
+            _counted: counted,
         };
         let mut open = self.open.lock();
         if open.len() >= OPEN_MAX {

@@ -9,15 +9,15 @@ use quidditch_engine::search::{
     self, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics,
 };
 use quidditch_engine::shard::ShardReader;
-use tokio::sync::Semaphore;
 
 use super::contexts::{Contexts, OPEN_MAX};
+use super::pool::Pools;
 use super::search::{
-    ContextId, SearchLimits, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
+    ContextId, Purpose, SearchLimits, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
     ShardSearchError,
 };
 use super::search_counters::{Phase, SearchCounters};
-use super::service::ShardTarget;
+use super::service::{ShardError, ShardTarget};
 use crate::cluster::setting_values::parse_bytes;
 
 /// Where the readers of open shards come from.
@@ -38,13 +38,11 @@ pub struct LocalSearch {
     memory: Arc<MemoryAccount>,
     /// Bytes that a limit in hundredths is a part of.
     memory_total: u64,
-    permits: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
-    queue_max: usize,
+    pools: Arc<Pools>,
 }
 
 impl LocalSearch {
-    /// Searches with at most `threads` at a time; as many as `queue_max` more wait, all others are refused.
+    /// Searches on the search pool's threads.
     ///
     /// * `memory`: pays for what all searches together hold; its limit follows `indices.breaker.request.limit`.
     /// * `memory_total`: bytes that a limit in hundredths is a part of.
@@ -53,17 +51,14 @@ impl LocalSearch {
         contexts: Arc<Contexts>,
         memory: Arc<MemoryAccount>,
         memory_total: u64,
-        threads: usize,
-        queue_max: usize,
+        pools: Arc<Pools>,
     ) -> LocalSearch {
         LocalSearch {
             readers,
             contexts,
             memory,
             memory_total,
-            permits: Arc::new(Semaphore::new(threads)),
-            queue: Arc::new(Semaphore::new(threads + queue_max)),
-            queue_max,
+            pools,
         }
     }
 
@@ -96,9 +91,12 @@ impl LocalSearch {
         target: &ShardTarget,
         reader: Arc<ShardReader>,
         keep_alive: Duration,
+        purpose: Purpose,
     ) -> Result<ContextId, ShardSearchError> {
+        let counters = self.readers.counters(target);
+        let counted = counters.map(|counters| counters.opened(purpose));
         self.contexts
-            .open(&target.index_uuid, reader, keep_alive)
+            .open(&target.index_uuid, reader, keep_alive, counted)
             .ok_or_else(|| {
                 ShardSearchError::Rejected(format!(
                     "Trying to create too many search contexts. Must be less than or equal to: [{OPEN_MAX}]."
@@ -112,30 +110,23 @@ impl LocalSearch {
         T: Send + 'static,
         F: FnOnce(&AtomicBool, &MemoryAccount) -> Result<T, SearchError> + Send + 'static,
     {
-        let Ok(_place) = self.queue.clone().try_acquire_owned() else {
-            return Err(ShardSearchError::Rejected(format!(
-                "rejected execution of a search: all threads are busy and the queue of [{}] is full",
-                self.queue_max
-            )));
-        };
         let cancelled = Arc::new(AtomicBool::new(false));
         let _guard = CancelOnDrop(cancelled.clone());
-        let permit = match self.permits.clone().acquire_owned().await {
-            Ok(permit) => permit,
-            Err(_) => return Err(SearchError::Cancelled.into()),
-        };
         let memory = self.memory.clone();
-        let joined = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let account = MemoryAccount::within(memory, u64::MAX);
-            work(&cancelled, &account)
-        })
-        .await;
-        match joined {
+        let done = self
+            .pools
+            .search
+            .run(move || {
+                let account = MemoryAccount::within(memory, u64::MAX);
+                work(&cancelled, &account)
+            })
+            .await;
+        match done {
             Ok(result) => Ok(result?),
-            Err(panic) => Err(SearchError::Refused {
+            Err(ShardError::Rejected { reason }) => Err(ShardSearchError::Rejected(reason)),
+            Err(failure) => Err(SearchError::Refused {
                 kind: "exception".to_owned(),
-                reason: format!("the search panicked; please report this: {panic}"),
+                reason: format!("the search did not end: {failure}"),
                 status: 500,
                 cause: None,
             }
@@ -208,6 +199,7 @@ impl SearchService for LocalSearch {
             limits,
             context,
             keep_alive,
+            purpose,
         } = query;
         let counting = self
             .readers
@@ -224,7 +216,7 @@ impl SearchService for LocalSearch {
         }
         let context = match (context, keep_alive) {
             (Some(id), _) => Some(id),
-            (None, Some(time)) => Some(self.keep(target, reader, time)?),
+            (None, Some(time)) => Some(self.keep(target, reader, time, purpose)?),
             (None, None) => None,
         };
         Ok(ShardQueryReply { context, result })
@@ -306,7 +298,7 @@ impl SearchService for LocalSearch {
         keep_alive: Duration,
     ) -> Result<ContextId, ShardSearchError> {
         let reader = self.current(target)?;
-        self.keep(target, reader, keep_alive)
+        self.keep(target, reader, keep_alive, Purpose::PointInTime)
     }
 
     async fn extend_context(

@@ -44,6 +44,18 @@ pub struct SearchLimits {
     pub groups: Vec<String>,
 }
 
+/// Why a reader stays open behind a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Its documents are fetched next.
+    #[default]
+    Fetch,
+    /// A scroll reads on.
+    Scroll,
+    /// A point in time.
+    PointInTime,
+}
+
 /// The query phase on one shard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShardQuery {
@@ -53,8 +65,10 @@ pub struct ShardQuery {
     pub limits: SearchLimits,
     /// An open reader to search in place of the current one.
     pub context: Option<ContextId>,
-    /// How long the reader shall stay open for a fetch; `None`: it is not needed again.
+    /// How long the reader shall stay open. `None`: a new one is not needed again, one that was open stays as it is.
     pub keep_alive: Option<Duration>,
+    /// Why a new reader stays open.
+    pub purpose: Purpose,
 }
 
 /// The query phase's answer.
@@ -136,7 +150,7 @@ pub trait SearchService: Send + Sync {
     async fn count(&self, target: &ShardTarget, query: ShardQuery)
     -> Result<u64, ShardSearchError>;
 
-    /// Keeps the current reader open.
+    /// Keeps the current reader open, for a point in time.
     async fn open_context(
         &self,
         target: &ShardTarget,

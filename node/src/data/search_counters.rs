@@ -7,6 +7,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use quidditch_engine::shard::{OperationStats, SearchStats, ShardStats};
 
+use super::search::Purpose;
+
 /// Groups that are told apart; searches in further ones count only for the shard.
 const GROUPS_MAX: usize = 1000;
 
@@ -31,6 +33,44 @@ pub enum Phase {
     Fetch,
 }
 
+/// An open reader; it counts as open as long as this lives.
+#[derive(Debug)]
+pub struct OpenContext {
+    counters: Arc<SearchCounters>,
+    purpose: Purpose,
+    began: Instant,
+}
+
+impl OpenContext {
+    fn change(&self, change: impl Fn(&mut OperationStats), open: impl Fn(u64) -> u64) {
+        let all = &mut self.counters.counted.lock().all;
+        all.open_contexts = open(all.open_contexts);
+        match self.purpose {
+            Purpose::Fetch => {}
+            Purpose::Scroll => change(&mut all.scroll),
+            Purpose::PointInTime => change(&mut all.point_in_time),
+        }
+    }
+}
+
+impl Drop for OpenContext {
+    fn drop(&mut self) {
+        let time_ms = elapsed_ms(self.began);
+        self.change(
+            |stats| {
+                stats.current = stats.current.saturating_sub(1);
+                stats.total += 1;
+                stats.time_ms += time_ms;
+            },
+            |open| open.saturating_sub(1),
+        );
+    }
+}
+
+fn elapsed_ms(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A phase under way; it counts as failed unless [`Counting::succeed`] ends it.
 #[derive(Debug)]
 pub struct Counting {
@@ -53,6 +93,17 @@ impl SearchCounters {
         };
         counting.change(|stats| stats.current += 1);
         counting
+    }
+
+    /// Counts a reader that stays open.
+    pub fn opened(self: &Arc<SearchCounters>, purpose: Purpose) -> OpenContext {
+        let open = OpenContext {
+            counters: self.clone(),
+            purpose,
+            began: Instant::now(),
+        };
+        open.change(|stats| stats.current += 1, |open| open + 1);
+        open
     }
 
     /// Puts the counts into a shard's.
@@ -89,7 +140,7 @@ impl Counting {
 
 impl Drop for Counting {
     fn drop(&mut self) {
-        let time_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let time_ms = elapsed_ms(self.began);
         self.change(|stats| {
             stats.current = stats.current.saturating_sub(1);
             if self.has_failed {

@@ -265,6 +265,22 @@ pub struct RecoverySummary {
     pub operations: u64,
 }
 
+impl RecoverySummary {
+    /// When it ended, in ms since the epoch.
+    pub fn ended_ms(&self) -> i64 {
+        let took = i64::try_from(self.took_ms).unwrap_or(i64::MAX);
+        self.began_ms.saturating_add(took)
+    }
+
+    /// How much of the files was there: all that there is, as nothing has to be brought here.
+    pub fn percent_reused(&self) -> &'static str {
+        match self.files {
+            0 => "0.0%",
+            _ => "100.0%",
+        }
+    }
+}
+
 /// The shards of a cluster.
 ///
 /// Every call names its shard; a call for a shard that is not there is [`ShardError::NotFound`].

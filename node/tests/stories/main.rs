@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod figures;
 mod first_day;
 mod hostile;
 mod hostile_table;

@@ -16,7 +16,7 @@ use crate::coordination::failures::describe;
 use crate::coordination::route::{Route, alias_filter};
 use crate::coordination::search::limits_of;
 use crate::coordination::search_response::explanation_json;
-use crate::data::search::{ShardFetch, ShardQuery};
+use crate::data::search::{Purpose, ShardFetch, ShardQuery};
 use crate::data::service::ShardTarget;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -86,6 +86,7 @@ async fn explain(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         boost: 1.0,
         slice: None,
         context: None,
+        keep_alive: None,
     };
     let limits = limits_of(&state, index, None);
     let search = SearchRequest {
@@ -99,6 +100,7 @@ async fn explain(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         limits: limits.clone(),
         context: None,
         keep_alive: Some(std::time::Duration::from_secs(60)),
+        purpose: Purpose::Fetch,
     };
     let reply = app
         .search

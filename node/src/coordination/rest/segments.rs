@@ -10,7 +10,7 @@ use super::index_params;
 use super::shard_calls::ask_all;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::{show_bytes, show_ms};
-use crate::cluster::{IndexState, IndicesOptions, ShardState};
+use crate::cluster::{ClusterState, IndexState, IndicesOptions, ResolvedIndex, ShardState};
 use crate::data::service::{RecoverySummary, ShardTarget};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -125,12 +125,34 @@ async fn recovery(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     let active_only = request.params.bool("active_only", false)?;
     let human = request.params.bool("human", false)?;
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND)?;
-    let mut calls = ask_all(&state, &found, |target| {
+    let mut indices: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let recoveries = recoveries(&app, &state, &found).await;
+    if !active_only {
+        for (target, summary) in &recoveries {
+            let shown = show_recovery(&app, target.shard, summary, detailed, human);
+            indices.entry(&target.index).or_default().push(shown);
+        }
+    }
+    let mut answer = Map::new();
+    for (index, shards) in indices {
+        answer.insert(index.to_owned(), json!({"shards": shards}));
+    }
+    Ok(RestResponse::ok(&answer))
+}
+
+/// How the shards of some indices came up, open ones first.
+pub(super) async fn recoveries(
+    app: &Arc<App>,
+    state: &ClusterState,
+    found: &[ResolvedIndex],
+) -> Vec<(ShardTarget, RecoverySummary)> {
+    let mut known = ask_all(state, found, |target| {
         let app = app.clone();
         async move { app.shards.recovery(&target).await }
     })
-    .await;
-    for resolved in &found {
+    .await
+    .answers;
+    for resolved in found {
         let index = &resolved.metadata;
         if index.state != IndexState::Close {
             continue;
@@ -150,22 +172,11 @@ async fn recovery(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
                     bytes: stats.segments_bytes,
                     ..RecoverySummary::default()
                 };
-                calls.answers.push((target, summary));
+                known.push((target, summary));
             }
         }
     }
-    let mut indices: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    if !active_only {
-        for (target, summary) in &calls.answers {
-            let shown = show_recovery(&app, target.shard, summary, detailed, human);
-            indices.entry(&target.index).or_default().push(shown);
-        }
-    }
-    let mut answer = Map::new();
-    for (index, shards) in indices {
-        answer.insert(index.to_owned(), json!({"shards": shards}));
-    }
-    Ok(RestResponse::ok(&answer))
+    known
 }
 
 fn show_recovery(
@@ -175,14 +186,7 @@ fn show_recovery(
     detailed: bool,
     human: bool,
 ) -> Value {
-    let ended_ms = summary
-        .began_ms
-        .saturating_add(i64::try_from(summary.took_ms).unwrap_or(i64::MAX));
-    // Everything found was there before: nothing had to be brought here.
-    let (part, node) = (
-        if summary.files == 0 { "0.0%" } else { "100.0%" },
-        &app.node,
-    );
+    let (ended_ms, part, node) = (summary.ended_ms(), summary.percent_reused(), &app.node);
     let mut shown = json!({
         "id": shard,
         "type": summary.kind,

@@ -102,6 +102,9 @@ pub fn add(sum: &mut ShardStats, more: &ShardStats) {
     let add_search = |sum: &mut SearchStats, more: &SearchStats| {
         add_operations(&mut sum.query, &more.query);
         add_operations(&mut sum.fetch, &more.fetch);
+        add_operations(&mut sum.scroll, &more.scroll);
+        add_operations(&mut sum.point_in_time, &more.point_in_time);
+        sum.open_contexts += more.open_contexts;
     };
     add_search(&mut sum.search, &more.search);
     for (group, stats) in &more.search_groups {
@@ -150,8 +153,12 @@ fn show_search(stats: &SearchStats) -> Map<String, Value> {
         "fetch_total": stats.fetch.total,
         "fetch_time_in_millis": stats.fetch.time_ms,
         "fetch_current": stats.fetch.current,
-        "scroll_total": 0, "scroll_time_in_millis": 0, "scroll_current": 0,
-        "point_in_time_total": 0, "point_in_time_time_in_millis": 0, "point_in_time_current": 0,
+        "scroll_total": stats.scroll.total,
+        "scroll_time_in_millis": stats.scroll.time_ms,
+        "scroll_current": stats.scroll.current,
+        "point_in_time_total": stats.point_in_time.total,
+        "point_in_time_time_in_millis": stats.point_in_time.time_ms,
+        "point_in_time_current": stats.point_in_time.current,
         "suggest_total": 0, "suggest_time_in_millis": 0, "suggest_current": 0,
         "search_idle_reactivate_count_total": 0,
     });
@@ -188,7 +195,10 @@ fn section(name: &str, stats: &ShardStats) -> Value {
         }),
         "search" => {
             let mut shown = show_search(&stats.search);
-            shown.insert("open_contexts".to_owned(), json!(0));
+            shown.insert(
+                "open_contexts".to_owned(),
+                json!(stats.search.open_contexts),
+            );
             if !stats.search_groups.is_empty() {
                 let mut groups = Map::new();
                 for (group, stats) in &stats.search_groups {

@@ -18,6 +18,21 @@ const HEAD: &str = "\
 Written from the server's own tables by a test, which fails when page and tables differ:
 `UPDATE_DOCS=1 cargo test -p quidditch-node support_page` writes it anew. What is not listed here is refused with a
 4xx that names it.
+
+## Figures that stand for others
+
+Monitoring tools ask for figures of a Java process. These answers have them, measured as far as there is something to measure:
+
+| figure | stands for |
+|---|---|
+| `jvm.mem.heap_used`, `heap_committed` (`_nodes/stats`, `_cat/nodes` `heap.*`) | resident memory of the process |
+| `jvm.mem.heap_max` | memory of the machine: the process sets itself no bound below it |
+| `jvm.gc`, `buffer_pools`, `classes`, memory `pools` | nothing: empty or 0, as there is no such thing |
+| `files` of `_recovery` and `_cat/recovery` | segments; a segment is one file |
+| `translog` of a recovery | operations in the translog at that time; the time is the whole recovery's |
+| `fielddata`, `completion`, `query_cache`, `request_cache`, `warmer` sizes and counts | nothing: 0, as none of them exists |
+| `request_cache=true`, `pre_filter_shard_size` | checked and without effect: there is no cache to use, and every shard is asked |
+| `compound`, `version` and memory of `_segments` | one file a segment; the Lucene version whose behaviour is followed; 0, as segments are memory-mapped |
 ";
 
 fn code(names: &[&str]) -> String {

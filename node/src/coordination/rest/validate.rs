@@ -13,7 +13,7 @@ use crate::cluster::IndicesOptions;
 use crate::coordination::dsl::search_body::SearchBody;
 use crate::coordination::route::{Route, routes};
 use crate::coordination::search::{SearchInput, limits_of};
-use crate::data::search::{ShardQuery, ShardSearchError};
+use crate::data::search::{Purpose, ShardQuery, ShardSearchError};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "indices.validate_query",
@@ -124,6 +124,7 @@ async fn try_on(app: &App, route: &Route, query: &Query) -> Result<Option<String
         limits,
         context: None,
         keep_alive: None,
+        purpose: Purpose::Fetch,
     };
     match app.search.query(&route.target, query).await {
         Ok(_) => Ok(None),

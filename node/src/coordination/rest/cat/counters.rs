@@ -91,7 +91,7 @@ pub const COUNTERS: &[Counter] = counters! {
     "search.fetch_current" "sfc,searchFetchCurrent" "current fetch phase ops" |s| Cell::count(s.search.fetch.current);
     "search.fetch_time" "sfti,searchFetchTime" "time spent in fetch phase" |s| Cell::Millis(s.search.fetch.time_ms);
     "search.fetch_total" "sfto,searchFetchTotal" "total fetch ops" |s| Cell::count(s.search.fetch.total);
-    "search.open_contexts" "so,searchOpenContexts" "open search contexts" |_| Cell::Number(0);
+    "search.open_contexts" "so,searchOpenContexts" "open search contexts" |s| Cell::count(s.search.open_contexts);
     "search.query_current" "sqc,searchQueryCurrent" "current query phase ops" |s| Cell::count(s.search.query.current);
     "search.query_time" "sqti,searchQueryTime" "time spent in query phase" |s| Cell::Millis(s.search.query.time_ms);
     "search.query_total" "sqto,searchQueryTotal" "total query phase ops" |s| Cell::count(s.search.query.total);
@@ -104,12 +104,12 @@ pub const COUNTERS: &[Counter] = counters! {
     "search.startree_query_time" "stqti,startreeQueryTime" "time spent in star tree queries" |_| Cell::Millis(0);
     "search.startree_query_total" "stqto,startreeQueryTotal" "total star tree resolved queries" |_| Cell::Number(0);
     "search.startree_query_failed" "stqf,startreeQueryFailed" "failed star tree queries" |_| Cell::Number(0);
-    "search.scroll_current" "scc,searchScrollCurrent" "open scroll contexts" |_| Cell::Number(0);
-    "search.scroll_time" "scti,searchScrollTime" "time scroll contexts held open" |_| Cell::Millis(0);
-    "search.scroll_total" "scto,searchScrollTotal" "completed scroll contexts" |_| Cell::Number(0);
-    "search.point_in_time_current" "scc,searchPointInTimeCurrent" "open point in time contexts" |_| Cell::Number(0);
-    "search.point_in_time_time" "scti,searchPointInTimeTime" "time point in time contexts held open" |_| Cell::Millis(0);
-    "search.point_in_time_total" "scto,searchPointInTimeTotal" "completed point in time contexts" |_| Cell::Number(0);
+    "search.scroll_current" "scc,searchScrollCurrent" "open scroll contexts" |s| Cell::count(s.search.scroll.current);
+    "search.scroll_time" "scti,searchScrollTime" "time scroll contexts held open" |s| Cell::Millis(s.search.scroll.time_ms);
+    "search.scroll_total" "scto,searchScrollTotal" "completed scroll contexts" |s| Cell::count(s.search.scroll.total);
+    "search.point_in_time_current" "scc,searchPointInTimeCurrent" "open point in time contexts" |s| Cell::count(s.search.point_in_time.current);
+    "search.point_in_time_time" "scti,searchPointInTimeTime" "time point in time contexts held open" |s| Cell::Millis(s.search.point_in_time.time_ms);
+    "search.point_in_time_total" "scto,searchPointInTimeTotal" "completed point in time contexts" |s| Cell::count(s.search.point_in_time.total);
     "search.search_idle_reactivate_count_total" "ssirct,searchSearchIdleReactivateCountTotal" "number of times a shard reactivated" |_| Cell::Number(0);
     "segments.count" "sc,segmentsCount" "number of segments" |s| Cell::count(s.segments);
     "segments.memory" "sm,segmentsMemory" "memory used by segments" |_| Cell::Bytes(0);

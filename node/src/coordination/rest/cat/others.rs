@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::table::{Cell, Table, hidden, shown};
+use crate::cluster::IndicesOptions;
 use crate::cluster::names::matches_pattern;
-use crate::cluster::{IndicesOptions, ShardState};
 use crate::coordination::rest::cluster_health::count_all;
 use crate::coordination::rest::index_body::show_date;
 use crate::coordination::rest::response::ResponseBody;
+use crate::coordination::rest::segments::recoveries;
 use crate::coordination::rest::{App, Params, RestError, RestRequest, RestResponse, index_params};
 
 /// Seconds since the epoch, and the time of day in UTC.
@@ -448,51 +449,41 @@ pub(super) async fn recovery(
     request.params.bool("detailed", false)?;
     let active_only = request.params.bool("active_only", false)?;
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND)?;
-    for resolved in found.iter().filter(|_| !active_only) {
-        let index = &resolved.metadata;
-        for shard in 0..index.number_of_shards {
-            let Some(copy) = state.routing.primary(&index.name, shard) else {
-                continue;
-            };
-            if copy.state != ShardState::Started {
-                continue;
-            }
-            let is_new = index.creation_date >= app.node.started_ms;
-            let began = index.creation_date.max(app.node.started_ms);
-            table.rows.push(vec![
-                index.name.clone().into(),
-                Cell::Number(shard.into()),
-                Cell::maybe(show_date(began)),
-                Cell::Number(began),
-                Cell::maybe(show_date(began)),
-                Cell::Number(began),
-                "0ms".into(),
-                if is_new {
-                    "empty_store"
-                } else {
-                    "existing_store"
-                }
-                .into(),
-                "done".into(),
-                "n/a".into(),
-                "n/a".into(),
-                app.node.host.clone().into(),
-                app.node.name.clone().into(),
-                "n/a".into(),
-                "n/a".into(),
-                Cell::Number(0),
-                Cell::Number(0),
-                "0.0%".into(),
-                Cell::Number(0),
-                Cell::Bytes(0),
-                Cell::Bytes(0),
-                "0.0%".into(),
-                Cell::Bytes(0),
-                Cell::Number(0),
-                Cell::Number(0),
-                "100.0%".into(),
-            ]);
-        }
+    if active_only {
+        // none is under way: a shard is listed once it serves
+        return table.answer(&request);
+    }
+    for (target, summary) in recoveries(&app, &state, &found).await {
+        let (ended_ms, part) = (summary.ended_ms(), summary.percent_reused());
+        table.rows.push(vec![
+            target.index.into(),
+            Cell::Number(target.shard.into()),
+            Cell::maybe(show_date(summary.began_ms)),
+            Cell::Number(summary.began_ms),
+            Cell::maybe(show_date(ended_ms)),
+            Cell::Number(ended_ms),
+            Cell::Millis(summary.took_ms),
+            summary.kind.to_ascii_lowercase().into(),
+            "done".into(),
+            "n/a".into(),
+            "n/a".into(),
+            app.node.host.clone().into(),
+            app.node.name.clone().into(),
+            "n/a".into(),
+            "n/a".into(),
+            // of all that is there nothing had to be brought
+            Cell::Number(0),
+            Cell::Number(0),
+            part.into(),
+            Cell::count(summary.files),
+            Cell::Bytes(0),
+            Cell::Bytes(0),
+            part.into(),
+            Cell::Bytes(summary.bytes),
+            Cell::count(summary.operations),
+            Cell::count(summary.operations),
+            "100.0%".into(),
+        ]);
     }
     table.answer(&request)
 }
