@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::coordination::rest::units;
+use crate::cluster::setting_values::parse_bytes;
 
 /// Everything that a person can set before the start.
 #[derive(Clone, Debug, PartialEq)]
@@ -357,7 +357,7 @@ fn flag(value: &Value) -> Result<bool, String> {
 }
 
 fn bytes(key: &str, value: &Value) -> Result<u64, String> {
-    match units::parse_byte_size(&text(value)?, key) {
+    match parse_bytes(&text(value)?, key) {
         Ok(size) if size > 0 => Ok(size as u64),
         _ => Err("must be a size above zero with its unit, such as 100mb".to_owned()),
     }

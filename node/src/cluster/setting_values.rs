@@ -240,24 +240,33 @@ pub fn parse_bool(value: &str) -> Result<bool, StateError> {
 ///
 /// * `key`: for the refusal, the setting or parameter.
 pub fn parse_time_ms(text: &str, key: &str) -> Result<i64, StateError> {
+    let Some(nanos) = parse_time_nanos(text, key)? else {
+        return Ok(-1);
+    };
+    Ok(i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX))
+}
+
+/// A time in ns; `None` for `-1`, alone or with a unit: no limit.
+pub fn parse_time_nanos(text: &str, key: &str) -> Result<Option<u128>, StateError> {
     let text = text.trim();
     if text == "-1" {
-        return Ok(-1);
+        return Ok(None);
     }
-    if text == "0" {
-        return Ok(0);
+    if !text.is_empty() && text.bytes().all(|byte| byte == b'0') {
+        return Ok(Some(0));
     }
     let lower = text.to_ascii_lowercase();
     let split = lower
         .find(|c: char| c.is_ascii_alphabetic())
         .unwrap_or(lower.len());
     let (number, unit) = lower.split_at(split);
-    let per_unit_ns: i128 = match unit.trim() {
+    let unit_nanos: u128 = match unit.trim() {
         "nanos" => 1,
         "micros" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
+        // `M` means months to some, and nothing here
+        "m" if text.ends_with('m') => 60_000_000_000,
         "h" => 3_600_000_000_000,
         "d" => 86_400_000_000_000,
         _ => {
@@ -275,13 +284,13 @@ pub fn parse_time_ms(text: &str, key: &str) -> Result<i64, StateError> {
             StateError::illegal_argument(format!("failed to parse [{text}]"))
         }
     })?;
-    if number < -1 {
-        return Err(StateError::illegal_argument(format!(
+    match u128::try_from(number) {
+        Ok(number) => Ok(Some(number * unit_nanos)),
+        Err(_) if number == -1 => Ok(None),
+        Err(_) => Err(StateError::illegal_argument(format!(
             "failed to parse setting [{key}] with value [{text}] as a time value: negative durations are not supported"
-        )));
+        ))),
     }
-    let ms = i128::from(number) * per_unit_ns / 1_000_000;
-    Ok(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
 /// A size in bytes: `10mb`, `1.5gb`, `0`, `-1`; units are powers of 1024.
@@ -378,6 +387,8 @@ mod tests {
     fn times_and_sizes_are_read_and_shown() {
         for (text, ms) in [
             ("1s", 1_000),
+            ("000", 0),
+            ("-1s", -1),
             ("2m", 120_000),
             ("-1", -1),
             ("0", 0),

@@ -7,6 +7,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::alias_body::{self, parse_alias, show_alias};
+use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS};
 use super::index_params::{self, body_object, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
@@ -17,7 +18,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "indices.update_aliases",
         routes: &[(Method::POST, "/_aliases")],
-        params: &["cluster_manager_timeout", "master_timeout", "timeout"],
+        params: &[CHANGE_PARAMS],
         handler: |app, request| Box::pin(update(app, request)),
     },
     Endpoint {
@@ -35,7 +36,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/_aliases/{name}"),
             (Method::PUT, "/_alias"),
         ],
-        params: &["cluster_manager_timeout", "master_timeout", "timeout"],
+        params: &[CHANGE_PARAMS],
         handler: |app, request| Box::pin(put(app, request)),
     },
     Endpoint {
@@ -44,7 +45,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::DELETE, "/{index}/_alias/{name}"),
             (Method::DELETE, "/{index}/_aliases/{name}"),
         ],
-        params: &["cluster_manager_timeout", "master_timeout", "timeout"],
+        params: &[CHANGE_PARAMS],
         handler: |app, request| Box::pin(delete(app, request)),
     },
     Endpoint {
@@ -56,12 +57,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/{index}/_alias/{name}"),
             (Method::GET, "/{index}/_alias"),
         ],
-        params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "local",
-        ],
+        params: &[INDICES_PARAMS, &["local"]],
         handler: |app, request| Box::pin(get(app, request)),
     },
     Endpoint {
@@ -70,12 +66,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::HEAD, "/_alias/{name}"),
             (Method::HEAD, "/{index}/_alias/{name}"),
         ],
-        params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "local",
-        ],
+        params: &[INDICES_PARAMS, &["local"]],
         handler: |app, request| Box::pin(exists(app, request)),
     },
 ];

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::bulk_lines::{self, BulkDefaults};
 use super::content::MediaType;
+use super::endpoints::SOURCE_FILTER_PARAMS;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::source_filter;
 use crate::coordination::write::{self, WriteAnswer, WriteOptions};
@@ -20,17 +21,17 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::PUT, "/{index}/_bulk"),
     ],
     params: &[
-        "_source",
-        "_source_excludes",
-        "_source_includes",
-        "batch_size",
-        "pipeline",
-        "refresh",
-        "require_alias",
-        "routing",
-        "timeout",
-        "type",
-        "wait_for_active_shards",
+        SOURCE_FILTER_PARAMS,
+        &[
+            "batch_size",
+            "pipeline",
+            "refresh",
+            "require_alias",
+            "routing",
+            "timeout",
+            "type",
+            "wait_for_active_shards",
+        ],
     ],
     handler: |app, request| Box::pin(bulk(app, request)),
 }];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::json;
 
+use super::endpoints::{INDICES_PARAMS, QUERY_TEXT_PARAMS, SOURCE_FILTER_PARAMS};
 use super::search_params::{
     body_value, indices_options, locate, query_param, search_type, source_param, time_param,
 };
@@ -19,43 +20,36 @@ use crate::coordination::terms_lookup;
 use crate::coordination::write::WriteOptions;
 use crate::data::service::RefreshPolicy;
 
-const PARAMS: &[&str] = &[
-    "ignore_unavailable",
-    "allow_no_indices",
-    "expand_wildcards",
-    "ignore_throttled",
-    "q",
-    "df",
-    "default_operator",
-    "analyzer",
-    "analyze_wildcard",
-    "lenient",
-    "from",
-    "size",
-    "sort",
-    "_source",
-    "_source_includes",
-    "_source_excludes",
-    "routing",
-    "preference",
-    "search_type",
-    "search_timeout",
-    "scroll",
-    "scroll_size",
-    "max_docs",
-    "conflicts",
-    "refresh",
-    "timeout",
-    "wait_for_active_shards",
-    "wait_for_completion",
-    "requests_per_second",
-    "slices",
-    "request_cache",
-    "terminate_after",
-    "stats",
-    "version",
-    "pipeline",
-    "version_type",
+const PARAMS: &[&[&str]] = &[
+    INDICES_PARAMS,
+    QUERY_TEXT_PARAMS,
+    SOURCE_FILTER_PARAMS,
+    &[
+        "ignore_throttled",
+        "from",
+        "size",
+        "sort",
+        "routing",
+        "preference",
+        "search_type",
+        "search_timeout",
+        "scroll",
+        "scroll_size",
+        "max_docs",
+        "conflicts",
+        "refresh",
+        "timeout",
+        "wait_for_active_shards",
+        "wait_for_completion",
+        "requests_per_second",
+        "slices",
+        "request_cache",
+        "terminate_after",
+        "stats",
+        "version",
+        "pipeline",
+        "version_type",
+    ],
 ];
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -74,13 +68,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "delete_by_query_rethrottle",
         routes: &[(Method::POST, "/_delete_by_query/{task_id}/_rethrottle")],
-        params: &["requests_per_second"],
+        params: &[&["requests_per_second"]],
         handler: |app, request| Box::pin(rethrottle(app, request)),
     },
     Endpoint {
         name: "update_by_query_rethrottle",
         routes: &[(Method::POST, "/_update_by_query/{task_id}/_rethrottle")],
-        params: &["requests_per_second"],
+        params: &[&["requests_per_second"]],
         handler: |app, request| Box::pin(rethrottle(app, request)),
     },
 ];

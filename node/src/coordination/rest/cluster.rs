@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::{CHANGE_PARAMS, MASTER_PARAMS};
 use super::index_body::show_settings;
 use super::index_params::{self, body_object, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -17,43 +18,29 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         name: "cluster.get_settings",
         routes: &[(Method::GET, "/_cluster/settings")],
         params: &[
-            "cluster_manager_timeout",
-            "flat_settings",
-            "include_defaults",
-            "local",
-            "master_timeout",
-            "timeout",
+            CHANGE_PARAMS,
+            &["flat_settings", "include_defaults", "local"],
         ],
         handler: |app, request| Box::pin(get_settings(app, request)),
     },
     Endpoint {
         name: "cluster.put_settings",
         routes: &[(Method::PUT, "/_cluster/settings")],
-        params: &[
-            "cluster_manager_timeout",
-            "flat_settings",
-            "master_timeout",
-            "timeout",
-        ],
+        params: &[CHANGE_PARAMS, &["flat_settings"]],
         handler: |app, request| Box::pin(put_settings(app, request)),
     },
     Endpoint {
         name: "cluster.pending_tasks",
         routes: &[(Method::GET, "/_cluster/pending_tasks")],
-        params: &["cluster_manager_timeout", "local", "master_timeout"],
+        params: &[MASTER_PARAMS, &["local"]],
         handler: |app, request| Box::pin(pending_tasks(app, request)),
     },
     Endpoint {
         name: "cluster.reroute",
         routes: &[(Method::POST, "/_cluster/reroute")],
         params: &[
-            "cluster_manager_timeout",
-            "dry_run",
-            "explain",
-            "master_timeout",
-            "metric",
-            "retry_failed",
-            "timeout",
+            CHANGE_PARAMS,
+            &["dry_run", "explain", "metric", "retry_failed"],
         ],
         handler: |app, request| Box::pin(reroute(app, request)),
     },
@@ -63,7 +50,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_cluster/allocation/explain"),
             (Method::POST, "/_cluster/allocation/explain"),
         ],
-        params: &["include_disk_info", "include_yes_decisions"],
+        params: &[&["include_disk_info", "include_yes_decisions"]],
         handler: |app, request| Box::pin(allocation_explain(app, request)),
     },
     Endpoint {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::CHANGE_PARAMS;
 use super::index_params::{indices_options, timeouts};
 use super::segments::shard_status;
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
@@ -19,20 +20,20 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::GET, "/_cluster/health/{index}"),
     ],
     params: &[
-        "awareness_attribute",
-        "cluster_manager_timeout",
-        "ensure_node_weighed_in",
-        "expand_wildcards",
-        "level",
-        "local",
-        "master_timeout",
-        "timeout",
-        "wait_for_active_shards",
-        "wait_for_events",
-        "wait_for_no_initializing_shards",
-        "wait_for_no_relocating_shards",
-        "wait_for_nodes",
-        "wait_for_status",
+        CHANGE_PARAMS,
+        &[
+            "awareness_attribute",
+            "ensure_node_weighed_in",
+            "expand_wildcards",
+            "level",
+            "local",
+            "wait_for_active_shards",
+            "wait_for_events",
+            "wait_for_no_initializing_shards",
+            "wait_for_no_relocating_shards",
+            "wait_for_nodes",
+            "wait_for_status",
+        ],
     ],
     handler: |app, request| Box::pin(health(app, request)),
 }];

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::alias_body::show_aliases;
 use super::cluster::state_indices;
+use super::endpoints::{INDICES_PARAMS, MASTER_PARAMS};
 use super::index_body::show_settings;
 use super::index_params::timeouts;
 use super::stats_sections::unrecognized;
@@ -23,15 +24,14 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::GET, "/_cluster/state/{metric}/{index}"),
     ],
     params: &[
-        "allow_no_indices",
-        "cluster_manager_timeout",
-        "expand_wildcards",
-        "flat_settings",
-        "ignore_unavailable",
-        "local",
-        "master_timeout",
-        "wait_for_metadata_version",
-        "wait_for_timeout",
+        MASTER_PARAMS,
+        INDICES_PARAMS,
+        &[
+            "flat_settings",
+            "local",
+            "wait_for_metadata_version",
+            "wait_for_timeout",
+        ],
     ],
     handler: |app, request| Box::pin(state(app, request)),
 }];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Map, Value};
 
+use super::endpoints::{INDICES_PARAMS, QUERY_TEXT_PARAMS};
 use super::search_params::{body_value, indices_options, locate, query_param};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::dsl::search_body::{SearchBody, TrackTotal};
@@ -21,20 +22,15 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{index}/_count"),
     ],
     params: &[
-        "ignore_unavailable",
-        "allow_no_indices",
-        "expand_wildcards",
-        "ignore_throttled",
-        "q",
-        "df",
-        "default_operator",
-        "analyzer",
-        "analyze_wildcard",
-        "lenient",
-        "min_score",
-        "preference",
-        "routing",
-        "terminate_after",
+        INDICES_PARAMS,
+        QUERY_TEXT_PARAMS,
+        &[
+            "ignore_throttled",
+            "min_score",
+            "preference",
+            "routing",
+            "terminate_after",
+        ],
     ],
     handler: |app, request| Box::pin(count(app, request)),
 }];

@@ -193,7 +193,7 @@ fn take_path_params(
             else {
                 continue;
             };
-            if endpoint.params.contains(&name) {
+            if endpoint.own_params().any(|own| own == name) {
                 continue;
             }
             if let Some(value) = params.remove(name) {
@@ -205,7 +205,8 @@ fn take_path_params(
 
 /// Refuses parameters that neither the endpoint nor all endpoints know.
 fn check_params(endpoint: &Endpoint, path: &str, params: &Params) -> Result<(), RestError> {
-    let known = |name: &str| endpoint.params.contains(&name) || COMMON_PARAMS.contains(&name);
+    let known =
+        |name: &str| COMMON_PARAMS.contains(&name) || endpoint.own_params().any(|own| own == name);
     let mut unknown: Vec<&str> = params.names().filter(|name| !known(name)).collect();
     if unknown.is_empty() {
         return Ok(());
@@ -218,7 +219,10 @@ fn check_params(endpoint: &Endpoint, path: &str, params: &Params) -> Result<(), 
             reason.push_str(", ");
         }
         reason.push_str(&format!("[{name}]"));
-        let near = near_names(name, endpoint.params.iter().chain(COMMON_PARAMS).copied());
+        let near = near_names(
+            name,
+            endpoint.own_params().chain(COMMON_PARAMS.iter().copied()),
+        );
         match near.as_slice() {
             [] => {}
             [one] => reason.push_str(&format!(" -> did you mean [{one}]?")),
@@ -370,7 +374,7 @@ mod tests {
     const ROW: Endpoint = Endpoint {
         name: "search",
         routes: &[(Method::GET, "/_search"), (Method::GET, "/{index}/_search")],
-        params: &["size", "sort", "scroll"],
+        params: &[&["size", "sort", "scroll"]],
         handler: |_, _| Box::pin(async { Ok(RestResponse::empty(200)) }),
     };
 

@@ -11,7 +11,7 @@ use crate::coordination::write::{
 };
 
 /// Parameters of every write of one document.
-const DELETE_PARAMS: &[&str] = &[
+const DELETE_PARAMS: &[&[&str]] = &[&[
     "if_primary_term",
     "if_seq_no",
     "refresh",
@@ -20,9 +20,9 @@ const DELETE_PARAMS: &[&str] = &[
     "version",
     "version_type",
     "wait_for_active_shards",
-];
+]];
 
-const INDEX_PARAMS: &[&str] = &[
+const INDEX_PARAMS: &[&[&str]] = &[&[
     "if_primary_term",
     "if_seq_no",
     "op_type",
@@ -34,7 +34,7 @@ const INDEX_PARAMS: &[&str] = &[
     "version",
     "version_type",
     "wait_for_active_shards",
-];
+]];
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {

@@ -16,11 +16,40 @@ pub struct Endpoint {
     pub name: &'static str,
     /// Methods and paths; a path part in braces is a variable, as in `/{index}/_doc/{id}`.
     pub routes: &'static [(Method, &'static str)],
-    /// Query parameters that the operation understands, besides [`COMMON_PARAMS`] and its path variables.
-    pub params: &'static [&'static str],
+    /// Query parameters that the operation understands, in groups, besides [`COMMON_PARAMS`] and its path variables.
+    pub params: &'static [&'static [&'static str]],
     /// Answers one request: `|app, request| Box::pin(run(app, request))`.
     pub handler: fn(Arc<App>, RestRequest) -> HandlerFuture,
 }
+
+impl Endpoint {
+    /// The operation's own parameters.
+    pub fn own_params(&self) -> impl Iterator<Item = &'static str> {
+        self.params.iter().copied().flatten().copied()
+    }
+}
+
+/// Of whoever asks the masters.
+pub const MASTER_PARAMS: &[&str] = &["cluster_manager_timeout", "master_timeout"];
+
+/// Of whoever has the cluster state changed.
+pub const CHANGE_PARAMS: &[&str] = &["cluster_manager_timeout", "master_timeout", "timeout"];
+
+/// What names of indices may mean.
+pub const INDICES_PARAMS: &[&str] = &["allow_no_indices", "expand_wildcards", "ignore_unavailable"];
+
+/// `q` and what goes with it.
+pub const QUERY_TEXT_PARAMS: &[&str] = &[
+    "q",
+    "df",
+    "default_operator",
+    "analyzer",
+    "analyze_wildcard",
+    "lenient",
+];
+
+/// Which part of a source is shown.
+pub const SOURCE_FILTER_PARAMS: &[&str] = &["_source", "_source_includes", "_source_excludes"];
 
 /// Query parameters that every operation understands.
 pub const COMMON_PARAMS: &[&str] = &[

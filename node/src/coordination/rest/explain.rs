@@ -7,6 +7,7 @@ use quidditch_engine::query::{IdsQuery, Query};
 use quidditch_engine::search::{FetchRequest, SearchRequest, TrackTotalHits};
 use serde_json::{Map, Value, json};
 
+use super::endpoints::{QUERY_TEXT_PARAMS, SOURCE_FILTER_PARAMS};
 use super::search_params::{query_of, source_param};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::IndicesOptions;
@@ -26,18 +27,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{index}/_explain/{id}"),
     ],
     params: &[
-        "q",
-        "df",
-        "default_operator",
-        "analyzer",
-        "analyze_wildcard",
-        "lenient",
-        "_source",
-        "_source_includes",
-        "_source_excludes",
-        "stored_fields",
-        "routing",
-        "preference",
+        QUERY_TEXT_PARAMS,
+        SOURCE_FILTER_PARAMS,
+        &["stored_fields", "routing", "preference"],
     ],
     handler: |app, request| Box::pin(explain(app, request)),
 }];

@@ -8,6 +8,7 @@ use quidditch_engine::query::Query;
 use quidditch_engine::schema::Mapping;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::INDICES_PARAMS;
 use super::search_params::{body_value, indices_options, locate};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
@@ -25,12 +26,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{index}/_field_caps"),
     ],
     params: &[
-        "ignore_unavailable",
-        "allow_no_indices",
-        "expand_wildcards",
-        "ignore_throttled",
-        "fields",
-        "include_unmapped",
+        INDICES_PARAMS,
+        &["ignore_throttled", "fields", "include_unmapped"],
     ],
     handler: |app, request| Box::pin(field_caps(app, request)),
 }];

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Map, Value};
 
+use super::endpoints::SOURCE_FILTER_PARAMS;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::{IndexMetadata, IndicesOptions};
 use crate::coordination::dsl::source::FetchSource;
@@ -13,29 +14,29 @@ use crate::coordination::source_filter;
 use crate::coordination::write::{VersionType, check_read_block, routing_missing, routing_of};
 use crate::data::service::{GetOp, ShardTarget, StoredDocument};
 
-const GET_PARAMS: &[&str] = &[
-    "_source",
-    "_source_excludes",
-    "_source_includes",
-    "preference",
-    "realtime",
-    "refresh",
-    "routing",
-    "stored_fields",
-    "version",
-    "version_type",
+const GET_PARAMS: &[&[&str]] = &[
+    SOURCE_FILTER_PARAMS,
+    &[
+        "preference",
+        "realtime",
+        "refresh",
+        "routing",
+        "stored_fields",
+        "version",
+        "version_type",
+    ],
 ];
 
-const SOURCE_PARAMS: &[&str] = &[
-    "_source",
-    "_source_excludes",
-    "_source_includes",
-    "preference",
-    "realtime",
-    "refresh",
-    "routing",
-    "version",
-    "version_type",
+const GET_SOURCE_PARAMS: &[&[&str]] = &[
+    SOURCE_FILTER_PARAMS,
+    &[
+        "preference",
+        "realtime",
+        "refresh",
+        "routing",
+        "version",
+        "version_type",
+    ],
 ];
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -54,13 +55,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "get_source",
         routes: &[(Method::GET, "/{index}/_source/{id}")],
-        params: SOURCE_PARAMS,
+        params: GET_SOURCE_PARAMS,
         handler: |app, request| Box::pin(get_source(app, request)),
     },
     Endpoint {
         name: "exists_source",
         routes: &[(Method::HEAD, "/{index}/_source/{id}")],
-        params: SOURCE_PARAMS,
+        params: GET_SOURCE_PARAMS,
         handler: |app, request| Box::pin(get_source(app, request)),
     },
 ];

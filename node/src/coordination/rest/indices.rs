@@ -7,6 +7,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::alias_body::show_aliases;
+use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS, MASTER_PARAMS};
 use super::index_body::{created, parse_index_body, put_settings_into};
 use super::index_params::{self, ActiveShards, body_object, names, timeouts, wait_for_active};
 use super::tasks::run_as_task;
@@ -21,26 +22,16 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "indices.create",
         routes: &[(Method::PUT, "/{index}")],
-        params: &[
-            "cluster_manager_timeout",
-            "master_timeout",
-            "timeout",
-            "wait_for_active_shards",
-        ],
+        params: &[CHANGE_PARAMS, &["wait_for_active_shards"]],
         handler: |app, request| Box::pin(create(app, request)),
     },
     Endpoint {
         name: "indices.get",
         routes: &[(Method::GET, "/{index}")],
         params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "flat_settings",
-            "ignore_unavailable",
-            "include_defaults",
-            "local",
-            "master_timeout",
+            MASTER_PARAMS,
+            INDICES_PARAMS,
+            &["flat_settings", "include_defaults", "local"],
         ],
         handler: |app, request| Box::pin(get(app, request)),
     },
@@ -48,71 +39,42 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         name: "indices.exists",
         routes: &[(Method::HEAD, "/{index}")],
         params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "flat_settings",
-            "ignore_unavailable",
-            "include_defaults",
-            "local",
-            "cluster_manager_timeout",
-            "master_timeout",
+            MASTER_PARAMS,
+            INDICES_PARAMS,
+            &["flat_settings", "include_defaults", "local"],
         ],
         handler: |app, request| Box::pin(exists(app, request)),
     },
     Endpoint {
         name: "indices.delete",
         routes: &[(Method::DELETE, "/{index}")],
-        params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "master_timeout",
-            "timeout",
-        ],
+        params: &[CHANGE_PARAMS, INDICES_PARAMS],
         handler: |app, request| Box::pin(delete(app, request)),
     },
     Endpoint {
         name: "indices.open",
         routes: &[(Method::POST, "/{index}/_open"), (Method::POST, "/_open")],
         params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "master_timeout",
-            "task_execution_timeout",
-            "timeout",
-            "wait_for_active_shards",
-            "wait_for_completion",
+            CHANGE_PARAMS,
+            INDICES_PARAMS,
+            &[
+                "task_execution_timeout",
+                "wait_for_active_shards",
+                "wait_for_completion",
+            ],
         ],
         handler: |app, request| Box::pin(open(app, request)),
     },
     Endpoint {
         name: "indices.close",
         routes: &[(Method::POST, "/{index}/_close"), (Method::POST, "/_close")],
-        params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "master_timeout",
-            "timeout",
-            "wait_for_active_shards",
-        ],
+        params: &[CHANGE_PARAMS, INDICES_PARAMS, &["wait_for_active_shards"]],
         handler: |app, request| Box::pin(close(app, request)),
     },
     Endpoint {
         name: "indices.add_block",
         routes: &[(Method::PUT, "/{index}/_block/{block}")],
-        params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "master_timeout",
-            "timeout",
-        ],
+        params: &[CHANGE_PARAMS, INDICES_PARAMS],
         handler: |app, request| Box::pin(add_block(app, request)),
     },
 ];

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::json;
 
+use super::endpoints::INDICES_PARAMS;
 use super::index_params;
 use super::shard_calls::ask_all;
 use super::tasks::run_as_task;
@@ -20,7 +21,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/{index}/_refresh"),
             (Method::GET, "/{index}/_refresh"),
         ],
-        params: &["allow_no_indices", "expand_wildcards", "ignore_unavailable"],
+        params: &[INDICES_PARAMS],
         handler: |app, request| Box::pin(refresh(app, request)),
     },
     Endpoint {
@@ -31,13 +32,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/{index}/_flush"),
             (Method::GET, "/{index}/_flush"),
         ],
-        params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "force",
-            "ignore_unavailable",
-            "wait_if_ongoing",
-        ],
+        params: &[INDICES_PARAMS, &["force", "wait_if_ongoing"]],
         handler: |app, request| Box::pin(flush(app, request)),
     },
     Endpoint {
@@ -47,14 +42,14 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/{index}/_forcemerge"),
         ],
         params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "flush",
-            "ignore_unavailable",
-            "max_num_segments",
-            "only_expunge_deletes",
-            "primary_only",
-            "wait_for_completion",
+            INDICES_PARAMS,
+            &[
+                "flush",
+                "max_num_segments",
+                "only_expunge_deletes",
+                "primary_only",
+                "wait_for_completion",
+            ],
         ],
         handler: |app, request| Box::pin(force_merge(app, request)),
     },
@@ -65,14 +60,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/{index}/_cache/clear"),
         ],
         params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "fielddata",
-            "fields",
-            "file",
-            "ignore_unavailable",
-            "query",
-            "request",
+            INDICES_PARAMS,
+            &["fielddata", "fields", "file", "query", "request"],
         ],
         handler: |app, request| Box::pin(clear_cache(app, request)),
     },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS, MASTER_PARAMS};
 use super::index_params::{self, body_object, names, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
@@ -18,13 +19,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_mapping/field/{fields}"),
             (Method::GET, "/{index}/_mapping/field/{fields}"),
         ],
-        params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "include_defaults",
-            "local",
-        ],
+        params: &[INDICES_PARAMS, &["include_defaults", "local"]],
         handler: |app, request| Box::pin(get_field(app, request)),
     },
     Endpoint {
@@ -35,14 +30,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/{index}/_mapping"),
             (Method::GET, "/{index}/_mappings"),
         ],
-        params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "local",
-            "master_timeout",
-        ],
+        params: &[MASTER_PARAMS, INDICES_PARAMS, &["local"]],
         handler: |app, request| Box::pin(get(app, request)),
     },
     Endpoint {
@@ -53,15 +41,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::PUT, "/{index}/_mappings"),
             (Method::POST, "/{index}/_mappings"),
         ],
-        params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "master_timeout",
-            "timeout",
-            "write_index_only",
-        ],
+        params: &[CHANGE_PARAMS, INDICES_PARAMS, &["write_index_only"]],
         handler: |app, request| Box::pin(put(app, request)),
     },
 ];

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::SOURCE_FILTER_PARAMS;
 use super::get::{GetSpec, read};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::dsl::Json;
@@ -25,14 +26,14 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{index}/_mget"),
     ],
     params: &[
-        "_source",
-        "_source_excludes",
-        "_source_includes",
-        "preference",
-        "realtime",
-        "refresh",
-        "routing",
-        "stored_fields",
+        SOURCE_FILTER_PARAMS,
+        &[
+            "preference",
+            "realtime",
+            "refresh",
+            "routing",
+            "stored_fields",
+        ],
     ],
     handler: |app, request| Box::pin(mget(app, request)),
 }];

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::endpoints::INDICES_PARAMS;
 use super::search_params::{check_total_as_int, render_options, search_type};
 use super::units::parse_time_value;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -27,20 +28,19 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{index}/_msearch"),
     ],
     params: &[
-        "search_type",
-        "max_concurrent_searches",
-        "typed_keys",
-        "pre_filter_shard_size",
-        "max_concurrent_shard_requests",
-        "rest_total_hits_as_int",
-        "ccs_minimize_roundtrips",
-        "phase_took",
-        "cancel_after_time_interval",
-        // accepted, as each line may say them too
-        "ignore_unavailable",
-        "allow_no_indices",
-        "expand_wildcards",
-        "ignore_throttled",
+        INDICES_PARAMS,
+        &[
+            "search_type",
+            "max_concurrent_searches",
+            "typed_keys",
+            "pre_filter_shard_size",
+            "max_concurrent_shard_requests",
+            "rest_total_hits_as_int",
+            "ccs_minimize_roundtrips",
+            "phase_took",
+            "cancel_after_time_interval",
+            "ignore_throttled",
+        ],
     ],
     handler: |app, request| Box::pin(msearch(app, request)),
 }];

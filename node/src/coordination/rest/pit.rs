@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::endpoints::INDICES_PARAMS;
 use super::search_params::{body_value, indices_options, locate, time_param};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::IndicesOptions;
@@ -17,14 +18,14 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         name: "create_pit",
         routes: &[(Method::POST, "/{index}/_search/point_in_time")],
         params: &[
-            "ignore_unavailable",
-            "allow_no_indices",
-            "expand_wildcards",
-            "ignore_throttled",
-            "keep_alive",
-            "allow_partial_pit_creation",
-            "preference",
-            "routing",
+            INDICES_PARAMS,
+            &[
+                "ignore_throttled",
+                "keep_alive",
+                "allow_partial_pit_creation",
+                "preference",
+                "routing",
+            ],
         ],
         handler: |app, request| Box::pin(create(app, request)),
     },

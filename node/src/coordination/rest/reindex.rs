@@ -19,7 +19,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "reindex",
         routes: &[(Method::POST, "/_reindex")],
-        params: &[
+        params: &[&[
             "refresh",
             "timeout",
             "wait_for_active_shards",
@@ -28,13 +28,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             "slices",
             "max_docs",
             "scroll",
-        ],
+        ]],
         handler: |app, request| Box::pin(reindex(app, request)),
     },
     Endpoint {
         name: "reindex_rethrottle",
         routes: &[(Method::POST, "/_reindex/{task_id}/_rethrottle")],
-        params: &["requests_per_second"],
+        params: &[&["requests_per_second"]],
         handler: |app, request| Box::pin(rethrottle(app, request)),
     },
 ];

@@ -8,6 +8,7 @@ use hyper::Method;
 use serde_json::{Map, Value};
 
 use super::alias_body::parse_aliases;
+use super::endpoints::CHANGE_PARAMS;
 use super::index_body::created;
 use super::index_params::{ActiveShards, body_object, timeouts, wait_for_active};
 use super::indices::TASK_TIMEOUT;
@@ -18,14 +19,14 @@ use crate::cluster::setting_values::parse_bytes;
 use crate::cluster::{BlockLevel, IndicesOptions, date_math, settings};
 use crate::master::{Command, ResizeIndex, ResizeKind};
 
-const PARAMS: &[&str] = &[
-    "cluster_manager_timeout",
-    "copy_settings",
-    "master_timeout",
-    "task_execution_timeout",
-    "timeout",
-    "wait_for_active_shards",
-    "wait_for_completion",
+const PARAMS: &[&[&str]] = &[
+    CHANGE_PARAMS,
+    &[
+        "copy_settings",
+        "task_execution_timeout",
+        "wait_for_active_shards",
+        "wait_for_completion",
+    ],
 ];
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[

@@ -14,7 +14,7 @@ use crate::cluster::{IndexState, IndicesOptions};
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "indices.resolve_index",
     routes: &[(Method::GET, "/_resolve/index/{name}")],
-    params: &["expand_wildcards"],
+    params: &[&["expand_wildcards"]],
     handler: |app, request| Box::pin(resolve(app, request)),
 }];
 

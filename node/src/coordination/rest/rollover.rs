@@ -6,6 +6,7 @@ use hyper::Method;
 use quidditch_engine::shard::ShardStats;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::CHANGE_PARAMS;
 use super::index_body::parse_index_body;
 use super::index_params::{ActiveShards, body_object, timeouts, wait_for_active};
 use super::shard_calls::ask_all;
@@ -21,13 +22,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{alias}/_rollover"),
         (Method::POST, "/{alias}/_rollover/{new_index}"),
     ],
-    params: &[
-        "cluster_manager_timeout",
-        "dry_run",
-        "master_timeout",
-        "timeout",
-        "wait_for_active_shards",
-    ],
+    params: &[CHANGE_PARAMS, &["dry_run", "wait_for_active_shards"]],
     handler: |app, request| Box::pin(rollover(app, request)),
 }];
 

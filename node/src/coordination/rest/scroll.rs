@@ -19,7 +19,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_search/scroll/{scroll_id}"),
             (Method::POST, "/_search/scroll/{scroll_id}"),
         ],
-        params: &["scroll", "rest_total_hits_as_int"],
+        params: &[&["scroll", "rest_total_hits_as_int"]],
         handler: |app, request| Box::pin(scroll(app, request)),
     },
     Endpoint {

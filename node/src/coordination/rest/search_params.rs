@@ -6,6 +6,7 @@ use quidditch_engine::query::{Operator, Query, QueryStringQuery};
 use serde_json::Value;
 
 use super::content::MediaType;
+use super::endpoints::{INDICES_PARAMS, QUERY_TEXT_PARAMS, SOURCE_FILTER_PARAMS};
 use super::units::parse_time_value;
 use super::{Params, RestError, RestRequest};
 use crate::cluster::IndicesOptions;
@@ -19,63 +20,48 @@ use crate::coordination::search::SearchInput;
 use crate::coordination::search_response::RenderOptions;
 use quidditch_engine::search::FieldAndFormat;
 
-/// Parameters that say which indices are meant.
-pub const INDICES_PARAMS: &[&str] = &[
-    "ignore_unavailable",
-    "allow_no_indices",
-    "expand_wildcards",
-    "ignore_throttled",
-];
-
 /// Parameters of a search.
-pub const SEARCH_PARAMS: &[&str] = &[
-    "ignore_unavailable",
-    "allow_no_indices",
-    "expand_wildcards",
-    "ignore_throttled",
-    "q",
-    "df",
-    "default_operator",
-    "analyzer",
-    "analyze_wildcard",
-    "lenient",
-    "from",
-    "size",
-    "sort",
-    "_source",
-    "_source_includes",
-    "_source_excludes",
-    "stored_fields",
-    "docvalue_fields",
-    "routing",
-    "preference",
-    "search_type",
-    "request_cache",
-    "batched_reduce_size",
-    "ccs_minimize_roundtrips",
-    "max_concurrent_shard_requests",
-    "pre_filter_shard_size",
-    "rest_total_hits_as_int",
-    "typed_keys",
-    "track_total_hits",
-    "track_scores",
-    "allow_partial_search_results",
-    "scroll",
-    "terminate_after",
-    "timeout",
-    "version",
-    "seq_no_primary_term",
-    "explain",
-    "include_named_queries_score",
-    "phase_took",
-    "cancel_after_time_interval",
-    "stats",
-    "suggest_field",
-    "suggest_mode",
-    "suggest_size",
-    "suggest_text",
-    "search_pipeline",
-    "verbose_pipeline",
+pub const SEARCH_PARAMS: &[&[&str]] = &[
+    INDICES_PARAMS,
+    QUERY_TEXT_PARAMS,
+    SOURCE_FILTER_PARAMS,
+    &[
+        "ignore_throttled",
+        "from",
+        "size",
+        "sort",
+        "stored_fields",
+        "docvalue_fields",
+        "routing",
+        "preference",
+        "search_type",
+        "request_cache",
+        "batched_reduce_size",
+        "ccs_minimize_roundtrips",
+        "max_concurrent_shard_requests",
+        "pre_filter_shard_size",
+        "rest_total_hits_as_int",
+        "typed_keys",
+        "track_total_hits",
+        "track_scores",
+        "allow_partial_search_results",
+        "scroll",
+        "terminate_after",
+        "timeout",
+        "version",
+        "seq_no_primary_term",
+        "explain",
+        "include_named_queries_score",
+        "phase_took",
+        "cancel_after_time_interval",
+        "stats",
+        "suggest_field",
+        "suggest_mode",
+        "suggest_size",
+        "suggest_text",
+        "search_pipeline",
+        "verbose_pipeline",
+    ],
 ];
 
 /// A body as a value; `None` when it is empty. Keys that stand twice are an error.

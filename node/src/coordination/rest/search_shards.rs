@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::INDICES_PARAMS;
 use super::search_params::{body_value, indices_options, locate};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
@@ -23,13 +24,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{index}/_search_shards"),
     ],
     params: &[
-        "ignore_unavailable",
-        "allow_no_indices",
-        "expand_wildcards",
-        "ignore_throttled",
-        "routing",
-        "preference",
-        "local",
+        INDICES_PARAMS,
+        &["ignore_throttled", "routing", "preference", "local"],
     ],
     handler: |app, request| Box::pin(search_shards(app, request)),
 }];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::INDICES_PARAMS;
 use super::index_params;
 use super::shard_calls::ask_all;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -20,12 +21,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_segments"),
             (Method::GET, "/{index}/_segments"),
         ],
-        params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "verbose",
-        ],
+        params: &[INDICES_PARAMS, &["verbose"]],
         handler: |app, request| Box::pin(segments(app, request)),
     },
     Endpoint {
@@ -34,13 +30,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_recovery"),
             (Method::GET, "/{index}/_recovery"),
         ],
-        params: &[
-            "active_only",
-            "allow_no_indices",
-            "detailed",
-            "expand_wildcards",
-            "ignore_unavailable",
-        ],
+        params: &[INDICES_PARAMS, &["active_only", "detailed"]],
         handler: |app, request| Box::pin(recovery(app, request)),
     },
     Endpoint {
@@ -49,12 +39,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_shard_stores"),
             (Method::GET, "/{index}/_shard_stores"),
         ],
-        params: &[
-            "allow_no_indices",
-            "expand_wildcards",
-            "ignore_unavailable",
-            "status",
-        ],
+        params: &[INDICES_PARAMS, &["status"]],
         handler: |app, request| Box::pin(shard_stores(app, request)),
     },
 ];

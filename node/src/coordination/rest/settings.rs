@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Map, Value};
 
+use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS, MASTER_PARAMS};
 use super::index_body::{show_settings, shown_index_settings};
 use super::index_params::{self, body_object, names, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -23,14 +24,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/{index}/_setting/{name}"),
         ],
         params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "flat_settings",
-            "ignore_unavailable",
-            "include_defaults",
-            "local",
-            "master_timeout",
+            MASTER_PARAMS,
+            INDICES_PARAMS,
+            &["flat_settings", "include_defaults", "local"],
         ],
         handler: |app, request| Box::pin(get(app, request)),
     },
@@ -41,14 +37,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::PUT, "/{index}/_settings"),
         ],
         params: &[
-            "allow_no_indices",
-            "cluster_manager_timeout",
-            "expand_wildcards",
-            "flat_settings",
-            "ignore_unavailable",
-            "master_timeout",
-            "preserve_existing",
-            "timeout",
+            CHANGE_PARAMS,
+            INDICES_PARAMS,
+            &["flat_settings", "preserve_existing"],
         ],
         handler: |app, request| Box::pin(put(app, request)),
     },

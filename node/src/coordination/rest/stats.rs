@@ -7,6 +7,7 @@ use hyper::Method;
 use quidditch_engine::shard::ShardStats;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::INDICES_PARAMS;
 use super::index_params;
 use super::shard_calls::{ShardCalls, ask_all};
 use super::stats_sections::{add, parse_sections, show};
@@ -24,17 +25,17 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::GET, "/{index}/_stats/{metric}"),
     ],
     params: &[
-        "completion_fields",
-        "expand_wildcards",
-        "fielddata_fields",
-        "fields",
-        "forbid_closed_indices",
-        "groups",
-        "include_segment_file_sizes",
-        "include_unloaded_segments",
-        "level",
-        "ignore_unavailable",
-        "allow_no_indices",
+        INDICES_PARAMS,
+        &[
+            "completion_fields",
+            "fielddata_fields",
+            "fields",
+            "forbid_closed_indices",
+            "groups",
+            "include_segment_file_sizes",
+            "include_unloaded_segments",
+            "level",
+        ],
     ],
     handler: |app, request| Box::pin(stats(app, request)),
 }];

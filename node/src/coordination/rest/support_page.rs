@@ -64,7 +64,7 @@ fn page() -> Result<String, std::fmt::Error> {
     writeln!(page, "All take {}.\n", code(COMMON_PARAMS))?;
     writeln!(page, "| operation | paths | parameters |\n|---|---|---|")?;
     for endpoint in endpoints {
-        let mut params = endpoint.params.to_vec();
+        let mut params: Vec<&str> = endpoint.own_params().collect();
         params.sort_unstable();
         let (name, paths, params) = (endpoint.name, paths(endpoint.routes), code(&params));
         writeln!(page, "| {name} | {paths} | {params} |")?;

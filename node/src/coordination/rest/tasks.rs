@@ -16,7 +16,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "tasks.list",
         routes: &[(Method::GET, "/_tasks")],
-        params: &[
+        params: &[&[
             "nodes",
             "node_id",
             "actions",
@@ -25,13 +25,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             "wait_for_completion",
             "timeout",
             "group_by",
-        ],
+        ]],
         handler: |app, request| Box::pin(list(app, request)),
     },
     Endpoint {
         name: "tasks.get",
         routes: &[(Method::GET, "/_tasks/{task_id}")],
-        params: &["wait_for_completion", "timeout"],
+        params: &[&["wait_for_completion", "timeout"]],
         handler: |app, request| Box::pin(get(app, request)),
     },
     Endpoint {
@@ -40,13 +40,13 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/_tasks/_cancel"),
             (Method::POST, "/_tasks/{task_id}/_cancel"),
         ],
-        params: &[
+        params: &[&[
             "nodes",
             "node_id",
             "actions",
             "parent_task_id",
             "wait_for_completion",
-        ],
+        ]],
         handler: |app, request| Box::pin(cancel(app, request)),
     },
 ];

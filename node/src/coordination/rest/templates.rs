@@ -6,6 +6,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::alias_body::show_aliases;
+use super::endpoints::{CHANGE_PARAMS, MASTER_PARAMS};
 use super::index_body::{parse_index_body, show_settings};
 use super::index_params::{body_object, timeouts};
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
@@ -16,33 +17,18 @@ use crate::master::{
     Command, Composed, compose, matching_index_template, matching_legacy_templates, simulate_index,
 };
 
-const PUT_PARAMS: &[&str] = &[
-    "cause",
-    "cluster_manager_timeout",
-    "create",
-    "master_timeout",
-    "timeout",
+const PUT_PARAMS: &[&[&str]] = &[CHANGE_PARAMS, &["cause", "create"]];
+const GET_PARAMS: &[&[&str]] = &[
+    MASTER_PARAMS,
+    &["flat_settings", "local", "include_defaults"],
 ];
-const GET_PARAMS: &[&str] = &[
-    "cluster_manager_timeout",
-    "flat_settings",
-    "local",
-    "master_timeout",
-    "include_defaults",
-];
-const DELETE_PARAMS: &[&str] = &["cluster_manager_timeout", "master_timeout", "timeout"];
+const DELETE_PARAMS: &[&[&str]] = &[CHANGE_PARAMS];
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "indices.simulate_index_template",
         routes: &[(Method::POST, "/_index_template/_simulate_index/{name}")],
-        params: &[
-            "cause",
-            "cluster_manager_timeout",
-            "create",
-            "master_timeout",
-            "include_defaults",
-        ],
+        params: &[MASTER_PARAMS, &["cause", "create", "include_defaults"]],
         handler: |app, request| Box::pin(simulate_for_index(app, request)),
     },
     Endpoint {
@@ -51,13 +37,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::POST, "/_index_template/_simulate"),
             (Method::POST, "/_index_template/_simulate/{name}"),
         ],
-        params: &[
-            "cause",
-            "cluster_manager_timeout",
-            "create",
-            "master_timeout",
-            "include_defaults",
-        ],
+        params: &[MASTER_PARAMS, &["cause", "create", "include_defaults"]],
         handler: |app, request| Box::pin(simulate_template(app, request)),
     },
     Endpoint {
@@ -126,13 +106,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::PUT, "/_template/{name}"),
             (Method::POST, "/_template/{name}"),
         ],
-        params: &[
-            "cluster_manager_timeout",
-            "create",
-            "master_timeout",
-            "order",
-            "timeout",
-        ],
+        params: &[CHANGE_PARAMS, &["create", "order"]],
         handler: |app, request| Box::pin(put_legacy_template(app, request)),
     },
     Endpoint {

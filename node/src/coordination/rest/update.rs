@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::content::json_mistake;
 use super::documents::{common, one, respond};
+use super::endpoints::SOURCE_FILTER_PARAMS;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::dsl::Json;
 use crate::coordination::dsl::source::FetchSource;
@@ -20,18 +21,18 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "update",
     routes: &[(Method::POST, "/{index}/_update/{id}")],
     params: &[
-        "_source",
-        "_source_excludes",
-        "_source_includes",
-        "if_primary_term",
-        "if_seq_no",
-        "lang",
-        "refresh",
-        "require_alias",
-        "retry_on_conflict",
-        "routing",
-        "timeout",
-        "wait_for_active_shards",
+        SOURCE_FILTER_PARAMS,
+        &[
+            "if_primary_term",
+            "if_seq_no",
+            "lang",
+            "refresh",
+            "require_alias",
+            "retry_on_conflict",
+            "routing",
+            "timeout",
+            "wait_for_active_shards",
+        ],
     ],
     handler: |app, request| Box::pin(update(app, request)),
 }];

@@ -6,6 +6,7 @@ use hyper::Method;
 use quidditch_engine::query::Query;
 use serde_json::{Map, Value, json};
 
+use super::endpoints::{INDICES_PARAMS, QUERY_TEXT_PARAMS};
 use super::query_text::describe;
 use super::search_params::{indices_options, query_of};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -24,19 +25,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
         (Method::POST, "/{index}/_validate/query"),
     ],
     params: &[
-        "ignore_unavailable",
-        "allow_no_indices",
-        "expand_wildcards",
-        "ignore_throttled",
-        "q",
-        "df",
-        "default_operator",
-        "analyzer",
-        "analyze_wildcard",
-        "lenient",
-        "explain",
-        "rewrite",
-        "all_shards",
+        INDICES_PARAMS,
+        QUERY_TEXT_PARAMS,
+        &["ignore_throttled", "explain", "rewrite", "all_shards"],
     ],
     handler: |app, request| Box::pin(validate(app, request)),
 }];

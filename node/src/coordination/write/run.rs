@@ -11,8 +11,8 @@ use super::answer::WriteAnswer;
 use super::request::{DocWrite, WriteAction, WriteOptions};
 use super::target::{self, Placed};
 use crate::cluster::ShardState;
+use crate::cluster::setting_values::{show_bytes, show_ms};
 use crate::coordination::dsl::source::FetchSource;
-use crate::coordination::rest::units::human_bytes;
 use crate::coordination::rest::{App, RestError};
 use crate::coordination::source_filter;
 use crate::data::service::{
@@ -256,7 +256,7 @@ async fn wait_for_copies(
         return Ok(());
     }
     let have = active(&app.state());
-    let shown = crate::coordination::rest::units::human_millis(limit.as_millis() as u64);
+    let shown = show_ms(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
     let request = request_text(group, options.refresh);
     let problem = match have {
         0 => "primary shard is not active".to_owned(),
@@ -283,7 +283,7 @@ fn request_text(group: &[Prepared], refresh: RefreshPolicy) -> String {
             ),
             WriteOp::Index { id, source, .. } => format!(
                 "[index {{[{index}][{id}], source[n/a, actual length: [{}], max length: 2kb]}}]",
-                human_bytes(source.len() as u64)
+                show_bytes(source.len() as u64)
             ),
             WriteOp::Delete { id, .. } => format!("[delete {{[{index}][{id}]}}]"),
             WriteOp::Update(op) => format!("[update {{[{index}][{}]}}]", op.id),

@@ -19,6 +19,7 @@ mod match_phrase;
 mod match_phrase_prefix;
 mod match_text;
 mod multi_match;
+mod pattern;
 mod prefix;
 mod query_string;
 mod range;

@@ -1,33 +1,18 @@
 //! `{"colour": "re"}`: documents that hold a term with this beginning.
 
-use quidditch_engine::query::{PrefixQuery, Query, TermsRewrite};
+use quidditch_engine::query::{PrefixQuery, Query};
 
-use super::clause;
+use super::pattern;
 use crate::coordination::dsl::{Json, ParseError};
 
 /// `prefix`.
 pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
-    const NAME: &str = "prefix";
-    let (field, inner) = clause::single_field(NAME, body)?;
-    let mut query = PrefixQuery::new(field, "");
-    let mut text = None;
-    if !inner.is_object() {
-        clause::require_scalar(NAME, &inner)?;
-        text = inner.text_or_null()?;
-    }
-    for (key, value) in inner.members() {
-        clause::require_scalar(NAME, &value)?;
-        match key {
-            "value" | "prefix" => text = value.text_or_null()?,
-            "case_insensitive" => query.case_insensitive = value.bool()?,
-            "rewrite" => {
-                query.rewrite = clause::rewrite(&value)?.unwrap_or(TermsRewrite::ConstantScore)
-            }
-            "boost" => query.boost = clause::boost(NAME, &value)?,
-            "_name" => query.name = clause::name(&value)?,
-            _ => return Err(clause::unsupported(NAME, &value)),
-        }
-    }
-    query.value = text.ok_or_else(|| inner.illegal("value cannot be null"))?;
-    Ok(Query::Prefix(query))
+    let pattern = pattern::parse("prefix", body, |_, _| Ok(false))?;
+    Ok(Query::Prefix(PrefixQuery {
+        case_insensitive: pattern.case_insensitive,
+        rewrite: pattern.rewrite,
+        boost: pattern.boost,
+        name: pattern.name,
+        ..PrefixQuery::new(pattern.field, pattern.value)
+    }))
 }

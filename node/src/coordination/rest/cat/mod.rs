@@ -13,15 +13,14 @@ use std::sync::Arc;
 use hyper::Method;
 
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use crate::coordination::rest::endpoints::MASTER_PARAMS;
 
 macro_rules! cat {
     ($name:literal, [$($path:literal),*], [$($param:literal),*], $run:path) => {
         Endpoint {
             name: $name,
             routes: &[$((Method::GET, $path)),*],
-            params: &[
-                "bytes", "cluster_manager_timeout", "h", "help", "local", "master_timeout", "s", "time", "v", $($param),*
-            ],
+            params: &[MASTER_PARAMS, &["bytes", "h", "help", "local", "s", "time", "v", $($param),*]],
             handler: |app, request| Box::pin($run(app, request)),
         }
     };
@@ -32,7 +31,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "cat.help",
         routes: &[(Method::GET, "/_cat")],
-        params: &["help", "s"],
+        params: &[&["help", "s"]],
         handler: |app, request| Box::pin(list(app, request)),
     },
     cat!("cat.aliases", ["/_cat/aliases", "/_cat/aliases/{name}"], ["expand_wildcards"], others::aliases),
@@ -62,7 +61,7 @@ pub(super) const LIST_ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "list.help",
         routes: &[(Method::GET, "/_list")],
-        params: &["help", "s"],
+        params: &[&["help", "s"]],
         handler: |_, _| Box::pin(async {
             let mut text = "=^.^=\n".to_owned();
             for (_, path) in LIST_ENDPOINTS.iter().skip(1).flat_map(|endpoint| endpoint.routes) {
