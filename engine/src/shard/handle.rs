@@ -148,6 +148,11 @@ impl Shard {
         self.inner.schema.load_full()
     }
 
+    /// Counts an update that changed nothing, and so wrote nothing.
+    pub fn note_noop_update(&self) {
+        self.inner.counters.noops.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Does what is due: refresh, translog sync, merges, clean-up. Call it often, about every 100 ms, from a thread
     /// that may block.
     pub fn maintain(&self) -> Result<(), ShardError> {

@@ -60,7 +60,7 @@ pub struct ShardStats {
     pub indexing: OperationStats,
     /// Documents removed.
     pub deletes: OperationStats,
-    /// Deletes and puts that changed nothing.
+    /// Updates that changed nothing.
     pub noops: u64,
     /// Lookups that found the document.
     pub get_exists: OperationStats,

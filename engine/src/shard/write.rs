@@ -93,8 +93,6 @@ impl Inner {
                 self.bury(place.slot, place.key, place.doc);
             }
             stripe.put(&op.id, entry);
-        } else {
-            self.counters.noops.fetch_add(1, Ordering::Relaxed);
         }
         self.done(stamp.seq_no, location);
         Ok(WriteResult {
@@ -130,8 +128,6 @@ impl Inner {
         if let Plan::Apply(stamp) = plan {
             if let Some(place) = existed {
                 self.bury(place.slot, place.key, place.doc);
-            } else {
-                self.counters.noops.fetch_add(1, Ordering::Relaxed);
             }
             let at_ms = self.clock.now_ms();
             stripe.put(&op.id, Entry::Deleted(Tombstone { stamp, at_ms }));

@@ -1,7 +1,8 @@
 //! Threads for work that blocks: never a network thread, never more at once than the machine can carry.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
@@ -18,6 +19,7 @@ pub struct Pool {
     active: Arc<AtomicUsize>,
     completed: Arc<AtomicUsize>,
     rejected: AtomicUsize,
+    waited_nanos: AtomicU64,
 }
 
 /// Numbers of a pool, as `_cat/thread_pool` and `_nodes/stats` show them.
@@ -37,6 +39,8 @@ pub struct PoolStats {
     pub completed: usize,
     /// Refused since the start.
     pub rejected: usize,
+    /// How long work waited for a thread since the start, in all, in ns.
+    pub waited_nanos: u64,
 }
 
 impl Pool {
@@ -51,6 +55,7 @@ impl Pool {
             active: Arc::default(),
             completed: Arc::default(),
             rejected: AtomicUsize::new(0),
+            waited_nanos: AtomicU64::new(0),
         }
     }
 
@@ -108,11 +113,11 @@ impl Pool {
                 ),
             });
         }
-        self.permits
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| ShardError::internal("the node is shutting down"))
+        let began = Instant::now();
+        let permit = self.permits.clone().acquire_owned().await;
+        let waited = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.waited_nanos.fetch_add(waited, Ordering::Relaxed);
+        permit.map_err(|_| ShardError::internal("the node is shutting down"))
     }
 
     /// Numbers for the monitoring endpoints.
@@ -125,6 +130,7 @@ impl Pool {
             queue: self.waiting.load(Ordering::Relaxed),
             completed: self.completed.load(Ordering::Relaxed),
             rejected: self.rejected.load(Ordering::Relaxed),
+            waited_nanos: self.waited_nanos.load(Ordering::Relaxed),
         }
     }
 }

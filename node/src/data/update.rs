@@ -61,6 +61,7 @@ fn attempt(
             check_version(current, op)?;
             refuse_script(op)?;
             let Some(merged) = merged_source(current, op)? else {
+                shard.note_noop_update();
                 return Ok(noop(current, op));
             };
             let version = VersionCheck::IfSeqNo {

@@ -111,3 +111,19 @@ fn both_tables_tell_the_same_of_a_recovery() {
     );
     assert_eq!(told["index"]["files"]["total"], 1);
 }
+
+#[test]
+fn updates_that_change_nothing_are_counted_and_deletes_of_nothing_are_not() {
+    let shop = ten_hats();
+    let node = shop.node();
+    let same = r#"{"doc": {"size": 1}}"#;
+    assert_eq!(node.ok("POST", "/hats/_update/1", same)["result"], "noop");
+    let lines = format!(
+        "{{\"update\": {{\"_id\": \"1\"}}}}\n{same}\n{{\"delete\": {{\"_id\": \"none\"}}}}\n"
+    );
+    node.ok("POST", "/hats/_bulk", &lines);
+    let stats = node.ok("GET", "/hats/_stats/indexing", "");
+    let indexing = &stats["_all"]["total"]["indexing"];
+    assert_eq!(indexing["noop_update_total"], 2);
+    assert_eq!(indexing["delete_total"], 1);
+}

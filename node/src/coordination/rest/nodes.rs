@@ -29,14 +29,14 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_cluster/nodes/hot_threads"),
             (Method::GET, "/_cluster/nodes/{node_id}/hot_threads"),
         ],
-        params: &[
+        params: &[&[
             "ignore_idle_threads",
             "interval",
             "snapshots",
             "threads",
             "timeout",
             "type",
-        ],
+        ]],
         handler: |app, request| Box::pin(hot_threads(app, request)),
     },
     Endpoint {
@@ -47,7 +47,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_nodes/usage/{metric}"),
             (Method::GET, "/_nodes/{node_id}/usage/{metric}"),
         ],
-        params: &["timeout"],
+        params: &[&["timeout"]],
         handler: |app, request| Box::pin(usage(app, request)),
     },
     Endpoint {
@@ -63,7 +63,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
                 "/_nodes/{node_id}/stats/{metric}/{index_metric}",
             ),
         ],
-        params: &[
+        params: &[&[
             "completion_fields",
             "fielddata_fields",
             "fields",
@@ -72,7 +72,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             "level",
             "timeout",
             "types",
-        ],
+        ]],
         handler: |app, request| Box::pin(stats(app, request)),
     },
     Endpoint {
@@ -82,7 +82,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
             (Method::GET, "/_nodes/{node_id}"),
             (Method::GET, "/_nodes/{node_id}/{metric}"),
         ],
-        params: &["flat_settings", "timeout"],
+        params: &[&["flat_settings", "timeout"]],
         handler: |app, request| Box::pin(info(app, request)),
     },
     Endpoint {
@@ -96,7 +96,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
                 "/_cluster/stats/{metric}/{index_metric}/nodes/{node_id}",
             ),
         ],
-        params: &["flat_settings", "timeout"],
+        params: &[&["flat_settings", "timeout"]],
         handler: |app, request| Box::pin(cluster_stats(app, request)),
     },
 ];
@@ -522,7 +522,7 @@ fn stats_section(
                     json!({
                         "threads": pool.threads, "queue": pool.queue, "active": pool.active,
                         "rejected": pool.rejected, "largest": pool.threads, "completed": pool.completed,
-                        "total_wait_time_in_nanos": -1,
+                        "total_wait_time_in_nanos": pool.waited_nanos,
                     }),
                 );
             }

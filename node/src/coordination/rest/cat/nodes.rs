@@ -373,7 +373,7 @@ pub(super) async fn thread_pool(
             number(pool.rejected),
             number(pool.threads),
             number(pool.completed),
-            "-1".into(),
+            Cell::Millis(pool.waited_nanos / 1_000_000),
             Cell::None,
             Cell::None,
             number(pool.threads),
