@@ -21,6 +21,7 @@ mod node;
 mod phrase;
 mod plan;
 mod range_scorer;
+pub(crate) mod ranked;
 mod regexp;
 mod scorer;
 mod segment_scorer;

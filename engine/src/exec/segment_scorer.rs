@@ -157,7 +157,8 @@ impl SegmentScope<'_> {
         Bm25::new(statistics, idf, boost, settings.bm25_k1, settings.bm25_b)
     }
 
-    fn cursor(
+    /// The cursor of a term; `None` where the segment has not got it.
+    pub(super) fn cursor(
         &self,
         term: &TermNode,
         need: PostingsNeed,
@@ -180,14 +181,23 @@ impl SegmentScope<'_> {
             return Ok(None);
         };
         let scoring = match scored {
-            true => {
-                let idf = super::bm25::idf(term.doc_freq, term.statistics.doc_count);
-                let bm25 = self.bm25(idf, term.boost, &term.statistics);
-                Some(self.scoring(&term.field, bm25)?)
-            }
+            true => Some(self.term_scoring(term)?),
             false => None,
         };
         Ok(Some(Box::new(TermScorer::new(cursor, scoring))))
+    }
+
+    /// How a term scores.
+    pub(super) fn term_scoring(&self, term: &TermNode) -> Result<TermScoring, SearchError> {
+        let idf = super::bm25::idf(term.doc_freq, term.statistics.doc_count);
+        let bm25 = self.bm25(idf, term.boost, &term.statistics);
+        self.scoring(&term.field, bm25)
+    }
+
+    /// How a phrase scores.
+    pub(super) fn phrase_scoring(&self, node: &PhraseNode) -> Result<TermScoring, SearchError> {
+        let bm25 = self.bm25(node.idf, node.boost, &node.statistics);
+        self.scoring(&node.field, bm25)
     }
 
     fn synonyms(&self, node: &SynonymsNode, scored: bool) -> Built {
@@ -261,10 +271,7 @@ impl SegmentScope<'_> {
             slots.push(PhraseSlotCursor::new(slot.position, cursors, terms));
         }
         let scoring = match scored {
-            true => {
-                let bm25 = self.bm25(node.idf, node.boost, &node.statistics);
-                Some(self.scoring(&node.field, bm25)?)
-            }
+            true => Some(self.phrase_scoring(node)?),
             false => None,
         };
         Ok(Some(Box::new(PhraseScorer::new(slots, node.slop, scoring))))

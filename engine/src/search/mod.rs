@@ -36,3 +36,4 @@ pub use result::{
 };
 pub use sort::{SortKey, SortMissing, SortMode, SortOrder, SortSource, SortValue};
 pub use term_statistics::{TermStatistics, term_statistics};
+pub(crate) use top_scores::TopScores;

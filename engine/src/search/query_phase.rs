@@ -3,11 +3,11 @@
 use super::slice::ShardSlice;
 use super::sort_reader::PlannedKey;
 use super::sorted::Sorted;
-use super::top_scores::TopScores;
 use super::{
     HitCount, HitRelation, SearchContext, SearchError, SearchRequest, ShardHit, ShardQueryResult,
-    SortKey, TrackTotalHits, WindowCollector,
+    SortKey, TopScores, TrackTotalHits, WindowCollector,
 };
+use crate::exec::ranked::{self, Ranking};
 use crate::exec::{DocsNode, Hits, NO_MORE, Node, Planner, Scorer, SegmentScope};
 use crate::ids::DocId;
 use crate::segment::{WINDOW_DOCS, Window};
@@ -127,6 +127,9 @@ pub(super) fn run(
         timed_out: false,
         skipped: false,
     };
+    if progress.exact.is_none() && collector.is_none() {
+        count_apart(reader, context, &plan, &mut progress)?;
+    }
     let nothing_to_do = collector.is_none()
         && matches!(keeper, Keeper::Nobody)
         && (progress.exact.is_some() || request.track_total_hits == TrackTotalHits::No);
@@ -222,12 +225,7 @@ fn finish(
 
 /// The number of hits where the dictionary knows it.
 fn known_count(reader: &ShardReader, plan: &Plan<'_>) -> Option<u64> {
-    let request = plan.request;
-    if plan.post_filter.is_some()
-        || request.min_score.is_some()
-        || plan.stop_after.is_some()
-        || plan.slice != ShardSlice::Everything
-    {
+    if !is_plain(plan) {
         return None;
     }
     quick_count(reader, &plan.node)
@@ -277,6 +275,20 @@ fn search_segment<'a>(
     collector: &mut Option<&mut dyn WindowCollector>,
     progress: &mut Progress,
 ) -> Result<(), SearchError> {
+    if let Keeper::Scores(top) = keeper
+        && collector.is_none()
+        && is_plain(plan)
+        && is_counted(plan, progress)
+    {
+        let live = scope.shard.segments[scope.ord].live.as_deref();
+        let mut ranking = Ranking::new(top, scope.ord as u32, live);
+        if ranked::rank(scope, &plan.node, &mut ranking)? {
+            progress.max_score = top.max();
+            progress.skipped |= progress.exact.is_none();
+            progress.timed_out = scope.context.timed_out();
+            return Ok(());
+        }
+    }
     let Some(mut scorer) = scope.scorer(&plan.node, plan.scored)? else {
         return Ok(());
     };
@@ -340,15 +352,69 @@ fn search_segment<'a>(
     Ok(())
 }
 
-/// Below which score documents are of no interest: infinity when none is any more.
-fn floor_of(plan: &Plan<'_>, keeper: &Keeper<'_>, collecting: bool, progress: &Progress) -> f32 {
-    let counted = progress.exact.is_some()
+/// Whether nothing but the query itself decides what is found.
+fn is_plain(plan: &Plan<'_>) -> bool {
+    plan.post_filter.is_none()
+        && plan.request.min_score.is_none()
+        && plan.stop_after.is_none()
+        && plan.slice == ShardSlice::Everything
+}
+
+/// Whether as many hits are counted as somebody asked for.
+fn is_counted(plan: &Plan<'_>, progress: &Progress) -> bool {
+    progress.exact.is_some()
         || match plan.request.track_total_hits {
             TrackTotalHits::No => true,
             TrackTotalHits::UpTo(limit) => progress.count > limit,
             TrackTotalHits::All => false,
+        }
+}
+
+/// Counts beforehand, where that and a search for the best alone cost less than both in one.
+fn count_apart(
+    reader: &ShardReader,
+    context: &SearchContext<'_>,
+    plan: &Plan<'_>,
+    progress: &mut Progress,
+) -> Result<(), SearchError> {
+    let limit = match plan.request.track_total_hits {
+        TrackTotalHits::No => return Ok(()),
+        TrackTotalHits::UpTo(limit) => limit,
+        TrackTotalHits::All => u64::MAX,
+    };
+    if !is_plain(plan) {
+        return Ok(());
+    }
+    let mut count = 0;
+    for (ord, segment) in reader.segments.iter().enumerate() {
+        let scope = SegmentScope {
+            shard: reader,
+            ord,
+            context,
         };
-    if !counted || collecting || plan.stop_after.is_some() {
+        let left = limit - count;
+        match ranked::count::count(&scope, &plan.node, segment.live.as_deref(), left)? {
+            Some(more) => count += more,
+            None => return Ok(()),
+        }
+        if count > limit {
+            break;
+        }
+    }
+    if context.timed_out() {
+        return Ok(());
+    }
+    if count > limit {
+        progress.count = count;
+    } else {
+        progress.exact = Some(count);
+    }
+    Ok(())
+}
+
+/// Below which score documents are of no interest: infinity when none is any more.
+fn floor_of(plan: &Plan<'_>, keeper: &Keeper<'_>, collecting: bool, progress: &Progress) -> f32 {
+    if !is_counted(plan, progress) || collecting || plan.stop_after.is_some() {
         return f32::NEG_INFINITY;
     }
     match keeper {

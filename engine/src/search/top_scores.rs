@@ -1,39 +1,53 @@
 //! The documents with the highest scores.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{DocAddress, ShardHit};
 use crate::ids::DocId;
 
-/// Orders worst first: lower score, then later document.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Entry {
-    score: f32,
-    doc: DocAddress,
+/// Up to this many a heap knows the worst after each; more are sorted out in bulk.
+const HEAP_MAX: usize = 128;
+
+/// A document and its score in one number, greater is better: the score's bits in their order, then segment and document
+/// upside down.
+type Key = u128;
+
+fn key(score: f32, segment: u32, doc: u32) -> Key {
+    let bits = score.to_bits();
+    let ordered = if bits >> 31 == 0 {
+        bits | 1 << 31
+    } else {
+        !bits
+    };
+    u128::from(ordered) << 64 | u128::from(!segment) << 32 | u128::from(!doc)
 }
 
-impl Eq for Entry {}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // the heap keeps its greatest on top, which shall be the worst
-        let by_score = other.score.total_cmp(&self.score);
-        by_score.then_with(|| self.doc.cmp(&other.doc))
-    }
+fn score_of(key: Key) -> f32 {
+    let ordered = (key >> 64) as u32;
+    f32::from_bits(if ordered >> 31 == 1 {
+        ordered & !(1 << 31)
+    } else {
+        !ordered
+    })
 }
 
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Keeps the best `size` documents of those offered in ascending order of place.
 #[derive(Debug)]
-pub(super) struct TopScores {
+enum Best {
+    /// The worst on top.
+    Heap(BinaryHeap<Reverse<Key>>),
+    /// All that were above the floor when they came; more than wanted.
+    Pile(Vec<Key>),
+}
+
+/// Keeps the best `size` documents of those offered, in any order.
+#[derive(Debug)]
+pub(crate) struct TopScores {
     size: usize,
-    heap: BinaryHeap<Entry>,
+    best: Best,
+    floor: f32,
+    /// The highest score offered.
+    max: f32,
     /// Only scores below this count.
     after: f32,
 }
@@ -43,49 +57,92 @@ impl TopScores {
     pub fn new(size: usize, after: Option<f32>) -> Self {
         TopScores {
             size,
-            heap: BinaryHeap::with_capacity(size.min(1024)),
+            best: if size <= HEAP_MAX {
+                Best::Heap(BinaryHeap::with_capacity(size + 1))
+            } else {
+                Best::Pile(Vec::new())
+            },
+            floor: if size == 0 {
+                f32::INFINITY
+            } else {
+                f32::NEG_INFINITY
+            },
+            max: f32::NEG_INFINITY,
             after: after.unwrap_or(f32::INFINITY),
         }
     }
 
-    /// Scores of this or less are of no interest any more.
+    /// Documents that come later than all offered so far and score this or less are of no interest any more.
+    #[inline]
     pub fn floor(&self) -> f32 {
-        match self.heap.peek() {
-            _ if self.size == 0 => f32::INFINITY,
-            Some(worst) if self.heap.len() >= self.size => worst.score,
-            _ => f32::NEG_INFINITY,
-        }
+        self.floor
+    }
+
+    /// The highest score of all offered.
+    pub fn max(&self) -> f32 {
+        self.max
     }
 
     /// Offers documents of one segment with their scores.
     pub fn offer(&mut self, segment: u32, docs: &[u32], scores: &[f32]) {
-        let mut floor = self.floor();
         for (doc, score) in docs.iter().zip(scores) {
-            if *score <= floor || *score >= self.after {
-                continue;
+            if *score > self.floor {
+                self.offer_one(segment, *doc, *score);
             }
-            let entry = Entry {
-                score: *score,
-                doc: DocAddress {
-                    segment,
-                    doc: DocId(*doc),
-                },
-            };
-            if self.heap.len() >= self.size {
-                self.heap.pop();
+        }
+    }
+
+    /// Offers one document.
+    #[inline]
+    pub fn offer_one(&mut self, segment: u32, doc: u32, score: f32) {
+        self.max = self.max.max(score);
+        if score >= self.after || score < self.floor {
+            return;
+        }
+        let key = key(score, segment, doc);
+        match &mut self.best {
+            Best::Heap(heap) => {
+                if heap.len() < self.size {
+                    heap.push(Reverse(key));
+                } else if let Some(mut worst) = heap.peek_mut()
+                    && worst.0 < key
+                {
+                    worst.0 = key;
+                }
+                if heap.len() == self.size
+                    && let Some(worst) = heap.peek()
+                {
+                    self.floor = score_of(worst.0);
+                }
             }
-            self.heap.push(entry);
-            floor = self.floor();
+            Best::Pile(pile) => {
+                pile.push(key);
+                if pile.len() >= 2 * self.size {
+                    sort_out(pile, self.size);
+                    self.floor = score_of(pile[self.size - 1]);
+                }
+            }
         }
     }
 
     /// The documents, best first.
     pub fn into_hits(self) -> Vec<ShardHit> {
-        let mut hits = Vec::with_capacity(self.heap.len());
-        for entry in self.heap.into_sorted_vec() {
+        let mut keys = match self.best {
+            Best::Heap(heap) => heap.into_iter().map(|key| key.0).collect(),
+            Best::Pile(pile) => pile,
+        };
+        if keys.len() > self.size {
+            sort_out(&mut keys, self.size);
+        }
+        keys.sort_unstable_by(|a, b| b.cmp(a));
+        let mut hits = Vec::with_capacity(keys.len());
+        for key in keys {
             hits.push(ShardHit {
-                doc: entry.doc,
-                score: entry.score,
+                doc: DocAddress {
+                    segment: !((key >> 32) as u32),
+                    doc: DocId(!(key as u32)),
+                },
+                score: score_of(key),
                 sort: Vec::new(),
                 collapse: None,
             });
@@ -94,9 +151,16 @@ impl TopScores {
     }
 }
 
+/// Keeps the best `size`, the worst of them last; there are more than that.
+fn sort_out(pile: &mut Vec<Key>, size: usize) {
+    pile.select_nth_unstable_by(size - 1, |a, b| b.cmp(a));
+    pile.truncate(size);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn ties_go_to_the_first_document() {
@@ -116,5 +180,31 @@ mod tests {
         let mut top = TopScores::new(3, Some(2.0));
         top.offer(0, &[1, 2, 3], &[3.0, 2.0, 1.0]);
         assert_eq!(top.into_hits().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn the_best_are_kept_in_any_order(
+            offers in proptest::collection::vec((0u32..3, 0u32..5000, -20i32..20), 0..900),
+            size in prop_oneof![1usize..20, 129usize..200],
+        ) {
+            let mut top = TopScores::new(size, None);
+            let mut seen = std::collections::BTreeSet::new();
+            let mut expected = Vec::new();
+            for (segment, doc, score) in offers {
+                if seen.insert((segment, doc)) {
+                    top.offer_one(segment, doc, score as f32);
+                    expected.push((Reverse(score), segment, doc));
+                }
+            }
+            expected.sort_unstable();
+            expected.truncate(size);
+            let found: Vec<_> = top
+                .into_hits()
+                .iter()
+                .map(|hit| (Reverse(hit.score as i32), hit.doc.segment, hit.doc.doc.0))
+                .collect();
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -20,6 +20,7 @@ pub use error::{MergeError, OpenSegmentError, ReadError, VerifyError};
 pub use live_docs::LiveDocs;
 pub use norms::{NormsReader, length_of_norm, norm_of_length};
 pub use points::PointsReader;
+pub(crate) use postings::{CELL_DOCS, List};
 pub use postings::{Impact, PostingsCursor, PostingsNeed};
 pub use reader::{FieldInfo, ID_FIELD, SegmentReader};
 pub use stored::StoredDocument;

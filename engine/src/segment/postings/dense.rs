@@ -1,7 +1,5 @@
 //! The cursor over a list kept in bitmaps of 4096 documents, of format v2.
 
-#![expect(dead_code, reason = "executors that work window by window come next")]
-
 use std::sync::Arc;
 
 use super::super::terms::Dictionary;
@@ -203,7 +201,8 @@ impl DenseCursor {
         &self.freqs
     }
 
-    fn cell_words(&self, cell: usize) -> &[u64] {
+    /// The documents of a cell (0 to 7) of the chunk at hand.
+    pub fn cell_words(&self, cell: usize) -> &[u64] {
         &self.words[cell * CELL_WORDS..(cell + 1) * CELL_WORDS]
     }
 
@@ -393,23 +392,11 @@ impl DenseCursor {
         Ok(())
     }
 
-    /// For each window, the greatest of the values given for its cells.
-    pub fn spread(of_cells: &[f32], out: &mut Vec<f32>) {
-        out.clear();
-        for cells in of_cells.chunks(CELLS) {
-            out.push(
-                cells
-                    .iter()
-                    .fold(0.0, |greatest: f32, cell| greatest.max(*cell)),
-            );
-        }
-    }
-
     pub fn window_bounds(&mut self, weights: Weights<'_>) -> Result<Vec<f32>, ReadError> {
-        let (mut cells, mut windows) = (Vec::new(), Vec::new());
+        let mut cells = Vec::new();
         self.cell_bounds(weights, &mut cells)?;
-        Self::spread(&cells, &mut windows);
-        Ok(windows)
+        let greatest = |cells: &[f32]| cells.iter().copied().fold(0.0, f32::max);
+        Ok(cells.chunks(CELLS).map(greatest).collect())
     }
 
     pub fn fill_window(&mut self, base: DocId, bits: &mut Window) -> Result<(), ReadError> {

@@ -12,6 +12,7 @@ pub(crate) use self::sparse::SparseCursor;
 use super::terms::Dictionary;
 use super::{ReadError, WINDOW_DOCS, Window};
 use crate::format::v1::terms::TermEntry;
+pub(crate) use crate::format::v2::CELL_DOCS;
 use crate::ids::DocId;
 use crate::simd::scoring::Weights;
 
@@ -48,7 +49,6 @@ enum Kept {
 
 /// A list in a form that executors work on block by block.
 #[derive(Debug)]
-#[expect(dead_code, reason = "executors that work block by block come next")]
 pub(crate) enum List {
     /// In blocks of documents.
     Sparse(Box<SparseCursor>),
@@ -107,7 +107,6 @@ impl PostingsCursor {
     }
 
     /// The list, for executors that work block by block; `Err` gives the cursor back where the segment is of an older format.
-    #[expect(dead_code, reason = "executors that work block by block come next")]
     pub(crate) fn into_list(self) -> Result<List, PostingsCursor> {
         match self.kept {
             Kept::Sparse(list) => Ok(List::Sparse(list)),

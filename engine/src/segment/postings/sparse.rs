@@ -1,7 +1,5 @@
 //! The cursor over a list kept in blocks of 128 documents, of format v2.
 
-#![expect(dead_code, reason = "executors that work block by block come next")]
-
 use std::sync::Arc;
 
 use super::super::terms::Dictionary;
@@ -32,6 +30,8 @@ pub(crate) struct SparseCursor {
     docs: [u32; BLOCK],
     freqs: [u32; BLOCK],
     len: usize,
+    /// Documents before this one cannot be in the block.
+    first_possible: u32,
     rank: usize,
     doc: u32,
     /// Where the freqs of the block are; `None` once they are decoded.
@@ -65,6 +65,7 @@ impl SparseCursor {
             docs: [0; BLOCK],
             freqs: [1; BLOCK],
             len: 0,
+            first_possible: 0,
             rank: 0,
             doc: 0,
             freqs_waiting: None,
@@ -138,6 +139,7 @@ impl SparseCursor {
         self.rank = 0;
         self.len = (self.entry.doc_freq as usize - block * BLOCK).min(BLOCK);
         let max_doc = self.dictionary.max_doc;
+        self.first_possible = 0;
         if self.entry.doc_freq == 1 {
             if self.entry.single_doc >= max_doc {
                 return Err(self.malformed(Malformed("has a single document past the end")));
@@ -165,6 +167,7 @@ impl SparseCursor {
         if start > end || end > blocks_len {
             return Err(self.malformed(Malformed("has blocks outside their payload")));
         }
+        self.first_possible = before.map_or(0, |before| before.saturating_add(1));
         let place = self.entry.payload.checked_add(start);
         let place = place.ok_or_else(|| self.malformed(Malformed("has a payload past the end")))?;
         let bytes = self.dictionary.postings.read_ahead(place, end - start)?;
@@ -206,17 +209,33 @@ impl SparseCursor {
         &self.freqs[..self.len]
     }
 
-    /// The slot of a document in the block at hand, if it is there.
+    /// The slot of a document in the block that could have it, which is then at hand; `None` if it does not. Any order of
+    /// documents is right, an ascending one is fast.
     #[inline]
-    pub fn slot_with(&self, doc: u32) -> Option<usize> {
+    pub fn find(&mut self, doc: u32) -> Result<Option<usize>, ReadError> {
+        if !(self.block < self.blocks && self.first_possible <= doc && doc <= self.last_loaded()) {
+            let ahead = self.block < self.blocks && self.last_loaded() < doc;
+            let from = if ahead { self.block + 1 } else { 0 };
+            let block = self.block_with(doc, from)?;
+            if block >= self.blocks {
+                return Ok(None);
+            }
+            self.load(block)?;
+        }
         if self.len == BLOCK {
             let slot = (simd::kernels().scoring.find)(&self.docs, doc);
-            return (slot < BLOCK).then_some(slot);
+            return Ok((slot < BLOCK).then_some(slot));
         }
-        self.docs[..self.len].binary_search(&doc).ok()
+        Ok(self.docs[..self.len].binary_search(&doc).ok())
     }
 
-    /// Documents of the whole block, whether full blocks are lane-major or not; `find` of [`simd`] wants all 128.
+    /// The frequency in a slot of the block at hand.
+    #[inline]
+    pub fn freq_at(&mut self, slot: usize) -> Result<u32, ReadError> {
+        self.load_freqs()?;
+        Ok(self.freqs[slot])
+    }
+
     #[inline]
     fn slot(&self, rank: usize) -> usize {
         if self.len == BLOCK {
@@ -451,10 +470,21 @@ impl SparseCursor {
         Ok(())
     }
 
-    /// For each window of the segment, the greatest of the values given for the blocks that reach into it; 0 for none.
-    pub fn spread(&self, of_blocks: &[f32], out: &mut Vec<f32>) -> Result<(), ReadError> {
+    /// Windows of the segment.
+    pub fn window_count(&self) -> usize {
+        window_count(self.dictionary.max_doc)
+    }
+
+    /// For each window of the segment, the greatest of the values given for the blocks that reach into it; `none` where none
+    /// does.
+    pub fn spread(
+        &self,
+        of_blocks: &[f32],
+        none: f32,
+        out: &mut Vec<f32>,
+    ) -> Result<(), ReadError> {
         out.clear();
-        out.resize(window_count(self.dictionary.max_doc), 0.0);
+        out.resize(self.window_count(), none);
         let region = match &self.skips {
             Some(_) => self.region()?,
             None => &[],
@@ -479,7 +509,7 @@ impl SparseCursor {
     pub fn window_bounds(&mut self, weights: Weights<'_>) -> Result<Vec<f32>, ReadError> {
         let (mut blocks, mut windows) = (Vec::new(), Vec::new());
         self.block_bounds(weights, &mut blocks)?;
-        self.spread(&blocks, &mut windows)?;
+        self.spread(&blocks, 0.0, &mut windows)?;
         Ok(windows)
     }
 

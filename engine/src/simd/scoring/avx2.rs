@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{ImpactRows, Kept, Kernels, Weights, bounding_freq, scalar};
+use super::{ImpactRows, Kernels, Weights, bounding_freq, scalar};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -140,20 +140,14 @@ fn bounds_avx2(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]) {
     scalar::bounds(rest, weights, &mut out[whole..]);
 }
 
-fn sums_above(sums: &mut [f64; 4096], bits: &mut [u64; 64], floor: f64, kept: &mut Kept) -> usize {
+fn sums_above(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>) {
     // SAFETY: as in `lane_sums`.
     unsafe { sums_above_avx2(sums, bits, floor, kept) }
 }
 
 #[target_feature(enable = "avx2,bmi1")]
-fn sums_above_avx2(
-    sums: &mut [f64; 4096],
-    bits: &mut [u64; 64],
-    floor: f64,
-    kept: &mut Kept,
-) -> usize {
+fn sums_above_avx2(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>) {
     let least = _mm256_set1_pd(floor);
-    let mut count = 0;
     for (index, word) in bits.iter_mut().enumerate() {
         if *word == 0 {
             continue;
@@ -170,13 +164,11 @@ fn sums_above_avx2(
         let mut rest = *word;
         while rest != 0 {
             let bit = rest.trailing_zeros();
-            kept[count] = (index as u32 * 64 + bit, part[bit as usize]);
-            count += 1;
+            kept.push((index as u32 * 64 + bit, part[bit as usize]));
             rest &= rest - 1;
         }
         part.fill(0.0);
     }
-    count
 }
 
 fn find(docs: &[u32; 128], target: u32) -> usize {

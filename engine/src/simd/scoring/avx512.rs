@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{ImpactRows, Kept, Kernels, LANES, Weights, bounding_freq, scalar};
+use super::{ImpactRows, Kernels, LANES, Weights, bounding_freq, scalar};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -225,20 +225,14 @@ fn keep_between_avx512(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) 
     kept
 }
 
-fn sums_above(sums: &mut [f64; 4096], bits: &mut [u64; 64], floor: f64, kept: &mut Kept) -> usize {
+fn sums_above(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>) {
     // SAFETY: as in `lane_sums`.
     unsafe { sums_above_avx512(sums, bits, floor, kept) }
 }
 
 #[target_feature(enable = "avx512f")]
-fn sums_above_avx512(
-    sums: &mut [f64; 4096],
-    bits: &mut [u64; 64],
-    floor: f64,
-    kept: &mut Kept,
-) -> usize {
+fn sums_above_avx512(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>) {
     let least = _mm512_set1_pd(floor);
-    let mut count = 0;
     for (index, word) in bits.iter_mut().enumerate() {
         if *word == 0 {
             continue;
@@ -254,13 +248,11 @@ fn sums_above_avx512(
         let mut rest = *word;
         while rest != 0 {
             let bit = rest.trailing_zeros();
-            kept[count] = (index as u32 * 64 + bit, part[bit as usize]);
-            count += 1;
+            kept.push((index as u32 * 64 + bit, part[bit as usize]));
             rest &= rest - 1;
         }
         part.fill(0.0);
     }
-    count
 }
 
 fn find(docs: &[u32; 128], target: u32) -> usize {

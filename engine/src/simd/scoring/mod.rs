@@ -52,15 +52,11 @@ pub(crate) struct Weights<'a> {
 /// See [`Kernels::score`].
 type Score = fn(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]);
 
-/// Documents of a window with their sums, as offsets from its base.
-pub(crate) type Kept = [(u32, f64); 4096];
+/// See [`Kernels::sums_above`].
+type SumsAbove = fn(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>);
 
 /// One kernel each; all slices of one call are equally long unless said otherwise.
 #[derive(Clone, Copy)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "executors that work block by block come next")
-)]
 pub(crate) struct Kernels {
     /// Running sums of `values[…] + plus`, from `base`, in order of rank over a lane-major block, wrapping.
     pub lane_sums: fn(base: u32, plus: u32, values: &mut [u32; 128]),
@@ -73,10 +69,9 @@ pub(crate) struct Kernels {
     pub keep_above: fn(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize,
     /// Moves the pairs whose document is in `from..to` to the front, in order; answers how many.
     pub keep_between: fn(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) -> usize,
-    /// Keeps the bits whose sum is above `floor`, and sets all sums of words that have bits to zero after copying
-    /// the kept ones to `kept`, ascending; answers how many there are.
-    pub sums_above:
-        fn(sums: &mut [f64; 4096], bits: &mut [u64; 64], floor: f64, kept: &mut Kept) -> usize,
+    /// Keeps the bits whose sum is above `floor`, appends those with their sums to `kept`, ascending, and sets the sums of
+    /// all words that had bits to zero. There are 64 sums for every word of bits.
+    pub sums_above: SumsAbove,
     /// The slot of `target` in a block, 128 when it is not there.
     pub find: fn(docs: &[u32; 128], target: u32) -> usize,
     /// How many documents of a block are below `target`.
@@ -211,15 +206,15 @@ mod tests {
             floor in 0u32..50,
         ) {
             let run = |kernels: &Kernels| {
-                let (mut sums, mut bits) = (Box::new([0.0; 4096]), [0u64; 64]);
+                let (mut sums, mut bits) = (vec![0.0; 4096], vec![0u64; 64]);
                 for (offset, sum) in &found {
                     sums[*offset] += f64::from(*sum);
                     bits[offset / 64] |= 1 << (offset % 64);
                 }
-                let mut kept = Box::new([(0, 0.0); 4096]);
-                let count = (kernels.sums_above)(&mut sums, &mut bits, f64::from(floor), &mut kept);
+                let mut kept = Vec::new();
+                (kernels.sums_above)(&mut sums, &mut bits, f64::from(floor), &mut kept);
                 assert!(sums.iter().all(|sum| *sum == 0.0));
-                (kept[..count].to_vec(), bits)
+                (kept, bits)
             };
             for_every_row(|name, row, scalar| assert_eq!(run(row), run(scalar), "{name} differs from scalar"));
         }

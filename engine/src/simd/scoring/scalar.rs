@@ -1,6 +1,6 @@
 //! The kernels of ranked retrieval in plain Rust.
 
-use super::{ImpactRows, Kept, Kernels, Weights, bounding_freq, slot_of};
+use super::{ImpactRows, Kernels, Weights, bounding_freq, slot_of};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -77,29 +77,25 @@ pub(super) fn keep_between(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u
 }
 
 pub(super) fn sums_above(
-    sums: &mut [f64; 4096],
-    bits: &mut [u64; 64],
+    sums: &mut [f64],
+    bits: &mut [u64],
     floor: f64,
-    kept: &mut Kept,
-) -> usize {
-    let mut count = 0;
+    kept: &mut Vec<(u32, f64)>,
+) {
     for (index, word) in bits.iter_mut().enumerate() {
         let mut rest = *word;
         while rest != 0 {
             let bit = rest.trailing_zeros();
             let offset = index * 64 + bit as usize;
             let sum = std::mem::take(&mut sums[offset]);
-            // Every window has room for 4096; `count` is below the number of offsets looked at so far.
-            kept[count] = (offset as u32, sum);
             if sum > floor {
-                count += 1;
+                kept.push((offset as u32, sum));
             } else {
                 *word &= !(1 << bit);
             }
             rest &= rest - 1;
         }
     }
-    count
 }
 
 pub(super) fn find(docs: &[u32; 128], target: u32) -> usize {

@@ -1,0 +1,302 @@
+//! The best documents of queries made of terms and phrases, found without looking at the others.
+//!
+//! Bounds on scores (impacts) come first: of blocks, of windows of 4096 documents. What cannot enter the best is not decoded.
+//! * [`union`]: some term is enough. MAXSCORE (Turtle and Flood, "Query evaluation: strategies and optimizations", 1995) with
+//!   bounds of windows (Ding and Suel, "Faster top-k document retrieval using block-max indexes", 2011); the most
+//!   promising windows go first, as in Mallia et al., "Faster Learned Sparse Retrieval with Block-Max Pruning" (2024).
+//! * [`conjunction`]: all are needed, some more may add to the score, some are excluded. Blocks of the rarest are scored first
+//!   and only what may still enter is looked up in the others.
+//! * [`count`](mod@count): how many match, in bitmaps of windows, for those who want to know that too.
+//!
+//! Queries of any other shape run in [`Scorer`](super::Scorer)s.
+
+mod conjunction;
+pub(crate) mod count;
+mod phrase;
+mod term_list;
+mod union;
+
+use self::conjunction::Conjunction;
+use self::phrase::Phrase;
+use self::term_list::TermList;
+use self::union::Union;
+use super::node::{BoolNode, Node, PhraseNode, TermNode};
+use super::scorer::Scorer;
+use super::segment_scorer::SegmentScope;
+use crate::ids::DocId;
+use crate::search::{SearchError, TopScores};
+use crate::segment::{LiveDocs, PostingsCursor, PostingsNeed};
+
+/// Where the best documents of one segment go.
+pub(crate) struct Ranking<'a> {
+    /// The best of all segments so far.
+    pub top: &'a mut TopScores,
+    /// Number of the segment.
+    pub segment: u32,
+    /// Its documents that are alive; `None`: all.
+    pub live: Option<&'a LiveDocs>,
+    /// Whether documents may be offered in another order than their own.
+    unordered: bool,
+}
+
+impl<'a> Ranking<'a> {
+    /// Into `top`.
+    pub fn new(top: &'a mut TopScores, segment: u32, live: Option<&'a LiveDocs>) -> Self {
+        Ranking {
+            top,
+            segment,
+            live,
+            unordered: false,
+        }
+    }
+
+    /// Scores of this or less cannot enter.
+    #[inline]
+    fn floor(&self) -> f32 {
+        let floor = self.top.floor();
+        // Out of order, a document of the same score as the worst may still come before it.
+        if self.unordered {
+            floor.next_down()
+        } else {
+            floor
+        }
+    }
+
+    #[inline]
+    fn offer(&mut self, doc: u32, score: f32) {
+        if score > self.floor() && self.live.is_none_or(|live| live.is_live(DocId(doc))) {
+            self.top.offer_one(self.segment, doc, score);
+        }
+    }
+}
+
+/// Finds the best documents of a segment; `false`, with nothing done, for queries of another shape.
+pub(crate) fn rank(
+    scope: &SegmentScope<'_>,
+    node: &Node,
+    ranking: &mut Ranking<'_>,
+) -> Result<bool, SearchError> {
+    match plan(scope, node, true)? {
+        Plan::Nothing => Ok(true),
+        Plan::Union(mut union) => union.run(scope.context, ranking).map(|()| true),
+        Plan::Conjunction(mut all) => all.run(scope.context, ranking).map(|()| true),
+        Plan::Other => Ok(false),
+    }
+}
+
+/// How a query is run in one segment.
+enum Plan {
+    /// It finds nothing here.
+    Nothing,
+    Union(Union),
+    Conjunction(Box<Conjunction>),
+    /// Not here.
+    Other,
+}
+
+/// The same for counting: what only scores is left out.
+fn plan_unscored(scope: &SegmentScope<'_>, node: &Node) -> Result<Plan, SearchError> {
+    plan(scope, node, false)
+}
+
+fn plan(scope: &SegmentScope<'_>, node: &Node, scored: bool) -> Result<Plan, SearchError> {
+    match node {
+        Node::Nothing => Ok(Plan::Nothing),
+        Node::Term(term) => Ok(match term_list(scope, term, scored)? {
+            Found::List(list) => Plan::Union(Union::new(vec![list])),
+            Found::Absent => Plan::Nothing,
+            Found::Other => Plan::Other,
+        }),
+        Node::Phrase(phrase) => {
+            let mut all = Conjunction::new(scope);
+            Ok(match add_phrase(scope, phrase, scored, &mut all)? {
+                Step::Done => Plan::Conjunction(Box::new(all)),
+                Step::Nothing => Plan::Nothing,
+                Step::Other => Plan::Other,
+            })
+        }
+        Node::Bool(node) => plan_bool(scope, node, scored),
+        _ => Ok(Plan::Other),
+    }
+}
+
+fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<Plan, SearchError> {
+    if node.must.is_empty() {
+        if !node.filter.is_empty() || !node.must_not.is_empty() || node.needed > 1 {
+            return Ok(Plan::Other);
+        }
+        return plan_union(scope, &node.should, scored);
+    }
+    if node.needed > 0 {
+        return Ok(Plan::Other);
+    }
+    let mut all = Conjunction::new(scope);
+    for clause in &node.must {
+        let step = match clause {
+            Node::Term(term) => match term_list(scope, term, scored)? {
+                Found::List(list) => {
+                    all.require(list);
+                    Step::Done
+                }
+                Found::Absent => Step::Nothing,
+                Found::Other => Step::Other,
+            },
+            Node::Phrase(phrase) => add_phrase(scope, phrase, scored, &mut all)?,
+            _ => Step::Other,
+        };
+        match step {
+            Step::Done => {}
+            Step::Nothing => return Ok(Plan::Nothing),
+            Step::Other => return Ok(Plan::Other),
+        }
+    }
+    // Clauses that need not match do not change the number of those that do.
+    let optional: &[Node] = if scored { &node.should } else { &[] };
+    for clause in optional {
+        let Node::Term(term) = clause else {
+            return Ok(Plan::Other);
+        };
+        match term_list(scope, term, scored)? {
+            Found::List(list) => all.prefer(list),
+            Found::Absent => {}
+            Found::Other => return Ok(Plan::Other),
+        }
+    }
+    for clause in &node.filter {
+        match unscored(scope, clause)? {
+            Some(filter) => all.filter(filter),
+            None => return Ok(Plan::Nothing),
+        }
+    }
+    for clause in &node.must_not {
+        if let Some(unwanted) = unscored(scope, clause)? {
+            all.exclude(unwanted);
+        }
+    }
+    Ok(Plan::Conjunction(Box::new(all)))
+}
+
+fn plan_union(
+    scope: &SegmentScope<'_>,
+    clauses: &[Node],
+    scored: bool,
+) -> Result<Plan, SearchError> {
+    let mut lists = Vec::with_capacity(clauses.len());
+    for clause in clauses {
+        let Node::Term(term) = clause else {
+            return Ok(Plan::Other);
+        };
+        match term_list(scope, term, scored)? {
+            Found::List(list) => lists.push(list),
+            Found::Absent => {}
+            Found::Other => return Ok(Plan::Other),
+        }
+    }
+    Ok(match lists.is_empty() {
+        true => Plan::Nothing,
+        false => Plan::Union(Union::new(lists)),
+    })
+}
+
+/// What a term is in one segment.
+enum Found {
+    List(TermList),
+    Absent,
+    /// Not in a form that is known here.
+    Other,
+}
+
+enum Step {
+    Done,
+    Nothing,
+    Other,
+}
+
+fn term_list(
+    scope: &SegmentScope<'_>,
+    term: &TermNode,
+    scored: bool,
+) -> Result<Found, SearchError> {
+    if !scored {
+        let Some(cursor) = scope.cursor(term, PostingsNeed::Docs)? else {
+            return Ok(Found::Absent);
+        };
+        let list = cursor.into_list().map(TermList::unscored);
+        return Ok(list.map_or(Found::Other, Found::List));
+    }
+    let Some(cursor) = scope.cursor(term, PostingsNeed::Freqs)? else {
+        return Ok(Found::Absent);
+    };
+    let scoring = scope.term_scoring(term)?;
+    // Without a weight bounds say nothing about who matches.
+    if scoring.bm25.weight <= 0.0 || !scoring.bm25.weight.is_finite() {
+        return Ok(Found::Other);
+    }
+    match cursor.into_list() {
+        Ok(list) => Ok(Found::List(TermList::open(list, scoring)?)),
+        Err(_) => Ok(Found::Other),
+    }
+}
+
+fn add_phrase(
+    scope: &SegmentScope<'_>,
+    phrase: &PhraseNode,
+    scored: bool,
+    all: &mut Conjunction,
+) -> Result<Step, SearchError> {
+    if phrase.slop > 0 || phrase.slots.iter().any(|slot| slot.terms.len() != 1) {
+        return Ok(Step::Other);
+    }
+    let mut lists = Vec::with_capacity(phrase.slots.len());
+    for slot in &phrase.slots {
+        let Some(cursor) = scope.cursor(&slot.terms[0], PostingsNeed::Positions)? else {
+            return Ok(Step::Nothing);
+        };
+        let Ok(list) = cursor.into_list() else {
+            return Ok(Step::Other);
+        };
+        let list = match scored {
+            true => TermList::open(list, scope.phrase_scoring(phrase)?)?,
+            false => TermList::unscored(list),
+        };
+        lists.push((slot.position, list));
+    }
+    let mut scoring = None;
+    if scored {
+        let of_phrase = scope.phrase_scoring(phrase)?;
+        if of_phrase.bm25.weight <= 0.0 || !of_phrase.bm25.weight.is_finite() {
+            return Ok(Step::Other);
+        }
+        scoring = Some(of_phrase);
+    }
+    if lists.is_empty() {
+        return Ok(Step::Nothing);
+    }
+    all.require_phrase(Phrase::new(scoring), lists);
+    Ok(Step::Done)
+}
+
+/// Something that decides without scoring.
+enum Unscored {
+    /// A term, looked up document by document.
+    List(TermList),
+    /// Anything else, window by window.
+    Scorer(Box<dyn Scorer>),
+}
+
+/// `None`: it finds nothing here.
+fn unscored(scope: &SegmentScope<'_>, node: &Node) -> Result<Option<Unscored>, SearchError> {
+    if let Node::Term(term) = node {
+        let Some(cursor) = scope.cursor(term, PostingsNeed::Docs)? else {
+            return Ok(None);
+        };
+        return Ok(Some(match PostingsCursor::into_list(cursor) {
+            Ok(list) => Unscored::List(TermList::unscored(list)),
+            Err(_) => match scope.scorer(node, false)? {
+                Some(scorer) => Unscored::Scorer(scorer),
+                None => return Ok(None),
+            },
+        }));
+    }
+    Ok(scope.scorer(node, false)?.map(Unscored::Scorer))
+}

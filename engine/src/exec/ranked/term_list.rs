@@ -1,0 +1,261 @@
+//! One term in one segment, block by block, with bounds on its scores.
+
+use crate::exec::term_scorer::TermScoring;
+use crate::search::SearchError;
+use crate::segment::{CELL_DOCS, List, WINDOW_DOCS};
+
+/// Documents of a block at most: those of a cell of a dense list.
+pub(super) const BLOCK_MAX: usize = CELL_DOCS as usize;
+/// Cells of a window.
+const CELLS: usize = (WINDOW_DOCS / CELL_DOCS) as usize;
+/// Bound of a window that has no document of the list.
+pub(super) const ABSENT: f32 = -1.0;
+
+/// Documents of one block with what belongs to them.
+pub(super) struct Batch {
+    pub docs: [u32; BLOCK_MAX],
+    pub freqs: [u32; BLOCK_MAX],
+    pub scores: [f32; BLOCK_MAX],
+}
+
+impl Batch {
+    pub fn new() -> Box<Batch> {
+        Box::new(Batch {
+            docs: [0; BLOCK_MAX],
+            freqs: [0; BLOCK_MAX],
+            scores: [0.0; BLOCK_MAX],
+        })
+    }
+}
+
+/// One term in one segment.
+pub(super) struct TermList {
+    list: List,
+    scoring: Option<TermScoring>,
+    /// The highest score in each block.
+    blocks: Vec<f32>,
+    /// The highest score in each window; [`ABSENT`] where the list certainly has no document.
+    pub windows: Vec<f32>,
+}
+
+impl TermList {
+    /// A list made for frequencies, with what scores it.
+    pub fn open(mut list: List, scoring: TermScoring) -> Result<TermList, SearchError> {
+        let (mut blocks, mut windows) = (Vec::new(), Vec::new());
+        let weights = scoring.bm25.weights();
+        match &mut list {
+            List::Sparse(cursor) if cursor.block_count() == 1 => {
+                // So few that their scores are the bounds.
+                cursor.load(0)?;
+                cursor.load_freqs()?;
+                let mut scores = [0.0; 128];
+                let scores = &mut scores[..cursor.docs().len()];
+                scoring.score_all(cursor.docs(), cursor.freqs(), scores);
+                windows.resize(cursor.window_count(), ABSENT);
+                for (doc, score) in cursor.docs().iter().zip(scores.iter()) {
+                    let slot = &mut windows[(doc / WINDOW_DOCS) as usize];
+                    *slot = slot.max(*score);
+                }
+                blocks.push(scores.iter().copied().fold(0.0, f32::max));
+            }
+            List::Sparse(cursor) => {
+                cursor.block_bounds(weights, &mut blocks)?;
+                cursor.spread(&blocks, ABSENT, &mut windows)?;
+            }
+            List::Dense(cursor) => {
+                cursor.cell_bounds(weights, &mut blocks)?;
+                windows.extend(
+                    blocks
+                        .chunks(CELLS)
+                        .map(|cells| cells.iter().copied().fold(0.0, f32::max)),
+                );
+            }
+        }
+        Ok(TermList {
+            list,
+            scoring: Some(scoring),
+            blocks,
+            windows,
+        })
+    }
+
+    /// A list that is only asked whether it has a document.
+    pub fn unscored(list: List) -> TermList {
+        TermList {
+            list,
+            scoring: None,
+            blocks: Vec::new(),
+            windows: Vec::new(),
+        }
+    }
+
+    /// Number of documents.
+    pub fn cost(&self) -> u32 {
+        match &self.list {
+            List::Sparse(cursor) => cursor.cost(),
+            List::Dense(cursor) => cursor.cost(),
+        }
+    }
+
+    pub fn list_mut(&mut self) -> &mut List {
+        &mut self.list
+    }
+
+    /// Windows of the segment.
+    pub fn window_count(&self) -> usize {
+        match &self.list {
+            List::Sparse(cursor) => cursor.window_count(),
+            List::Dense(cursor) => cursor.chunk_count(),
+        }
+    }
+
+    /// Number of blocks.
+    pub fn block_count(&self) -> usize {
+        match &self.list {
+            List::Sparse(cursor) => cursor.block_count(),
+            List::Dense(cursor) => cursor.chunk_count() * CELLS,
+        }
+    }
+
+    /// The highest score in each block.
+    pub fn blocks(&self) -> &[f32] {
+        &self.blocks
+    }
+
+    /// The first block at or after `from` that may have `doc` or a later document.
+    pub fn block_with(&self, doc: u32, from: usize) -> Result<usize, SearchError> {
+        Ok(match &self.list {
+            List::Sparse(cursor) => cursor.block_with(doc, from)?,
+            List::Dense(_) => ((doc / CELL_DOCS) as usize).max(from),
+        })
+    }
+
+    /// The first and the last document that a block may have.
+    #[inline]
+    pub fn range(&self, block: usize) -> Result<(u32, u32), SearchError> {
+        Ok(match &self.list {
+            List::Sparse(cursor) => {
+                let first = match block {
+                    0 => 0,
+                    block => cursor.last_doc(block - 1)?.saturating_add(1),
+                };
+                (first, cursor.last_doc(block)?)
+            }
+            List::Dense(_) => {
+                let first = block as u32 * CELL_DOCS;
+                (first, first + (CELL_DOCS - 1))
+            }
+        })
+    }
+
+    /// Decodes a block into `batch`, in any order; answers how many documents it has.
+    pub fn load(&mut self, block: usize, batch: &mut Batch) -> Result<usize, SearchError> {
+        let count = self.load_docs(block, batch)?;
+        let freqs = match &mut self.list {
+            List::Sparse(cursor) => {
+                cursor.load_freqs()?;
+                cursor.freqs()
+            }
+            List::Dense(cursor) => {
+                cursor.load_freqs(block % CELLS)?;
+                &cursor.freqs()[..count]
+            }
+        };
+        batch.freqs[..count].copy_from_slice(freqs);
+        Ok(count)
+    }
+
+    /// The same without frequencies.
+    pub fn load_docs(&mut self, block: usize, batch: &mut Batch) -> Result<usize, SearchError> {
+        match &mut self.list {
+            List::Sparse(cursor) => {
+                cursor.load(block)?;
+                let count = cursor.docs().len();
+                batch.docs[..count].copy_from_slice(cursor.docs());
+                Ok(count)
+            }
+            List::Dense(cursor) => {
+                let (chunk, cell) = (block / CELLS, block % CELLS);
+                cursor.load(chunk)?;
+                let words = cursor.cell_words(cell);
+                let mut base = block as u32 * CELL_DOCS;
+                let mut count = 0;
+                for &word in words {
+                    let mut rest = word;
+                    while rest != 0 {
+                        batch.docs[count] = base + rest.trailing_zeros();
+                        count += 1;
+                        rest &= rest - 1;
+                    }
+                    base += 64;
+                }
+                Ok(count)
+            }
+        }
+    }
+
+    /// Scores the first `count` documents of a batch of this list.
+    pub fn score(&self, count: usize, batch: &mut Batch) {
+        if let Some(scoring) = &self.scoring {
+            let scores = &mut batch.scores[..count];
+            scoring.score_all(&batch.docs[..count], &batch.freqs[..count], scores);
+        }
+    }
+
+    /// The frequency of a document, if the list has it.
+    #[inline]
+    pub fn freq(&mut self, doc: u32) -> Result<Option<u32>, SearchError> {
+        Ok(match &mut self.list {
+            List::Sparse(cursor) => match cursor.find(doc)? {
+                Some(slot) => Some(cursor.freq_at(slot)?),
+                None => None,
+            },
+            List::Dense(cursor) => {
+                cursor.load((doc / WINDOW_DOCS) as usize)?;
+                match cursor.contains(doc) {
+                    true => Some(cursor.freq_of(doc)?),
+                    false => None,
+                }
+            }
+        })
+    }
+
+    /// The score of a document, if the list has it.
+    #[inline]
+    pub fn lookup(&mut self, doc: u32) -> Result<Option<f32>, SearchError> {
+        let Some(freq) = self.freq(doc)? else {
+            return Ok(None);
+        };
+        let score = self.scoring.as_ref().map(|s| s.score(doc, freq as f32));
+        Ok(Some(score.unwrap_or(0.0)))
+    }
+
+    /// Whether the list has a document.
+    #[inline]
+    pub fn contains(&mut self, doc: u32) -> Result<bool, SearchError> {
+        Ok(match &mut self.list {
+            List::Sparse(cursor) => cursor.find(doc)?.is_some(),
+            List::Dense(cursor) => {
+                cursor.load((doc / WINDOW_DOCS) as usize)?;
+                cursor.contains(doc)
+            }
+        })
+    }
+
+    /// Appends the positions in a document that the list has.
+    pub fn positions(&mut self, doc: u32, positions: &mut Vec<u32>) -> Result<(), SearchError> {
+        positions.clear();
+        match &mut self.list {
+            List::Sparse(cursor) => {
+                if let Some(slot) = cursor.find(doc)? {
+                    cursor.positions_at(slot, positions)?;
+                }
+            }
+            List::Dense(cursor) => {
+                cursor.load((doc / WINDOW_DOCS) as usize)?;
+                cursor.positions_of(doc, positions)?;
+            }
+        }
+        Ok(())
+    }
+}
