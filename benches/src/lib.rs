@@ -1,4 +1,10 @@
-//! Shared parts of the measurements: a server under test and a plain HTTP client.
+//! Shared parts of the measurements: the game, a server under test and a plain HTTP client.
+
+pub mod aggs;
+pub mod game;
+pub mod random;
+pub mod record;
+pub mod shard_folder;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

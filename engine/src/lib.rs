@@ -5,6 +5,8 @@
 
 pub mod aggs;
 pub mod analysis;
+#[doc(hidden)]
+pub mod bench_api;
 pub mod buffer;
 pub mod directory;
 pub mod document;
