@@ -338,3 +338,103 @@ fn explain_shows_every_stage() {
         .collect();
     assert_eq!(last, [("cat", 1, 7), ("sat", 102, 15)]);
 }
+
+#[test]
+fn common_words_also_go_with_their_neighbours() {
+    let common = |query_mode| {
+        json!({
+            "type": "common_grams", "common_words": ["the", "is", "a"], "query_mode": query_mode
+        })
+    };
+    assert_eq!(
+        filtered(common(false), "the quick brown is a fox"),
+        [
+            "the@0",
+            "the_quick@0+2",
+            "quick@1",
+            "brown@2",
+            "brown_is@2+2",
+            "is@3",
+            "is_a@3+2",
+            "a@4",
+            "a_fox@4+2",
+            "fox@5"
+        ]
+    );
+    assert_eq!(
+        filtered(common(true), "the quick brown is a fox"),
+        [
+            "the_quick@0+2",
+            "quick@1",
+            "brown_is@2+2",
+            "is_a@3+2",
+            "a_fox@4+2"
+        ]
+    );
+    assert_eq!(filtered(common(true), "quick fox"), ["quick@0", "fox@1"]);
+    assert!(registry(&[("filter.f.type", "common_grams")]).is_err());
+}
+
+#[test]
+fn lists_of_words_and_types_keep_tokens() {
+    let keep = json!({"type": "keep", "keep_words": ["Fox", "dog"], "keep_words_case": true});
+    assert_eq!(filtered(keep, "the FOX and the dog"), ["FOX@1", "dog@4"]);
+    let keep = json!({"type": "keep", "keep_words": ["Fox"]});
+    assert_eq!(filtered(keep, "fox Fox"), ["Fox@1"]);
+    assert!(registry(&[("filter.f.type", "keep")]).is_err());
+    let kept = |mode: &str| {
+        let filter = json!({"type": "keep_types", "types": ["<NUM>"], "mode": mode});
+        tokens(
+            json!({"tokenizer": "standard", "filter": [filter]}),
+            "1 fox 2 dogs",
+        )
+    };
+    assert_eq!(kept("include"), ["1@0", "2@2"]);
+    assert_eq!(kept("exclude"), ["fox@1", "dogs@3"]);
+    assert!(
+        registry(&[
+            ("filter.f.type", "keep_types"),
+            ("filter.f.types", "x"),
+            ("filter.f.mode", "no")
+        ])
+        .is_err()
+    );
+}
+
+#[test]
+fn words_are_found_in_compounds_and_payloads_are_cut_off() {
+    let compound = |longest| {
+        json!({
+            "type": "dictionary_decompounder", "word_list": ["Donau", "dampf", "dampfschiff", "schiff"],
+            "only_longest_match": longest
+        })
+    };
+    assert_eq!(
+        filtered(compound(false), "Donaudampfschiff xx"),
+        [
+            "Donaudampfschiff@0",
+            "Donau@0",
+            "dampf@0",
+            "dampfschiff@0",
+            "schiff@0",
+            "xx@1"
+        ]
+    );
+    assert_eq!(
+        filtered(compound(true), "Donaudampfschiff"),
+        ["Donaudampfschiff@0", "Donau@0", "dampfschiff@0", "schiff@0"]
+    );
+    assert_eq!(
+        filtered(json!("delimited_payload"), "the|0 brown|10 fox"),
+        ["the@0", "brown@1", "fox@2"]
+    );
+    let other = json!({"type": "delimited_payload", "delimiter": "+", "encoding": "int"});
+    assert_eq!(filtered(other, "brown+10 a|b"), ["brown@0", "a|b@1"]);
+    assert!(
+        registry(&[
+            ("filter.f.type", "delimited_payload"),
+            ("filter.f.encoding", "x")
+        ])
+        .is_err()
+    );
+}

@@ -3,19 +3,27 @@
 mod ascii_folding;
 mod case;
 mod cjk;
+mod common_grams;
+mod decompounder;
+mod delimited_payload;
 mod elision;
 mod fingerprint;
 mod grams;
+mod keep;
+mod keep_types;
 mod keyword_marker;
 mod light_stem;
 mod pattern;
 mod porter;
+mod scandinavian;
+mod script_normalization;
 mod shingle;
 mod simple;
 mod stemmer;
 mod stemmer_override;
 mod stop;
 mod synonym;
+mod word_delimiter;
 
 use std::fmt::Debug;
 
@@ -78,10 +86,19 @@ const fn row(
 /// All token filters: name, fit for normalizers, usable without a definition.
 pub(crate) const FILTERS: &[FilterType] = &[
     row("apostrophe", false, true, simple::apostrophe),
+    row(
+        "arabic_normalization",
+        true,
+        true,
+        script_normalization::arabic,
+    ),
     row("asciifolding", true, true, ascii_folding::build),
     row("cjk_bigram", false, true, cjk::bigram),
     row("cjk_width", true, true, cjk::width),
+    row("common_grams", false, false, common_grams::build),
     row("decimal_digit", true, true, simple::decimal_digit),
+    row("delimited_payload", false, true, delimited_payload::build),
+    row("dictionary_decompounder", false, false, decompounder::build),
     row("edge_ngram", false, true, grams::edge_ngram),
     row("elision", true, true, elision::build),
     row("fingerprint", false, true, fingerprint::build),
@@ -91,6 +108,14 @@ pub(crate) const FILTERS: &[FilterType] = &[
         true,
         stemmer::german_normalization,
     ),
+    row(
+        "hindi_normalization",
+        true,
+        true,
+        script_normalization::hindi,
+    ),
+    row("keep", false, false, keep::build),
+    row("keep_types", false, false, keep_types::build),
     row("keyword_marker", false, false, keyword_marker::build),
     row("keyword_repeat", false, true, simple::keyword_repeat),
     row("length", false, true, simple::length),
@@ -99,11 +124,36 @@ pub(crate) const FILTERS: &[FilterType] = &[
     row("ngram", false, true, grams::ngram),
     row("pattern_capture", false, false, pattern::capture),
     row("pattern_replace", true, false, pattern::replace),
+    row(
+        "persian_normalization",
+        true,
+        true,
+        script_normalization::persian,
+    ),
     row("porter_stem", false, true, porter::build),
     row("remove_duplicates", false, true, simple::remove_duplicates),
     row("reverse", false, true, simple::reverse),
+    row("scandinavian_folding", true, true, scandinavian::folding),
+    row(
+        "scandinavian_normalization",
+        true,
+        true,
+        scandinavian::normalization,
+    ),
+    row(
+        "serbian_normalization",
+        true,
+        true,
+        script_normalization::serbian,
+    ),
     row("shingle", false, true, shingle::build),
     row("snowball", false, true, stemmer::snowball),
+    row(
+        "sorani_normalization",
+        true,
+        true,
+        script_normalization::sorani,
+    ),
     row("stemmer", false, true, stemmer::stemmer),
     row("stemmer_override", false, false, stemmer_override::build),
     row("stop", false, true, stop::build),
@@ -113,6 +163,8 @@ pub(crate) const FILTERS: &[FilterType] = &[
     row("truncate", false, true, simple::truncate),
     row("unique", false, true, simple::unique),
     row("uppercase", true, true, case::uppercase),
+    row("word_delimiter", false, true, word_delimiter::flat),
+    row("word_delimiter_graph", false, true, word_delimiter::graph),
 ];
 
 /// The row of a name; the older camel-case names count.
