@@ -137,6 +137,7 @@ impl Node {
         scheduler::start(&shards).context("cannot start the threads that look after shards")?;
         tokio::spawn(failed::look_after(Arc::downgrade(&shards), masters.clone()));
         let memory = machine::search_memory();
+        quidditch_engine::segment::FIELDDATA.set_limit(memory);
         let search = LocalSearch::new(
             shards.clone(),
             contexts.clone(),

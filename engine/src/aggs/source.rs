@@ -195,7 +195,7 @@ impl TermSource {
     pub const MISSING_ORD: u64 = i64::MAX as u64;
 
     pub fn begin_segment(&mut self, segment: &SegmentSnapshot) -> Result<(), SearchError> {
-        self.column = segment.reader.ordinals(&self.path)?;
+        self.column = segment.reader.fielddata(&self.path)?;
         Ok(())
     }
 
@@ -206,7 +206,7 @@ impl TermSource {
 
     /// How many terms a segment has.
     pub fn term_count(&self, segment: &SegmentSnapshot) -> Result<usize, SearchError> {
-        let column = segment.reader.ordinals(&self.path)?;
+        let column = segment.reader.fielddata(&self.path)?;
         Ok(column.map_or(0, |column| column.value_count() as usize))
     }
 
@@ -409,6 +409,9 @@ pub(crate) fn unsupported_field(schema: &IndexSchema, path: &str, agg: &str) -> 
 }
 
 fn check_has_column(field: &FieldMapping) -> Result<(), SearchError> {
+    if field.fielddata() {
+        return Ok(());
+    }
     if field.kind() == FieldKind::Text {
         let path = field.path();
         return Err(SearchError::illegal(format!(

@@ -106,7 +106,7 @@ impl FieldMapping {
         self.spec
     }
 
-    /// Whether a text field may be loaded for sorts and aggregations; documents indexed since have a column of terms.
+    /// Whether a text field may be loaded for sorts and aggregations: [`SegmentReader::fielddata`](crate::segment::SegmentReader::fielddata).
     pub fn fielddata(&self) -> bool {
         self.params.flag("fielddata", false)
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::DocumentError;
 use crate::schema::{SchemaError, ValueError};
-use crate::segment::ReadError;
+use crate::segment::{FielddataError, ReadError};
 
 /// A failed search.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -120,6 +120,19 @@ impl SearchError {
 impl From<ReadError> for SearchError {
     fn from(error: ReadError) -> Self {
         SearchError::Damaged(error.to_string())
+    }
+}
+
+impl From<FielddataError> for SearchError {
+    fn from(error: FielddataError) -> Self {
+        match error {
+            FielddataError::Read(error) => error.into(),
+            FielddataError::TooLarge { wanted, limit, .. } => SearchError::TooMuchMemory {
+                reason: error.to_string(),
+                wanted_bytes: wanted,
+                limit_bytes: limit,
+            },
+        }
     }
 }
 

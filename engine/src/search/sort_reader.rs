@@ -155,7 +155,7 @@ impl PlannedKey {
         let (mut numbers, mut ordinals) = (None, None);
         match &self.what {
             What::Number { path, .. } => numbers = segment.numeric(path)?,
-            What::Term { path, .. } => ordinals = segment.ordinals(path)?,
+            What::Term { path, .. } => ordinals = segment.fielddata(path)?,
             What::Score | What::Doc | What::ShardDoc | What::Id => {}
         }
         Ok(SegmentKey {
@@ -263,7 +263,7 @@ fn field_key(
 
 /// Refuses fields without a column.
 pub(super) fn check_sortable(field: &FieldMapping) -> Result<(), SearchError> {
-    if field.has_doc_values() {
+    if field.has_doc_values() || field.fielddata() {
         return Ok(());
     }
     let path = field.path();

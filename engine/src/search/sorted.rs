@@ -291,7 +291,7 @@ impl Groups {
     fn begin_segment(&mut self, segment: &SegmentReader) -> Result<(), SearchError> {
         match self.numeric {
             Some(_) => self.numbers = segment.numeric(&self.path)?,
-            None => self.ordinals = segment.ordinals(&self.path)?,
+            None => self.ordinals = segment.fielddata(&self.path)?,
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod columns;
 mod error;
+mod fielddata;
 #[cfg(test)]
 mod hostile;
 mod live_docs;
@@ -17,6 +18,7 @@ mod window;
 pub use crate::format::envelope::{SectionEntry, SectionKind};
 pub use columns::{ColumnWindow, NumericColumn, OrdinalColumn, ZoneMap};
 pub use error::{MergeError, OpenSegmentError, ReadError, VerifyError};
+pub use fielddata::{FIELDDATA, FielddataError, FielddataMemory};
 pub use live_docs::LiveDocs;
 pub use norms::{NormsReader, length_of_norm, norm_of_length};
 pub use points::PointsReader;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
+use super::fielddata::{Fielddata, FielddataError};
 use super::stored::StoredReader;
 use super::{
     NormsReader, NumericColumn, OpenSegmentError, OrdinalColumn, PointsReader, PostingsNeed,
@@ -43,6 +44,7 @@ struct OpenParts {
     points: Option<PointsReader>,
     numeric: Option<NumericColumn>,
     ordinals: Option<OrdinalColumn>,
+    fielddata: Option<Fielddata>,
     norms: Option<NormsReader>,
 }
 
@@ -275,6 +277,33 @@ impl SegmentReader {
                 OrdinalColumn::open(numbers, terms, &section).map(Some)
             },
         )
+    }
+
+    /// The ordinal column of a field, or one made from its postings and kept until the segment goes; `None` when it has
+    /// no terms here. Only for fields whose mapping allows it: it may take much memory.
+    pub fn fielddata(&self, path: &str) -> Result<Option<OrdinalColumn>, FielddataError> {
+        if let Some(column) = self.ordinals(path)? {
+            return Ok(Some(column));
+        }
+        let (Some(number), Some(terms)) = (self.number(path), self.terms(path)?) else {
+            return Ok(None);
+        };
+        let known = |open: &HashMap<u32, OpenParts>| open.get(&number)?.fielddata.clone();
+        if let Some(loaded) = known(&self.open.read()) {
+            return Ok(Some(loaded.column().clone()));
+        }
+        let info = &self.fields[number as usize];
+        let loaded = Fielddata::load(&info.path, terms, info.sum_doc_freq, self.max_doc())?;
+        let column = loaded.column().clone();
+        self.open.write().entry(number).or_default().fielddata = Some(loaded);
+        Ok(Some(column))
+    }
+
+    /// Memory of all fielddata loaded so far.
+    pub fn fielddata_bytes(&self) -> u64 {
+        let open = self.open.read();
+        let loaded = open.values().filter_map(|parts| parts.fielddata.as_ref());
+        loaded.map(Fielddata::bytes).sum()
     }
 
     /// The norms of a field; `None` when it keeps none.

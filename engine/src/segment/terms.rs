@@ -353,7 +353,7 @@ impl std::fmt::Debug for TermIter {
 
 impl TermIter {
     /// The next term; it is valid until the next call.
-    #[allow(clippy::should_implement_trait)]
+    #[allow(clippy::should_implement_trait)] // it can fail, and lends what it gives
     pub fn next(&mut self) -> Result<Option<(&[u8], TermInfo)>, ReadError> {
         if self.done {
             return Ok(None);
@@ -398,7 +398,7 @@ impl<A: Automaton> std::fmt::Debug for TermSearch<'_, A> {
 
 impl<A: Automaton> TermSearch<'_, A> {
     /// The next term; it is valid until the next call.
-    #[allow(clippy::should_implement_trait)]
+    #[allow(clippy::should_implement_trait)] // it can fail, and lends what it gives
     pub fn next(&mut self) -> Result<Option<(&[u8], TermInfo)>, ReadError> {
         let mut found =
             !self.done && self.automaton.can_match(&self.states[0]) && self.place.next()?;

@@ -38,6 +38,11 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
         segments: view.segments.len() as u64,
         segments_bytes: held,
         buffer_bytes: inner.buffer_bytes() as u64,
+        fielddata_bytes: view
+            .segments
+            .iter()
+            .map(|entry| entry.reader.fielddata_bytes())
+            .sum(),
         version_map_bytes: inner.versions.bytes_used(),
         max_seq_no: inner.checkpoints.max().0,
         local_checkpoint: inner.checkpoints.persisted().0,

@@ -86,6 +86,8 @@ pub struct ShardStats {
     pub segments_bytes: u64,
     /// Memory of documents not refreshed yet, in bytes.
     pub buffer_bytes: u64,
+    /// Memory of loaded fielddata, in bytes.
+    pub fielddata_bytes: u64,
     /// Memory of the live version map, in bytes, roughly.
     pub version_map_bytes: u64,
     /// Highest number given.

@@ -2,6 +2,7 @@
 
 mod corruption;
 mod crash;
+mod fielddata;
 mod golden;
 mod query;
 mod segment;

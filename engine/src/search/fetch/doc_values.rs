@@ -42,7 +42,7 @@ pub(super) fn plan(
             .filter(|format| format != "use_field_mapping");
         if wanted.field.contains('*') {
             for (path, field) in mapping.fields_matching(&wanted.field) {
-                if field.has_doc_values() {
+                if field.has_doc_values() || field.fielddata() {
                     shown.push(Shown {
                         name: path.to_owned(),
                         field: Some(field.clone()),
@@ -112,7 +112,7 @@ pub(super) fn add(
                 });
             }
         } else if let Some(field) = &one.field
-            && let Some(column) = segment.ordinals(path)?
+            && let Some(column) = segment.fielddata(path)?
         {
             column.ords(doc, &mut ords);
             for ord in &ords {

@@ -118,6 +118,7 @@ pub fn add(sum: &mut ShardStats, more: &ShardStats) {
     sum.segments += more.segments;
     sum.segments_bytes += more.segments_bytes;
     sum.buffer_bytes += more.buffer_bytes;
+    sum.fielddata_bytes += more.fielddata_bytes;
     sum.version_map_bytes += more.version_map_bytes;
     sum.translog.operations += more.translog.operations;
     sum.translog.size_bytes += more.translog.size_bytes;
@@ -238,7 +239,9 @@ fn section(name: &str, stats: &ShardStats) -> Value {
             "memory_size_in_bytes": 0, "total_count": 0, "hit_count": 0, "miss_count": 0,
             "cache_size": 0, "cache_count": 0, "evictions": 0,
         }),
-        "fielddata" => json!({"memory_size_in_bytes": 0, "evictions": 0}),
+        "fielddata" => {
+            json!({"memory_size_in_bytes": stats.fielddata_bytes, "evictions": 0})
+        }
         "completion" => json!({"size_in_bytes": 0}),
         "segments" => json!({
             "count": stats.segments,
