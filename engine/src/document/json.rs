@@ -1,11 +1,10 @@
-//! A document's JSON as a tree that borrows from the bytes and refuses duplicate keys.
+//! A document's JSON as a tree that borrows from the bytes.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::fmt;
+use std::io::Write;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+/// The entries of an object, in order.
+pub(crate) type JsonObject<'a> = Vec<(Cow<'a, str>, JsonValue<'a>)>;
 
 /// A value of the document.
 #[derive(Debug)]
@@ -13,11 +12,15 @@ pub(crate) enum JsonValue<'a> {
     Null,
     Bool(bool),
     I64(i64),
+    /// Above `i64::MAX`.
     U64(u64),
-    F64(f64),
+    /// A whole number that no 64 bits hold, as it was written.
+    Big(&'a str),
+    /// Any other number, and how it was written, if it was.
+    F64(f64, Option<&'a str>),
     Str(Cow<'a, str>),
     Array(Vec<JsonValue<'a>>),
-    Object(Vec<(Cow<'a, str>, JsonValue<'a>)>),
+    Object(JsonObject<'a>),
 }
 
 /// A value that is neither null, array nor object.
@@ -25,8 +28,12 @@ pub(crate) enum JsonValue<'a> {
 pub(crate) enum Scalar<'a> {
     Bool(bool),
     I64(i64),
+    /// Above `i64::MAX`.
     U64(u64),
-    F64(f64),
+    /// A whole number that no 64 bits hold, as it was written.
+    Big(&'a str),
+    /// Any other number, and how it was written, if it was.
+    F64(f64, Option<&'a str>),
     Str(&'a str),
 }
 
@@ -38,7 +45,8 @@ impl<'a> Scalar<'a> {
             Scalar::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
             Scalar::I64(n) => Cow::Owned(n.to_string()),
             Scalar::U64(n) => Cow::Owned(n.to_string()),
-            Scalar::F64(n) => Cow::Owned(java_double(n)),
+            Scalar::Big(text) | Scalar::F64(_, Some(text)) => Cow::Borrowed(text),
+            Scalar::F64(n, None) => Cow::Owned(java_double(n)),
         }
     }
 
@@ -51,7 +59,7 @@ impl<'a> Scalar<'a> {
                 .as_i64()
                 .map(Scalar::I64)
                 .or_else(|| n.as_u64().map(Scalar::U64))
-                .or_else(|| n.as_f64().map(Scalar::F64)),
+                .or_else(|| n.as_f64().map(|n| Scalar::F64(n, None))),
             _ => None,
         }
     }
@@ -84,13 +92,14 @@ impl<'a> JsonValue<'a> {
             JsonValue::Bool(flag) => Scalar::Bool(*flag),
             JsonValue::I64(n) => Scalar::I64(*n),
             JsonValue::U64(n) => Scalar::U64(*n),
-            JsonValue::F64(n) => Scalar::F64(*n),
+            JsonValue::Big(text) => Scalar::Big(text),
+            JsonValue::F64(n, text) => Scalar::F64(*n, *text),
             JsonValue::Str(text) => Scalar::Str(text),
             JsonValue::Null | JsonValue::Array(_) | JsonValue::Object(_) => return None,
         })
     }
 
-    /// The value as an owned tree.
+    /// The value as an owned tree; numbers that no tree holds become the nearest ones that it does.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match self {
@@ -98,13 +107,47 @@ impl<'a> JsonValue<'a> {
             JsonValue::Bool(flag) => Json::Bool(*flag),
             JsonValue::I64(n) => Json::from(*n),
             JsonValue::U64(n) => Json::from(*n),
-            JsonValue::F64(n) => Json::from(*n),
+            JsonValue::Big(text) => Json::from(text.parse::<f64>().unwrap_or(f64::MAX)),
+            JsonValue::F64(n, _) => Json::from(n.clamp(f64::MIN, f64::MAX)),
             JsonValue::Str(text) => Json::String(text.to_string()),
             JsonValue::Array(items) => items.iter().map(JsonValue::to_json).collect(),
             JsonValue::Object(entries) => entries
                 .iter()
                 .map(|(key, value)| (key.to_string(), value.to_json()))
                 .collect(),
+        }
+    }
+
+    /// Writes the value as JSON text; numbers as they were written.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            JsonValue::Null => out.extend_from_slice(b"null"),
+            JsonValue::Array(items) => {
+                out.push(b'[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    item.write(out);
+                }
+                out.push(b']');
+            }
+            JsonValue::Object(entries) => {
+                out.push(b'{');
+                for (index, (name, value)) in entries.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    write_name(name, out);
+                    value.write(out);
+                }
+                out.push(b'}');
+            }
+            JsonValue::Str(text) => write_text(text, out),
+            other => {
+                let text = other.scalar().map(Scalar::text).unwrap_or_default();
+                out.extend_from_slice(text.as_bytes());
+            }
         }
     }
 
@@ -130,118 +173,19 @@ impl<'a> JsonValue<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for JsonValue<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor)
-    }
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out.by_ref(), text).expect("a vector takes all bytes");
 }
 
-struct TreeVisitor;
-
-impl<'de> Visitor<'de> for TreeVisitor {
-    type Value = JsonValue<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(JsonValue::Null)
-    }
-
-    fn visit_bool<E: de::Error>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(JsonValue::Bool(flag))
-    }
-
-    fn visit_i64<E: de::Error>(self, n: i64) -> Result<Self::Value, E> {
-        Ok(JsonValue::I64(n))
-    }
-
-    fn visit_u64<E: de::Error>(self, n: u64) -> Result<Self::Value, E> {
-        Ok(match i64::try_from(n) {
-            Ok(n) => JsonValue::I64(n),
-            Err(_) => JsonValue::U64(n),
-        })
-    }
-
-    fn visit_f64<E: de::Error>(self, n: f64) -> Result<Self::Value, E> {
-        Ok(JsonValue::F64(n))
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(JsonValue::Str(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(JsonValue::Str(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(JsonValue::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries: Vec<(Cow<'de, str>, JsonValue<'de>)> = Vec::new();
-        // Small objects are scanned; large ones get a set.
-        let mut seen: HashSet<String> = HashSet::new();
-        while let Some(Key(key)) = map.next_key()? {
-            let duplicate = if entries.len() < 16 {
-                entries.iter().any(|(other, _)| *other == key)
-            } else {
-                if seen.is_empty() {
-                    seen.extend(entries.iter().map(|(key, _)| key.to_string()));
-                }
-                !seen.insert(key.to_string())
-            };
-            if duplicate {
-                return Err(de::Error::custom(format!("Duplicate field '{key}'")));
-            }
-            entries.push((key, map.next_value()?));
-        }
-        Ok(JsonValue::Object(entries))
-    }
-}
-
-/// An object's key, borrowed where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
+/// Writes a name and its colon.
+pub(super) fn write_name(name: &str, out: &mut Vec<u8>) {
+    write_text(name, out);
+    out.push(b':');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn duplicates_are_refused() {
-        assert!(serde_json::from_str::<JsonValue>(r#"{"a":1,"b":{"a":2}}"#).is_ok());
-        assert!(serde_json::from_str::<JsonValue>(r#"{"a":1,"a":2}"#).is_err());
-        let many: Vec<String> = (0..40).map(|n| format!("\"k{}\":1", n % 39)).collect();
-        assert!(serde_json::from_str::<JsonValue>(&format!("{{{}}}", many.join(","))).is_err());
-    }
 
     #[test]
     fn doubles_print_as_in_java() {

@@ -4,8 +4,10 @@ mod builder;
 mod error;
 mod fields;
 mod json;
+mod json_reader;
 mod parser;
 mod source_filter;
+mod source_values;
 
 pub use error::DocumentError;
 pub use fields::{
@@ -15,6 +17,7 @@ pub use fields::{
 pub use source_values::source_values;
 
 pub(crate) use builder::FieldBuilder;
+use json::JsonObject;
 pub(crate) use json::{Scalar, java_double};
 pub(crate) use source_values::source_trees;
 
@@ -56,6 +59,11 @@ pub(crate) fn parse_accepted(
     })
 }
 
-mod source_values;
+/// The JSON of a stored `_source` as a tree: everything that [`parse_document`] takes. Whole numbers beyond 64 bits
+/// become floats, half a surrogate pair U+FFFD.
+pub fn json_tree(source: &[u8]) -> Result<serde_json::Value, DocumentError> {
+    json_reader::read(source).map(|tree| tree.to_json())
+}
+
 #[cfg(test)]
 mod tests;

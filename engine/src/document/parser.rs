@@ -12,6 +12,7 @@ use super::builder::FieldBuilder;
 use super::error::DocumentError;
 use super::fields::{ColumnKind, FieldSpec, IndexOptions, ParsedDocument, StoredValue};
 use super::json::{JsonValue, Scalar};
+use super::json_reader;
 use super::source_filter::filter_source;
 use crate::schema::dates::{DEFAULT_FORMAT, DateFormat};
 use crate::schema::{
@@ -32,7 +33,8 @@ pub(super) fn parse(
             "failed to parse, document is empty",
         ));
     }
-    let tree: JsonValue<'_> = serde_json::from_slice(source).map_err(json_error)?;
+    let tree = json_reader::read(source)
+        .map_err(|error| DocumentError::mapper_parsing("failed to parse").caused_by(error))?;
     let JsonValue::Object(entries) = &tree else {
         return Err(DocumentError::mapper_parsing(
             "Malformed content, must start with an object",
@@ -46,6 +48,7 @@ pub(super) fn parse(
         by_field: HashMap::new(),
         ignored: BTreeSet::new(),
         new_nodes: BTreeMap::new(),
+        depth: Depth::default(),
     };
     let root = &schema.mapping.root;
     if root.is_enabled() {
@@ -54,17 +57,6 @@ pub(super) fn parse(
     }
     let source = stored_source(&schema.mapping, source, &tree);
     parser.finish(routing, source)
-}
-
-fn json_error(error: serde_json::Error) -> DocumentError {
-    let text = error.to_string();
-    // Duplicates carry their own words, the rest is the reader's.
-    let reason = match text.find(" at line ") {
-        Some(at) if text.starts_with("Duplicate field") => text[..at].to_owned(),
-        _ => text,
-    };
-    DocumentError::mapper_parsing("failed to parse")
-        .caused_by(DocumentError::new("json_parse_exception", reason))
 }
 
 fn stored_source(mapping: &Mapping, source: &[u8], tree: &JsonValue<'_>) -> Bytes {
@@ -88,9 +80,71 @@ struct Parser<'a> {
     ignored: BTreeSet<String>,
     /// Fields and objects the mapping does not have yet, with their definitions, by path.
     new_nodes: BTreeMap<String, (Json, &'static str)>,
+    depth: Depth,
+}
+
+/// How deep the walk is: objects and arrays each count for themselves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Depth {
+    objects: usize,
+    arrays: usize,
 }
 
 impl Parser<'_> {
+    /// Goes on one object or array further down, unless that is deeper than the index allows.
+    fn deeper(
+        &mut self,
+        depth: Depth,
+        walk: impl FnOnce(&mut Self) -> Result<(), DocumentError>,
+    ) -> Result<(), DocumentError> {
+        let limit = self.schema.settings.depth_limit;
+        let what = match depth {
+            Depth { objects, .. } if objects > limit => "field",
+            Depth { arrays, .. } if arrays > limit => "nested array field",
+            _ => {
+                let before = std::mem::replace(&mut self.depth, depth);
+                let outcome = walk(self);
+                self.depth = before;
+                return outcome;
+            }
+        };
+        Err(failed(ValueError::new(
+            "parse_exception",
+            format!(
+                "The depth of the {what} has exceeded the allowed limit of [{limit}]. This limit can be set by changing \
+                 the [index.mapping.depth.limit] index level setting."
+            ),
+        )))
+    }
+
+    fn in_object(
+        &mut self,
+        walk: impl FnOnce(&mut Self) -> Result<(), DocumentError>,
+    ) -> Result<(), DocumentError> {
+        let objects = self.depth.objects + 1;
+        self.deeper(
+            Depth {
+                objects,
+                ..self.depth
+            },
+            walk,
+        )
+    }
+
+    fn in_array(
+        &mut self,
+        walk: impl FnOnce(&mut Self) -> Result<(), DocumentError>,
+    ) -> Result<(), DocumentError> {
+        let arrays = self.depth.arrays + 1;
+        self.deeper(
+            Depth {
+                arrays,
+                ..self.depth
+            },
+            walk,
+        )
+    }
+
     fn object(
         &mut self,
         node: &ObjectNode,
@@ -98,15 +152,17 @@ impl Parser<'_> {
         dynamic: Dynamic,
         entries: &[(Cow<'_, str>, JsonValue<'_>)],
     ) -> Result<(), DocumentError> {
-        for (name, value) in entries {
-            if let Err(error) = self.member(node, path, dynamic, name, value) {
-                if !self.accepted {
-                    return Err(error);
+        self.in_object(|parser| {
+            for (name, value) in entries {
+                if let Err(error) = parser.member(node, path, dynamic, name, value) {
+                    if !parser.accepted {
+                        return Err(error);
+                    }
+                    parser.ignored.insert(join(path, name));
                 }
-                self.ignored.insert(join(path, name));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// One name of an object with its value.
@@ -222,12 +278,10 @@ impl Parser<'_> {
         match value {
             JsonValue::Null => Ok(()),
             JsonValue::Object(entries) => self.object(node, path, dynamic, entries),
-            JsonValue::Array(items) => {
-                for item in items {
-                    self.object_value(node, path, dynamic, "null", item)?;
-                }
-                Ok(())
-            }
+            JsonValue::Array(items) => self.in_array(|parser| {
+                let mut items = items.iter();
+                items.try_for_each(|item| parser.object_value(node, path, dynamic, "null", item))
+            }),
             _ => Err(DocumentError::mapper_parsing(format!(
                 "object mapping for [{path}] tried to parse field [{shown}] as object, but found a concrete value"
             ))),
@@ -248,12 +302,10 @@ impl Parser<'_> {
                 Some(value) => self.scalar(field, value),
                 None => Ok(()),
             },
-            JsonValue::Array(items) => {
-                for item in items {
-                    self.field_value(field, item)?;
-                }
-                Ok(())
-            }
+            JsonValue::Array(items) => self.in_array(|parser| {
+                let mut items = items.iter();
+                items.try_for_each(|item| parser.field_value(field, item))
+            }),
             JsonValue::Object(_) => {
                 let cause = match field.kind() {
                     kind if kind.is_number() => {
@@ -374,7 +426,8 @@ impl Parser<'_> {
             Scalar::Bool(flag) => JsonValue::Bool(flag),
             Scalar::I64(n) => JsonValue::I64(n),
             Scalar::U64(n) => JsonValue::U64(n),
-            Scalar::F64(n) => JsonValue::F64(n),
+            Scalar::Big(text) => JsonValue::Big(text),
+            Scalar::F64(n, text) => JsonValue::F64(n, text),
             Scalar::Str(text) => JsonValue::Str(Cow::Borrowed(text)),
         };
         self.dotted(root, "", dynamic, target, &parts, &value)
@@ -399,10 +452,10 @@ impl Parser<'_> {
                 if dynamic == Dynamic::Strict {
                     return Err(strict(dynamic, path, name));
                 }
-                for item in items {
-                    self.new_value(path, dynamic, name, item)?;
-                }
-                Ok(())
+                self.in_array(|parser| {
+                    let mut items = items.iter();
+                    items.try_for_each(|item| parser.new_value(path, dynamic, name, item))
+                })
             }
             JsonValue::Object(entries) => {
                 let Some(child) = self.new_object(path, name, dynamic, false)? else {
@@ -496,6 +549,7 @@ impl Parser<'_> {
         let node = parse_node(self.schema.context(), &full, &definition).map_err(schema_failed)?;
         match node {
             Node::Field(field) => {
+                self.try_new(&field, value)?;
                 let type_name = field.type_name();
                 self.add_new(&full, definition, type_name)?;
                 for target in field.copy_to.clone() {
@@ -512,6 +566,18 @@ impl Parser<'_> {
         }
     }
 
+    /// Refuses a value that its new field will not take, before the mapping has the field.
+    fn try_new(&self, field: &FieldMapping, value: Scalar<'_>) -> Result<(), DocumentError> {
+        let mut unused = FieldBuilder::new(Arc::clone(&field.path), field.spec());
+        if let Err(error) = field.ops.parse(field, value, &mut unused)
+            && !field.ignore_malformed
+        {
+            return Err(self.value_error(field, &value.text(), error));
+        }
+        let mut multi_fields = field.multi_fields().values();
+        multi_fields.try_for_each(|multi_field| self.try_new(multi_field, value))
+    }
+
     /// Kind of a new field's value and the definition it gets where no template decides.
     fn infer(&self, value: Scalar<'_>) -> (ValueKind, Map<String, Json>) {
         let typed = |name: &str| {
@@ -521,8 +587,8 @@ impl Parser<'_> {
         };
         match value {
             Scalar::Bool(_) => (ValueKind::Boolean, typed("boolean")),
-            Scalar::I64(_) | Scalar::U64(_) => (ValueKind::Long, typed("long")),
-            Scalar::F64(_) => (ValueKind::Double, typed("float")),
+            Scalar::I64(_) | Scalar::U64(_) | Scalar::Big(_) => (ValueKind::Long, typed("long")),
+            Scalar::F64(..) => (ValueKind::Double, typed("float")),
             Scalar::Str(text) => {
                 let mapping = &self.schema.mapping;
                 let is_long = text.parse::<i64>().is_ok();

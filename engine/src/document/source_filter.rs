@@ -1,8 +1,6 @@
 //! `_source` with `includes` and `excludes`: what of a document is stored.
 
-use serde_json::{Map, Value as Json};
-
-use super::json::JsonValue;
+use super::json::{JsonObject, JsonValue, write_name};
 use crate::schema::{join, simple_match};
 
 /// The document's JSON with only the paths that are included and not excluded.
@@ -11,82 +9,83 @@ pub(super) fn filter_source(
     includes: &[String],
     excludes: &[String],
 ) -> Vec<u8> {
-    let filtered = match tree {
-        JsonValue::Object(entries) => Json::Object(filter_object(
-            entries,
-            "",
-            includes,
-            excludes,
-            includes.is_empty(),
-        )),
-        other => to_json(other),
-    };
-    filtered.to_string().into_bytes()
-}
-
-type Entries<'a> = [(std::borrow::Cow<'a, str>, JsonValue<'a>)];
-
-/// * `inside`: an ancestor is included as a whole.
-fn filter_object(
-    entries: &Entries<'_>,
-    path: &str,
-    includes: &[String],
-    excludes: &[String],
-    inside: bool,
-) -> Map<String, Json> {
-    let mut out = Map::new();
-    for (name, value) in entries {
-        let child = join(path, name);
-        let matched = |patterns: &[String]| patterns.iter().any(|p| simple_match(p, &child));
-        if matched(excludes) {
-            continue;
+    let filter = Filter { includes, excludes };
+    let mut out = Vec::new();
+    match tree {
+        JsonValue::Object(entries) => {
+            filter.object(entries, "", includes.is_empty(), &mut out);
         }
-        let inside = inside || matched(includes);
-        if let Some(kept) = filter_value(value, &child, includes, excludes, inside) {
-            out.insert(name.to_string(), kept);
-        }
+        other => other.write(&mut out),
     }
     out
 }
 
-fn filter_value(
-    value: &JsonValue<'_>,
-    path: &str,
-    includes: &[String],
-    excludes: &[String],
-    inside: bool,
-) -> Option<Json> {
-    match value {
-        JsonValue::Object(entries) => {
-            let kept = filter_object(entries, path, includes, excludes, inside);
-            (inside || !kept.is_empty()).then_some(Json::Object(kept))
-        }
-        JsonValue::Array(items) => {
-            let kept: Vec<Json> = items
-                .iter()
-                .filter_map(|item| filter_value(item, path, includes, excludes, inside))
-                .collect();
-            (inside || !kept.is_empty()).then_some(Json::Array(kept))
-        }
-        scalar => inside.then(|| to_json(scalar)),
-    }
+struct Filter<'a> {
+    includes: &'a [String],
+    excludes: &'a [String],
 }
 
-fn to_json(value: &JsonValue<'_>) -> Json {
-    match value {
-        JsonValue::Null => Json::Null,
-        JsonValue::Bool(flag) => Json::from(*flag),
-        JsonValue::I64(n) => Json::from(*n),
-        JsonValue::U64(n) => Json::from(*n),
-        JsonValue::F64(n) => Json::from(*n),
-        JsonValue::Str(text) => Json::from(text.as_ref()),
-        JsonValue::Array(items) => items.iter().map(to_json).collect(),
-        JsonValue::Object(entries) => Json::Object(
-            entries
-                .iter()
-                .map(|(key, value)| (key.to_string(), to_json(value)))
-                .collect(),
-        ),
+impl Filter<'_> {
+    /// Writes what of an object is kept; tells whether it is anything.
+    ///
+    /// * `inside`: an ancestor is included as a whole.
+    fn object(
+        &self,
+        entries: &JsonObject<'_>,
+        path: &str,
+        inside: bool,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let mut any = false;
+        out.push(b'{');
+        for (name, value) in entries {
+            let child = join(path, name);
+            let matched = |patterns: &[String]| patterns.iter().any(|p| simple_match(p, &child));
+            if matched(self.excludes) {
+                continue;
+            }
+            let inside = inside || matched(self.includes);
+            let before = out.len();
+            if any {
+                out.push(b',');
+            }
+            write_name(name, out);
+            if self.value(value, &child, inside, out) {
+                any = true;
+            } else {
+                out.truncate(before);
+            }
+        }
+        out.push(b'}');
+        any
+    }
+
+    /// Writes what of a value is kept; false when it is not kept at all.
+    fn value(&self, value: &JsonValue<'_>, path: &str, inside: bool, out: &mut Vec<u8>) -> bool {
+        match value {
+            JsonValue::Object(entries) => self.object(entries, path, inside, out) || inside,
+            JsonValue::Array(items) => {
+                let mut any = false;
+                out.push(b'[');
+                for item in items {
+                    let before = out.len();
+                    if any {
+                        out.push(b',');
+                    }
+                    if self.value(item, path, inside, out) {
+                        any = true;
+                    } else {
+                        out.truncate(before);
+                    }
+                }
+                out.push(b']');
+                any || inside
+            }
+            scalar => {
+                scalar.write(out);
+                inside
+            }
+        }
     }
 }
 
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     fn filter(text: &str, includes: &[&str], excludes: &[&str]) -> String {
-        let tree: JsonValue<'_> = serde_json::from_str(text).unwrap();
+        let tree = super::super::json_reader::read(text.as_bytes()).unwrap();
         let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         String::from_utf8(filter_source(&tree, &own(includes), &own(excludes))).unwrap()
     }

@@ -2,15 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::DocumentError;
+use super::{DocumentError, json_tree};
 use crate::value::Value;
 
 /// The scalars at each path, in order of appearance; arrays and objects in arrays are walked through.
 ///
 /// A path may be written as nested objects, as a name with dots, or as a mixture of both.
 pub fn source_values(source: &[u8], paths: &[&str]) -> Result<Vec<Vec<Value>>, DocumentError> {
-    let document: Json = serde_json::from_slice(source)
-        .map_err(|error| DocumentError::mapper_parsing(format!("stored _source: {error}")))?;
+    let document = json_tree(source)?;
     let mut found = Vec::with_capacity(paths.len());
     for path in paths {
         let mut values = Vec::new();
@@ -22,8 +21,7 @@ pub fn source_values(source: &[u8], paths: &[&str]) -> Result<Vec<Vec<Value>>, D
 
 /// What stands at a path, objects and arrays whole.
 pub(crate) fn source_trees(source: &[u8], path: &str) -> Result<Vec<Json>, DocumentError> {
-    let document: Json = serde_json::from_slice(source)
-        .map_err(|error| DocumentError::mapper_parsing(format!("stored _source: {error}")))?;
+    let document = json_tree(source)?;
     let mut found = Vec::new();
     walk_trees(&document, path, &mut found);
     Ok(found)

@@ -168,14 +168,14 @@ fn bad_json_is_refused() {
     );
     assert_eq!(
         refuse(&schema, "{").caused_by.unwrap().kind,
-        "json_parse_exception"
+        "json_e_o_f_exception"
     );
     assert_eq!(
         refuse(&schema, r#"{"a":1,"a":2}"#)
             .caused_by
             .unwrap()
             .reason,
-        "Duplicate field 'a'"
+        "Duplicate field 'a'\n at [line: 1, column: 11]"
     );
     assert!(parse_document(&schema, "1", None, b"{\"a\":\"\xff\"}").is_err());
     let deep = "{\"a\":".repeat(5000);
@@ -379,4 +379,103 @@ fn a_text_without_tokens_exists_by_name() {
     assert_eq!(names(br#"{"t": ""}"#), 1);
     assert_eq!(names(br#"{"t": "word"}"#), 0);
     assert_eq!(names(br#"{"t": null}"#), 0);
+}
+
+#[test]
+fn a_whole_number_beyond_64_bits_is_no_long_and_makes_no_field() {
+    let new = schema(json!({}));
+    let beyond = "18446744073709551616";
+    for number in [beyond, "9223372036854775808", "-9223372036854775809"] {
+        let error = refuse(&new, &format!("{{\"n\": {number}}}"));
+        assert_eq!(
+            error.reason,
+            format!(
+                "failed to parse field [n] of type [long] in document with id '1'. Preview of field's value: '{number}'"
+            )
+        );
+        let cause = error.caused_by.unwrap();
+        assert_eq!(cause.kind, "input_coercion_exception");
+        assert_eq!(
+            cause.reason,
+            format!(
+                "Numeric value ({number}) out of range of long (-9223372036854775808 - 9223372036854775807)"
+            )
+        );
+    }
+    let mapped = schema(json!({"properties": {
+        "k": {"type": "keyword"}, "d": {"type": "double"}, "u": {"type": "unsigned_long"}
+    }}));
+    let document = parse_document(
+        &mapped,
+        "1",
+        None,
+        format!("{{\"k\": {beyond}, \"d\": {beyond}}}").as_bytes(),
+    );
+    assert_eq!(terms(&document.unwrap(), "k"), [(beyond.to_owned(), 0)]);
+    let error = refuse(&mapped, &format!("{{\"u\": {beyond}}}"));
+    assert!(error.caused_by.unwrap().reason.contains("out of range"));
+}
+
+#[test]
+fn a_value_that_its_new_field_refuses_makes_no_field() {
+    let new = schema(json!({"dynamic_templates": [
+        {"dates": {"match": "*_at", "mapping": {"type": "date"}}}
+    ]}));
+    let error = refuse(&new, r#"{"sold_at": "yesterday"}"#);
+    assert!(
+        error
+            .reason
+            .starts_with("failed to parse field [sold_at] of type [date]")
+    );
+}
+
+#[test]
+fn numbers_become_terms_as_they_were_written() {
+    let schema = schema(json!({"properties": {"k": {"type": "keyword"}}}));
+    let source = br#"{"k": [1.50, 1e3, 10000000.0, -0.0]}"#;
+    let document = parse_document(&schema, "1", None, source).unwrap();
+    let values: Vec<String> = terms(&document, "k").into_iter().map(|(t, _)| t).collect();
+    assert_eq!(values, ["1.50", "1e3", "10000000.0", "-0.0"]);
+}
+
+#[test]
+fn half_a_surrogate_pair_is_stored_as_given_and_found_as_the_replacement_character() {
+    let schema = schema(json!({"properties": {"k": {"type": "keyword"}}}));
+    let source = br#"{"k": "a\ud800"}"#;
+    let document = parse_document(&schema, "1", None, source).unwrap();
+    assert_eq!(terms(&document, "k"), [("a\u{fffd}".to_owned(), 0)]);
+    assert_eq!(&document.source[..], source);
+}
+
+#[test]
+fn objects_and_arrays_nest_as_deep_as_the_index_allows() {
+    let nested = |open: &str, close: &str, depth: usize| {
+        format!("{}1{}", open.repeat(depth), close.repeat(depth))
+    };
+    let new = schema(json!({}));
+    let objects = |depth| nested("{\"a\":", "}", depth);
+    assert!(parse_document(&new, "1", None, objects(20).as_bytes()).is_ok());
+    let cause = refuse(&new, &objects(21)).caused_by.unwrap();
+    assert_eq!(cause.kind, "parse_exception");
+    assert_eq!(
+        cause.reason,
+        "The depth of the field has exceeded the allowed limit of [20]. This limit can be set by changing the \
+         [index.mapping.depth.limit] index level setting."
+    );
+    let arrays = |depth| format!("{{\"n\": {}}}", nested("[", "]", depth));
+    assert!(parse_document(&new, "1", None, arrays(20).as_bytes()).is_ok());
+    let cause = refuse(&new, &arrays(21)).caused_by.unwrap();
+    assert!(
+        cause
+            .reason
+            .starts_with("The depth of the nested array field")
+    );
+    // What the mapping does not look into may be deeper.
+    let blind = schema(json!({
+        "_source": {"excludes": ["x"]}, "properties": {"o": {"type": "object", "enabled": false}}
+    }));
+    let deep = format!("{{\"o\":{}}}", nested("{\"a\":[", "]}", 499));
+    let document = parse_document(&blind, "1", None, deep.as_bytes()).unwrap();
+    assert_eq!(&document.source[..], deep.as_bytes());
+    assert!(json_tree(deep.as_bytes()).is_ok());
 }

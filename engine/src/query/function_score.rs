@@ -139,7 +139,7 @@ pub struct Decay {
 
 /// Curve of a [`Decay`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names say it
 pub enum DecayShape {
     Gauss,
     Exp,
@@ -148,7 +148,7 @@ pub enum DecayShape {
 
 /// Which of several values counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names say it
 pub enum MultiValueMode {
     Min,
     Max,
@@ -158,7 +158,7 @@ pub enum MultiValueMode {
 
 /// How several functions make one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names say it
 pub enum ScoreMode {
     Multiply,
     Sum,
@@ -170,7 +170,7 @@ pub enum ScoreMode {
 
 /// How the functions' number and the query's score make the final score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names say it
 pub enum BoostMode {
     Multiply,
     Replace,

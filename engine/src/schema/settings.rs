@@ -198,7 +198,7 @@ impl IndexSettings {
                 default.total_fields_limit,
                 0,
             )?,
-            depth_limit: read.size("index.mapping.depth.limit", default.depth_limit, 1)?,
+            depth_limit: read_depth_limit(&read, default.depth_limit)?,
             field_name_length_limit: read.size(
                 "index.mapping.field_name_length.limit",
                 default.field_name_length_limit,
@@ -288,6 +288,23 @@ impl IndexSettings {
             bm25_b: read.float("index.similarity.default.b", 0.75, 0.0)? as f32,
         })
     }
+}
+
+/// Deepest mapping that can be asked for: two levels of JSON a field, in the mapping and wherever it is kept.
+const DEPTH_LIMIT_MAX: usize = 50;
+
+fn read_depth_limit(read: &Reader<'_>, default: usize) -> Result<usize, SettingError> {
+    let key = "index.mapping.depth.limit";
+    let limit = read.size(key, default, 1)?;
+    if limit > DEPTH_LIMIT_MAX {
+        return Err(SettingError {
+            key: key.to_owned(),
+            reason: format!(
+                "Failed to parse value [{limit}] for setting [{key}] must be <= {DEPTH_LIMIT_MAX}"
+            ),
+        });
+    }
+    Ok(limit)
 }
 
 /// Typed reads of flat settings, with OpenSearch's reasons when they fail.

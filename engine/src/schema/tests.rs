@@ -123,6 +123,41 @@ fn limits_hold() {
             .unwrap_err()
             .ends_with("Limit of mapping depth [2] has been exceeded due to object field [a.b]")
     );
+    settings.insert("index.mapping.depth.limit".to_owned(), "51".to_owned());
+    let error = IndexSchema::new(&json!({}), &settings).unwrap_err();
+    assert!(error.reason.ends_with("must be <= 50"), "{}", error.reason);
+}
+
+#[test]
+fn lengths_of_prefixes_must_make_sense() {
+    let field = |prefixes: Json| {
+        let text = json!({"type": "text", "index_prefixes": prefixes});
+        IndexSchema::new(&json!({"properties": {"t": text}}), &BTreeMap::new())
+            .map(|_| ())
+            .map_err(|error| error.reason)
+    };
+    assert_eq!(field(json!({})), Ok(()));
+    assert_eq!(field(json!({"min_chars": 1, "max_chars": 19})), Ok(()));
+    for (wrong, reason) in [
+        (
+            json!({"min_chars": 6}),
+            "min_chars [6] must be less than max_chars [5]",
+        ),
+        (
+            json!({"min_chars": 0}),
+            "min_chars [0] must be greater than zero",
+        ),
+        (
+            json!({"max_chars": 20}),
+            "max_chars [20] must be less than 20",
+        ),
+        (json!({"most": 3}), "unsupported parameters:  [most : 3]"),
+        (json!({"min_chars": "x"}), "no whole number"),
+        (json!(true), "must be an object"),
+    ] {
+        let found = field(wrong).unwrap_err();
+        assert!(found.contains(reason), "{found}");
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ async fn fetch(app: &App, lookup: &Lookup) -> Result<Vec<Value>, RestError> {
     let Some(document) = app.shards.get(&target, get).await? else {
         return Ok(Vec::new());
     };
-    let source: Value = serde_json::from_slice(&document.source).map_err(|error| {
+    let source = quidditch_engine::document::json_tree(&document.source).map_err(|error| {
         RestError::internal(format!(
             "the source of [{}] does not read: {error}",
             lookup.id

@@ -60,6 +60,12 @@ fn evaluate(
     let mut time = Local::of(start, zone);
     let mut chars = math.chars().peekable();
     while let Some(operator) = chars.next() {
+        // One step adds too little to leave 64 bits from here.
+        if time.days.abs() > DAYS_MAX {
+            return Err(parse_error(format!(
+                "date math [{math}] leaves the range of dates"
+            )));
+        }
         let (round, sign) = match operator {
             '/' => (true, 1),
             '+' => (false, 1),
@@ -107,8 +113,16 @@ fn evaluate(
             time.add(amount, unit);
         }
     }
+    if time.days.abs() > DAYS_MAX {
+        return Err(parse_error(format!(
+            "date math [{math}] leaves the range of dates"
+        )));
+    }
     Ok(time.instant())
 }
+
+/// Days from 1970 that dates may be away: milliseconds fit 64 bits with room to spare.
+const DAYS_MAX: i64 = 366 * 200_000_000;
 
 /// A time on a zone's clock.
 struct Local<'a> {
@@ -123,7 +137,7 @@ struct Local<'a> {
 impl<'a> Local<'a> {
     fn of(instant: Instant, zone: Option<&'a TimeZone>) -> Local<'a> {
         let offset = zone.map_or(0, |zone| offset_at(instant.seconds, zone));
-        let local = instant.seconds + i64::from(offset);
+        let local = instant.seconds.saturating_add(i64::from(offset));
         Local {
             days: local.div_euclid(86_400),
             second: local.rem_euclid(86_400),
@@ -221,7 +235,11 @@ mod tests {
         assert_eq!(at("now-1h+30m", false), "2015-01-31T12:04:56.789Z");
         assert_eq!(at("2014-11-18||/M", false), "2014-11-01T00:00:00.000Z");
         assert_eq!(at("2014-11-18||+1y", true), "2015-11-18T00:00:00.000Z");
-        for bad in ["now*1d", "now+", "now+1x", "now/2d", "now+1"] {
+        let beyond = format!("now{}", "+2147483647y".repeat(200));
+        let before = format!("now{}||", "-2147483647d".repeat(40));
+        for bad in [
+            "now*1d", "now+", "now+1x", "now/2d", "now+1", &beyond, &before,
+        ] {
             assert!(format.parse_math(bad, now, false, None).is_err(), "{bad}");
         }
     }

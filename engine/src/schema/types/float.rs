@@ -85,7 +85,8 @@ pub(super) fn read_double(value: Scalar<'_>) -> Result<f64, ValueError> {
     match value {
         Scalar::I64(n) => Ok(n as f64),
         Scalar::U64(n) => Ok(n as f64),
-        Scalar::F64(n) => Ok(n),
+        Scalar::F64(n, _) => Ok(n),
+        Scalar::Big(text) => text.parse().map_err(|_| ValueError::number_format(text)),
         Scalar::Bool(_) => Err(ValueError::number_format(&value.text())),
         Scalar::Str(text) => {
             let trimmed = text.trim();

@@ -253,7 +253,7 @@ fn scalar(value: &Value) -> Option<Scalar<'_>> {
         Value::Bool(flag) => Scalar::Bool(*flag),
         Value::I64(n) => Scalar::I64(*n),
         Value::U64(n) => Scalar::U64(*n),
-        Value::F64(n) => Scalar::F64(*n),
+        Value::F64(n) => Scalar::F64(*n, None),
         Value::Str(text) => Scalar::Str(text),
     })
 }

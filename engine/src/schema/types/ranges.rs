@@ -120,7 +120,7 @@ impl Ranges {
                     self.ends.name()
                 )));
             }
-            Scalar::F64(n)
+            Scalar::F64(n, _)
                 if matches!(self.ends.kind(), FieldKind::Integer | FieldKind::Long)
                     && n.fract() != 0.0 =>
             {
@@ -136,7 +136,8 @@ impl Ranges {
             Scalar::Bool(flag) => Value::Bool(flag),
             Scalar::I64(n) => Value::I64(n),
             Scalar::U64(n) => Value::U64(n),
-            Scalar::F64(n) => Value::F64(n),
+            Scalar::Big(_) => return Err(out_of_range(&scalar)),
+            Scalar::F64(n, _) => Value::F64(n),
             Scalar::Str(text) => Value::Str(text.to_owned()),
         };
         let bound = match included {

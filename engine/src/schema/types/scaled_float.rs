@@ -25,9 +25,11 @@ fn factor(params: &Params) -> f64 {
         .unwrap_or(0.0)
 }
 
-/// Java's `Math.round`: halves go up.
+/// Java's `Math.round`: halves go up. Adding a half first would round twice.
 fn round(n: f64) -> i64 {
-    (n + 0.5).floor() as i64
+    let below = n.floor();
+    let up = n - below >= 0.5;
+    (if up { below + 1.0 } else { below }) as i64
 }
 
 fn read(field: &FieldMapping, value: Scalar<'_>) -> Result<f64, ValueError> {

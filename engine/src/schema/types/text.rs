@@ -71,6 +71,46 @@ impl Text {
     };
 }
 
+/// `index_prefixes`: lengths of the prefixes that would be indexed.
+fn check_prefixes(given: &serde_json::Value) -> Result<(), SchemaError> {
+    let serde_json::Value::Object(given) = given else {
+        return Err(SchemaError::mapper("[index_prefixes] must be an object"));
+    };
+    let length = |name: &str, default: i64| match given.get(name) {
+        None => Ok(default),
+        Some(value) => value.as_i64().ok_or_else(|| {
+            SchemaError::mapper(format!(
+                "[index_prefixes] has a [{name}] that is no whole number"
+            ))
+        }),
+    };
+    let (min, max) = (length("min_chars", 2)?, length("max_chars", 5)?);
+    for name in given.keys() {
+        if name != "min_chars" && name != "max_chars" {
+            return Err(SchemaError::mapper(format!(
+                "[index_prefixes] has unsupported parameters:  [{name} : {}]",
+                super::super::params::text_value(&given[name])
+            )));
+        }
+    }
+    if min > max {
+        return Err(SchemaError::illegal(format!(
+            "min_chars [{min}] must be less than max_chars [{max}]"
+        )));
+    }
+    if min < 1 {
+        return Err(SchemaError::illegal(format!(
+            "min_chars [{min}] must be greater than zero"
+        )));
+    }
+    if max >= 20 {
+        return Err(SchemaError::illegal(format!(
+            "max_chars [{max}] must be less than 20"
+        )));
+    }
+    Ok(())
+}
+
 impl FieldType for Text {
     fn name(&self) -> &'static str {
         self.name
@@ -95,11 +135,7 @@ impl FieldType for Text {
         FieldSpec {
             index,
             norms: index != IndexOptions::None && !match_only && params.flag("norms", true),
-            column: if params.flag("fielddata", false) {
-                ColumnKind::Ordinals
-            } else {
-                ColumnKind::None
-            },
+            column: ColumnKind::None,
             points: false,
             stored: params.flag("store", false),
         }
@@ -112,6 +148,9 @@ impl FieldType for Text {
                 "Cannot enable fielddata on a [text] field that is not indexed: [{}]",
                 field.path()
             )));
+        }
+        if let Some(prefixes) = params.get("index_prefixes") {
+            check_prefixes(prefixes)?;
         }
         if !params.flag("index", true) {
             if params.flag("index_phrases", false) {

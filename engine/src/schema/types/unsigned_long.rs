@@ -36,7 +36,8 @@ fn read(value: Scalar<'_>) -> Result<(u64, bool), ValueError> {
     match value {
         Scalar::I64(n) => Ok((u64::try_from(n).map_err(|_| out())?, false)),
         Scalar::U64(n) => Ok((n, false)),
-        Scalar::F64(n) => from_float(n),
+        Scalar::F64(n, _) => from_float(n),
+        Scalar::Big(_) => Err(out()),
         Scalar::Bool(_) => Err(ValueError::number_format(&shown)),
         Scalar::Str(text) => match text.parse::<u64>() {
             Ok(n) => Ok((n, false)),

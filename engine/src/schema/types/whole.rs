@@ -88,7 +88,8 @@ impl Whole {
         match value {
             Scalar::I64(n) => Ok((self.check(n, &n.to_string())?, false)),
             Scalar::U64(n) => Err(self.out_of_range(&n.to_string())),
-            Scalar::F64(n) => self.read_float(n, &java_double(n)),
+            Scalar::Big(text) => Err(self.out_of_range(text)),
+            Scalar::F64(n, _) => self.read_float(n, &java_double(n)),
             Scalar::Bool(_) => Err(ValueError::number_format(&value.text())),
             Scalar::Str(text) => match text.parse::<i64>() {
                 Ok(n) => Ok((self.check(n, text)?, false)),
@@ -158,6 +159,17 @@ impl FieldType for Whole {
             // An empty text is no value when texts are read as numbers.
             Scalar::Str("") if field.coerce => return Ok(()),
             Scalar::Str(_) if !field.coerce => return Err(refuse_text(self.class)),
+            Scalar::U64(_) | Scalar::Big(_) if self.kind == FieldKind::Long => {
+                return Err(ValueError::new(
+                    "input_coercion_exception",
+                    format!(
+                        "Numeric value ({}) out of range of long ({} - {})",
+                        value.text(),
+                        i64::MIN,
+                        i64::MAX
+                    ),
+                ));
+            }
             _ => {}
         }
         let (number, cut) = self.read(value)?;

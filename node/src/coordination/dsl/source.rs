@@ -72,7 +72,7 @@ impl FetchSource {
             let text = std::str::from_utf8(source).ok()?;
             return serde_json::from_str(text).ok();
         }
-        let value: Value = serde_json::from_slice(source).ok()?;
+        let value = quidditch_engine::document::json_tree(source).ok()?;
         let Value::Object(members) = &value else {
             return None;
         };

@@ -35,6 +35,15 @@ Monitoring tools ask for figures of a Java process. These answers have them, mea
 | `compound`, `version` and memory of `_segments` | one file a segment; the Lucene version whose behaviour is followed; 0, as segments are memory-mapped |
 ";
 
+const SPEED_ALONE: &str = "
+### Parameters that change no answer
+
+They are read, checked and shown, and trade space for speed in OpenSearch; here they change neither:
+`eager_global_ordinals`, `index_phrases`, `index_prefixes`, `skip_list`. `term_vector` and `index_options: offsets` only
+lift the limit on how long a text may be to be highlighted: offsets are found by analysing the text, and `_termvectors`
+is not served.
+";
+
 fn code(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
@@ -100,6 +109,7 @@ fn page() -> Result<String, std::fmt::Error> {
         types.len(),
         code(&types)
     )?;
+    page.push_str(SPEED_ALONE);
     Ok(page)
 }
 
