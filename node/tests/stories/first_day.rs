@@ -5,6 +5,83 @@ use serde_json::json;
 use super::shop::Shop;
 
 #[test]
+fn numbers_come_back_to_the_last_bit() {
+    let shop = Shop::open();
+    let node = shop.node();
+    node.ok(
+        "PUT",
+        "/hats",
+        r#"{"mappings": {"properties": {"price": {"type": "double"}}}}"#,
+    );
+    // each is the shortest text of its double, and easily read as a neighbour
+    let prices = [
+        117918703.67106105,
+        94.52706955539223,
+        0.009221885624698875,
+        1.8984972911602638,
+        0.0009571162814602269,
+    ];
+    for (id, price) in prices.iter().enumerate() {
+        node.ok(
+            "PUT",
+            &format!("/hats/_doc/{id}?refresh=true"),
+            &format!("{{\"price\": {price:?}}}"),
+        );
+        let query = json!({"query": {"term": {"price": price}}, "docvalue_fields": ["price"]});
+        let found = node.ok("POST", "/hats/_search", &query.to_string());
+        assert_eq!(found["hits"]["hits"][0]["_id"], json!(id.to_string()));
+        assert_eq!(found["hits"]["hits"][0]["fields"]["price"][0], json!(price));
+    }
+}
+
+#[test]
+fn slices_by_a_number_share_the_hats_out() {
+    let shop = Shop::open();
+    let node = shop.node();
+    let mut lines = String::new();
+    for id in 0..50 {
+        lines += &format!("{{\"index\": {{\"_id\": \"{id}\"}}}}\n{{\"size\": {id}}}\n");
+    }
+    node.ok("POST", "/hats/_bulk?refresh=true", &lines);
+    for field in ["_id", "size"] {
+        let mut seen = std::collections::BTreeSet::new();
+        for slice in 0..3 {
+            let body = json!({"size": 50, "slice": {"field": field, "id": slice, "max": 3}});
+            let page = node.ok("POST", "/hats/_search?scroll=1m", &body.to_string());
+            for hit in page["hits"]["hits"].as_array().unwrap() {
+                let id = hit["_id"].as_str().unwrap().to_owned();
+                assert!(seen.insert(id), "{field}: {hit} is in two slices");
+            }
+        }
+        assert_eq!(seen.len(), 50, "{field}");
+    }
+}
+
+#[test]
+fn the_same_seed_draws_the_same_hats() {
+    let shop = Shop::open();
+    let node = shop.node();
+    let mut lines = String::new();
+    for id in 0..20 {
+        lines += &format!("{{\"index\": {{\"_id\": \"{id}\"}}}}\n{{\"size\": {id}}}\n");
+    }
+    node.ok("POST", "/hats/_bulk?refresh=true", &lines);
+    for random in [r#"{"seed": 7}"#, r#"{"seed": "red", "field": "size"}"#] {
+        let body = format!(
+            "{{\"size\": 20, \"query\": {{\"function_score\": {{\"random_score\": {random}}}}}}}"
+        );
+        let draw = || node.ok("POST", "/hats/_search", &body)["hits"].clone();
+        let first = draw();
+        assert_eq!(first["total"]["value"], 20);
+        assert_eq!(first, draw());
+    }
+    let unmapped =
+        r#"{"query": {"function_score": {"random_score": {"seed": 7, "field": "none"}}}}"#;
+    let (status, refused) = node.send("POST", "/hats/_search", unmapped);
+    assert_eq!(status, 400, "{refused}");
+}
+
+#[test]
 fn documents_outlive_a_restart_and_a_power_cut() {
     let mut shop = Shop::open();
     let (status, body) = shop.put("/hats/_doc/1", json!({"colour": "red", "size": {"cm": 57}}));
