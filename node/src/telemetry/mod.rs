@@ -1,5 +1,7 @@
 //! Logs: for people or for machines, on the standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
@@ -14,6 +16,8 @@ pub fn init(config: &Config) -> Result<(), String> {
         .map_err(|error| format!("log level [{directives}]: {error}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // colours are for people: a file or a pipe gets plain text
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match config.log_json {
         true => builder.json().try_init(),
