@@ -15,6 +15,7 @@ use super::stats_sections::{SECTIONS, add, parse_sections, show, unrecognized};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse, root};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::{ClusterState, IndicesOptions, NodeInfo, settings};
+use crate::sys::machine::usable_memory;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -297,7 +298,6 @@ fn show_info(
     ] {
         shown.insert(key.to_owned(), value);
     }
-    let machine = machine();
     for metric in wanted {
         let value = match *metric {
             "settings" => {
@@ -332,7 +332,7 @@ fn show_info(
                 "id": std::process::id(),
                 "mlockall": false,
             }),
-            // There is no JVM; memory bounds are the machine's.
+            // There is no JVM; its bound is the memory that the process may use.
             "jvm" => json!({
                 "pid": std::process::id(),
                 "version": env!("CARGO_PKG_VERSION"),
@@ -342,7 +342,7 @@ fn show_info(
                 "start_time_in_millis": node.started_ms,
                 "mem": {
                     "heap_init_in_bytes": 0,
-                    "heap_max_in_bytes": machine.memory_total,
+                    "heap_max_in_bytes": usable_memory(),
                     "non_heap_init_in_bytes": 0,
                     "non_heap_max_in_bytes": 0,
                     "direct_max_in_bytes": 0,
@@ -381,7 +381,7 @@ fn show_info(
             _ => {
                 shown.insert(
                     "total_indexing_buffer_in_bytes".to_owned(),
-                    json!(machine.memory_total / 10),
+                    json!(usable_memory() / 10),
                 );
                 continue;
             }
@@ -489,18 +489,18 @@ fn stats_section(
                 "mem": {"total_virtual_in_bytes": process.virtual_size, "resident_in_bytes": process.resident},
             })
         }
-        // There is no JVM: its heap is what this process holds of the machine's memory.
+        // There is no JVM: its heap is what this process holds of the memory that it may use.
         "jvm" => {
             let process = process();
-            let machine = machine();
+            let usable = usable_memory();
             json!({
                 "timestamp": now_ms,
                 "uptime_in_millis": now_ms - app.node.started_ms,
                 "mem": {
                     "heap_used_in_bytes": process.resident,
-                    "heap_used_percent": 100 * process.resident / machine.memory_total.max(1),
+                    "heap_used_percent": 100 * process.resident / usable.max(1),
                     "heap_committed_in_bytes": process.resident,
-                    "heap_max_in_bytes": machine.memory_total,
+                    "heap_max_in_bytes": usable,
                     "non_heap_used_in_bytes": 0,
                     "non_heap_committed_in_bytes": 0,
                     "pools": {},
@@ -554,10 +554,10 @@ fn stats_section(
         }),
         "http" => json!({"current_open": 0, "total_opened": 0}),
         "breaker" => {
-            let machine = machine();
+            let usable = usable_memory();
             json!({"parent": {
-                "limit_size_in_bytes": machine.memory_total,
-                "limit_size": crate::cluster::setting_values::show_bytes(machine.memory_total),
+                "limit_size_in_bytes": usable,
+                "limit_size": crate::cluster::setting_values::show_bytes(usable),
                 "estimated_size_in_bytes": process().resident,
                 "estimated_size": crate::cluster::setting_values::show_bytes(process().resident),
                 "overhead": 1.0,
@@ -787,7 +787,7 @@ async fn cluster_stats(app: Arc<App>, request: RestRequest) -> Result<RestRespon
         "jvm": {
             "max_uptime_in_millis": app.now_ms() - app.node.started_ms,
             "versions": [],
-            "mem": {"heap_used_in_bytes": process.resident, "heap_max_in_bytes": machine.memory_total},
+            "mem": {"heap_used_in_bytes": process.resident, "heap_max_in_bytes": usable_memory()},
             "threads": process.threads,
         },
         "fs": {

@@ -26,7 +26,7 @@ Monitoring tools ask for figures of a Java process. These answers have them, mea
 | figure | stands for |
 |---|---|
 | `jvm.mem.heap_used`, `heap_committed` (`_nodes/stats`, `_cat/nodes` `heap.*`) | resident memory of the process |
-| `jvm.mem.heap_max` | memory of the machine: the process sets itself no bound below it |
+| `jvm.mem.heap_max` | memory that the process may use: the machine's, or its container's limit |
 | `jvm.gc`, `buffer_pools`, `classes`, memory `pools` | nothing: empty or 0, as there is no such thing |
 | `files` of `_recovery` and `_cat/recovery` | segments; a segment is one file |
 | `translog` of a recovery | operations in the translog at that time; the time is the whole recovery's |

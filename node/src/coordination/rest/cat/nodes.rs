@@ -9,6 +9,7 @@ use crate::cluster::names::matches_pattern;
 use crate::coordination::rest::machine_stats::{disk, machine, process};
 use crate::coordination::rest::nodes::{is_chosen, node_stats};
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params, root};
+use crate::sys::machine::usable_memory;
 
 /// One letter per role, sorted.
 fn role_letters(roles: &[String]) -> String {
@@ -126,8 +127,8 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
             Cell::Bytes(disk.available),
             Cell::Decimal(disk.used_percent()),
             Cell::Bytes(process.resident),
-            Cell::count(100 * process.resident / machine.memory_total.max(1)),
-            Cell::Bytes(machine.memory_total),
+            Cell::count(100 * process.resident / usable_memory().max(1)),
+            Cell::Bytes(usable_memory()),
             Cell::Bytes(machine.memory_total.saturating_sub(machine.memory_free)),
             Cell::count(machine.memory_used_percent()),
             Cell::Bytes(machine.memory_total),
