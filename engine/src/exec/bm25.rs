@@ -7,6 +7,17 @@
 use crate::segment::length_of_norm;
 use crate::simd::scoring::Weights;
 
+/// The length that each norm stands for.
+static LENGTHS: [f32; 256] = {
+    let mut lengths = [0.0; 256];
+    let mut norm = 0;
+    while norm < 256 {
+        lengths[norm] = length_of_norm(norm as u8) as f32;
+        norm += 1;
+    }
+    lengths
+};
+
 /// What one field contributes to the scores of its terms.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FieldStatistics {
@@ -31,8 +42,7 @@ impl Bm25 {
     pub fn new(field: &FieldStatistics, idf: f32, boost: f32, k1: f32, b: f32) -> Bm25 {
         let average = (field.sum_total_term_freq as f64 / field.doc_count.max(1) as f64) as f32;
         let mut inverse_norms = Box::new([0.0; 256]);
-        for (norm, inverse) in inverse_norms.iter_mut().enumerate() {
-            let length = length_of_norm(norm as u8) as f32;
+        for (length, inverse) in LENGTHS.iter().zip(inverse_norms.iter_mut()) {
             *inverse = 1.0 / (k1 * ((1.0 - b) + b * length / average));
         }
         Bm25 {

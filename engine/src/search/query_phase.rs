@@ -128,7 +128,8 @@ pub(super) fn run(
         skipped: false,
     };
     if progress.exact.is_none() && collector.is_none() {
-        count_apart(reader, context, &plan, &mut progress)?;
+        let by_score = matches!(keeper, Keeper::Scores(_));
+        count_apart(reader, context, &plan, by_score, &mut progress)?;
     }
     let nothing_to_do = collector.is_none()
         && matches!(keeper, Keeper::Nobody)
@@ -278,16 +279,10 @@ fn search_segment<'a>(
     if let Keeper::Scores(top) = keeper
         && collector.is_none()
         && is_plain(plan)
-        && is_counted(plan, progress)
+        && rank_segment(scope, plan, top, progress)?
     {
-        let live = scope.shard.segments[scope.ord].live.as_deref();
-        let mut ranking = Ranking::new(top, scope.ord as u32, live);
-        if ranked::rank(scope, &plan.node, &mut ranking)? {
-            progress.max_score = top.max();
-            progress.skipped |= progress.exact.is_none();
-            progress.timed_out = scope.context.timed_out();
-            return Ok(());
-        }
+        progress.timed_out = scope.context.timed_out();
+        return Ok(());
     }
     let Some(mut scorer) = scope.scorer(&plan.node, plan.scored)? else {
         return Ok(());
@@ -352,6 +347,42 @@ fn search_segment<'a>(
     Ok(())
 }
 
+/// Finds the best of a segment without looking at all of it; `false`, with nothing done, where that cannot be.
+fn rank_segment(
+    scope: &SegmentScope<'_>,
+    plan: &Plan<'_>,
+    top: &mut TopScores,
+    progress: &mut Progress,
+) -> Result<bool, SearchError> {
+    let live = scope.shard.segments[scope.ord].live.as_deref();
+    let mut ranking = Ranking::new(top, scope.ord as u32, live);
+    if is_counted(plan, progress) {
+        if !ranked::rank(scope, &plan.node, &mut ranking)? {
+            return Ok(false);
+        }
+        progress.skipped |= progress.exact.is_none();
+    } else {
+        let limit = limit_of(plan).saturating_sub(progress.count);
+        let counted = ranked::count::count_and_rank(scope, &plan.node, limit, &mut ranking)?;
+        let Some(count) = counted else {
+            return Ok(false);
+        };
+        progress.count += count;
+        progress.skipped |= count > limit;
+    }
+    progress.max_score = top.max();
+    Ok(true)
+}
+
+/// How many hits are worth counting.
+fn limit_of(plan: &Plan<'_>) -> u64 {
+    match plan.request.track_total_hits {
+        TrackTotalHits::No => 0,
+        TrackTotalHits::UpTo(limit) => limit,
+        TrackTotalHits::All => u64::MAX,
+    }
+}
+
 /// Whether nothing but the query itself decides what is found.
 fn is_plain(plan: &Plan<'_>) -> bool {
     plan.post_filter.is_none()
@@ -375,16 +406,22 @@ fn count_apart(
     reader: &ShardReader,
     context: &SearchContext<'_>,
     plan: &Plan<'_>,
+    by_score: bool,
     progress: &mut Progress,
 ) -> Result<(), SearchError> {
-    let limit = match plan.request.track_total_hits {
-        TrackTotalHits::No => return Ok(()),
-        TrackTotalHits::UpTo(limit) => limit,
-        TrackTotalHits::All => u64::MAX,
-    };
-    if !is_plain(plan) {
+    if !is_plain(plan) || plan.request.track_total_hits == TrackTotalHits::No {
         return Ok(());
     }
+    // Where all clauses must match, it is cheaper to count what is ranked.
+    let needs_all = match &plan.node {
+        Node::Bool(node) => !node.must.is_empty(),
+        Node::Phrase(_) => true,
+        _ => false,
+    };
+    if needs_all && by_score {
+        return Ok(());
+    }
+    let limit = limit_of(plan);
     let mut count = 0;
     for (ord, segment) in reader.segments.iter().enumerate() {
         let scope = SegmentScope {

@@ -49,18 +49,23 @@ pub fn norm_of_length(length: u32) -> u8 {
 }
 
 /// The length that a norm stands for: the shortest that has this norm.
-pub fn length_of_norm(norm: u8) -> u32 {
+pub const fn length_of_norm(norm: u8) -> u32 {
     if norm < 24 {
-        return u32::from(norm);
+        return norm as u32;
     }
-    let code = u64::from(norm - 24);
+    let code = (norm - 24) as u64;
     let (mantissa, shift) = (code & 7, code >> 3);
     let rest = if shift == 0 {
         mantissa
     } else {
         (mantissa | 8) << (shift - 1)
     };
-    (24 + rest).min(u64::from(u32::MAX)) as u32
+    let length = 24 + rest;
+    if length > u32::MAX as u64 {
+        u32::MAX
+    } else {
+        length as u32
+    }
 }
 
 #[cfg(test)]

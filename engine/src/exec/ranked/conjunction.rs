@@ -4,7 +4,6 @@ use super::phrase::Phrase;
 use super::term_list::{ABSENT, Batch, TermList};
 use super::{Ranking, Unscored};
 use crate::exec::scorer::{Hits, Scorer};
-use crate::exec::segment_scorer::SegmentScope;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{WINDOW_DOCS, Window};
 
@@ -68,16 +67,20 @@ pub(super) struct Conjunction {
     excluded: Vec<Check>,
     /// Lists in order of cost.
     order: Vec<usize>,
-    /// What all but the rarest list can add, by window; [`ABSENT`] where some needed term does not occur.
-    rest: Vec<f32>,
+    /// What can be added to the scores of the first lists in order: `lists.len() + 1` rows of a number for each window, rounded
+    /// up. Row 0 is nobody's yet.
+    after: Vec<f32>,
+    /// For each window, whether every needed term may occur in it.
+    alive: Vec<bool>,
     batch: Box<Batch>,
     found: Vec<(u32, f32)>,
 }
 
 impl Conjunction {
-    pub fn new(scope: &SegmentScope<'_>) -> Conjunction {
+    /// Of nothing yet, in a segment of so many documents.
+    pub fn new(max_doc: u32) -> Conjunction {
         Conjunction {
-            windows: scope.reader().max_doc().div_ceil(WINDOW_DOCS) as usize,
+            windows: max_doc.div_ceil(WINDOW_DOCS) as usize,
             lists: Vec::new(),
             scored: Vec::new(),
             phrases: Vec::new(),
@@ -85,7 +88,8 @@ impl Conjunction {
             filters: Vec::new(),
             excluded: Vec::new(),
             order: Vec::new(),
-            rest: Vec::new(),
+            after: Vec::new(),
+            alive: Vec::new(),
             batch: Batch::new(),
             found: Vec::new(),
         }
@@ -120,91 +124,103 @@ impl Conjunction {
         self.excluded.push(Check::new(unwanted));
     }
 
-    /// What the needed clauses after the `done` first in order, the phrases and the optional ones can add in a window.
-    fn bound_after(&self, done: usize, window: usize) -> f64 {
-        let mut sum = self.needed_after(done, window);
-        for list in &self.optional {
-            sum += f64::from(list.windows[window].max(0.0));
-        }
-        sum
-    }
-
-    fn needed_after(&self, done: usize, window: usize) -> f64 {
-        let mut sum = 0.0;
-        for &list in &self.order[done..] {
-            if self.scored[list] {
-                sum += f64::from(self.lists[list].windows[window].max(0.0));
-            }
-        }
-        for phrase in &self.phrases {
-            sum += f64::from(phrase.bound(&self.lists, window).max(0.0));
-        }
-        sum
-    }
-
-    fn prepare(&mut self) {
-        self.order = (0..self.lists.len()).collect();
-        self.order.sort_by_key(|list| self.lists[*list].cost());
-        self.rest = Vec::with_capacity(self.windows);
-        for window in 0..self.windows {
-            let absent = |list: &TermList| list.windows[window] == ABSENT;
-            self.rest.push(if self.lists.iter().any(absent) {
-                ABSENT
-            } else {
-                // Rounded up: no sum that begins with it is too low.
-                (self.bound_after(1, window) as f32).next_up()
-            });
-        }
-    }
-
-    /// Offers what may be among the best.
-    pub fn run(
-        &mut self,
-        context: &SearchContext<'_>,
-        ranking: &mut Ranking<'_>,
-    ) -> Result<(), SearchError> {
-        self.prepare();
-        let lead = self.order[0];
-        for block in 0..self.lists[lead].blocks().len() {
-            if block.is_multiple_of(BLOCKS_PER_LOOK) {
-                context.check_cancelled()?;
-                if context.timed_out() {
-                    break;
-                }
-            }
-            self.visit(lead, block, ranking)?;
-        }
-        Ok(())
-    }
-
     /// Whether it is made of terms alone, needed and excluded ones.
     pub fn is_of_terms_only(&self) -> bool {
         let lists = |checks: &[Check]| checks.iter().all(|check| matches!(check, Check::List(_)));
         self.phrases.is_empty() && lists(&self.filters) && lists(&self.excluded)
     }
 
-    /// Its needed and its excluded terms, if it is made of those.
-    pub fn into_terms(self) -> (Vec<TermList>, Vec<TermList>) {
-        let lists = |checks: Vec<Check>| {
-            let list = |check| match check {
-                Check::List(list) => Some(list),
-                Check::Decider(_) => None,
-            };
-            checks.into_iter().filter_map(list)
-        };
-        let mut needed = self.lists;
-        needed.extend(lists(self.filters));
-        (needed, lists(self.excluded).collect())
+    /// Windows of the segment.
+    pub fn windows(&self) -> usize {
+        self.windows
     }
 
-    /// Calls `each` with every document that matches, ascending, until it answers `false`.
+    /// Overwrites `bits` with the matches of a window; windows are asked for in ascending order. Only for what is
+    /// [made of terms alone](Self::is_of_terms_only).
+    pub fn match_window(&mut self, base: u32, bits: &mut Window) -> Result<(), SearchError> {
+        if self.order.is_empty() {
+            self.sort();
+        }
+        bits.clear();
+        let lead = &mut self.lists[self.order[0]];
+        let cost = lead.cost();
+        lead.fill_window(base, bits)?;
+        for list in &self.order[1..] {
+            self.lists[*list].keep_in_window(cost, true, base, bits)?;
+        }
+        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
+            for check in checks {
+                if let Check::List(list) = check {
+                    list.keep_in_window(cost, wanted, base, bits)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the lists in order and works out what their windows can add. Scores must be wanted.
+    pub fn prepare(&mut self) {
+        self.sort();
+        let windows = self.windows;
+        self.alive = vec![true; windows];
+        for list in &self.lists {
+            for (alive, bound) in self.alive.iter_mut().zip(&list.windows) {
+                *alive &= *bound != ABSENT;
+            }
+        }
+        let mut sums = vec![0.0f64; windows];
+        for list in &self.optional {
+            add(&mut sums, &list.windows);
+        }
+        for phrase in &mut self.phrases {
+            phrase.prepare(&self.lists);
+            add(&mut sums, &phrase.windows);
+        }
+        self.after = vec![0.0; (self.order.len() + 1) * windows];
+        for done in (0..=self.order.len()).rev() {
+            let row = &mut self.after[done * windows..(done + 1) * windows];
+            for (bound, sum) in row.iter_mut().zip(&sums) {
+                *bound = (*sum as f32).next_up();
+            }
+            if done > 0 && self.scored[self.order[done - 1]] {
+                add(&mut sums, &self.lists[self.order[done - 1]].windows);
+            }
+        }
+    }
+
+    fn sort(&mut self) {
+        self.order = (0..self.lists.len()).collect();
+        self.order.sort_by_key(|list| self.lists[*list].cost());
+    }
+
+    /// Offers what may be among the best of the documents at or after `from`. [`prepare`](Self::prepare) comes first.
+    pub fn run(
+        &mut self,
+        from: u32,
+        context: &SearchContext<'_>,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
+        let lead = self.order[0];
+        let first = self.lists[lead].block_with(from, 0)?;
+        for block in first..self.lists[lead].block_count() {
+            if block.is_multiple_of(BLOCKS_PER_LOOK) {
+                context.check_cancelled()?;
+                if context.timed_out() {
+                    break;
+                }
+            }
+            self.visit(lead, block, from, ranking)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every document that matches and this, ascending, until it answers `false`.
     pub fn for_each_match(
         &mut self,
         context: &SearchContext<'_>,
-        each: &mut dyn FnMut(u32) -> bool,
+        each: &mut dyn FnMut(&mut Self, u32) -> Result<bool, SearchError>,
     ) -> Result<(), SearchError> {
-        self.order = (0..self.lists.len()).collect();
-        self.order.sort_by_key(|list| self.lists[*list].cost());
+        self.sort();
         let lead = self.order[0];
         for block in 0..self.lists[lead].block_count() {
             if block.is_multiple_of(BLOCKS_PER_LOOK) {
@@ -213,11 +229,10 @@ impl Conjunction {
                     break;
                 }
             }
-            let count = self.lists[lead].load_docs(block, &mut self.batch)?;
-            self.batch.docs[..count].sort_unstable();
+            let count = self.lists[lead].load_ranked(block, &mut self.batch)?;
             for index in 0..count {
                 let doc = self.batch.docs[index];
-                if self.matches(doc)? && !each(doc) {
+                if self.matches(doc)? && !each(self, doc)? {
                     return Ok(());
                 }
             }
@@ -225,7 +240,7 @@ impl Conjunction {
         Ok(())
     }
 
-    /// Whether a document that the lead has matches.
+    /// Whether a document that the lead has matches. What the phrases counted is still known when it does.
     fn matches(&mut self, doc: u32) -> Result<bool, SearchError> {
         for list in &self.order[1..] {
             if !self.lists[*list].contains(doc)? {
@@ -250,28 +265,69 @@ impl Conjunction {
         Ok(true)
     }
 
+    /// Offers a document that is known to match, if its score may be above the floor.
+    pub fn offer_match(&mut self, doc: u32, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
+        let window = (doc / WINDOW_DOCS) as usize;
+        let floor = ranking.floor();
+        if self.after[window] <= floor {
+            return Ok(());
+        }
+        let mut sum = 0.0;
+        for done in 0..self.order.len() {
+            let list = self.order[done];
+            if !self.scored[list] {
+                continue;
+            }
+            if let Some(score) = self.lists[list].lookup(doc)? {
+                sum += f64::from(score);
+            }
+            let rest = self.after[(done + 1) * self.windows + window];
+            if (sum + f64::from(rest)) as f32 <= floor {
+                return Ok(());
+            }
+        }
+        for phrase in &self.phrases {
+            sum += f64::from(phrase.score(doc));
+        }
+        if let Some(score) = self.with_optional(doc, sum as f32, floor)? {
+            ranking.offer(doc, score);
+        }
+        Ok(())
+    }
+
     /// Scores a block of the lead and checks what may still enter.
     fn visit(
         &mut self,
         lead: usize,
         block: usize,
+        from: u32,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         let floor = ranking.floor();
+        let rest = &self.after[self.windows..2 * self.windows];
         let list = &mut self.lists[lead];
         let (first, last) = list.range(block)?;
-        let last_window = ((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-        let windows = &self.rest[(first / WINDOW_DOCS) as usize..=last_window];
-        let rest = windows.iter().copied().fold(ABSENT, f32::max);
+        let windows =
+            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        let mut most = f32::NEG_INFINITY;
+        for window in windows {
+            if self.alive[window] {
+                most = most.max(rest[window]);
+            }
+        }
         let own = if self.scored[lead] {
             list.blocks()[block]
         } else {
             0.0
         };
-        if rest == ABSENT || own + rest <= floor {
+        if own + most <= floor {
             return Ok(());
         }
-        let count = list.load(block, &mut self.batch)?;
+        // Most documents of a block will be looked up while nothing is known yet, few later.
+        let count = match floor == f32::NEG_INFINITY {
+            true => list.load_ranked(block, &mut self.batch)?,
+            false => list.load(block, &mut self.batch)?,
+        };
         if self.scored[lead] {
             list.score(count, &mut self.batch);
         } else {
@@ -280,12 +336,14 @@ impl Conjunction {
         self.found.clear();
         let scores = self.batch.scores[..count].iter();
         for (doc, score) in self.batch.docs[..count].iter().zip(scores) {
-            let rest = self.rest[(doc / WINDOW_DOCS) as usize];
-            if rest != ABSENT && score + rest > floor {
+            let window = (doc / WINDOW_DOCS) as usize;
+            if self.alive[window] && score + rest[window] > floor && *doc >= from {
                 self.found.push((*doc, *score));
             }
         }
-        self.found.sort_unstable_by_key(|(doc, _)| *doc);
+        if floor > f32::NEG_INFINITY {
+            self.found.sort_unstable_by_key(|(doc, _)| *doc);
+        }
         for index in 0..self.found.len() {
             let (doc, score) = self.found[index];
             if let Some(score) = self.check(doc, score, ranking.floor())? {
@@ -300,7 +358,8 @@ impl Conjunction {
         let window = (doc / WINDOW_DOCS) as usize;
         let mut sum = f64::from(score);
         for done in 1..self.order.len() {
-            if (sum + self.bound_after(done, window)) as f32 <= floor {
+            let rest = self.after[done * self.windows + window];
+            if (sum + f64::from(rest)) as f32 <= floor {
                 return Ok(None);
             }
             let list = self.order[done];
@@ -324,7 +383,7 @@ impl Conjunction {
                 others += f64::from(list.windows[window].max(0.0));
             }
             for phrase in &self.phrases[index + 1..] {
-                others += f64::from(phrase.bound(&self.lists, window).max(0.0));
+                others += f64::from(phrase.windows[window]);
             }
             // A little lower than it has to be: sums are rounded when they are compared.
             let least = f64::from(floor.next_down()) - sum - others;
@@ -333,8 +392,26 @@ impl Conjunction {
                 None => return Ok(None),
             }
         }
-        let mut score = sum as f32;
+        let Some(score) = self.with_optional(doc, sum as f32, floor)? else {
+            return Ok(None);
+        };
+        for unwanted in &mut self.excluded {
+            if unwanted.contains(doc)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(score))
+    }
+
+    /// Adds the optional clauses to the score of the needed ones, if the sum may be above `floor`.
+    fn with_optional(
+        &mut self,
+        doc: u32,
+        mut score: f32,
+        floor: f32,
+    ) -> Result<Option<f32>, SearchError> {
         if !self.optional.is_empty() {
+            let window = (doc / WINDOW_DOCS) as usize;
             let mut more = 0.0;
             for index in 0..self.optional.len() {
                 let rest = self.optional[index..].iter();
@@ -349,14 +426,13 @@ impl Conjunction {
             // The needed clauses and the others are rounded apart, as two clauses are.
             score += more as f32;
         }
-        if score <= floor {
-            return Ok(None);
-        }
-        for unwanted in &mut self.excluded {
-            if unwanted.contains(doc)? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(score))
+        Ok((score > floor).then_some(score))
+    }
+}
+
+/// Adds the bounds of windows, those of windows without documents as nothing.
+fn add(sums: &mut [f64], windows: &[f32]) {
+    for (sum, bound) in sums.iter_mut().zip(windows) {
+        *sum += f64::from(bound.max(0.0));
     }
 }

@@ -2,15 +2,14 @@
 
 use super::conjunction::Conjunction;
 use super::term_list::TermList;
-use super::{Plan, plan_unscored};
+use super::{Plan, Ranking, plan};
 use crate::exec::node::Node;
+use crate::exec::scorer::for_each_offset;
 use crate::exec::segment_scorer::SegmentScope;
 use crate::ids::DocId;
 use crate::search::{SearchContext, SearchError};
-use crate::segment::{List, LiveDocs, WINDOW_DOCS, Window};
+use crate::segment::{LiveDocs, WINDOW_DOCS, Window};
 
-/// Documents of another list for one of the rarest, from which on each is looked up instead of all of them gathered.
-const LOOKUP_FROM: u32 = 12;
 /// Windows between two looks at the clock.
 const WINDOWS_PER_LOOK: usize = 64;
 
@@ -21,23 +20,45 @@ pub(crate) fn count(
     live: Option<&LiveDocs>,
     limit: u64,
 ) -> Result<Option<u64>, SearchError> {
-    match plan_unscored(scope, node)? {
+    let mut counting = Counting::new(scope.context, live, limit);
+    match plan(scope, node, false)? {
         Plan::Nothing => Ok(Some(0)),
-        Plan::Union(union) => {
-            let mut counting = Counting::new(scope.context, live, limit);
-            counting.any_of(union.into_terms()).map(Some)
-        }
+        Plan::Union(mut union) => counting.any_of(union.terms()).map(Some),
         Plan::Conjunction(mut all) => {
-            let mut counting = Counting::new(scope.context, live, limit);
-            if all.is_of_terms_only() {
-                let (needed, unwanted) = all.into_terms();
-                return counting.all_of(needed, unwanted).map(Some);
-            }
-            counting.one_by_one(&mut all).map(Some)
+            counting.all(&mut all, &mut |_, _| Ok(()))?;
+            Ok(Some(counting.count))
         }
         Plan::Other => Ok(None),
     }
 }
+
+/// Counts and ranks in one go, which is cheaper where matches are few among what has to be looked at. Answers the count, at
+/// least up to the first above `limit`, after which only the best are looked for; `None`, with nothing done, where the two
+/// are better done apart.
+pub(crate) fn count_and_rank(
+    scope: &SegmentScope<'_>,
+    node: &Node,
+    limit: u64,
+    ranking: &mut Ranking<'_>,
+) -> Result<Option<u64>, SearchError> {
+    if matches!(node, Node::Bool(node) if node.must.is_empty()) {
+        return Ok(None);
+    }
+    let Plan::Conjunction(mut all) = plan(scope, node, true)? else {
+        return Ok(None);
+    };
+    all.prepare();
+    let mut counting = Counting::new(scope.context, ranking.live, limit);
+    let next = counting.all(&mut all, &mut |all, doc| all.offer_match(doc, ranking))?;
+    let count = counting.count;
+    if let Some(next) = next {
+        all.run(next, scope.context, ranking)?;
+    }
+    Ok(Some(count))
+}
+
+/// What is done with a match.
+type Each<'a> = dyn FnMut(&mut Conjunction, u32) -> Result<(), SearchError> + 'a;
 
 struct Counting<'a> {
     context: &'a SearchContext<'a>,
@@ -45,53 +66,6 @@ struct Counting<'a> {
     limit: u64,
     windows: usize,
     count: u64,
-}
-
-/// A list that is asked for one window after the other.
-struct Walk {
-    list: TermList,
-    /// No window to come needs a block before this one.
-    block: usize,
-}
-
-impl Walk {
-    fn new(list: TermList) -> Walk {
-        Walk { list, block: 0 }
-    }
-
-    /// Adds the documents of a window.
-    fn fill(&mut self, base: u32, bits: &mut Window) -> Result<(), SearchError> {
-        match self.list.list_mut() {
-            List::Dense(cursor) => {
-                cursor.load((base / WINDOW_DOCS) as usize)?;
-                for (word, more) in bits.words.iter_mut().zip(cursor.words()) {
-                    *word |= more;
-                }
-            }
-            List::Sparse(cursor) => {
-                let blocks = cursor.block_count();
-                let mut block = cursor.block_with(base, self.block)?;
-                self.block = block;
-                while block < blocks {
-                    cursor.load(block)?;
-                    let mut after = false;
-                    for doc in cursor.docs() {
-                        let offset = doc.wrapping_sub(base);
-                        if offset < WINDOW_DOCS {
-                            bits.set(offset);
-                        } else {
-                            after |= *doc >= base;
-                        }
-                    }
-                    if after {
-                        break;
-                    }
-                    block += 1;
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl<'a> Counting<'a> {
@@ -105,7 +79,7 @@ impl<'a> Counting<'a> {
         }
     }
 
-    /// Counts the live ones of a window; `false` when there is no need to go on.
+    /// Takes the dead documents out of a window and counts the others; `false` when there is no need to go on.
     fn add(&mut self, base: u32, bits: &mut Window) -> Result<bool, SearchError> {
         if let Some(live) = self.live {
             live.mask_window(DocId(base), bits);
@@ -118,31 +92,22 @@ impl<'a> Counting<'a> {
         Ok(self.count <= self.limit && !self.context.timed_out())
     }
 
-    fn any_of(&mut self, mut lists: Vec<TermList>) -> Result<u64, SearchError> {
+    fn any_of(&mut self, lists: &mut [TermList]) -> Result<u64, SearchError> {
+        let costs = lists.iter().map(|list| u64::from(list.cost()));
         if self.live.is_none() {
-            let sum: u64 = lists.iter().map(|list| u64::from(list.cost())).sum();
             if lists.len() == 1 {
-                return Ok(sum);
+                return Ok(costs.sum());
             }
-            let most = lists.iter().map(|list| u64::from(list.cost())).max();
-            if most.is_some_and(|most| most > self.limit) {
+            if costs.max().is_some_and(|most| most > self.limit) {
                 return Ok(self.limit + 1);
-            }
-            if lists.len() == 2 {
-                // Those in both are counted twice; there are few of them, and only the rarer list is walked.
-                let limit = std::mem::replace(&mut self.limit, u64::MAX);
-                let both = self.all_of(std::mem::take(&mut lists), Vec::new())?;
-                self.limit = limit;
-                return Ok(sum - both);
             }
         }
         let windows = lists.iter().map(TermList::window_count).max().unwrap_or(0);
-        let mut walks: Vec<Walk> = lists.into_iter().map(Walk::new).collect();
         for window in 0..windows {
             let base = window as u32 * WINDOW_DOCS;
             let mut bits = Window::empty();
-            for walk in &mut walks {
-                walk.fill(base, &mut bits)?;
+            for list in &mut *lists {
+                list.fill_window(base, &mut bits)?;
             }
             if !self.add(base, &mut bits)? {
                 break;
@@ -151,82 +116,36 @@ impl<'a> Counting<'a> {
         Ok(self.count)
     }
 
-    fn all_of(
+    /// Calls `each` with every match; answers the first document that was not looked at when there were more than `limit`.
+    fn all(
         &mut self,
-        mut needed: Vec<TermList>,
-        unwanted: Vec<TermList>,
-    ) -> Result<u64, SearchError> {
-        needed.sort_by_key(TermList::cost);
-        let lead_cost = needed[0].cost();
-        if needed.len() == 1 && unwanted.is_empty() && self.live.is_none() {
-            return Ok(u64::from(lead_cost));
+        all: &mut Conjunction,
+        each: &mut Each<'_>,
+    ) -> Result<Option<u32>, SearchError> {
+        if !all.is_of_terms_only() {
+            let mut next = None;
+            all.for_each_match(self.context, &mut |all, doc| {
+                if self.live.is_none_or(|live| live.is_live(DocId(doc))) {
+                    each(all, doc)?;
+                    self.count += 1;
+                }
+                if self.count > self.limit {
+                    next = Some(doc + 1);
+                }
+                Ok(next.is_none())
+            })?;
+            return Ok(next);
         }
-        let is_looked_up = |list: &TermList| list.cost() / LOOKUP_FROM > lead_cost;
-        let (mut probed, gathered): (Vec<_>, Vec<_>) = needed.into_iter().partition(is_looked_up);
-        let (mut probed_out, gathered_out): (Vec<_>, Vec<_>) =
-            unwanted.into_iter().partition(is_looked_up);
-        let mut walks: Vec<Walk> = gathered.into_iter().map(Walk::new).collect();
-        let mut out: Vec<Walk> = gathered_out.into_iter().map(Walk::new).collect();
-        let windows = walks[0].list.window_count();
-        for window in 0..windows {
+        let mut bits = Window::empty();
+        for window in 0..all.windows() {
             let base = window as u32 * WINDOW_DOCS;
-            let mut bits = Window::empty();
-            walks[0].fill(base, &mut bits)?;
-            for walk in &mut walks[1..] {
-                if bits.is_empty() {
-                    break;
-                }
-                let mut more = Window::empty();
-                walk.fill(base, &mut more)?;
-                bits.and(&more);
-            }
-            for walk in &mut out {
-                if bits.is_empty() {
-                    break;
-                }
-                let mut less = Window::empty();
-                walk.fill(base, &mut less)?;
-                bits.and_not(&less);
-            }
-            for list in &mut probed {
-                keep(&mut bits, base, |doc| list.contains(doc))?;
-            }
-            for list in &mut probed_out {
-                keep(&mut bits, base, |doc| Ok(!list.contains(doc)?))?;
-            }
-            if !self.add(base, &mut bits)? {
-                break;
+            all.match_window(base, &mut bits)?;
+            let more = self.add(base, &mut bits)?;
+            for_each_offset(&bits, |offset| each(all, base + offset))?;
+            if !more {
+                return Ok((self.count > self.limit).then_some(base.saturating_add(WINDOW_DOCS)));
             }
         }
-        Ok(self.count)
+        Ok(None)
     }
-
-    fn one_by_one(&mut self, all: &mut Conjunction) -> Result<u64, SearchError> {
-        let (live, limit) = (self.live, self.limit);
-        let mut count = 0;
-        all.for_each_match(self.context, &mut |doc| {
-            count += u64::from(live.is_none_or(|live| live.is_live(DocId(doc))));
-            count <= limit
-        })?;
-        Ok(count)
-    }
-}
-
-/// Takes out the documents that do not pass.
-fn keep(
-    bits: &mut Window,
-    base: u32,
-    mut passes: impl FnMut(u32) -> Result<bool, SearchError>,
-) -> Result<(), SearchError> {
-    for index in 0..bits.words.len() {
-        let mut rest = bits.words[index];
-        while rest != 0 {
-            let offset = index as u32 * 64 + rest.trailing_zeros();
-            if !passes(base + offset)? {
-                bits.unset(offset);
-            }
-            rest &= rest - 1;
-        }
-    }
-    Ok(())
 }

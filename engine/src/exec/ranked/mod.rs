@@ -79,7 +79,10 @@ pub(crate) fn rank(
     match plan(scope, node, true)? {
         Plan::Nothing => Ok(true),
         Plan::Union(mut union) => union.run(scope.context, ranking).map(|()| true),
-        Plan::Conjunction(mut all) => all.run(scope.context, ranking).map(|()| true),
+        Plan::Conjunction(mut all) => {
+            all.prepare();
+            all.run(0, scope.context, ranking).map(|()| true)
+        }
         Plan::Other => Ok(false),
     }
 }
@@ -94,11 +97,7 @@ enum Plan {
     Other,
 }
 
-/// The same for counting: what only scores is left out.
-fn plan_unscored(scope: &SegmentScope<'_>, node: &Node) -> Result<Plan, SearchError> {
-    plan(scope, node, false)
-}
-
+/// How `node` runs in a segment; without `scored` what only scores is left out.
 fn plan(scope: &SegmentScope<'_>, node: &Node, scored: bool) -> Result<Plan, SearchError> {
     match node {
         Node::Nothing => Ok(Plan::Nothing),
@@ -108,7 +107,7 @@ fn plan(scope: &SegmentScope<'_>, node: &Node, scored: bool) -> Result<Plan, Sea
             Found::Other => Plan::Other,
         }),
         Node::Phrase(phrase) => {
-            let mut all = Conjunction::new(scope);
+            let mut all = Conjunction::new(scope.reader().max_doc());
             Ok(match add_phrase(scope, phrase, scored, &mut all)? {
                 Step::Done => Plan::Conjunction(Box::new(all)),
                 Step::Nothing => Plan::Nothing,
@@ -130,7 +129,7 @@ fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<
     if node.needed > 0 {
         return Ok(Plan::Other);
     }
-    let mut all = Conjunction::new(scope);
+    let mut all = Conjunction::new(scope.reader().max_doc());
     for clause in &node.must {
         let step = match clause {
             Node::Term(term) => match term_list(scope, term, scored)? {

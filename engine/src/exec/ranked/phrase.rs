@@ -11,8 +11,11 @@ pub(super) struct Phrase {
     scoring: Option<TermScoring>,
     /// For each place: its distance from the first, and the number of its list.
     pub places: Vec<(u32, usize)>,
+    /// The highest score in each window.
+    pub windows: Vec<f32>,
     positions: Vec<Vec<u32>>,
-    freqs: Vec<u32>,
+    /// How often it occurs in the document looked at last.
+    count: u32,
 }
 
 impl Phrase {
@@ -20,17 +23,23 @@ impl Phrase {
         Phrase {
             scoring,
             places: Vec::new(),
+            windows: Vec::new(),
             positions: Vec::new(),
-            freqs: Vec::new(),
+            count: 0,
         }
     }
 
-    /// The highest score in a window: that of the rarest term there, if the phrase were wherever that term is.
-    pub fn bound(&self, lists: &[TermList], window: usize) -> f32 {
-        let places = self.places.iter();
-        places.fold(f32::INFINITY, |least, (_, list)| {
-            least.min(lists[*list].windows[window])
-        })
+    /// Works out the bounds of windows: the score of the rarest term there, if the phrase were wherever that term is.
+    pub fn prepare(&mut self, lists: &[TermList]) {
+        self.windows.clear();
+        let first = &lists[self.places[0].1].windows;
+        self.windows
+            .extend(first.iter().map(|bound| bound.max(0.0)));
+        for (_, list) in &self.places[1..] {
+            for (least, bound) in self.windows.iter_mut().zip(&lists[*list].windows) {
+                *least = least.min(bound.max(0.0));
+            }
+        }
     }
 
     /// The score in a document that has all the terms, if the phrase occurs and its score may be above `least`.
@@ -40,34 +49,23 @@ impl Phrase {
         least: f64,
         lists: &mut [TermList],
     ) -> Result<Option<f32>, SearchError> {
-        self.freqs.clear();
-        let mut lead = 0;
-        for (place, (_, list)) in self.places.iter().enumerate() {
-            let Some(freq) = lists[*list].freq(doc)? else {
-                return Ok(None);
-            };
-            self.freqs.push(freq);
-            if freq < self.freqs[lead] {
-                lead = place;
-            }
-        }
         let Some(scoring) = &self.scoring else {
             return Ok(None);
         };
-        let most = scoring.score(doc, self.freqs[lead] as f32);
-        if f64::from(most) <= least {
+        let mut fewest = u32::MAX;
+        for (_, list) in &self.places {
+            let Some(freq) = lists[*list].freq(doc)? else {
+                return Ok(None);
+            };
+            fewest = fewest.min(freq);
+        }
+        if f64::from(scoring.score(doc, fewest as f32)) <= least {
             return Ok(None);
         }
-        self.positions.resize_with(self.places.len(), Vec::new);
-        for ((_, list), positions) in self.places.iter().zip(&mut self.positions) {
-            lists[*list].positions(doc, positions)?;
-        }
-        let places = &self.places;
-        let count = count_exact(&self.positions, |place| places[place].0, lead);
-        Ok((count > 0).then(|| scoring.score(doc, count as f32)))
+        Ok(self.occurs(doc, lists)?.then(|| self.score(doc)))
     }
 
-    /// Whether the phrase occurs in a document that has all the terms.
+    /// Whether the phrase occurs in a document that has all the terms; counts how often.
     pub fn occurs(&mut self, doc: u32, lists: &mut [TermList]) -> Result<bool, SearchError> {
         self.positions.resize_with(self.places.len(), Vec::new);
         let mut lead = 0;
@@ -78,6 +76,13 @@ impl Phrase {
             }
         }
         let places = &self.places;
-        Ok(count_exact(&self.positions, |place| places[place].0, lead) > 0)
+        self.count = count_exact(&self.positions, |place| places[place].0, lead);
+        Ok(self.count > 0)
+    }
+
+    /// The score in the document looked at last.
+    pub fn score(&self, doc: u32) -> f32 {
+        let scoring = self.scoring.as_ref();
+        scoring.map_or(0.0, |scoring| scoring.score(doc, self.count as f32))
     }
 }

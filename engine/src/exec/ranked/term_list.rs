@@ -2,12 +2,14 @@
 
 use crate::exec::term_scorer::TermScoring;
 use crate::search::SearchError;
-use crate::segment::{CELL_DOCS, List, WINDOW_DOCS};
+use crate::segment::{CELL_DOCS, List, WINDOW_DOCS, Window};
 
 /// Documents of a block at most: those of a cell of a dense list.
 pub(super) const BLOCK_MAX: usize = CELL_DOCS as usize;
 /// Cells of a window.
 const CELLS: usize = (WINDOW_DOCS / CELL_DOCS) as usize;
+/// Documents of a list for one of the rarest, from which on each of these is looked up instead of all of those gathered.
+const LOOKUP_FROM: u32 = 16;
 /// Bound of a window that has no document of the list.
 pub(super) const ABSENT: f32 = -1.0;
 
@@ -34,6 +36,8 @@ pub(super) struct TermList {
     scoring: Option<TermScoring>,
     /// The highest score in each block.
     blocks: Vec<f32>,
+    /// No window to come needs a block before this one.
+    walked: usize,
     /// The highest score in each window; [`ABSENT`] where the list certainly has no document.
     pub windows: Vec<f32>,
 }
@@ -75,6 +79,7 @@ impl TermList {
             list,
             scoring: Some(scoring),
             blocks,
+            walked: 0,
             windows,
         })
     }
@@ -85,6 +90,7 @@ impl TermList {
             list,
             scoring: None,
             blocks: Vec::new(),
+            walked: 0,
             windows: Vec::new(),
         }
     }
@@ -95,10 +101,6 @@ impl TermList {
             List::Sparse(cursor) => cursor.cost(),
             List::Dense(cursor) => cursor.cost(),
         }
-    }
-
-    pub fn list_mut(&mut self) -> &mut List {
-        &mut self.list
     }
 
     /// Windows of the segment.
@@ -165,6 +167,18 @@ impl TermList {
         Ok(count)
     }
 
+    /// The same in ascending order.
+    pub fn load_ranked(&mut self, block: usize, batch: &mut Batch) -> Result<usize, SearchError> {
+        match &mut self.list {
+            List::Sparse(cursor) => {
+                cursor.load(block)?;
+                cursor.load_freqs()?;
+                Ok(cursor.copy_ranked(&mut batch.docs, &mut batch.freqs))
+            }
+            List::Dense(_) => self.load(block, batch),
+        }
+    }
+
     /// The same without frequencies.
     pub fn load_docs(&mut self, block: usize, batch: &mut Batch) -> Result<usize, SearchError> {
         match &mut self.list {
@@ -228,6 +242,73 @@ impl TermList {
         };
         let score = self.scoring.as_ref().map(|s| s.score(doc, freq as f32));
         Ok(Some(score.unwrap_or(0.0)))
+    }
+
+    /// Adds the documents of a window; windows are asked for in ascending order.
+    pub fn fill_window(&mut self, base: u32, bits: &mut Window) -> Result<(), SearchError> {
+        match &mut self.list {
+            List::Dense(cursor) => {
+                cursor.load((base / WINDOW_DOCS) as usize)?;
+                for (word, more) in bits.words.iter_mut().zip(cursor.words()) {
+                    *word |= more;
+                }
+            }
+            List::Sparse(cursor) => {
+                let mut block = cursor.block_with(base, self.walked)?;
+                self.walked = block;
+                while block < cursor.block_count() {
+                    cursor.load(block)?;
+                    let mut after = false;
+                    for doc in cursor.docs() {
+                        let offset = doc.wrapping_sub(base);
+                        if offset < WINDOW_DOCS {
+                            bits.set(offset);
+                        } else {
+                            after |= *doc >= base;
+                        }
+                    }
+                    if after {
+                        break;
+                    }
+                    block += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the documents of a window that the list has, or (not `wanted`) has not; windows are asked for in ascending
+    /// order. `cost`: documents of the list that `bits` began with.
+    pub fn keep_in_window(
+        &mut self,
+        cost: u32,
+        wanted: bool,
+        base: u32,
+        bits: &mut Window,
+    ) -> Result<(), SearchError> {
+        if bits.is_empty() {
+            return Ok(());
+        }
+        if self.cost() / LOOKUP_FROM <= cost || matches!(self.list, List::Dense(_)) {
+            let mut found = Window::empty();
+            self.fill_window(base, &mut found)?;
+            match wanted {
+                true => bits.and(&found),
+                false => bits.and_not(&found),
+            }
+            return Ok(());
+        }
+        for index in 0..bits.words.len() {
+            let mut rest = bits.words[index];
+            while rest != 0 {
+                let offset = index as u32 * 64 + rest.trailing_zeros();
+                if self.contains(base + offset)? != wanted {
+                    bits.unset(offset);
+                }
+                rest &= rest - 1;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the list has a document.

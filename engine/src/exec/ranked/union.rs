@@ -71,8 +71,8 @@ impl Union {
     }
 
     /// Its terms.
-    pub fn into_terms(self) -> Vec<TermList> {
-        self.terms
+    pub fn terms(&mut self) -> &mut [TermList] {
+        &mut self.terms
     }
 
     /// Offers what may be among the best.

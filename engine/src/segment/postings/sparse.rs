@@ -209,6 +209,16 @@ impl SparseCursor {
         &self.freqs[..self.len]
     }
 
+    /// Copies documents and frequencies of the block at hand, ascending; answers how many.
+    pub fn copy_ranked(&self, docs: &mut [u32], freqs: &mut [u32]) -> usize {
+        let full = self.len == BLOCK;
+        for rank in 0..self.len {
+            let slot = if full { slot_of(rank) } else { rank };
+            (docs[rank], freqs[rank]) = (self.docs[slot], self.freqs[slot]);
+        }
+        self.len
+    }
+
     /// The slot of a document in the block that could have it, which is then at hand; `None` if it does not. Any order of
     /// documents is right, an ascending one is fast.
     #[inline]
