@@ -3,7 +3,7 @@
 mod exact;
 mod sloppy;
 
-pub(super) use self::exact::count_exact;
+use self::exact::count_exact;
 use self::sloppy::SloppyMatcher;
 use super::scorer::{Hits, NO_MORE, Scorer, for_each_offset};
 use super::term_scorer::TermScoring;

@@ -5,6 +5,7 @@ use roaring::RoaringBitmap;
 use super::query_phase::{quick_count, run};
 use super::rescore;
 use super::{SearchContext, SearchError, SearchRequest, ShardQueryResult};
+use crate::exec::ranked;
 use crate::exec::{Planner, SegmentScope};
 use crate::query::Query;
 use crate::shard::ShardReader;
@@ -62,7 +63,10 @@ pub fn count(
             ord,
             context,
         };
-        if let Some(mut scorer) = scope.scorer(&node, false)? {
+        let live = reader.segments[ord].live.as_deref();
+        if let Some(more) = ranked::count::count(&scope, &node, live, u64::MAX)? {
+            count += more;
+        } else if let Some(mut scorer) = scope.scorer(&node, false)? {
             scope.for_each_window(scorer.as_mut(), |_, hits| {
                 count += u64::from(hits.docs.count());
                 Ok(())

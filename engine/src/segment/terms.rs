@@ -5,7 +5,8 @@ use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use fst::{Automaton, IntoStreamer, Streamer};
+use fst::Automaton;
+use fst::raw::{CompiledAddr, Fst, Output};
 
 use super::{NormsReader, PostingsCursor, PostingsNeed, ReadError};
 use crate::directory::ByteView;
@@ -83,13 +84,11 @@ impl Dictionary {
     fn block_of(&self, term: &[u8]) -> Result<u64, ReadError> {
         // The crate trusts the bytes of an fst, so one that somebody forged may make it panic. It only reads here:
         // nothing is left half done.
-        let above = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let mut after = self.index.range().gt(term).into_stream();
-            after.next().map(|(_, block)| block)
+        let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            last_not_above(self.index.as_fst(), term)
         }));
-        let above = above.map_err(|_| self.blocks.error("has an index that is no fst"))?;
-        let block = above.unwrap_or(self.block_count).checked_sub(1);
-        block
+        let found = found.map_err(|_| self.blocks.error("has an index that is no fst"))?;
+        found
             .filter(|block| *block < self.block_count)
             .ok_or_else(|| self.blocks.error("has an index that points nowhere"))
     }
@@ -98,6 +97,58 @@ impl Dictionary {
         let entry = self.blocks.read(self.starts_at + block * 8, 8)?;
         Ok(u64_at(entry, 0).unwrap_or(0))
     }
+}
+
+/// The value of the last key that is not above `term`, in a map whose values ascend with the keys.
+fn last_not_above(fst: &Fst<IndexBytes>, term: &[u8]) -> Option<u64> {
+    let mut node = fst.root();
+    let mut value = Output::zero();
+    // The best so far: a key on the way, or the last of all keys below a branch that was passed by.
+    let mut key: Option<Output> = None;
+    let mut branch: Option<(CompiledAddr, Output)> = None;
+    let mut whole = true;
+    for byte in term {
+        if node.is_final() {
+            (key, branch) = (Some(value.cat(node.final_output())), None);
+        }
+        // Transitions are in order of their bytes.
+        let (mut low, mut high) = (0, node.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if node.transition(middle).inp <= *byte {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let Some(last) = low.checked_sub(1).map(|index| node.transition(index)) else {
+            whole = false;
+            break;
+        };
+        if last.inp != *byte {
+            branch = Some((last.addr, value.cat(last.out)));
+            whole = false;
+            break;
+        }
+        if let Some(before) = low.checked_sub(2).map(|index| node.transition(index)) {
+            branch = Some((before.addr, value.cat(before.out)));
+        }
+        value = value.cat(last.out);
+        node = fst.node(last.addr);
+    }
+    if whole && node.is_final() {
+        return Some(value.cat(node.final_output()).value());
+    }
+    let Some((address, mut value)) = branch else {
+        return key.map(Output::value);
+    };
+    let mut node = fst.node(address);
+    while let Some(last) = node.len().checked_sub(1) {
+        let last = node.transition(last);
+        value = value.cat(last.out);
+        node = fst.node(last.addr);
+    }
+    Some(value.cat(node.final_output()).value())
 }
 
 /// Stands between two terms of a dictionary, inside of one block.

@@ -3,7 +3,7 @@
 /// How many times slot `s` has a position `start + place(s)`, for all slots and one `start`.
 ///
 /// `lead` is the slot whose positions are tried; any gives the same answer, the shortest list is the quickest.
-pub(in crate::exec) fn count_exact(
+pub(super) fn count_exact(
     positions: &[Vec<u32>],
     place: impl Fn(usize) -> u32,
     lead: usize,

@@ -1,9 +1,11 @@
 //! The best documents that have all of some terms and phrases, block by block of the rarest term.
 
 use super::phrase::Phrase;
-use super::term_list::{ABSENT, Batch, TermList};
+use super::scratch::Scratch;
+use super::term_list::{ABSENT, TermList};
 use super::{Ranking, Unscored};
 use crate::exec::scorer::{Hits, Scorer};
+use crate::exec::term_scorer::TermScoring;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{WINDOW_DOCS, Window};
 
@@ -70,9 +72,11 @@ pub(super) struct Conjunction {
     /// What can be added to the scores of the first lists in order: `lists.len() + 1` rows of a number for each window, rounded
     /// up. Row 0 is nobody's yet.
     after: Vec<f32>,
+    /// Whether it is one phrase and nothing that adds to its score.
+    is_phrase: bool,
     /// For each window, whether every needed term may occur in it.
     alive: Vec<bool>,
-    batch: Box<Batch>,
+    scratch: Scratch,
     found: Vec<(u32, f32)>,
 }
 
@@ -89,8 +93,9 @@ impl Conjunction {
             excluded: Vec::new(),
             order: Vec::new(),
             after: Vec::new(),
+            is_phrase: false,
             alive: Vec::new(),
-            batch: Batch::new(),
+            scratch: Scratch::take(),
             found: Vec::new(),
         }
     }
@@ -102,13 +107,14 @@ impl Conjunction {
     }
 
     /// A phrase that is needed, with its terms' distances and lists.
-    pub fn require_phrase(&mut self, mut phrase: Phrase, lists: Vec<(u32, TermList)>) {
+    pub fn require_phrase(&mut self, scoring: Option<TermScoring>, lists: Vec<(u32, TermList)>) {
+        let mut places = Vec::with_capacity(lists.len());
         for (distance, list) in lists {
-            phrase.places.push((distance, self.lists.len()));
+            places.push((distance, self.lists.len()));
             self.lists.push(list);
             self.scored.push(false);
         }
-        self.phrases.push(phrase);
+        self.phrases.push(Phrase::new(scoring, places));
     }
 
     /// A term that adds to the score.
@@ -128,6 +134,15 @@ impl Conjunction {
     pub fn is_of_terms_only(&self) -> bool {
         let lists = |checks: &[Check]| checks.iter().all(|check| matches!(check, Check::List(_)));
         self.phrases.is_empty() && lists(&self.filters) && lists(&self.excluded)
+    }
+
+    /// How many match, dead ones included, where one term says it.
+    pub fn known_count(&self) -> Option<u64> {
+        let alone = self.lists.len() == 1
+            && self.phrases.is_empty()
+            && self.filters.is_empty()
+            && self.excluded.is_empty();
+        alone.then(|| u64::from(self.lists[0].cost()))
     }
 
     /// Windows of the segment.
@@ -168,6 +183,8 @@ impl Conjunction {
                 *alive &= *bound != ABSENT;
             }
         }
+        self.is_phrase =
+            self.phrases.len() == 1 && self.optional.is_empty() && !self.scored.contains(&true);
         let mut sums = vec![0.0f64; windows];
         for list in &self.optional {
             add(&mut sums, &list.windows);
@@ -229,9 +246,9 @@ impl Conjunction {
                     break;
                 }
             }
-            let count = self.lists[lead].load_ranked(block, &mut self.batch)?;
+            let count = self.lists[lead].load_ranked(block, &mut self.scratch.batch)?;
             for index in 0..count {
-                let doc = self.batch.docs[index];
+                let doc = self.scratch.batch.docs[index];
                 if self.matches(doc)? && !each(self, doc)? {
                     return Ok(());
                 }
@@ -320,25 +337,28 @@ impl Conjunction {
         } else {
             0.0
         };
-        if own + most <= floor {
+        // A phrase alone scores at most what its rarest term would score in its place.
+        if own + most <= floor || (self.is_phrase && list.blocks()[block] <= floor) {
             return Ok(());
         }
         // Most documents of a block will be looked up while nothing is known yet, few later.
         let count = match floor == f32::NEG_INFINITY {
-            true => list.load_ranked(block, &mut self.batch)?,
-            false => list.load(block, &mut self.batch)?,
+            true => list.load_ranked(block, &mut self.scratch.batch)?,
+            false => list.load(block, &mut self.scratch.batch)?,
         };
-        if self.scored[lead] {
-            list.score(count, &mut self.batch);
+        if self.scored[lead] || self.is_phrase {
+            list.score(count, &mut self.scratch.batch);
         } else {
-            self.batch.scores[..count].fill(0.0);
+            self.scratch.batch.scores[..count].fill(0.0);
         }
         self.found.clear();
-        let scores = self.batch.scores[..count].iter();
-        for (doc, score) in self.batch.docs[..count].iter().zip(scores) {
+        let scores = self.scratch.batch.scores[..count].iter();
+        for (doc, score) in self.scratch.batch.docs[..count].iter().zip(scores) {
             let window = (doc / WINDOW_DOCS) as usize;
-            if self.alive[window] && score + rest[window] > floor && *doc >= from {
-                self.found.push((*doc, *score));
+            let more = if self.is_phrase { 0.0 } else { rest[window] };
+            if self.alive[window] && score + more > floor && *doc >= from {
+                let own = if self.is_phrase { 0.0 } else { *score };
+                self.found.push((*doc, own));
             }
         }
         if floor > f32::NEG_INFINITY {

@@ -25,6 +25,9 @@ pub(crate) fn count(
         Plan::Nothing => Ok(Some(0)),
         Plan::Union(mut union) => counting.any_of(union.terms()).map(Some),
         Plan::Conjunction(mut all) => {
+            if let (Some(count), None) = (all.known_count(), live) {
+                return Ok(Some(count));
+            }
             counting.all(&mut all, &mut |_, _| Ok(()))?;
             Ok(Some(counting.count))
         }

@@ -13,11 +13,11 @@
 mod conjunction;
 pub(crate) mod count;
 mod phrase;
+mod scratch;
 mod term_list;
 mod union;
 
 use self::conjunction::Conjunction;
-use self::phrase::Phrase;
 use self::term_list::TermList;
 use self::union::Union;
 use super::node::{BoolNode, Node, PhraseNode, TermNode};
@@ -271,7 +271,7 @@ fn add_phrase(
     if lists.is_empty() {
         return Ok(Step::Nothing);
     }
-    all.require_phrase(Phrase::new(scoring), lists);
+    all.require_phrase(scoring, lists);
     Ok(Step::Done)
 }
 

@@ -3,6 +3,7 @@
 use crate::exec::term_scorer::TermScoring;
 use crate::search::SearchError;
 use crate::segment::{CELL_DOCS, List, WINDOW_DOCS, Window};
+use crate::simd;
 
 /// Documents of a block at most: those of a cell of a dense list.
 pub(super) const BLOCK_MAX: usize = CELL_DOCS as usize;
@@ -21,12 +22,12 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub fn new() -> Box<Batch> {
-        Box::new(Batch {
+    pub fn new() -> Batch {
+        Batch {
             docs: [0; BLOCK_MAX],
             freqs: [0; BLOCK_MAX],
             scores: [0.0; BLOCK_MAX],
-        })
+        }
     }
 }
 
@@ -40,6 +41,8 @@ pub(super) struct TermList {
     walked: usize,
     /// The highest score in each window; [`ABSENT`] where the list certainly has no document.
     pub windows: Vec<f32>,
+    /// The highest of all.
+    pub max: f32,
 }
 
 impl TermList {
@@ -75,7 +78,9 @@ impl TermList {
                 );
             }
         }
+        let max = blocks.iter().copied().fold(0.0, f32::max);
         Ok(TermList {
+            max,
             list,
             scoring: Some(scoring),
             blocks,
@@ -87,6 +92,7 @@ impl TermList {
     /// A list that is only asked whether it has a document.
     pub fn unscored(list: List) -> TermList {
         TermList {
+            max: 0.0,
             list,
             scoring: None,
             blocks: Vec::new(),
@@ -206,6 +212,46 @@ impl TermList {
                 Ok(count)
             }
         }
+    }
+
+    /// Decodes what a block has in `from..to`.
+    pub fn load_between(
+        &mut self,
+        block: usize,
+        from: u32,
+        to: u32,
+        batch: &mut Batch,
+    ) -> Result<usize, SearchError> {
+        let count = self.load(block, batch)?;
+        let (first, last) = self.range(block)?;
+        if from <= first && last < to {
+            return Ok(count);
+        }
+        let (docs, freqs) = (&mut batch.docs[..count], &mut batch.freqs[..count]);
+        Ok((simd::kernels().scoring.keep_between)(
+            docs, freqs, from, to,
+        ))
+    }
+
+    /// Calls `each` with every block that may have a document in `from..to`.
+    pub fn for_blocks(
+        &mut self,
+        from: u32,
+        to: u32,
+        mut each: impl FnMut(&mut TermList, usize) -> Result<(), SearchError>,
+    ) -> Result<(), SearchError> {
+        // Stretches mostly come in order: then the search begins where the last one ended.
+        let near = match self.walked.checked_sub(1) {
+            Some(before) if self.range(before)?.1 < from => self.walked,
+            _ => 0,
+        };
+        let mut block = self.block_with(from, near)?;
+        self.walked = block;
+        while block < self.block_count() && self.range(block)?.0 < to {
+            each(self, block)?;
+            block += 1;
+        }
+        Ok(())
     }
 
     /// Scores the first `count` documents of a batch of this list.

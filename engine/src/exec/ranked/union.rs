@@ -1,70 +1,39 @@
 //! The best documents of which some term is enough.
 
 use super::Ranking;
+use super::scratch::{Buffers, Scratch};
 use super::term_list::{Batch, TermList};
 use crate::search::{SearchContext, SearchError};
 use crate::segment::WINDOW_DOCS;
 use crate::simd;
 
-/// Stretches that are looked at first, the most promising of all.
-const FIRST: usize = 8;
-/// Windows of a stretch where lists are sparse: visiting a window costs as much as some dozens of documents.
+/// Windows that are looked at first, the most promising of all, so that the floor is near its end when the others come.
+const FIRST: usize = 4;
+/// Windows of a stretch where lists are sparse: visiting a stretch costs as much as some dozens of documents.
 const WIDE: usize = 16;
 /// Documents of a window, on average, from which on a stretch is one window.
-const DENSE: u64 = 48;
-/// Windows visited between two looks at the clock.
-const WINDOWS_PER_LOOK: usize = 64;
+const DENSE: u64 = 64;
+/// Blocks or stretches visited between two looks at the clock.
+const STEPS_PER_LOOK: usize = 64;
 
 /// Terms of which one is enough.
 pub(super) struct Union {
     terms: Vec<TermList>,
-    /// Documents of a stretch, the unit of the walk: one window, or several.
-    stretch: usize,
-    /// For each stretch and each term, the highest score: `terms.len()` numbers a stretch.
-    bounds: Vec<f32>,
-    /// The sum of these.
-    totals: Vec<f32>,
-    batch: Box<Batch>,
-    sums: Vec<f64>,
-    bits: Vec<u64>,
-    found: Vec<(u32, f64)>,
-    /// Terms by bound in the stretch at hand, ascending.
+    windows: usize,
+    /// Windows that were visited first.
+    visited: [usize; FIRST],
+    scratch: Scratch,
+    /// Bound and number of each term in the stretch at hand, ascending.
     order: Vec<(f32, usize)>,
 }
 
 impl Union {
     /// At least one term.
     pub fn new(terms: Vec<TermList>) -> Union {
-        let windows = terms.iter().map(|term| term.windows.len()).max();
-        let windows = windows.unwrap_or(0);
-        let docs: u64 = terms.iter().map(|term| u64::from(term.cost())).sum();
-        let per_stretch = if docs < DENSE * windows as u64 {
-            WIDE
-        } else {
-            1
-        };
-        let count = windows.div_ceil(per_stretch);
-        let mut bounds = vec![0.0f32; count * terms.len()];
-        let mut totals = Vec::with_capacity(count);
-        for stretch in 0..count {
-            let mut total = 0.0f64;
-            for (number, term) in terms.iter().enumerate() {
-                let from = stretch * per_stretch;
-                let to = (from + per_stretch).min(windows);
-                let bound = term.windows[from..to].iter().copied().fold(0.0, f32::max);
-                bounds[stretch * terms.len() + number] = bound;
-                total += f64::from(bound);
-            }
-            totals.push(total as f32);
-        }
         Union {
-            stretch: per_stretch * WINDOW_DOCS as usize,
-            bounds,
-            totals,
-            batch: Batch::new(),
-            sums: Vec::new(),
-            bits: Vec::new(),
-            found: Vec::new(),
+            windows: terms.iter().map(TermList::window_count).max().unwrap_or(0),
+            visited: [usize::MAX; FIRST],
+            scratch: Scratch::take(),
             order: Vec::with_capacity(terms.len()),
             terms,
         }
@@ -81,43 +50,159 @@ impl Union {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
-        if self.terms.len() == 1 {
-            return self.run_one(context, ranking);
-        }
-        let mut visited = [usize::MAX; FIRST];
-        if self.totals.len() > 2 * FIRST {
-            ranking.unordered = true;
-            let mut best: Vec<usize> = (0..self.totals.len()).collect();
-            let by_total = |a: &usize, b: &usize| self.totals[*b].total_cmp(&self.totals[*a]);
-            best.select_nth_unstable_by(FIRST, by_total);
-            best.truncate(FIRST);
-            best.sort_unstable_by(by_total);
-            for (slot, stretch) in visited.iter_mut().zip(best) {
-                *slot = stretch;
-                self.visit(stretch, ranking)?;
+        ranking.unordered = true;
+        let done = match self.terms.len() {
+            1 => self.run_one(context, ranking),
+            _ => self.run_all(context, ranking),
+        };
+        ranking.unordered = false;
+        done
+    }
+
+    fn run_all(
+        &mut self,
+        context: &SearchContext<'_>,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
+        self.visit_first(ranking)?;
+        let docs: u64 = self.terms.iter().map(|term| u64::from(term.cost())).sum();
+        let wide = docs < DENSE * self.windows as u64;
+        let step = if wide { WIDE } else { 1 };
+        for window in (0..self.windows).step_by(step) {
+            if (window / step).is_multiple_of(STEPS_PER_LOOK) {
+                context.check_cancelled()?;
+                if context.timed_out() {
+                    return Ok(());
+                }
+            }
+            if let Some(lead) = self.only_strong_term(ranking.floor()) {
+                return self.run_led(lead, window, context, ranking);
+            }
+            let end = (window + step).min(self.windows);
+            if step > 1 || !self.visited.contains(&window) {
+                self.visit(window, end, ranking)?;
             }
         }
-        for stretch in 0..self.totals.len() {
-            if stretch.is_multiple_of(WINDOWS_PER_LOOK) {
+        Ok(())
+    }
+
+    /// Visits the windows in which the terms together score most.
+    fn visit_first(&mut self, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
+        if self.windows <= 4 * FIRST {
+            return Ok(());
+        }
+        let mut totals = vec![0.0f32; self.windows];
+        for term in &self.terms {
+            for (total, bound) in totals.iter_mut().zip(&term.windows) {
+                *total += bound.max(0.0);
+            }
+        }
+        for slot in 0..FIRST {
+            let mut best = 0;
+            for (window, total) in totals.iter().enumerate() {
+                if *total > totals[best] {
+                    best = window;
+                }
+            }
+            if totals[best] <= 0.0 {
+                break;
+            }
+            totals[best] = 0.0;
+            self.visit(best, best + 1, ranking)?;
+            self.visited[slot] = best;
+        }
+        Ok(())
+    }
+
+    /// The term without which nothing passes the floor, if there is one such term.
+    fn only_strong_term(&self, floor: f32) -> Option<usize> {
+        let mut strongest = 0;
+        let mut others = 0.0f64;
+        for (number, term) in self.terms.iter().enumerate() {
+            if term.max > self.terms[strongest].max {
+                strongest = number;
+            }
+            others += f64::from(term.max);
+        }
+        others -= f64::from(self.terms[strongest].max);
+        ((others as f32).next_up() <= floor).then_some(strongest)
+    }
+
+    /// Walks over the blocks of the only term without which nothing passes, from a window on.
+    fn run_led(
+        &mut self,
+        lead: usize,
+        window: usize,
+        context: &SearchContext<'_>,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
+        let from = window as u32 * WINDOW_DOCS;
+        let mut rest = vec![0.0f64; self.windows];
+        self.order.clear();
+        for (number, term) in self.terms.iter().enumerate() {
+            if number != lead {
+                self.order.push((term.max, number));
+                for (sum, bound) in rest.iter_mut().zip(&term.windows) {
+                    *sum += f64::from(bound.max(0.0));
+                }
+            }
+        }
+        self.order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let rest: Vec<f32> = rest.iter().map(|sum| (*sum as f32).next_up()).collect();
+        let first = self.terms[lead].block_with(from, 0)?;
+        for block in first..self.terms[lead].block_count() {
+            if block.is_multiple_of(STEPS_PER_LOOK) {
                 context.check_cancelled()?;
                 if context.timed_out() {
                     break;
                 }
             }
-            if self.totals[stretch] > ranking.floor() && !visited.contains(&stretch) {
-                self.visit(stretch, ranking)?;
+            let list = &mut self.terms[lead];
+            let (first, last) = list.range(block)?;
+            let windows = (first / WINDOW_DOCS) as usize
+                ..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+            let most = rest[windows].iter().copied().fold(0.0, f32::max);
+            let floor = ranking.floor();
+            if list.blocks()[block] + most <= floor {
+                continue;
             }
+            let Buffers { batch, found, .. } = &mut *self.scratch;
+            let count = list.load(block, batch)?;
+            list.score(count, batch);
+            found.clear();
+            for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
+                let rest = rest[(doc / WINDOW_DOCS) as usize];
+                if score + rest > floor && *doc >= from {
+                    found.push((*doc, f64::from(*score)));
+                }
+            }
+            found.sort_unstable_by_key(|(doc, _)| *doc);
+            self.finish(self.order.len(), ranking)?;
         }
-        ranking.unordered = false;
         Ok(())
     }
 
-    fn visit(&mut self, stretch: usize, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
+    /// Offers what may be among the best of some windows.
+    fn visit(
+        &mut self,
+        window: usize,
+        end: usize,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
         let floor = ranking.floor();
-        let bounds = &self.bounds[stretch * self.terms.len()..][..self.terms.len()];
         self.order.clear();
-        self.order
-            .extend(bounds.iter().copied().zip(0..).filter(|(b, _)| *b > 0.0));
+        let mut total = 0.0f64;
+        for (number, term) in self.terms.iter().enumerate() {
+            let bounds = term.windows[window..end].iter();
+            let bound = bounds.copied().fold(0.0, f32::max);
+            if bound > 0.0 {
+                self.order.push((bound, number));
+                total += f64::from(bound);
+            }
+        }
+        if total as f32 <= floor {
+            return Ok(());
+        }
         self.order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         // The weakest terms that together cannot pass the floor are only looked up.
         let (mut weak, mut weak_bound) = (0, 0.0f64);
@@ -131,9 +216,9 @@ impl Union {
         if weak == self.order.len() {
             return Ok(());
         }
-        let from = (stretch * self.stretch) as u32;
-        let to = from.saturating_add(self.stretch as u32);
-        self.found.clear();
+        let from = window as u32 * WINDOW_DOCS;
+        let to = (end as u32).saturating_mul(WINDOW_DOCS);
+        self.scratch.found.clear();
         let least = f64::from(floor) - weak_bound;
         if weak + 1 == self.order.len() && floor > f32::NEG_INFINITY {
             self.scan(self.order[weak].1, from, to, least)?;
@@ -146,90 +231,68 @@ impl Union {
     /// Finds the documents of one term in `from..to` that score more than `least`.
     fn scan(&mut self, term: usize, from: u32, to: u32, least: f64) -> Result<(), SearchError> {
         let list = &mut self.terms[term];
-        let batch = &mut *self.batch;
+        let Buffers { batch, found, .. } = &mut *self.scratch;
         let kernels = &simd::kernels().scoring;
         // Rounded down, so that nothing above the floor is lost.
         let least = (least as f32).next_down();
-        let mut block = list.block_with(from, 0)?;
-        while block < list.blocks().len() {
-            let (first, last) = list.range(block)?;
-            if first >= to {
-                break;
+        list.for_blocks(from, to, |list, block| {
+            if list.blocks()[block] <= least {
+                return Ok(());
             }
-            if list.blocks()[block] > least {
-                let mut count = list.load(block, batch)?;
-                if first < from || last >= to {
-                    count = (kernels.keep_between)(
-                        &mut batch.docs[..count],
-                        &mut batch.freqs[..count],
-                        from,
-                        to,
-                    );
-                }
-                list.score(count, batch);
-                let kept = (kernels.keep_above)(
-                    &mut batch.docs[..count],
-                    &mut batch.scores[..count],
-                    least,
-                );
-                let scores = batch.scores[..kept].iter().map(|score| f64::from(*score));
-                self.found
-                    .extend(batch.docs[..kept].iter().copied().zip(scores));
-            }
-            block += 1;
-        }
-        self.found.sort_unstable_by_key(|(doc, _)| *doc);
+            let count = list.load_between(block, from, to, batch)?;
+            list.score(count, batch);
+            let (docs, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
+            let kept = (kernels.keep_above)(docs, scores, least);
+            let scores = scores[..kept].iter().map(|score| f64::from(*score));
+            found.extend(docs[..kept].iter().copied().zip(scores));
+            Ok(())
+        })?;
+        found.sort_unstable_by_key(|(doc, _)| *doc);
         Ok(())
     }
 
     /// Adds up the terms from the `weak`-th on in `from..to`, and finds the documents whose sum is above `least`.
     fn add_up(&mut self, weak: usize, from: u32, to: u32, least: f64) -> Result<(), SearchError> {
-        let kernels = &simd::kernels().scoring;
-        self.sums.resize(self.stretch, 0.0);
-        self.bits.resize(self.stretch / 64, 0);
-        let batch = &mut *self.batch;
+        let scratch = &mut *self.scratch;
+        scratch.adding = true;
+        let (batch, len) = (&mut scratch.batch, (to - from) as usize);
+        let (sums, bits) = (&mut scratch.sums[..len], &mut scratch.bits[..len / 64]);
         for (_, term) in &self.order[weak..] {
-            let list = &mut self.terms[*term];
-            let mut block = list.block_with(from, 0)?;
-            while block < list.blocks().len() {
-                let (first, last) = list.range(block)?;
-                if first >= to {
-                    break;
-                }
-                let mut count = list.load(block, batch)?;
-                if first < from || last >= to {
-                    count = (kernels.keep_between)(
-                        &mut batch.docs[..count],
-                        &mut batch.freqs[..count],
-                        from,
-                        to,
-                    );
-                }
+            self.terms[*term].for_blocks(from, to, |list, block| {
+                let count = list.load_between(block, from, to, batch)?;
                 list.score(count, batch);
                 for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
                     let offset = (doc - from) as usize;
-                    self.sums[offset] += f64::from(*score);
-                    self.bits[offset / 64] |= 1 << (offset % 64);
+                    sums[offset] += f64::from(*score);
+                    bits[offset / 64] |= 1 << (offset % 64);
                 }
-                block += 1;
-            }
+                Ok(())
+            })?;
         }
-        (kernels.sums_above)(&mut self.sums, &mut self.bits, least, &mut self.found);
-        self.bits.fill(0);
-        for (doc, _) in &mut self.found {
+        (simd::kernels().scoring.sums_above)(sums, bits, least, &mut scratch.found);
+        bits.fill(0);
+        scratch.adding = false;
+        for (doc, _) in &mut scratch.found {
             *doc += from;
         }
         Ok(())
     }
 
-    /// Looks up the weak terms, the strongest first, and offers what is left.
+    /// Looks up the weak terms, the first `weak` in order, the strongest first, and offers what is left.
     fn finish(&mut self, weak: usize, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
-        for &(doc, sum) in &self.found {
+        for &(doc, sum) in &self.scratch.found {
+            if self.visited.contains(&((doc / WINDOW_DOCS) as usize)) {
+                continue;
+            }
             let (mut sum, mut rest) = (sum, weak);
             let floor = ranking.floor();
+            let window = (doc / WINDOW_DOCS) as usize;
             let entered = loop {
-                let bound: f64 = self.order[..rest].iter().map(|o| f64::from(o.0)).sum();
-                if (sum + bound) as f32 <= floor {
+                let mut most = sum;
+                for (_, term) in &self.order[..rest] {
+                    most += f64::from(self.terms[*term].windows[window].max(0.0));
+                }
+                if most as f32 <= floor {
                     break false;
                 }
                 if rest == 0 {
@@ -255,24 +318,24 @@ impl Union {
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         let list = &mut self.terms[0];
-        let batch = &mut *self.batch;
-        let blocks = list.blocks().len();
+        let batch = &mut self.scratch.batch;
+        let blocks = list.block_count();
         let mut visited = [usize::MAX; FIRST];
-        ranking.unordered = true;
         if blocks > 4 * FIRST {
-            let bounds = list.blocks();
-            let mut best: Vec<u32> = (0..blocks as u32).collect();
-            let by_bound = |a: &u32, b: &u32| bounds[*b as usize].total_cmp(&bounds[*a as usize]);
-            best.select_nth_unstable_by(FIRST, by_bound);
-            best.truncate(FIRST);
-            best.sort_unstable_by(by_bound);
-            for (slot, block) in visited.iter_mut().zip(best) {
-                *slot = block as usize;
-                offer_block(list, block as usize, batch, ranking)?;
+            for slot in 0..FIRST {
+                let mut best = usize::MAX;
+                let mut most = f32::NEG_INFINITY;
+                for (block, bound) in list.blocks().iter().enumerate() {
+                    if *bound > most && !visited.contains(&block) {
+                        (best, most) = (block, *bound);
+                    }
+                }
+                offer_block(list, best, batch, ranking)?;
+                visited[slot] = best;
             }
         }
         for block in 0..blocks {
-            if block.is_multiple_of(1024) {
+            if block.is_multiple_of(16 * STEPS_PER_LOOK) {
                 context.check_cancelled()?;
                 if context.timed_out() {
                     break;
@@ -282,7 +345,6 @@ impl Union {
                 offer_block(list, block, batch, ranking)?;
             }
         }
-        ranking.unordered = false;
         Ok(())
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct SparseCursor {
     len: usize,
     /// Documents before this one cannot be in the block.
     first_possible: u32,
+    /// The document of the block that was found last, and its slot.
+    found: (u32, usize),
     rank: usize,
     doc: u32,
     /// Where the freqs of the block are; `None` once they are decoded.
@@ -66,6 +68,7 @@ impl SparseCursor {
             freqs: [1; BLOCK],
             len: 0,
             first_possible: 0,
+            found: (u32::MAX, 0),
             rank: 0,
             doc: 0,
             freqs_waiting: None,
@@ -140,6 +143,7 @@ impl SparseCursor {
         self.len = (self.entry.doc_freq as usize - block * BLOCK).min(BLOCK);
         let max_doc = self.dictionary.max_doc;
         self.first_possible = 0;
+        self.found = (u32::MAX, 0);
         if self.entry.doc_freq == 1 {
             if self.entry.single_doc >= max_doc {
                 return Err(self.malformed(Malformed("has a single document past the end")));
@@ -223,6 +227,17 @@ impl SparseCursor {
     /// documents is right, an ascending one is fast.
     #[inline]
     pub fn find(&mut self, doc: u32) -> Result<Option<usize>, ReadError> {
+        if self.found.0 == doc && self.block < self.blocks {
+            return Ok(Some(self.found.1));
+        }
+        let slot = self.search(doc)?;
+        if let Some(slot) = slot {
+            self.found = (doc, slot);
+        }
+        Ok(slot)
+    }
+
+    fn search(&mut self, doc: u32) -> Result<Option<usize>, ReadError> {
         if !(self.block < self.blocks && self.first_possible <= doc && doc <= self.last_loaded()) {
             let ahead = self.block < self.blocks && self.last_loaded() < doc;
             let from = if ahead { self.block + 1 } else { 0 };

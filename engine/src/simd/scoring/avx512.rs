@@ -53,63 +53,69 @@ fn lane_sums_avx512(base: u32, plus: u32, values: &mut [u32; 128]) {
 }
 
 fn score(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]) {
-    // SAFETY: as in `lane_sums`.
+    assert!(
+        docs.len() == freqs.len() && docs.len() == out.len(),
+        "a frequency and a place for every document"
+    );
+    // SAFETY: as in `lane_sums`; all three are equally long.
     unsafe { score_avx512(docs, freqs, norms, weights, out) }
 }
 
+/// # Safety
+/// Needs AVX-512 F and BW; `docs`, `freqs` and `out` are equally long.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn score_avx512(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]) {
+unsafe fn score_avx512(
+    docs: &[u32],
+    freqs: &[u32],
+    norms: &[u8],
+    weights: Weights<'_>,
+    out: &mut [f32],
+) {
     let weight = _mm512_set1_ps(weights.weight);
     let one = _mm512_set1_ps(1.0);
-    let mut at = 0;
-    let len = docs.len().min(freqs.len()).min(out.len());
-    while len - at >= 64 {
-        let mut found = [1u8; 64];
+    let len = docs.len();
+    if !norms.is_empty() {
+        assert!(
+            highest(docs) < norms.len() as u64,
+            "a norm for every document"
+        );
+    }
+    let mut found = [1u8; 64];
+    for at in (0..len).step_by(64) {
+        let count = (len - at).min(64);
         if !norms.is_empty() {
-            for (norm, doc) in found.iter_mut().zip(&docs[at..at + 64]) {
-                *norm = norms[*doc as usize];
+            for (norm, doc) in found.iter_mut().zip(&docs[at..at + count]) {
+                // SAFETY: the highest document has a norm.
+                *norm = unsafe { *norms.get_unchecked(*doc as usize) };
             }
         }
-        for group in 0..4 {
-            let start = at + group * 16;
-            // SAFETY: `found` has 64 bytes, `start + 16 <= at + 64 <= len`; the table has 256 numbers, the indexes are bytes.
+        for start in (0..count).step_by(16) {
+            let mask = lanes_left(count - start);
+            // SAFETY: `found` has 64 bytes and `start` is at most 48; the masks leave out lanes past the end of `freqs` and
+            // `out`; the table has 256 numbers, and the indexes are bytes.
             unsafe {
-                let norm =
-                    _mm512_cvtepu8_epi32(_mm_loadu_si128(found.as_ptr().add(group * 16).cast()));
+                let norm = _mm512_cvtepu8_epi32(_mm_loadu_si128(found.as_ptr().add(start).cast()));
                 let inverse = _mm512_i32gather_ps::<4>(norm, weights.inverse.as_ptr());
-                let freq = _mm512_cvtepu32_ps(_mm512_loadu_si512(freqs.as_ptr().add(start).cast()));
-                let part = _mm512_add_ps(one, _mm512_mul_ps(freq, inverse));
+                let freq = _mm512_maskz_loadu_epi32(mask, freqs.as_ptr().add(at + start).cast());
+                let part = _mm512_add_ps(one, _mm512_mul_ps(_mm512_cvtepu32_ps(freq), inverse));
                 let score = _mm512_sub_ps(weight, _mm512_div_ps(weight, part));
-                _mm512_storeu_ps(out.as_mut_ptr().add(start), score);
+                _mm512_mask_storeu_ps(out.as_mut_ptr().add(at + start), mask, score);
             }
         }
-        at += 64;
     }
-    while len - at >= 16 {
-        let mut found = [1u8; 16];
-        if !norms.is_empty() {
-            for (norm, doc) in found.iter_mut().zip(&docs[at..at + 16]) {
-                *norm = norms[*doc as usize];
-            }
-        }
-        // SAFETY: as above, with 16 bytes.
-        unsafe {
-            let norm = _mm512_cvtepu8_epi32(_mm_loadu_si128(found.as_ptr().cast()));
-            let inverse = _mm512_i32gather_ps::<4>(norm, weights.inverse.as_ptr());
-            let freq = _mm512_cvtepu32_ps(_mm512_loadu_si512(freqs.as_ptr().add(at).cast()));
-            let part = _mm512_add_ps(one, _mm512_mul_ps(freq, inverse));
-            let score = _mm512_sub_ps(weight, _mm512_div_ps(weight, part));
-            _mm512_storeu_ps(out.as_mut_ptr().add(at), score);
-        }
-        at += 16;
+}
+
+/// The highest of some numbers, 0 of none.
+#[target_feature(enable = "avx512f")]
+fn highest(numbers: &[u32]) -> u64 {
+    let mut highest = _mm512_setzero_si512();
+    for group in numbers.chunks(16) {
+        // SAFETY: the mask leaves out lanes past the end of `group`.
+        let lanes =
+            unsafe { _mm512_maskz_loadu_epi32(lanes_left(group.len()), group.as_ptr().cast()) };
+        highest = _mm512_max_epu32(highest, lanes);
     }
-    scalar::score(
-        &docs[at..len],
-        &freqs[at..len],
-        norms,
-        weights,
-        &mut out[at..len],
-    );
+    u64::from(_mm512_reduce_max_epu32(highest))
 }
 
 fn bounds(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]) {

@@ -1,0 +1,69 @@
+//! Buffers of a search, kept by the thread for the next one.
+
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+
+use super::term_list::Batch;
+
+/// Documents of the longest stretch that is added up at once.
+const SUMS: usize = 65_536;
+
+/// Buffers of a search.
+pub(super) struct Buffers {
+    pub batch: Batch,
+    /// All zero whenever nobody adds up.
+    pub sums: Box<[f64]>,
+    /// Likewise.
+    pub bits: Box<[u64]>,
+    /// Whether somebody adds up, or left off half way.
+    pub adding: bool,
+    pub found: Vec<(u32, f64)>,
+}
+
+thread_local! {
+    static KEPT: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
+}
+
+/// The thread's buffers, until they are dropped.
+pub(super) struct Scratch(Option<Box<Buffers>>);
+
+impl Scratch {
+    /// The thread's buffers, or new ones while somebody else has them.
+    pub fn take() -> Scratch {
+        let mut buffers = KEPT.take().unwrap_or_else(|| {
+            Box::new(Buffers {
+                batch: Batch::new(),
+                sums: vec![0.0; SUMS].into(),
+                bits: vec![0; SUMS / 64].into(),
+                adding: false,
+                found: Vec::new(),
+            })
+        });
+        if buffers.adding {
+            buffers.sums.fill(0.0);
+            buffers.bits.fill(0);
+            buffers.adding = false;
+        }
+        Scratch(Some(buffers))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        KEPT.set(self.0.take());
+    }
+}
+
+impl Deref for Scratch {
+    type Target = Buffers;
+
+    fn deref(&self) -> &Buffers {
+        self.0.as_ref().expect("only drop takes the buffers")
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut Buffers {
+        self.0.as_mut().expect("only drop takes the buffers")
+    }
+}
