@@ -1,7 +1,7 @@
 //! The best documents that have all of some terms and phrases, block by block of the rarest term.
 
 use super::phrase::Phrase;
-use super::scratch::Scratch;
+use super::scratch::{STRETCH_DOCS, Scratch};
 use super::term_list::{ABSENT, TermList};
 use super::{Ranking, Unscored};
 use crate::exec::scorer::{Hits, Scorer};
@@ -145,32 +145,53 @@ impl Conjunction {
         alone.then(|| u64::from(self.lists[0].cost()))
     }
 
-    /// Windows of the segment.
-    pub fn windows(&self) -> usize {
-        self.windows
+    /// Stretches of the segment, each of [`STRETCH_DOCS`].
+    pub fn stretches(&self) -> u32 {
+        self.windows.div_ceil((STRETCH_DOCS / WINDOW_DOCS) as usize) as u32
     }
 
-    /// Overwrites `bits` with the matches of a window; windows are asked for in ascending order. Only for what is
-    /// [made of terms alone](Self::is_of_terms_only).
-    pub fn match_window(&mut self, base: u32, bits: &mut Window) -> Result<(), SearchError> {
+    /// Overwrites `bits` with the documents of a stretch that have all terms and none of those excluded; stretches are
+    /// asked for in ascending order.
+    pub fn match_terms(&mut self, base: u32, bits: &mut [u64]) -> Result<(), SearchError> {
         if self.order.is_empty() {
             self.sort();
         }
-        bits.clear();
+        bits.fill(0);
+        let spare = &mut self.scratch.spare;
         let lead = &mut self.lists[self.order[0]];
         let cost = lead.cost();
-        lead.fill_window(base, bits)?;
+        lead.fill(base, bits)?;
         for list in &self.order[1..] {
-            self.lists[*list].keep_in_window(cost, true, base, bits)?;
+            self.lists[*list].keep(cost, true, base, bits, spare)?;
         }
         for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
             for check in checks {
                 if let Check::List(list) = check {
-                    list.keep_in_window(cost, wanted, base, bits)?;
+                    list.keep(cost, wanted, base, bits, spare)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether a document that has all terms and none of those excluded matches. What the phrases counted is still known
+    /// when it does.
+    pub fn matches(&mut self, doc: u32) -> Result<bool, SearchError> {
+        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
+            for check in checks {
+                if let Check::Decider(decider) = check
+                    && decider.contains(doc)? != wanted
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        for phrase in &mut self.phrases {
+            if !phrase.occurs(doc, &mut self.lists)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Puts the lists in order and works out what their windows can add. Scores must be wanted.
@@ -217,6 +238,32 @@ impl Conjunction {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
+        let mut from = from;
+        // While nothing is known yet, every match enters: look for matches, then score them.
+        let mut bits = std::mem::take(&mut self.scratch.bits);
+        while from.is_multiple_of(STRETCH_DOCS)
+            && from / STRETCH_DOCS < self.stretches()
+            && ranking.floor() == f32::NEG_INFINITY
+        {
+            context.check_cancelled()?;
+            if context.timed_out() {
+                break;
+            }
+            self.match_terms(from, &mut bits)?;
+            for (index, &word) in bits.iter().enumerate() {
+                let mut rest = word;
+                while rest != 0 {
+                    let doc = from + index as u32 * 64 + rest.trailing_zeros();
+                    if self.may_enter(doc, ranking.floor()) && self.matches(doc)? {
+                        self.offer_match(doc, ranking)?;
+                    }
+                    rest &= rest - 1;
+                }
+            }
+            from = from.saturating_add(STRETCH_DOCS);
+        }
+        bits.fill(0);
+        self.scratch.bits = bits;
         let lead = self.order[0];
         let first = self.lists[lead].block_with(from, 0)?;
         for block in first..self.lists[lead].block_count() {
@@ -231,64 +278,19 @@ impl Conjunction {
         Ok(())
     }
 
-    /// Calls `each` with every document that matches and this, ascending, until it answers `false`.
-    pub fn for_each_match(
-        &mut self,
-        context: &SearchContext<'_>,
-        each: &mut dyn FnMut(&mut Self, u32) -> Result<bool, SearchError>,
-    ) -> Result<(), SearchError> {
-        self.sort();
-        let lead = self.order[0];
-        for block in 0..self.lists[lead].block_count() {
-            if block.is_multiple_of(BLOCKS_PER_LOOK) {
-                context.check_cancelled()?;
-                if context.timed_out() {
-                    break;
-                }
-            }
-            let count = self.lists[lead].load_ranked(block, &mut self.scratch.batch)?;
-            for index in 0..count {
-                let doc = self.scratch.batch.docs[index];
-                if self.matches(doc)? && !each(self, doc)? {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a document that the lead has matches. What the phrases counted is still known when it does.
-    fn matches(&mut self, doc: u32) -> Result<bool, SearchError> {
-        for list in &self.order[1..] {
-            if !self.lists[*list].contains(doc)? {
-                return Ok(false);
-            }
-        }
-        for filter in &mut self.filters {
-            if !filter.contains(doc)? {
-                return Ok(false);
-            }
-        }
-        for unwanted in &mut self.excluded {
-            if unwanted.contains(doc)? {
-                return Ok(false);
-            }
-        }
-        for phrase in &mut self.phrases {
-            if !phrase.occurs(doc, &mut self.lists)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// Whether a document of its window may score above the floor.
+    #[inline]
+    fn may_enter(&self, doc: u32, floor: f32) -> bool {
+        self.after[(doc / WINDOW_DOCS) as usize] > floor
     }
 
     /// Offers a document that is known to match, if its score may be above the floor.
     pub fn offer_match(&mut self, doc: u32, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
-        let window = (doc / WINDOW_DOCS) as usize;
         let floor = ranking.floor();
-        if self.after[window] <= floor {
+        if !self.may_enter(doc, floor) {
             return Ok(());
         }
+        let window = (doc / WINDOW_DOCS) as usize;
         let mut sum = 0.0;
         for done in 0..self.order.len() {
             let list = self.order[done];

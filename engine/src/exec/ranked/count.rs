@@ -1,17 +1,15 @@
-//! How many documents match, in bitmaps of windows.
+//! How many documents match, in bitmaps of stretches.
 
 use super::conjunction::Conjunction;
+use super::scratch::{STRETCH_DOCS, Scratch};
 use super::term_list::TermList;
 use super::{Plan, Ranking, plan};
 use crate::exec::node::Node;
-use crate::exec::scorer::for_each_offset;
 use crate::exec::segment_scorer::SegmentScope;
 use crate::ids::DocId;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{LiveDocs, WINDOW_DOCS, Window};
-
-/// Windows between two looks at the clock.
-const WINDOWS_PER_LOOK: usize = 64;
+use crate::simd;
 
 /// Counts the live documents of a segment, at least up to the first above `limit`; `None` for queries of another shape.
 pub(crate) fn count(
@@ -28,7 +26,7 @@ pub(crate) fn count(
             if let (Some(count), None) = (all.known_count(), live) {
                 return Ok(Some(count));
             }
-            counting.all(&mut all, &mut |_, _| Ok(()))?;
+            counting.all(&mut all, None)?;
             Ok(Some(counting.count))
         }
         Plan::Other => Ok(None),
@@ -52,7 +50,8 @@ pub(crate) fn count_and_rank(
     };
     all.prepare();
     let mut counting = Counting::new(scope.context, ranking.live, limit);
-    let next = counting.all(&mut all, &mut |all, doc| all.offer_match(doc, ranking))?;
+    let mut offer = |all: &mut Conjunction, doc| all.offer_match(doc, ranking);
+    let next = counting.all(&mut all, Some(&mut offer))?;
     let count = counting.count;
     if let Some(next) = next {
         all.run(next, scope.context, ranking)?;
@@ -67,7 +66,6 @@ struct Counting<'a> {
     context: &'a SearchContext<'a>,
     live: Option<&'a LiveDocs>,
     limit: u64,
-    windows: usize,
     count: u64,
 }
 
@@ -77,21 +75,23 @@ impl<'a> Counting<'a> {
             context,
             live,
             limit,
-            windows: 0,
             count: 0,
         }
     }
 
-    /// Takes the dead documents out of a window and counts the others; `false` when there is no need to go on.
-    fn add(&mut self, base: u32, bits: &mut Window) -> Result<bool, SearchError> {
-        if let Some(live) = self.live {
-            live.mask_window(DocId(base), bits);
+    /// Takes the dead documents out of a stretch and counts the others; `false` when there is no need to go on.
+    fn add(&mut self, base: u32, bits: &mut [u64]) -> Result<bool, SearchError> {
+        let (windows, _) = bits.as_chunks_mut::<64>();
+        let kernels = simd::kernels();
+        for (number, words) in (0..).zip(windows) {
+            if let Some(live) = self.live {
+                let mut window = Window { words: *words };
+                live.mask_window(DocId(base + number * WINDOW_DOCS), &mut window);
+                *words = window.words;
+            }
+            self.count += u64::from((kernels.count)(words));
         }
-        self.count += u64::from(bits.count());
-        self.windows += 1;
-        if self.windows.is_multiple_of(WINDOWS_PER_LOOK) {
-            self.context.check_cancelled()?;
-        }
+        self.context.check_cancelled()?;
         Ok(self.count <= self.limit && !self.context.timed_out())
     }
 
@@ -106,13 +106,16 @@ impl<'a> Counting<'a> {
             }
         }
         let windows = lists.iter().map(TermList::window_count).max().unwrap_or(0);
-        for window in 0..windows {
-            let base = window as u32 * WINDOW_DOCS;
-            let mut bits = Window::empty();
+        let mut scratch = Scratch::take();
+        let bits = &mut scratch.spare;
+        for stretch in 0..(windows as u32).div_ceil(STRETCH_DOCS / WINDOW_DOCS) {
+            let base = stretch * STRETCH_DOCS;
             for list in &mut *lists {
-                list.fill_window(base, &mut bits)?;
+                list.fill(base, bits)?;
             }
-            if !self.add(base, &mut bits)? {
+            let more = self.add(base, bits)?;
+            bits.fill(0);
+            if !more {
                 break;
             }
         }
@@ -123,30 +126,44 @@ impl<'a> Counting<'a> {
     fn all(
         &mut self,
         all: &mut Conjunction,
-        each: &mut Each<'_>,
+        each: Option<&mut Each<'_>>,
     ) -> Result<Option<u32>, SearchError> {
-        if !all.is_of_terms_only() {
-            let mut next = None;
-            all.for_each_match(self.context, &mut |all, doc| {
-                if self.live.is_none_or(|live| live.is_live(DocId(doc))) {
-                    each(all, doc)?;
-                    self.count += 1;
+        let mut bits = vec![0; STRETCH_DOCS as usize / 64];
+        let only_terms = all.is_of_terms_only();
+        let mut each = each;
+        for stretch in 0..all.stretches() {
+            let base = stretch * STRETCH_DOCS;
+            all.match_terms(base, &mut bits)?;
+            if !only_terms {
+                for (index, word) in bits.iter_mut().enumerate() {
+                    let mut rest = *word;
+                    while rest != 0 {
+                        let bit = rest.trailing_zeros();
+                        let doc = base + index as u32 * 64 + bit;
+                        if !all.matches(doc)? {
+                            *word &= !(1 << bit);
+                        } else if let Some(each) = &mut each
+                            && self.live.is_none_or(|live| live.is_live(DocId(doc)))
+                        {
+                            each(all, doc)?;
+                        }
+                        rest &= rest - 1;
+                    }
                 }
-                if self.count > self.limit {
-                    next = Some(doc + 1);
-                }
-                Ok(next.is_none())
-            })?;
-            return Ok(next);
-        }
-        let mut bits = Window::empty();
-        for window in 0..all.windows() {
-            let base = window as u32 * WINDOW_DOCS;
-            all.match_window(base, &mut bits)?;
+            }
             let more = self.add(base, &mut bits)?;
-            for_each_offset(&bits, |offset| each(all, base + offset))?;
+            if only_terms && let Some(each) = &mut each {
+                for (index, word) in bits.iter().enumerate() {
+                    let mut rest = *word;
+                    while rest != 0 {
+                        each(all, base + index as u32 * 64 + rest.trailing_zeros())?;
+                        rest &= rest - 1;
+                    }
+                }
+            }
             if !more {
-                return Ok((self.count > self.limit).then_some(base.saturating_add(WINDOW_DOCS)));
+                let next = base.saturating_add(STRETCH_DOCS);
+                return Ok((self.count > self.limit).then_some(next));
             }
         }
         Ok(None)

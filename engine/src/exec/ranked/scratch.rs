@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use super::term_list::Batch;
 
-/// Documents of the longest stretch that is added up at once.
-const SUMS: usize = 65_536;
+/// Documents of a stretch, sixteen windows: as many as are worked on at once where lists are sparse.
+pub(super) const STRETCH_DOCS: u32 = 65_536;
 
 /// Buffers of a search.
 pub(super) struct Buffers {
@@ -15,6 +15,8 @@ pub(super) struct Buffers {
     pub sums: Box<[f64]>,
     /// Likewise.
     pub bits: Box<[u64]>,
+    /// All zero whenever nobody intersects.
+    pub spare: Box<[u64]>,
     /// Whether somebody adds up, or left off half way.
     pub adding: bool,
     pub found: Vec<(u32, f64)>,
@@ -33,15 +35,18 @@ impl Scratch {
         let mut buffers = KEPT.take().unwrap_or_else(|| {
             Box::new(Buffers {
                 batch: Batch::new(),
-                sums: vec![0.0; SUMS].into(),
-                bits: vec![0; SUMS / 64].into(),
+                sums: vec![0.0; STRETCH_DOCS as usize].into(),
+                bits: vec![0; STRETCH_DOCS as usize / 64].into(),
+                spare: vec![0; STRETCH_DOCS as usize / 64].into(),
                 adding: false,
                 found: Vec::new(),
             })
         });
-        if buffers.adding {
+        let words = STRETCH_DOCS as usize / 64;
+        if buffers.adding || buffers.bits.len() != words || buffers.spare.iter().any(|w| *w != 0) {
             buffers.sums.fill(0.0);
-            buffers.bits.fill(0);
+            buffers.bits = vec![0; words].into();
+            buffers.spare.fill(0);
             buffers.adding = false;
         }
         Scratch(Some(buffers))

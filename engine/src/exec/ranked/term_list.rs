@@ -2,7 +2,7 @@
 
 use crate::exec::term_scorer::TermScoring;
 use crate::search::SearchError;
-use crate::segment::{CELL_DOCS, List, WINDOW_DOCS, Window};
+use crate::segment::{CELL_DOCS, List, WINDOW_DOCS};
 use crate::simd;
 
 /// Documents of a block at most: those of a cell of a dense list.
@@ -10,7 +10,7 @@ pub(super) const BLOCK_MAX: usize = CELL_DOCS as usize;
 /// Cells of a window.
 const CELLS: usize = (WINDOW_DOCS / CELL_DOCS) as usize;
 /// Documents of a list for one of the rarest, from which on each of these is looked up instead of all of those gathered.
-const LOOKUP_FROM: u32 = 16;
+const LOOKUP_FROM: u32 = 24;
 /// Bound of a window that has no document of the list.
 pub(super) const ABSENT: f32 = -1.0;
 
@@ -133,7 +133,7 @@ impl TermList {
     /// The first block at or after `from` that may have `doc` or a later document.
     pub fn block_with(&self, doc: u32, from: usize) -> Result<usize, SearchError> {
         Ok(match &self.list {
-            List::Sparse(cursor) => cursor.block_with(doc, from)?,
+            List::Sparse(cursor) => cursor.block_with(doc, from),
             List::Dense(_) => ((doc / CELL_DOCS) as usize).max(from),
         })
     }
@@ -145,9 +145,9 @@ impl TermList {
             List::Sparse(cursor) => {
                 let first = match block {
                     0 => 0,
-                    block => cursor.last_doc(block - 1)?.saturating_add(1),
+                    block => cursor.last_doc(block - 1).saturating_add(1),
                 };
-                (first, cursor.last_doc(block)?)
+                (first, cursor.last_doc(block))
             }
             List::Dense(_) => {
                 let first = block as u32 * CELL_DOCS;
@@ -290,30 +290,39 @@ impl TermList {
         Ok(Some(score.unwrap_or(0.0)))
     }
 
-    /// Adds the documents of a window; windows are asked for in ascending order.
-    pub fn fill_window(&mut self, base: u32, bits: &mut Window) -> Result<(), SearchError> {
+    /// Adds the documents of a stretch, whole windows from `base` on, one bit each; stretches are asked for in ascending order.
+    pub fn fill(&mut self, base: u32, bits: &mut [u64]) -> Result<(), SearchError> {
         match &mut self.list {
             List::Dense(cursor) => {
-                cursor.load((base / WINDOW_DOCS) as usize)?;
-                for (word, more) in bits.words.iter_mut().zip(cursor.words()) {
-                    *word |= more;
+                let first = (base / WINDOW_DOCS) as usize;
+                for (chunk, words) in (first..cursor.chunk_count()).zip(bits.chunks_mut(64)) {
+                    cursor.load(chunk)?;
+                    for (word, more) in words.iter_mut().zip(cursor.words()) {
+                        *word |= more;
+                    }
                 }
             }
             List::Sparse(cursor) => {
-                let mut block = cursor.block_with(base, self.walked)?;
+                let len = bits.len() as u32 * 64;
+                let mut block = cursor.block_with(base, self.walked);
                 self.walked = block;
+                let mut some = [0; 128];
                 while block < cursor.block_count() {
                     cursor.load(block)?;
-                    let mut after = false;
-                    for doc in cursor.docs() {
-                        let offset = doc.wrapping_sub(base);
-                        if offset < WINDOW_DOCS {
-                            bits.set(offset);
+                    let (first, last) = cursor.reach();
+                    if last >= base {
+                        if first >= base && last - base < len {
+                            set(bits, base, cursor.docs());
                         } else {
-                            after |= *doc >= base;
+                            let mut count = 0;
+                            for doc in cursor.docs() {
+                                some[count] = *doc;
+                                count += usize::from(doc.wrapping_sub(base) < len);
+                            }
+                            set(bits, base, &some[..count]);
                         }
                     }
-                    if after {
+                    if last.saturating_sub(base) >= len {
                         break;
                     }
                     block += 1;
@@ -323,33 +332,30 @@ impl TermList {
         Ok(())
     }
 
-    /// Keeps the documents of a window that the list has, or (not `wanted`) has not; windows are asked for in ascending
-    /// order. `cost`: documents of the list that `bits` began with.
-    pub fn keep_in_window(
+    /// Keeps the documents of a stretch that the list has, or (not `wanted`) has not; stretches are asked for in ascending
+    /// order. `cost`: documents of the list that `bits` began with. `scratch` is as long, all zero before and after.
+    pub fn keep(
         &mut self,
         cost: u32,
         wanted: bool,
         base: u32,
-        bits: &mut Window,
+        bits: &mut [u64],
+        scratch: &mut [u64],
     ) -> Result<(), SearchError> {
-        if bits.is_empty() {
-            return Ok(());
-        }
-        if self.cost() / LOOKUP_FROM <= cost || matches!(self.list, List::Dense(_)) {
-            let mut found = Window::empty();
-            self.fill_window(base, &mut found)?;
-            match wanted {
-                true => bits.and(&found),
-                false => bits.and_not(&found),
+        if self.cost() / LOOKUP_FROM <= cost {
+            self.fill(base, scratch)?;
+            for (word, other) in bits.iter_mut().zip(scratch.iter_mut()) {
+                *word &= if wanted { *other } else { !*other };
+                *other = 0;
             }
             return Ok(());
         }
-        for index in 0..bits.words.len() {
-            let mut rest = bits.words[index];
+        for (index, word) in bits.iter_mut().enumerate() {
+            let mut rest = *word;
             while rest != 0 {
-                let offset = index as u32 * 64 + rest.trailing_zeros();
-                if self.contains(base + offset)? != wanted {
-                    bits.unset(offset);
+                let bit = rest.trailing_zeros();
+                if self.contains(base + index as u32 * 64 + bit)? != wanted {
+                    *word &= !(1 << bit);
                 }
                 rest &= rest - 1;
             }
@@ -384,5 +390,14 @@ impl TermList {
             }
         }
         Ok(())
+    }
+}
+
+/// Sets the bits of documents, all of which lie in the stretch that begins at `base`.
+#[inline]
+fn set(bits: &mut [u64], base: u32, docs: &[u32]) {
+    for doc in docs {
+        let offset = doc - base;
+        bits[(offset / 64) as usize] |= 1 << (offset % 64);
     }
 }

@@ -104,18 +104,20 @@ impl SparseSkips {
         })
     }
 
-    /// The last document of a block.
-    #[inline]
-    pub fn last_doc(&self, region: &[u8], block: usize) -> u32 {
-        let lasts = region.get(1..).unwrap_or(&[]);
-        u32_at(lasts, block).unwrap_or(u32::MAX)
+    /// The last document of each block.
+    pub fn last_docs(&self, region: &[u8]) -> Vec<u32> {
+        self.numbers(region, 1)
     }
 
-    /// Where a block ends in the payload.
-    #[inline]
-    pub fn block_end(&self, region: &[u8], block: usize) -> u32 {
-        let ends = region.get(1 + 4 * self.blocks..).unwrap_or(&[]);
-        u32_at(ends, block).unwrap_or(u32::MAX)
+    /// Where each block ends in the payload.
+    pub fn block_ends(&self, region: &[u8]) -> Vec<u32> {
+        self.numbers(region, 1 + 4 * self.blocks)
+    }
+
+    fn numbers(&self, region: &[u8], at: usize) -> Vec<u32> {
+        let bytes = region.get(at..at + 4 * self.blocks).unwrap_or(&[]);
+        let (words, _) = bytes.as_chunks::<4>();
+        words.iter().map(|word| u32::from_le_bytes(*word)).collect()
     }
 
     /// Occurrences in the blocks before.
@@ -125,26 +127,6 @@ impl SparseSkips {
         }
         let sums = region.get(self.freqs_before..).unwrap_or(&[]);
         u32_at(sums, block).unwrap_or(u32::MAX)
-    }
-
-    /// The first block at or after `from` whose last document is not before `target`; the number of blocks if none.
-    pub fn block_with(&self, region: &[u8], target: u32, from: usize) -> usize {
-        // Near first: most leaps are short.
-        let (mut low, mut step) = (from, 1);
-        while low + step <= self.blocks && self.last_doc(region, low + step - 1) < target {
-            low += step;
-            step *= 2;
-        }
-        let mut high = (low + step).min(self.blocks);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.last_doc(region, middle) < target {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
     }
 
     /// The impacts of all blocks; `None` where the field keeps no freqs.

@@ -24,6 +24,9 @@ pub(crate) struct SparseCursor {
     need: PostingsNeed,
     blocks: usize,
     skips: Option<SparseSkips>,
+    /// Of each block, with skips: the last document, and where the block ends in the payload.
+    last_docs: Vec<u32>,
+    block_ends: Vec<u32>,
     /// The block in `docs`; `usize::MAX` before the first, `blocks` after the last.
     block: usize,
     /// Documents and freqs of the block, lane-major if it is full.
@@ -63,6 +66,8 @@ impl SparseCursor {
             need,
             blocks,
             skips: None,
+            last_docs: Vec::new(),
+            block_ends: Vec::new(),
             block: usize::MAX,
             docs: [0; BLOCK],
             freqs: [1; BLOCK],
@@ -80,13 +85,18 @@ impl SparseCursor {
         };
         if blocks > 1 {
             let dictionary = &cursor.dictionary;
+            let region = cursor.region()?;
             let skips = SparseSkips::open(
-                cursor.region()?,
+                region,
                 entry.doc_freq,
                 dictionary.freqs_kept,
                 dictionary.positions_kept,
-            );
-            cursor.skips = Some(skips.map_err(|what| dictionary.skips.malformed(what))?);
+            )
+            .map_err(|what| dictionary.skips.malformed(what))?;
+            let (last_docs, block_ends) = (skips.last_docs(region), skips.block_ends(region));
+            cursor.last_docs = last_docs;
+            cursor.block_ends = block_ends;
+            cursor.skips = Some(skips);
         }
         Ok(cursor)
     }
@@ -107,19 +117,27 @@ impl SparseCursor {
     }
 
     /// The last document of a block; of a list of a single block, the last possible one.
-    pub fn last_doc(&self, block: usize) -> Result<u32, ReadError> {
-        match &self.skips {
-            Some(skips) => Ok(skips.last_doc(self.region()?, block)),
-            None => Ok(self.dictionary.max_doc - 1),
-        }
+    #[inline]
+    pub fn last_doc(&self, block: usize) -> u32 {
+        let last = self.last_docs.get(block).copied();
+        last.unwrap_or(self.dictionary.max_doc - 1)
     }
 
     /// The first block at or after `from` whose last document is not before `target`; with a single block, that one.
-    pub fn block_with(&self, target: u32, from: usize) -> Result<usize, ReadError> {
-        match &self.skips {
-            Some(skips) => Ok(skips.block_with(self.region()?, target, from)),
-            None => Ok(from.min(1)),
+    #[inline]
+    pub fn block_with(&self, target: u32, from: usize) -> usize {
+        if self.skips.is_none() {
+            return from.min(1);
         }
+        // Near first: most leaps are short.
+        let lasts = &self.last_docs[from.min(self.blocks)..];
+        let mut step = 1;
+        while lasts.get(step - 1).is_some_and(|last| *last < target) {
+            step *= 2;
+        }
+        let (low, high) = (step / 2, step.min(lasts.len()));
+        let low = low.min(high);
+        from + low + lasts[low..high].partition_point(|last| *last < target)
     }
 
     /// Decodes the documents of a block, unless it is there already; after an error the cursor is at its end.
@@ -155,15 +173,14 @@ impl SparseCursor {
         let blocks_len = self.entry.payload_len - self.entry.positions_len;
         let (start, end, before) = match &self.skips {
             None => (0, blocks_len, None),
-            Some(skips) => {
-                let region = self.region()?;
-                let end = u64::from(skips.block_end(region, block));
-                match block {
-                    0 => (0, end, None),
-                    block => (
-                        u64::from(skips.block_end(region, block - 1)),
+            Some(_) => {
+                let end = u64::from(self.block_ends[block]);
+                match block.checked_sub(1) {
+                    None => (0, end, None),
+                    Some(before) => (
+                        u64::from(self.block_ends[before]),
                         end,
-                        Some(skips.last_doc(region, block - 1)),
+                        Some(self.last_docs[before]),
                     ),
                 }
             }
@@ -207,6 +224,12 @@ impl SparseCursor {
         &self.docs[..self.len]
     }
 
+    /// The first document that the block at hand may have, and its last one.
+    #[inline]
+    pub fn reach(&self) -> (u32, u32) {
+        (self.first_possible, self.last_loaded())
+    }
+
     /// Their frequencies, once loaded, in the same order.
     #[inline]
     pub fn freqs(&self) -> &[u32] {
@@ -241,7 +264,7 @@ impl SparseCursor {
         if !(self.block < self.blocks && self.first_possible <= doc && doc <= self.last_loaded()) {
             let ahead = self.block < self.blocks && self.last_loaded() < doc;
             let from = if ahead { self.block + 1 } else { 0 };
-            let block = self.block_with(doc, from)?;
+            let block = self.block_with(doc, from);
             if block >= self.blocks {
                 return Ok(None);
             }
@@ -337,7 +360,7 @@ impl SparseCursor {
             return Ok(self.finish());
         }
         if !self.is_loaded() || self.last_loaded() < target.0 {
-            let block = self.block_with(target.0, self.block.wrapping_add(1))?;
+            let block = self.block_with(target.0, self.block.wrapping_add(1));
             if block >= self.blocks {
                 return Ok(self.finish());
             }
@@ -510,16 +533,9 @@ impl SparseCursor {
     ) -> Result<(), ReadError> {
         out.clear();
         out.resize(self.window_count(), none);
-        let region = match &self.skips {
-            Some(_) => self.region()?,
-            None => &[],
-        };
         let mut first = 0;
         for (block, value) in of_blocks.iter().enumerate() {
-            let last = match &self.skips {
-                Some(skips) => skips.last_doc(region, block) / WINDOW_DOCS,
-                None => self.dictionary.max_doc.saturating_sub(1) / WINDOW_DOCS,
-            } as usize;
+            let last = (self.last_doc(block) / WINDOW_DOCS) as usize;
             if first > last || last >= out.len() {
                 return Err(self.dictionary.skips.error("has blocks out of order"));
             }
