@@ -1,6 +1,6 @@
 //! Impacts: the pairs of frequency and norm that bound the scores of a block, whatever the statistics of the shard.
 
-use crate::segment::Impact;
+use crate::segment::{Impact, length_of_norm};
 
 /// Pairs that are kept of a block, at most.
 pub(crate) const MAX_IMPACTS: usize = 4;
@@ -67,26 +67,54 @@ impl ImpactSet {
         }
     }
 
-    /// At most [`MAX_IMPACTS`] pairs that bound the same: the closest neighbours become one above both.
+    /// At most [`MAX_IMPACTS`] pairs that bound the same: neighbours become one above both, those first that raise the
+    /// highest score of the block least, whatever the average length may be.
     pub fn capped(&self) -> Vec<Impact> {
         let mut pairs = self.pairs.clone();
+        if pairs.len() <= MAX_IMPACTS {
+            return pairs;
+        }
+        let highest = AVERAGES.map(|average| {
+            let saturations = pairs.iter().map(|pair| saturation(*pair, average));
+            saturations.fold(0.0, f32::max)
+        });
+        let raised = |low: Impact, high: Impact| {
+            let merged = Impact {
+                freq: high.freq,
+                norm: low.norm,
+            };
+            let relative = AVERAGES.iter().zip(highest);
+            let relative = relative.map(|(average, most)| saturation(merged, *average) / most);
+            relative.fold(0.0, f32::max)
+        };
+        let mut costs: Vec<f32> = pairs.windows(2).map(|two| raised(two[0], two[1])).collect();
         while pairs.len() > MAX_IMPACTS {
-            let mut closest = 0;
-            let mut distance = u64::MAX;
-            for (index, pair) in pairs.windows(2).enumerate() {
-                let freqs = u64::from(pair[1].freq - pair[0].freq);
-                let norms = u64::from(pair[1].norm - pair[0].norm);
-                // What the merge loosens, relative to where it is.
-                let loosened = freqs * 64 / u64::from(pair[1].freq) + norms;
-                if loosened < distance {
-                    (closest, distance) = (index, loosened);
+            let mut cheapest = 0;
+            for (index, cost) in costs.iter().enumerate() {
+                if *cost < costs[cheapest] {
+                    cheapest = index;
                 }
             }
-            pairs[closest].freq = pairs[closest + 1].freq;
-            pairs.remove(closest + 1);
+            pairs[cheapest].freq = pairs[cheapest + 1].freq;
+            pairs.remove(cheapest + 1);
+            costs.remove(cheapest);
+            if cheapest > 0 {
+                costs[cheapest - 1] = raised(pairs[cheapest - 1], pairs[cheapest]);
+            }
+            if cheapest + 1 < pairs.len() {
+                costs[cheapest] = raised(pairs[cheapest], pairs[cheapest + 1]);
+            }
         }
         pairs
     }
+}
+
+/// Average lengths for which a cap shall loosen bounds least.
+const AVERAGES: [f32; 4] = [8.0, 64.0, 512.0, 4096.0];
+
+/// What grows with the score of a pair, by BM25 with its usual parameters.
+fn saturation(pair: Impact, average: f32) -> f32 {
+    pair.freq as f32 / (0.25 + 0.75 * length_of_norm(pair.norm) as f32 / average)
 }
 
 #[cfg(test)]

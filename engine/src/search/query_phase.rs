@@ -414,7 +414,10 @@ fn count_apart(
     }
     // Where all clauses must match, it is cheaper to count what is ranked.
     let needs_all = match &plan.node {
-        Node::Bool(node) => !node.must.is_empty(),
+        Node::Bool(node) => {
+            let excluding = node.must.len() == 1 && !node.must_not.is_empty();
+            !node.must.is_empty() && !(excluding && matches!(node.must[0], Node::Term(_)))
+        }
         Node::Phrase(_) => true,
         _ => false,
     };

@@ -9,6 +9,8 @@ use crate::exec::term_scorer::TermScoring;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{WINDOW_DOCS, Window};
 
+/// Documents of the rarest term in a window, on average, from which on bitmaps of stretches pay.
+const BITMAPS_FROM: usize = 10;
 /// Blocks visited between two looks at the clock.
 const BLOCKS_PER_LOOK: usize = 256;
 
@@ -145,6 +147,62 @@ impl Conjunction {
         alone.then(|| u64::from(self.lists[0].cost()))
     }
 
+    /// Whether a single term decides which documents are looked at, so that about all of them match.
+    pub fn is_led_by_one_term(&self) -> bool {
+        self.lists.len() == 1 && self.phrases.is_empty()
+    }
+
+    /// Whether even the rarest term has so many documents that bitmaps pay.
+    pub fn is_dense(&self) -> bool {
+        let rarest = self.lists.iter().map(TermList::cost).min();
+        rarest.is_some_and(|cost| cost as usize >= BITMAPS_FROM * self.windows)
+    }
+
+    /// Calls `each` with every document that matches and this, ascending, until it answers `false`.
+    pub fn for_each_match(
+        &mut self,
+        context: &SearchContext<'_>,
+        each: &mut dyn FnMut(&mut Self, u32) -> Result<bool, SearchError>,
+    ) -> Result<(), SearchError> {
+        if self.order.is_empty() {
+            self.sort();
+        }
+        let lead = self.order[0];
+        for block in 0..self.lists[lead].block_count() {
+            context.check_cancelled()?;
+            if context.timed_out() {
+                break;
+            }
+            let count = self.lists[lead].load_ranked(block, &mut self.scratch.batch)?;
+            for index in 0..count {
+                let doc = self.scratch.batch.docs[index];
+                if self.has_terms(doc)? && self.matches(doc)? && !each(self, doc)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a document that the lead has has all terms and none of those excluded.
+    fn has_terms(&mut self, doc: u32) -> Result<bool, SearchError> {
+        for list in &self.order[1..] {
+            if !self.lists[*list].contains(doc)? {
+                return Ok(false);
+            }
+        }
+        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
+            for check in checks {
+                if let Check::List(list) = check
+                    && list.contains(doc)? != wanted
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Stretches of the segment, each of [`STRETCH_DOCS`].
     pub fn stretches(&self) -> u32 {
         self.windows.div_ceil((STRETCH_DOCS / WINDOW_DOCS) as usize) as u32
@@ -241,7 +299,9 @@ impl Conjunction {
         let mut from = from;
         // While nothing is known yet, every match enters: look for matches, then score them.
         let mut bits = std::mem::take(&mut self.scratch.bits);
-        while from.is_multiple_of(STRETCH_DOCS)
+        let dense = self.is_dense();
+        while dense
+            && from.is_multiple_of(STRETCH_DOCS)
             && from / STRETCH_DOCS < self.stretches()
             && ranking.floor() == f32::NEG_INFINITY
         {

@@ -48,6 +48,14 @@ pub(crate) fn count_and_rank(
     let Plan::Conjunction(mut all) = plan(scope, node, true)? else {
         return Ok(None);
     };
+    if let (Some(count), None) = (all.known_count(), ranking.live) {
+        all.prepare();
+        all.run(0, scope.context, ranking)?;
+        return Ok(Some(count));
+    }
+    if all.is_led_by_one_term() {
+        return Ok(None);
+    }
     all.prepare();
     let mut counting = Counting::new(scope.context, ranking.live, limit);
     let mut offer = |all: &mut Conjunction, doc| all.offer_match(doc, ranking);
@@ -77,6 +85,28 @@ impl<'a> Counting<'a> {
             limit,
             count: 0,
         }
+    }
+
+    /// The same where the rarest term has so few documents that each is looked up in the other lists.
+    fn one_by_one(
+        &mut self,
+        all: &mut Conjunction,
+        mut each: Option<&mut Each<'_>>,
+    ) -> Result<Option<u32>, SearchError> {
+        let mut next = None;
+        all.for_each_match(self.context, &mut |all, doc| {
+            if self.live.is_none_or(|live| live.is_live(DocId(doc))) {
+                if let Some(each) = &mut each {
+                    each(all, doc)?;
+                }
+                self.count += 1;
+            }
+            if self.count > self.limit {
+                next = Some(doc + 1);
+            }
+            Ok(next.is_none())
+        })?;
+        Ok(next)
     }
 
     /// Takes the dead documents out of a stretch and counts the others; `false` when there is no need to go on.
@@ -129,6 +159,9 @@ impl<'a> Counting<'a> {
         each: Option<&mut Each<'_>>,
     ) -> Result<Option<u32>, SearchError> {
         let mut bits = vec![0; STRETCH_DOCS as usize / 64];
+        if !all.is_dense() {
+            return self.one_by_one(all, each);
+        }
         let only_terms = all.is_of_terms_only();
         let mut each = each;
         for stretch in 0..all.stretches() {

@@ -197,18 +197,9 @@ impl TermList {
             List::Dense(cursor) => {
                 let (chunk, cell) = (block / CELLS, block % CELLS);
                 cursor.load(chunk)?;
-                let words = cursor.cell_words(cell);
-                let mut base = block as u32 * CELL_DOCS;
-                let mut count = 0;
-                for &word in words {
-                    let mut rest = word;
-                    while rest != 0 {
-                        batch.docs[count] = base + rest.trailing_zeros();
-                        count += 1;
-                        rest &= rest - 1;
-                    }
-                    base += 64;
-                }
+                let base = block as u32 * CELL_DOCS;
+                let expand = simd::kernels().scoring.expand;
+                let count = expand(cursor.cell_words(cell), base, &mut batch.docs);
                 Ok(count)
             }
         }

@@ -202,8 +202,9 @@ impl DenseCursor {
     }
 
     /// The documents of a cell (0 to 7) of the chunk at hand.
-    pub fn cell_words(&self, cell: usize) -> &[u64] {
-        &self.words[cell * CELL_WORDS..(cell + 1) * CELL_WORDS]
+    pub fn cell_words(&self, cell: usize) -> &[u64; CELL_WORDS] {
+        let (cells, _) = self.words.as_chunks::<CELL_WORDS>();
+        &cells[cell]
     }
 
     /// Documents of a cell of the chunk at hand.

@@ -14,6 +14,7 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     keep_above: scalar::keep_above,
     keep_between: scalar::keep_between,
     sums_above,
+    expand: scalar::expand,
     find,
     count_below,
 };

@@ -13,6 +13,7 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     keep_above,
     keep_between,
     sums_above,
+    expand,
     find,
     count_below,
 };
@@ -259,6 +260,39 @@ fn sums_above_avx512(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut 
         }
         part.fill(0.0);
     }
+}
+
+fn expand(words: &[u64; 8], base: u32, out: &mut [u32; 512]) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { expand_avx512(words, base, out) }
+}
+
+#[target_feature(enable = "avx512f,popcnt")]
+fn expand_avx512(words: &[u64; 8], base: u32, out: &mut [u32; 512]) -> usize {
+    let sixteen = _mm512_set1_epi32(16);
+    let steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    let mut places = _mm512_add_epi32(_mm512_set1_epi32(base as i32), steps);
+    let mut count = 0;
+    for word in words {
+        for part in 0..4 {
+            let mask = (word >> (16 * part)) as u16;
+            let found = _mm512_maskz_compress_epi32(mask, places);
+            let places_left = &mut out[count..];
+            if places_left.len() >= 16 {
+                // SAFETY: there are 16 places of 4 bytes left.
+                unsafe { _mm512_storeu_si512(places_left.as_mut_ptr().cast(), found) };
+            } else {
+                let filled = lanes_left(mask.count_ones() as usize);
+                // SAFETY: at most as many bits are still to come as places are left.
+                unsafe {
+                    _mm512_mask_storeu_epi32(places_left.as_mut_ptr().cast(), filled, found);
+                }
+            }
+            count += mask.count_ones() as usize;
+            places = _mm512_add_epi32(places, sixteen);
+        }
+    }
+    count
 }
 
 fn find(docs: &[u32; 128], target: u32) -> usize {

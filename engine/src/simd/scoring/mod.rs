@@ -72,6 +72,8 @@ pub(crate) struct Kernels {
     /// Keeps the bits whose sum is above `floor`, appends those with their sums to `kept`, ascending, and sets the sums of
     /// all words that had bits to zero. There are 64 sums for every word of bits.
     pub sums_above: SumsAbove,
+    /// The places of the bits of a cell of 512, plus `base`, ascending; answers how many.
+    pub expand: fn(words: &[u64; 8], base: u32, out: &mut [u32; 512]) -> usize,
     /// The slot of `target` in a block, 128 when it is not there.
     pub find: fn(docs: &[u32; 128], target: u32) -> usize,
     /// How many documents of a block are below `target`.
@@ -217,6 +219,17 @@ mod tests {
                 (kept, bits)
             };
             for_every_row(|name, row, scalar| assert_eq!(run(row), run(scalar), "{name} differs from scalar"));
+        }
+
+        #[test]
+        fn every_expansion_agrees_with_scalar(words: [u64; 8], base in 0u32..1 << 30) {
+            let run = |kernels: &Kernels| {
+                let mut out = [0; 512];
+                let count = (kernels.expand)(&words, base, &mut out);
+                out[..count].to_vec()
+            };
+            for_every_row(|name, row, scalar| assert_eq!(run(row), run(scalar), "{name} differs from scalar"));
+            prop_assert_eq!(run(&scalar_row::KERNELS.scoring).len() as u32, words.iter().map(|w| w.count_ones()).sum::<u32>());
         }
 
         #[test]

@@ -9,6 +9,7 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     keep_above,
     keep_between,
     sums_above,
+    expand,
     find,
     count_below,
 };
@@ -96,6 +97,19 @@ pub(super) fn sums_above(
             rest &= rest - 1;
         }
     }
+}
+
+pub(super) fn expand(words: &[u64; 8], base: u32, out: &mut [u32; 512]) -> usize {
+    let mut count = 0;
+    for (index, &word) in (0..).zip(words) {
+        let mut rest = word;
+        while rest != 0 {
+            out[count] = base + index * 64 + rest.trailing_zeros();
+            count += 1;
+            rest &= rest - 1;
+        }
+    }
+    count
 }
 
 pub(super) fn find(docs: &[u32; 128], target: u32) -> usize {
