@@ -107,7 +107,11 @@ impl Oracle {
 
     fn add(&mut self, doc: u32, text: &str) {
         let mut length = 0;
-        for token in text.split_whitespace() {
+        let pieces = text.split_whitespace().flat_map(|word| {
+            // The whitespace tokenizer cuts longer words.
+            word.as_bytes().chunks(255)
+        });
+        for token in pieces.filter_map(|piece| std::str::from_utf8(piece).ok()) {
             if let Some(postings) = self.terms.get_mut(token) {
                 postings.add(doc, length);
             }
