@@ -416,7 +416,8 @@ fn count_apart(
     let needs_all = match &plan.node {
         Node::Bool(node) => {
             let excluding = node.must.len() == 1 && !node.must_not.is_empty();
-            !node.must.is_empty() && !(excluding && matches!(node.must[0], Node::Term(_)))
+            let led_by_term = excluding && matches!(node.must[0], Node::Term(_));
+            !node.must.is_empty() && !led_by_term
         }
         Node::Phrase(_) => true,
         _ => false,

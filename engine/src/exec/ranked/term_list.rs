@@ -224,25 +224,14 @@ impl TermList {
         ))
     }
 
-    /// Calls `each` with every block that may have a document in `from..to`.
-    pub fn for_blocks(
-        &mut self,
-        from: u32,
-        to: u32,
-        mut each: impl FnMut(&mut TermList, usize) -> Result<(), SearchError>,
-    ) -> Result<(), SearchError> {
-        // Stretches mostly come in order: then the search begins where the last one ended.
+    /// The first block that may have a document at or after `from`. Any order of questions is right, an ascending one is fast.
+    pub fn first_block(&mut self, from: u32) -> Result<usize, SearchError> {
         let near = match self.walked.checked_sub(1) {
             Some(before) if self.range(before)?.1 < from => self.walked,
             _ => 0,
         };
-        let mut block = self.block_with(from, near)?;
-        self.walked = block;
-        while block < self.block_count() && self.range(block)?.0 < to {
-            each(self, block)?;
-            block += 1;
-        }
-        Ok(())
+        self.walked = self.block_with(from, near)?;
+        Ok(self.walked)
     }
 
     /// Scores the first `count` documents of a batch of this list.

@@ -20,6 +20,10 @@ const STEPS_PER_LOOK: usize = 64;
 pub(super) struct Union {
     terms: Vec<TermList>,
     windows: usize,
+    /// What all terms together can score in each window, rounded up.
+    totals: Vec<f32>,
+    /// The same without one term: a row for each term.
+    rests: Vec<f32>,
     /// Windows that were visited first.
     visited: [usize; FIRST],
     scratch: Scratch,
@@ -32,6 +36,8 @@ impl Union {
     pub fn new(terms: Vec<TermList>) -> Union {
         Union {
             windows: terms.iter().map(TermList::window_count).max().unwrap_or(0),
+            totals: Vec::new(),
+            rests: Vec::new(),
             visited: [usize::MAX; FIRST],
             scratch: Scratch::take(),
             order: Vec::with_capacity(terms.len()),
@@ -64,6 +70,7 @@ impl Union {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
+        self.prepare();
         self.visit_first(ranking)?;
         let docs: u64 = self.terms.iter().map(|term| u64::from(term.cost())).sum();
         let wide = docs < DENSE * self.windows as u64;
@@ -86,28 +93,51 @@ impl Union {
         Ok(())
     }
 
+    fn prepare(&mut self) {
+        let mut sums = vec![0.0f64; self.windows];
+        for term in &self.terms {
+            for (sum, bound) in sums.iter_mut().zip(&term.windows) {
+                *sum += f64::from(bound.max(0.0));
+            }
+        }
+        let up = |sum: f64| (sum as f32).next_up();
+        self.totals = sums.iter().map(|sum| up(*sum)).collect();
+        self.rests = Vec::with_capacity(self.terms.len() * self.windows);
+        for term in &self.terms {
+            let bounds = sums.iter().zip(&term.windows);
+            self.rests
+                .extend(bounds.map(|(sum, bound)| up(sum - f64::from(bound.max(0.0)))));
+        }
+    }
+
+    /// What a document of a block of a term can score with all the others.
+    #[inline]
+    fn reach(&self, term: usize, block: usize) -> Result<f32, SearchError> {
+        let list = &self.terms[term];
+        let (first, last) = list.range(block)?;
+        let row = &self.rests[term * self.windows..(term + 1) * self.windows];
+        let windows =
+            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        let rest = row[windows].iter().copied().fold(0.0, f32::max);
+        Ok(list.blocks()[block] + rest)
+    }
+
     /// Visits the windows in which the terms together score most.
     fn visit_first(&mut self, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
         if self.windows <= 4 * FIRST {
             return Ok(());
         }
-        let mut totals = vec![0.0f32; self.windows];
-        for term in &self.terms {
-            for (total, bound) in totals.iter_mut().zip(&term.windows) {
-                *total += bound.max(0.0);
-            }
-        }
         for slot in 0..FIRST {
-            let mut best = 0;
-            for (window, total) in totals.iter().enumerate() {
-                if *total > totals[best] {
-                    best = window;
+            let mut best = usize::MAX;
+            let mut most = 0.0;
+            for (window, total) in self.totals.iter().enumerate() {
+                if *total > most && !self.visited.contains(&window) {
+                    (best, most) = (window, *total);
                 }
             }
-            if totals[best] <= 0.0 {
+            if best == usize::MAX {
                 break;
             }
-            totals[best] = 0.0;
             self.visit(best, best + 1, ranking)?;
             self.visited[slot] = best;
         }
@@ -137,18 +167,13 @@ impl Union {
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         let from = window as u32 * WINDOW_DOCS;
-        let mut rest = vec![0.0f64; self.windows];
         self.order.clear();
         for (number, term) in self.terms.iter().enumerate() {
             if number != lead {
                 self.order.push((term.max, number));
-                for (sum, bound) in rest.iter_mut().zip(&term.windows) {
-                    *sum += f64::from(bound.max(0.0));
-                }
             }
         }
         self.order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let rest: Vec<f32> = rest.iter().map(|sum| (*sum as f32).next_up()).collect();
         let first = self.terms[lead].block_with(from, 0)?;
         for block in first..self.terms[lead].block_count() {
             if block.is_multiple_of(STEPS_PER_LOOK) {
@@ -157,15 +182,12 @@ impl Union {
                     break;
                 }
             }
-            let list = &mut self.terms[lead];
-            let (first, last) = list.range(block)?;
-            let windows = (first / WINDOW_DOCS) as usize
-                ..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-            let most = rest[windows].iter().copied().fold(0.0, f32::max);
             let floor = ranking.floor();
-            if list.blocks()[block] + most <= floor {
+            if self.reach(lead, block)? <= floor {
                 continue;
             }
+            let list = &mut self.terms[lead];
+            let rest = &self.rests[lead * self.windows..(lead + 1) * self.windows];
             let Buffers { batch, found, .. } = &mut *self.scratch;
             let count = list.load(block, batch)?;
             list.score(count, batch);
@@ -221,54 +243,77 @@ impl Union {
         self.scratch.found.clear();
         let least = f64::from(floor) - weak_bound;
         if weak + 1 == self.order.len() && floor > f32::NEG_INFINITY {
-            self.scan(self.order[weak].1, from, to, least)?;
+            self.scan(self.order[weak].1, from, to, floor, least)?;
         } else {
-            self.add_up(weak, from, to, least)?;
+            self.add_up(weak, from, to, floor, least)?;
         }
         self.finish(weak, ranking)
     }
 
-    /// Finds the documents of one term in `from..to` that score more than `least`.
-    fn scan(&mut self, term: usize, from: u32, to: u32, least: f64) -> Result<(), SearchError> {
-        let list = &mut self.terms[term];
-        let Buffers { batch, found, .. } = &mut *self.scratch;
+    /// Finds the documents of one term in `from..to` that score more than `least`, and with the others may pass `floor`.
+    fn scan(
+        &mut self,
+        term: usize,
+        from: u32,
+        to: u32,
+        floor: f32,
+        least: f64,
+    ) -> Result<(), SearchError> {
         let kernels = &simd::kernels().scoring;
         // Rounded down, so that nothing above the floor is lost.
         let least = (least as f32).next_down();
-        list.for_blocks(from, to, |list, block| {
-            if list.blocks()[block] <= least {
-                return Ok(());
+        let mut block = self.terms[term].first_block(from)?;
+        while block < self.terms[term].block_count() && self.terms[term].range(block)?.0 < to {
+            if self.reach(term, block)? > floor {
+                let list = &mut self.terms[term];
+                let Buffers { batch, found, .. } = &mut *self.scratch;
+                let count = list.load_between(block, from, to, batch)?;
+                list.score(count, batch);
+                let (docs, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
+                let kept = (kernels.keep_above)(docs, scores, least);
+                let scores = scores[..kept].iter().map(|score| f64::from(*score));
+                found.extend(docs[..kept].iter().copied().zip(scores));
             }
-            let count = list.load_between(block, from, to, batch)?;
-            list.score(count, batch);
-            let (docs, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
-            let kept = (kernels.keep_above)(docs, scores, least);
-            let scores = scores[..kept].iter().map(|score| f64::from(*score));
-            found.extend(docs[..kept].iter().copied().zip(scores));
-            Ok(())
-        })?;
-        found.sort_unstable_by_key(|(doc, _)| *doc);
+            block += 1;
+        }
+        self.scratch.found.sort_unstable_by_key(|(doc, _)| *doc);
         Ok(())
     }
 
-    /// Adds up the terms from the `weak`-th on in `from..to`, and finds the documents whose sum is above `least`.
-    fn add_up(&mut self, weak: usize, from: u32, to: u32, least: f64) -> Result<(), SearchError> {
-        let scratch = &mut *self.scratch;
-        scratch.adding = true;
-        let (batch, len) = (&mut scratch.batch, (to - from) as usize);
-        let (sums, bits) = (&mut scratch.sums[..len], &mut scratch.bits[..len / 64]);
-        for (_, term) in &self.order[weak..] {
-            self.terms[*term].for_blocks(from, to, |list, block| {
-                let count = list.load_between(block, from, to, batch)?;
-                list.score(count, batch);
-                for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
-                    let offset = (doc - from) as usize;
-                    sums[offset] += f64::from(*score);
-                    bits[offset / 64] |= 1 << (offset % 64);
+    /// Adds up the terms from the `weak`-th on in `from..to`, and finds the documents whose sum is above `least`. Blocks whose
+    /// documents cannot pass `floor` with all terms together are left out.
+    fn add_up(
+        &mut self,
+        weak: usize,
+        from: u32,
+        to: u32,
+        floor: f32,
+        least: f64,
+    ) -> Result<(), SearchError> {
+        let len = (to - from) as usize;
+        self.scratch.adding = true;
+        for strong in weak..self.order.len() {
+            let term = self.order[strong].1;
+            let mut block = self.terms[term].first_block(from)?;
+            while block < self.terms[term].block_count() && self.terms[term].range(block)?.0 < to {
+                if self.reach(term, block)? > floor {
+                    let list = &mut self.terms[term];
+                    let scratch = &mut *self.scratch;
+                    let (batch, sums) = (&mut scratch.batch, &mut scratch.sums[..len]);
+                    let count = list.load_between(block, from, to, batch)?;
+                    list.score(count, batch);
+                    let bits = &mut scratch.bits[..len / 64];
+                    for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
+                        let offset = (doc - from) as usize;
+                        sums[offset] += f64::from(*score);
+                        bits[offset / 64] |= 1 << (offset % 64);
+                    }
                 }
-                Ok(())
-            })?;
+                block += 1;
+            }
         }
+        let scratch = &mut *self.scratch;
+        let (sums, bits) = (&mut scratch.sums[..len], &mut scratch.bits[..len / 64]);
         (simd::kernels().scoring.sums_above)(sums, bits, least, &mut scratch.found);
         bits.fill(0);
         scratch.adding = false;

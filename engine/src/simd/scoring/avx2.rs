@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{ImpactRows, Kernels, Weights, bounding_freq, scalar};
+use super::{FEW, ImpactRows, Kernels, Weights, bounding_freq, scalar};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -154,6 +154,10 @@ fn sums_above_avx2(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Ve
             continue;
         }
         let part = &mut sums[index * 64..index * 64 + 64];
+        if word.count_ones() <= FEW {
+            scalar::sums_of_word(index, word, part, floor, kept);
+            continue;
+        }
         let mut above = 0u64;
         for (group, lanes) in part.chunks_exact(4).enumerate() {
             // SAFETY: `lanes` has 4 numbers of 8 bytes.

@@ -40,6 +40,9 @@ pub(crate) fn bounding_freq(freq: u8) -> f32 {
     }
 }
 
+/// Bits of a word up to which sums are looked at one by one.
+const FEW: u32 = 10;
+
 /// How a term scores: `weight - weight / (1 + freq * inverse[norm])`, in `f32`, in this order.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weights<'a> {

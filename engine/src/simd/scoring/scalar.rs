@@ -84,18 +84,31 @@ pub(super) fn sums_above(
     kept: &mut Vec<(u32, f64)>,
 ) {
     for (index, word) in bits.iter_mut().enumerate() {
-        let mut rest = *word;
-        while rest != 0 {
-            let bit = rest.trailing_zeros();
-            let offset = index * 64 + bit as usize;
-            let sum = std::mem::take(&mut sums[offset]);
-            if sum > floor {
-                kept.push((offset as u32, sum));
-            } else {
-                *word &= !(1 << bit);
-            }
-            rest &= rest - 1;
+        if *word != 0 {
+            sums_of_word(index, word, &mut sums[index * 64..][..64], floor, kept);
         }
+    }
+}
+
+/// [`sums_above`] for one word and its 64 sums, bit by bit.
+#[inline]
+pub(super) fn sums_of_word(
+    index: usize,
+    word: &mut u64,
+    sums: &mut [f64],
+    floor: f64,
+    kept: &mut Vec<(u32, f64)>,
+) {
+    let mut rest = *word;
+    while rest != 0 {
+        let bit = rest.trailing_zeros();
+        let sum = std::mem::take(&mut sums[bit as usize]);
+        if sum > floor {
+            kept.push((index as u32 * 64 + bit, sum));
+        } else {
+            *word &= !(1 << bit);
+        }
+        rest &= rest - 1;
     }
 }
 
