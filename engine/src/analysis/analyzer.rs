@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::char_filters::{CharFilter, FilteredText};
 use super::filters::TokenFilter;
 use super::token::{TokenBatch, TokenRef};
-use super::tokenizers::Tokenizer;
+use super::tokenizers::{Slice, Tokenizer};
 
 /// A part of an analyzer with the name under which it was asked for.
 #[derive(Debug)]
@@ -92,6 +92,13 @@ pub struct AnalyzeReport {
     pub filters: Vec<AnalyzeStage>,
 }
 
+/// What becomes of the letters of a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Case {
+    AsWritten,
+    Lower,
+}
+
 thread_local! {
     static SCRATCH: RefCell<TokenBatch> = RefCell::new(TokenBatch::default());
 }
@@ -138,6 +145,21 @@ impl Analyzer {
         self.char_filters.is_empty()
             && self.filters.is_empty()
             && self.tokenizer.part.is_whole_text()
+    }
+
+    /// Whether the terms are slices of the text, at most put in lower case: gives these, and whether lower case is to be
+    /// made of them. Else nothing, and [`run`](Self::run) must do it.
+    pub(crate) fn slices(&self, text: &str, out: &mut Vec<Slice>) -> Option<Case> {
+        out.clear();
+        let plain = self.char_filters.is_empty()
+            && self.filters.iter().all(|filter| filter.part.is_lowercase());
+        if !plain || !self.tokenizer.part.cut(text, out) {
+            return None;
+        }
+        Some(match self.filters.is_empty() {
+            true => Case::AsWritten,
+            false => Case::Lower,
+        })
     }
 
     /// Runs all stages into `batch`. Without `offsets` the offsets of the tokens mean nothing.

@@ -21,7 +21,10 @@ pub use registry::AnalysisRegistry;
 pub(crate) use registry::keyword_analyzer;
 pub use token::TokenRef;
 
+pub(crate) use analyzer::Case;
+pub(crate) use filters::lower_char;
 pub(crate) use token::TokenBatch;
+pub(crate) use tokenizers::Slice;
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::fields::{ColumnKind, FieldSpec, IndexOptions, ParsedField, StoredValue, TermBuffer};
-use crate::analysis::{Analyzer, TokenBatch};
+use super::fields::{
+    ColumnKind, FieldSpec, IndexOptions, ParsedField, StoredValue, TermBuffer, TermSpan,
+};
+use crate::analysis::{Analyzer, Case, Slice, TokenBatch, lower_char};
 use crate::schema::{FieldMapping, ValueError, immense_term};
 
 /// Longest term in bytes.
@@ -23,7 +25,14 @@ pub(crate) struct FieldBuilder {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<TokenBatch> = RefCell::new(TokenBatch::default());
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+/// What analysis works in, kept from text to text.
+#[derive(Default)]
+struct Scratch {
+    batch: TokenBatch,
+    slices: Vec<Slice>,
 }
 
 impl FieldBuilder {
@@ -57,24 +66,16 @@ impl FieldBuilder {
         text: &str,
     ) -> Result<(), ValueError> {
         self.analysed = true;
-        let mut batch = SCRATCH.take();
-        analyzer.run(text, &mut batch, false);
-        let terms = &mut self.field.terms;
-        let mut result = Ok(());
-        for token in &batch.tokens {
-            self.position += i64::from(token.increment);
-            let term = batch.text(token).as_bytes();
-            if term.len() > TERM_BYTES_MAX {
-                result = Err(immense_term(&self.field.path, term));
-                break;
+        let mut scratch = SCRATCH.take();
+        let result = match analyzer.slices(text, &mut scratch.slices) {
+            Some(case) => self.add_slices(text, case, &scratch.slices),
+            None => {
+                analyzer.run(text, &mut scratch.batch, false);
+                self.add_batch(&scratch.batch)
             }
-            terms.push(term, self.position.max(0) as u32);
-            if token.increment > 0 {
-                terms.length += 1;
-            }
-        }
-        self.position += i64::from(batch.end_increment) + i64::from(gap);
-        SCRATCH.replace(batch);
+        };
+        SCRATCH.replace(scratch);
+        self.position += i64::from(gap);
         if result.is_ok() && self.position > i64::from(i32::MAX) {
             return Err(ValueError::illegal(format!(
                 "position overflow for field '{}'",
@@ -82,6 +83,56 @@ impl FieldBuilder {
             )));
         }
         result
+    }
+
+    fn add_batch(&mut self, batch: &TokenBatch) -> Result<(), ValueError> {
+        let terms = &mut self.field.terms;
+        for token in &batch.tokens {
+            self.position += i64::from(token.increment);
+            let term = batch.text(token).as_bytes();
+            if term.len() > TERM_BYTES_MAX {
+                return Err(immense_term(&self.field.path, term));
+            }
+            terms.push(term, self.position.max(0) as u32);
+            if token.increment > 0 {
+                terms.length += 1;
+            }
+        }
+        self.position += i64::from(batch.end_increment);
+        Ok(())
+    }
+
+    /// Adds tokens that are slices of a text, without a copy of each: the text lies among the terms' bytes as a whole.
+    fn add_slices(&mut self, text: &str, case: Case, slices: &[Slice]) -> Result<(), ValueError> {
+        let terms = &mut self.field.terms;
+        let base = terms.bytes.len();
+        terms.bytes.extend_from_slice(text.as_bytes());
+        let mut ascii_only = true;
+        if case == Case::Lower {
+            terms.bytes[base..].make_ascii_lowercase();
+            ascii_only = text.is_ascii();
+        }
+        terms.spans.reserve(slices.len());
+        for (start, end) in slices {
+            self.position += 1;
+            let position = self.position as u32;
+            let term = &text[*start as usize..*end as usize];
+            if term.len() > TERM_BYTES_MAX {
+                return Err(immense_term(&self.field.path, term.as_bytes()));
+            }
+            if ascii_only || term.is_ascii() {
+                terms.spans.push(TermSpan {
+                    start: base as u32 + start,
+                    len: end - start,
+                    position,
+                });
+            } else {
+                let lower: String = term.chars().map(lower_char).collect();
+                terms.push(lower.as_bytes(), position);
+            }
+        }
+        terms.length += slices.len() as u32;
+        Ok(())
     }
 
     /// Adds a column value, and what to store if the field is stored.

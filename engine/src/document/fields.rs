@@ -77,7 +77,7 @@ pub struct FieldSpec {
     pub stored: bool,
 }
 
-/// Terms of one field of one document, end to end in one allocation.
+/// Terms of one field of one document in one allocation, perhaps with other bytes between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TermBuffer {
     /// The terms' bytes.

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernels, scalar};
+use super::{Kernels, scalar, text};
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "avx2",
@@ -16,6 +16,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     count,
     in_range,
     scoring: super::scoring::avx2::KERNELS,
+    word_bits: text::avx2,
+    space_bits: text::avx2_spaces,
 };
 
 /// Widths up to this one are unpacked in lanes of 32 bits: with an offset of up to 7 bits they fit.

@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::avx2::{LANE_WIDTH_MAX, LAYOUTS, padded, reach};
-use super::{Kernels, scalar};
+use super::{Kernels, scalar, text};
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "avx512",
@@ -17,6 +17,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     count,
     in_range,
     scoring: super::scoring::avx512::KERNELS,
+    word_bits: text::avx2,
+    space_bits: text::avx2_spaces,
 };
 
 fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {

@@ -12,8 +12,11 @@ mod avx512;
 mod neon;
 mod scalar;
 pub(crate) mod scoring;
+mod text;
 
 use std::sync::OnceLock;
+
+pub(crate) use text::{BLOCK as TEXT_BLOCK, prefetch};
 
 /// Every hot loop of the segment, for one instruction set.
 pub(crate) struct Kernels {
@@ -36,6 +39,11 @@ pub(crate) struct Kernels {
     pub in_range: fn(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]),
     /// Those of ranked retrieval.
     pub scoring: scoring::Kernels,
+    /// Tells letters and digits of ASCII (bits in `words`) and bytes that need a closer look (`specials`) from the rest:
+    /// 64 bytes a word, which both slices must have. See [`text`].
+    pub word_bits: fn(text: &[u8], words: &mut [u64], specials: &mut [u64]),
+    /// Tells white space of ASCII from the rest, 64 bytes a word likewise.
+    pub space_bits: fn(text: &[u8], spaces: &mut [u64]),
 }
 
 /// What this CPU can run, fastest first; scalar is always there, always last.
@@ -178,6 +186,20 @@ mod tests {
                 let mut out = [u64::MAX; 64];
                 (kernels.in_range)(&values, lo, hi, &mut out);
                 out
+            };
+            for kernels in available() {
+                prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);
+            }
+        }
+
+        #[test]
+        fn every_search_for_words_agrees_with_scalar(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let run = |kernels: &Kernels| {
+                let mut bits = [0; 3].map(|_| vec![7; text.len().div_ceil(64)]);
+                let [words, specials, spaces] = &mut bits;
+                (kernels.word_bits)(&text, words, specials);
+                (kernels.space_bits)(&text, spaces);
+                bits
             };
             for kernels in available() {
                 prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);

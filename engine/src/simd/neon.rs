@@ -4,7 +4,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Kernels, scalar};
+use super::{Kernels, scalar, text};
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "neon",
@@ -17,6 +17,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     count: scalar::count,
     in_range,
     scoring: super::scoring::scalar::KERNELS,
+    word_bits: text::scalar,
+    space_bits: text::scalar_spaces,
 };
 
 fn prefix_sum(base: u32, gaps: &mut [u32; 128]) {

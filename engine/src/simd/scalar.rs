@@ -1,6 +1,6 @@
 //! The kernels in plain Rust: what every other row must agree with, and what runs on every CPU.
 
-use super::Kernels;
+use super::{Kernels, text};
 
 pub(super) const KERNELS: Kernels = Kernels {
     name: "scalar",
@@ -12,6 +12,8 @@ pub(super) const KERNELS: Kernels = Kernels {
     count,
     in_range,
     scoring: super::scoring::scalar::KERNELS,
+    word_bits: text::scalar,
+    space_bits: text::scalar_spaces,
 };
 
 pub(super) fn unpack(bits: u32, packed: &[u8], out: &mut [u32; 128]) {

@@ -51,6 +51,10 @@ fn upper_char(c: char) -> char {
 }
 
 impl TokenFilter for Lowercase {
+    fn is_lowercase(&self) -> bool {
+        true
+    }
+
     fn apply(&self, batch: &mut TokenBatch) {
         if batch.arena.is_ascii() {
             // Bytes between tokens change too, and nobody reads them.

@@ -46,6 +46,11 @@ pub(crate) use stop::Stop;
 pub(crate) trait TokenFilter: Debug + Send + Sync {
     /// Does it, in place.
     fn apply(&self, batch: &mut TokenBatch);
+
+    /// Whether it does no more than put each token in lower case by [`lower_char`].
+    fn is_lowercase(&self) -> bool {
+        false
+    }
 }
 
 /// Reads a filter's parameters.

@@ -1,14 +1,19 @@
 //! Tokenizers that keep runs of one kind of character: `whitespace`, `letter`, `lowercase`, `char_group`.
 
+use std::cell::RefCell;
+
 use super::super::definition::Definition;
 use super::super::filters::lower_char;
 use super::super::token::TokenBatch;
-use super::{Tokenizer, push_split};
+use super::{Slice, Tokenizer, push_split, split};
 use crate::schema::SchemaError;
+use crate::simd::{self, TEXT_BLOCK};
 
 #[derive(Debug)]
 struct Runs {
     keep: fn(char) -> bool,
+    /// Whether the runs are those between white space.
+    between_spaces: bool,
     lower: bool,
     max_token_length: usize,
 }
@@ -16,10 +21,12 @@ struct Runs {
 fn runs(
     definition: &Definition,
     keep: fn(char) -> bool,
+    between_spaces: bool,
     lower: bool,
 ) -> Result<Box<dyn Tokenizer>, SchemaError> {
     Ok(Box::new(Runs {
         keep,
+        between_spaces,
         lower,
         max_token_length: definition.size("max_token_length", 255, 1)?,
     }))
@@ -27,17 +34,17 @@ fn runs(
 
 /// Runs of characters that are not Java white space.
 pub(super) fn whitespace(definition: &Definition) -> Result<Box<dyn Tokenizer>, SchemaError> {
-    runs(definition, |c| !is_java_whitespace(c), false)
+    runs(definition, |c| !is_java_whitespace(c), true, false)
 }
 
 /// Runs of letters.
 pub(super) fn letter(definition: &Definition) -> Result<Box<dyn Tokenizer>, SchemaError> {
-    runs(definition, is_letter, false)
+    runs(definition, is_letter, false, false)
 }
 
 /// Runs of letters, in lower case.
 pub(super) fn lowercase(definition: &Definition) -> Result<Box<dyn Tokenizer>, SchemaError> {
-    runs(definition, is_letter, true)
+    runs(definition, is_letter, false, true)
 }
 
 /// Kinds of characters, as `token_chars` and `tokenize_on_chars` name them.
@@ -178,19 +185,68 @@ pub(in super::super) fn is_java_whitespace(c: char) -> bool {
     }
 }
 
-impl Tokenizer for Runs {
-    fn tokenize(&self, text: &str, out: &mut TokenBatch) {
+impl Runs {
+    fn for_each(&self, text: &str, mut out: impl FnMut(usize, usize)) {
         let mut start = None;
         for (at, c) in text.char_indices() {
             if (self.keep)(c) {
                 start.get_or_insert(at);
             } else if let Some(first) = start.take() {
-                push_split(text, first, at, self.max_token_length, "word", out);
+                split(text, first, at, self.max_token_length, &mut out);
             }
         }
         if let Some(first) = start {
-            push_split(text, first, text.len(), self.max_token_length, "word", out);
+            split(text, first, text.len(), self.max_token_length, &mut out);
         }
+    }
+}
+
+thread_local! {
+    static SPACES: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Runs {
+    /// The same for white space in a text of ASCII alone.
+    fn for_each_between_spaces(&self, text: &str, mut out: impl FnMut(usize, usize)) {
+        let mut spaces = SPACES.take();
+        spaces.resize(text.len().div_ceil(TEXT_BLOCK), 0);
+        (simd::kernels().space_bits)(text.as_bytes(), &mut spaces);
+        let mut start = 0;
+        let mut piece = |start, end| {
+            if start < end {
+                split(text, start, end, self.max_token_length, &mut out);
+            }
+        };
+        for (block, bits) in spaces.iter().enumerate() {
+            let mut bits = *bits;
+            while bits != 0 {
+                let space = block * TEXT_BLOCK + bits.trailing_zeros() as usize;
+                piece(start, space);
+                start = space + 1;
+                bits &= bits - 1;
+            }
+        }
+        piece(start, text.len());
+        SPACES.replace(spaces);
+    }
+}
+
+impl Tokenizer for Runs {
+    fn cut(&self, text: &str, out: &mut Vec<Slice>) -> bool {
+        if self.lower {
+            return false;
+        }
+        let push = |start, end| out.push((start as u32, end as u32));
+        if self.between_spaces && text.is_ascii() {
+            self.for_each_between_spaces(text, push);
+        } else {
+            self.for_each(text, push);
+        }
+        true
+    }
+
+    fn tokenize(&self, text: &str, out: &mut TokenBatch) {
+        self.for_each(text, |start, end| out.push_slice(start, end, "word"));
         if self.lower {
             out.map_text(|text, _| Some(text.chars().map(lower_char).collect()));
         }
@@ -200,6 +256,7 @@ impl Tokenizer for Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn texts(tokenizer: &dyn Tokenizer, text: &str) -> Vec<String> {
         let mut batch = TokenBatch::default();
@@ -210,6 +267,22 @@ mod tests {
             .iter()
             .map(|t| batch.text(t).to_owned())
             .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_gives_the_same_tokens(text in "[a-c \t\n\u{1c}\u{1f}.é\u{a0}\u{2003}]{0,200}", max in 1usize..40) {
+            let mut length = serde_json::Map::new();
+            length.insert("max_token_length".to_owned(), max.to_string().into());
+            for tokenizer in [whitespace, letter] {
+                let definition = Definition::from_json(&length);
+                let tokenizer = tokenizer(&definition).unwrap();
+                let mut cut = Vec::new();
+                prop_assert!(tokenizer.cut(&text, &mut cut));
+                let cut = cut.iter().map(|(start, end)| &text[*start as usize..*end as usize]);
+                prop_assert_eq!(cut.collect::<Vec<_>>(), texts(&*tokenizer, &text));
+            }
+        }
     }
 
     #[test]

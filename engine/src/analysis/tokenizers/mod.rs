@@ -17,6 +17,9 @@ use crate::schema::SchemaError;
 pub(crate) use keyword::Keyword;
 pub(crate) use pattern::split as split_by_pattern;
 
+/// Start and end of a token, in bytes of the text it was cut from.
+pub(crate) type Slice = (u32, u32);
+
 /// Cuts text into tokens.
 pub(crate) trait Tokenizer: Debug + Send + Sync {
     /// Adds the tokens of `text`, which `out` already holds as its arena; offsets are bytes.
@@ -24,6 +27,12 @@ pub(crate) trait Tokenizer: Debug + Send + Sync {
 
     /// Whether every text is one token, whole.
     fn is_whole_text(&self) -> bool {
+        false
+    }
+
+    /// Gives the tokens that [`tokenize`](Self::tokenize) would, as ranges of the text's bytes, for those who need
+    /// nothing else. `false`: it cannot, and did nothing.
+    fn cut(&self, _text: &str, _out: &mut Vec<Slice>) -> bool {
         false
     }
 }
@@ -108,17 +117,27 @@ fn push_split(
     kind: &'static str,
     out: &mut TokenBatch,
 ) {
+    split(text, start, end, max, |start, end| {
+        out.push_slice(start, end, kind);
+    });
+}
+
+/// Calls back with the pieces of `text[start..end]`, each of at most `max` UTF-16 units.
+fn split(text: &str, start: usize, end: usize, max: usize, mut out: impl FnMut(usize, usize)) {
+    if end - start <= max {
+        return out(start, end);
+    }
     let mut piece = start;
     let mut units = 0;
     for (at, c) in text[start..end].char_indices() {
         if units + c.len_utf16() > max && units > 0 {
-            out.push_slice(piece, start + at, kind);
+            out(piece, start + at);
             piece = start + at;
             units = 0;
         }
         units += c.len_utf16();
     }
-    out.push_slice(piece, end, kind);
+    out(piece, end);
 }
 
 #[cfg(test)]

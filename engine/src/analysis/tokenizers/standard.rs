@@ -1,10 +1,13 @@
 //! The `standard` tokenizer: words by Unicode's text segmentation (UAX #29) with the token types of Lucene's.
 
+use std::cell::RefCell;
+
 use super::super::definition::Definition;
 use super::super::token::TokenBatch;
 use super::unicode::{WordClass, is_emoji_letter, word_class};
-use super::{Tokenizer, push_split};
+use super::{Slice, Tokenizer, push_split, split};
 use crate::schema::SchemaError;
+use crate::simd::{self, TEXT_BLOCK};
 
 /// Words, numbers, single ideographs, runs of South East Asian scripts, emoji.
 #[derive(Debug)]
@@ -27,29 +30,133 @@ pub(super) fn build(definition: &Definition) -> Result<Box<dyn Tokenizer>, Schem
 
 impl Tokenizer for Standard {
     fn tokenize(&self, text: &str, out: &mut TokenBatch) {
-        let bytes = text.as_bytes();
         let mut at = 0;
-        while at < bytes.len() {
-            let token = if bytes[at] < 0x80 {
-                match ASCII[bytes[at] as usize] {
-                    WordClass::Other => {
-                        at += 1;
-                        continue;
-                    }
-                    _ => ascii_word(bytes, at).unwrap_or_else(|| next_token(text, at)),
-                }
-            } else {
-                next_token(text, at)
-            };
+        while at < text.len() {
+            let token = token_at(text, at);
             if let Some(kind) = token.kind {
-                if token.end - at <= self.max_token_length {
-                    out.push_slice(at, token.end, kind);
-                } else {
-                    push_split(text, at, token.end, self.max_token_length, kind, out);
-                }
+                push_split(text, at, token.end, self.max_token_length, kind, out);
             }
             at = token.end;
         }
+    }
+
+    fn cut(&self, text: &str, out: &mut Vec<Slice>) -> bool {
+        let mut bits = BITS.take();
+        bits.read(text.as_bytes());
+        self.cut_by_bits(text, &bits, out);
+        BITS.replace(bits);
+        true
+    }
+}
+
+thread_local! {
+    static BITS: RefCell<WordBits> = RefCell::new(WordBits::default());
+}
+
+/// Where words of ASCII are in a text.
+#[derive(Default)]
+struct WordBits {
+    /// Letters and digits.
+    words: Vec<u64>,
+    /// Characters that may join words, and all beyond ASCII.
+    specials: Vec<u64>,
+}
+
+impl WordBits {
+    fn read(&mut self, text: &[u8]) {
+        let len = text.len().div_ceil(TEXT_BLOCK);
+        self.words.resize(len, 0);
+        self.specials.resize(len, 0);
+        (simd::kernels().word_bits)(text, &mut self.words, &mut self.specials);
+    }
+
+    /// The first place from `at` on with a letter, a digit or a special.
+    #[inline]
+    fn next_start(&self, at: usize) -> Option<usize> {
+        let mut block = at / TEXT_BLOCK;
+        let mut bits =
+            (self.words.get(block)? | self.specials.get(block)?) & !0 << (at % TEXT_BLOCK);
+        while bits == 0 {
+            block += 1;
+            bits = self.words.get(block)? | self.specials.get(block)?;
+        }
+        Some(block * TEXT_BLOCK + bits.trailing_zeros() as usize)
+    }
+
+    /// The first place from `at` on without a letter or digit; at most the end of the last block.
+    #[inline]
+    fn next_end(&self, at: usize) -> usize {
+        let mut block = at / TEXT_BLOCK;
+        let mut bits = !self.words.get(block).unwrap_or(&0) & !0 << (at % TEXT_BLOCK);
+        while bits == 0 {
+            block += 1;
+            bits = !self.words.get(block).unwrap_or(&0);
+        }
+        block * TEXT_BLOCK + bits.trailing_zeros() as usize
+    }
+
+    #[inline]
+    fn is_word(&self, at: usize) -> bool {
+        self.words
+            .get(at / TEXT_BLOCK)
+            .is_some_and(|bits| bits >> (at % TEXT_BLOCK) & 1 != 0)
+    }
+
+    #[inline]
+    fn is_special(&self, at: usize) -> bool {
+        self.specials
+            .get(at / TEXT_BLOCK)
+            .is_some_and(|bits| bits >> (at % TEXT_BLOCK) & 1 != 0)
+    }
+}
+
+impl Standard {
+    /// Runs of letters and digits between plain separators are tokens; the grammar decides about all else.
+    fn cut_by_bits(&self, text: &str, bits: &WordBits, out: &mut Vec<Slice>) {
+        let bytes = text.as_bytes();
+        let mut push = |start, end| {
+            split(text, start, end, self.max_token_length, |start, end| {
+                out.push((start as u32, end as u32));
+            });
+        };
+        let mut at = 0;
+        while let Some(start) = bits.next_start(at) {
+            if bits.is_word(start) {
+                let end = bits.next_end(start).min(bytes.len());
+                if !bits.is_special(end) {
+                    push(start, end);
+                    at = end + 1;
+                    continue;
+                }
+                let beyond = bytes[end] >= 0x80 || bytes[end] == b'_';
+                let joins = |next: &u8| next.is_ascii_alphanumeric() || *next >= 0x80;
+                if !beyond && !bytes.get(end + 1).is_some_and(joins) {
+                    push(start, end);
+                    at = end + 1;
+                    continue;
+                }
+            }
+            let token = token_at(text, start);
+            if token.kind.is_some() {
+                push(start, token.end);
+            }
+            at = token.end;
+        }
+    }
+}
+
+/// What stands at a place.
+fn token_at(text: &str, at: usize) -> Found {
+    let bytes = text.as_bytes();
+    if bytes[at] >= 0x80 {
+        return next_token(text, at);
+    }
+    match ASCII[bytes[at] as usize] {
+        WordClass::Other => Found {
+            end: at + 1,
+            kind: None,
+        },
+        _ => ascii_word(bytes, at).unwrap_or_else(|| next_token(text, at)),
     }
 }
 
@@ -325,6 +432,40 @@ fn emoji(text: &str, start: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn check_cut(text: &str, max_token_length: usize) {
+        let tokenizer = Standard::new(max_token_length);
+        let mut batch = TokenBatch::default();
+        batch.reset(text);
+        tokenizer.tokenize(text, &mut batch);
+        let tokens: Vec<Slice> = batch.tokens.iter().map(|t| (t.start, t.end)).collect();
+        let mut cut = Vec::new();
+        assert!(tokenizer.cut(text, &mut cut));
+        assert_eq!(cut, tokens, "{text:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_gives_the_same_tokens(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    "[a-cX0-9]{1,12}", "[ .,;:_'\"#*-]{1,2}", "[éß\u{301}漢かカ한א\u{20E3}\u{200D}👍]", any::<char>().prop_map(String::from),
+                ],
+                0..60,
+            ),
+            max in 1usize..30,
+        ) {
+            let text = pieces.concat();
+            check_cut(&text, 255);
+            check_cut(&text, max);
+        }
+
+        #[test]
+        fn a_cut_of_ascii_gives_the_same_tokens(text in "[a-c0-1 .,;:_'\"-]{0,200}") {
+            check_cut(&text, 255);
+        }
+    }
 
     fn tokens(text: &str) -> Vec<(String, &'static str)> {
         let mut batch = TokenBatch::default();
