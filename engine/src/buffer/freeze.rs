@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Buffer, BufferedField};
+use super::occurrences::Occurrence;
+use super::{Buffer, BufferedField, order};
 use crate::document::{ColumnKind, IndexOptions};
 use crate::format::bytes::hash64;
 use crate::format::envelope::{EnvelopeWriter, SectionKind};
@@ -15,9 +16,6 @@ use crate::format::v2::postings::PostingsEncoder;
 use crate::ids::SegmentId;
 use crate::segment::{FieldInfo, ID_FIELD, norm_of_length};
 
-/// zstd level of a fresh segment: it will be merged soon, so fast.
-const FRESH_LEVEL: i32 = 1;
-
 pub(super) fn encode(buffer: &Buffer, id: SegmentId) -> io::Result<Vec<u8>> {
     let max_doc = buffer.doc_count();
     let mut bytes = Vec::with_capacity(buffer.bytes_used() / 2);
@@ -25,17 +23,17 @@ pub(super) fn encode(buffer: &Buffer, id: SegmentId) -> io::Result<Vec<u8>> {
     let mut order: Vec<usize> = (0..buffer.fields.len()).collect();
     order.sort_by(|a, b| buffer.fields[*a].path.cmp(&buffer.fields[*b].path));
     let mut infos = Vec::with_capacity(order.len());
+    let mut id_hashes = Vec::with_capacity(max_doc as usize);
     for (number, &index) in order.iter().enumerate() {
         let field = &buffer.fields[index];
-        infos.push(encode_field(
-            buffer,
-            field,
-            number as u32,
-            max_doc,
-            &mut out,
-        )?);
+        let number = number as u32;
+        infos.push(if field.path.as_ref() == ID_FIELD {
+            encode_ids(buffer, field, number, &mut id_hashes, &mut out)?
+        } else {
+            encode_field(field, number, max_doc, &mut out)?
+        });
     }
-    encode_ids(buffer, &mut out)?;
+    out.section(SectionKind::IdFilter, None, &id_filter::encode(&id_hashes))?;
     encode_stored(buffer, &order, &mut out)?;
     out.section(SectionKind::Fields, None, &fields::encode(&infos))?;
     out.finish()?;
@@ -43,7 +41,6 @@ pub(super) fn encode(buffer: &Buffer, id: SegmentId) -> io::Result<Vec<u8>> {
 }
 
 fn encode_field(
-    buffer: &Buffer,
     field: &BufferedField,
     number: u32,
     max_doc: u32,
@@ -52,21 +49,15 @@ fn encode_field(
     let mut norms = Vec::new();
     if field.spec.norms {
         norms.resize(max_doc as usize, 0);
-        for (doc, length) in field.norm_docs.iter().zip(&field.norm_lengths) {
-            norms[*doc as usize] = norm_of_length(*length);
+        for (doc, length) in field.occurrences.lengths() {
+            norms[doc as usize] = norm_of_length(length);
         }
         out.section(SectionKind::Norms, Some(number), &norms)?;
     }
-    let mut info = FieldInfo {
-        path: field.path.clone(),
-        spec: field.spec,
-        doc_count: field.doc_count,
-        sum_total_term_freq: field.total_term_freq,
-        sum_doc_freq: 0,
-    };
+    let mut info = info_of(field);
     if field.terms.len() > 0 {
         let order = field.terms.sorted();
-        info.sum_doc_freq = encode_terms(buffer, field, number, &order, &norms, out)?;
+        info.sum_doc_freq = encode_terms(field, number, &order, &norms, max_doc, out)?;
         if field.spec.index == IndexOptions::Docs {
             info.sum_total_term_freq = info.sum_doc_freq;
         }
@@ -98,42 +89,113 @@ fn encode_field(
     Ok(info)
 }
 
+fn info_of(field: &BufferedField) -> FieldInfo {
+    FieldInfo {
+        path: field.path.clone(),
+        spec: field.spec,
+        doc_count: field.doc_count,
+        sum_total_term_freq: field.total_term_freq,
+        sum_doc_freq: 0,
+    }
+}
+
 /// Writes postings and dictionary; answers the sum of doc freqs.
 fn encode_terms(
-    buffer: &Buffer,
     field: &BufferedField,
     number: u32,
     order: &[u32],
     norms: &[u8],
+    max_doc: u32,
     out: &mut EnvelopeWriter<'_>,
 ) -> io::Result<u64> {
     let freqs_kept = field.spec.index >= IndexOptions::DocsFreqs;
     let positions_kept = field.spec.index >= IndexOptions::Positions;
     let mut writer = TermsWriter::begin(out, number, freqs_kept, positions_kept);
-    let mut encoder = PostingsEncoder::new(freqs_kept, positions_kept, buffer.doc_count());
-    let mut positions = Vec::new();
-    for &index in order {
-        let term = field.terms.bytes_of(index);
-        if field.spec.index == IndexOptions::None {
-            writer.add_bare(term)?;
-            continue;
+    if field.spec.index == IndexOptions::None {
+        for term in order {
+            writer.add_bare(field.terms.bytes_of(*term))?;
         }
-        encoder.start(field.terms.doc_freq(index));
-        let mut postings = field.terms.postings(index, &buffer.pool);
-        let mut last_doc = 0;
-        while let Some((doc, freq)) = postings.next() {
-            if positions_kept {
-                postings.positions(freq, &mut positions);
-            }
-            let norm = norms.get(doc as usize).copied().unwrap_or(1).max(1);
-            encoder.add(doc, freq, norm, &positions);
-            last_doc = doc;
-        }
-        writer.add(out, term, last_doc, &mut encoder)?;
+        writer.finish(out)?;
+        return Ok(0);
     }
+    let mut encoder = PostingsEncoder::new(freqs_kept, positions_kept, max_doc);
+    let mut postings = Postings::default();
+    field.occurrences.for_each_term(order, |term, list| {
+        postings.read(list, norms);
+        encoder.start(postings.docs.len() as u32);
+        encoder.add_all(&postings.docs, &postings.freqs, &postings.norms);
+        if positions_kept {
+            encoder.add_gaps(&postings.gaps);
+        }
+        let last_doc = postings.docs.last().copied().unwrap_or(0);
+        writer.add(out, field.terms.bytes_of(term), last_doc, &mut encoder)
+    })?;
     let sum_doc_freq = writer.sum_doc_freq();
     writer.finish(out)?;
     Ok(sum_doc_freq)
+}
+
+/// The documents of one term.
+#[derive(Default)]
+struct Postings {
+    docs: Vec<u32>,
+    freqs: Vec<u32>,
+    norms: Vec<u8>,
+    /// Gaps between positions, each document from 0 anew.
+    gaps: Vec<u32>,
+}
+
+impl Postings {
+    /// Takes the occurrences of a term, by document and position.
+    fn read(&mut self, list: &[Occurrence], norms: &[u8]) {
+        self.docs.clear();
+        self.freqs.clear();
+        self.norms.clear();
+        self.gaps.clear();
+        let mut before = 0;
+        for one in list {
+            match self.freqs.last_mut() {
+                Some(freq) if self.docs.last() == Some(&one.doc) => *freq += 1,
+                _ => {
+                    self.docs.push(one.doc);
+                    self.freqs.push(1);
+                    before = 0;
+                }
+            }
+            self.gaps.push(one.position.wrapping_sub(before));
+            before = one.position;
+        }
+        let norm = |doc: &u32| norms.get(*doc as usize).copied().unwrap_or(1).max(1);
+        self.norms.extend(self.docs.iter().map(norm));
+    }
+}
+
+/// Writes the terms of `_id`, and gives their hashes.
+fn encode_ids(
+    buffer: &Buffer,
+    field: &BufferedField,
+    number: u32,
+    hashes: &mut Vec<u64>,
+    out: &mut EnvelopeWriter<'_>,
+) -> io::Result<FieldInfo> {
+    let id_of = |doc| buffer.id_of(doc).as_bytes();
+    let docs = order::sorted(buffer.doc_count(), id_of);
+    let mut writer = TermsWriter::begin(out, number, false, false);
+    let mut encoder = PostingsEncoder::new(false, false, buffer.doc_count());
+    for same in docs.chunk_by(|a, b| id_of(*a) == id_of(*b)) {
+        let id = id_of(same[0]);
+        encoder.start(same.len() as u32);
+        for doc in same {
+            encoder.add(*doc, 1, 1, &[]);
+        }
+        writer.add(out, id, same[same.len() - 1], &mut encoder)?;
+        hashes.push(hash64(id));
+    }
+    let mut info = info_of(field);
+    info.sum_doc_freq = writer.sum_doc_freq();
+    info.sum_total_term_freq = info.sum_doc_freq;
+    writer.finish(out)?;
+    Ok(info)
 }
 
 fn encode_ordinals(
@@ -144,25 +206,20 @@ fn encode_ordinals(
     out: &mut EnvelopeWriter<'_>,
 ) -> io::Result<()> {
     let mut ranks = vec![0i64; order.len()];
-    for (rank, &index) in order.iter().enumerate() {
-        ranks[index as usize] = rank as i64;
+    for (rank, &term) in order.iter().enumerate() {
+        ranks[term as usize] = rank as i64;
     }
-    let mut docs = Vec::with_capacity(field.ordinal_docs.len());
-    let mut ords = Vec::with_capacity(field.ordinal_docs.len());
+    let mut docs = Vec::new();
+    let mut ords = Vec::new();
     let mut row: Vec<i64> = Vec::new();
-    let mut at = 0;
-    while at < field.ordinal_docs.len() {
-        let doc = field.ordinal_docs[at];
+    field.occurrences.for_each_document(|doc, terms| {
         row.clear();
-        while field.ordinal_docs.get(at) == Some(&doc) {
-            row.push(ranks[field.ordinal_terms[at] as usize]);
-            at += 1;
-        }
+        row.extend(terms.map(|term| ranks[term as usize]));
         row.sort_unstable();
         row.dedup();
         ords.extend_from_slice(&row);
         docs.resize(ords.len(), doc);
-    }
+    });
     out.begin(SectionKind::Ordinals, Some(number));
     encode_column(&docs, &ords, max_doc, out)
 }
@@ -186,31 +243,22 @@ fn encode_column(
     out.end()
 }
 
-fn encode_ids(buffer: &Buffer, out: &mut EnvelopeWriter<'_>) -> io::Result<()> {
-    let mut hashes = Vec::new();
-    if let Some(&index) = buffer.by_path.get(ID_FIELD) {
-        let terms = &buffer.fields[index].terms;
-        hashes.extend((0..terms.len() as u32).map(|term| hash64(terms.bytes_of(term))));
-    }
-    out.section(SectionKind::IdFilter, None, &id_filter::encode(&hashes))
-}
-
 fn encode_stored(buffer: &Buffer, order: &[usize], out: &mut EnvelopeWriter<'_>) -> io::Result<()> {
     let mut numbers = vec![0; order.len()];
     for (number, &index) in order.iter().enumerate() {
         numbers[index] = number as u32;
     }
     out.begin(SectionKind::StoredData, None);
-    let mut writer = StoredWriter::new(FRESH_LEVEL)?;
+    let mut writer = StoredWriter::new()?;
     let mut record = Vec::new();
     let mut source_start = 0;
-    for row in &buffer.rows {
+    for (doc, row) in buffer.rows.iter().enumerate() {
         let source = &buffer.sources[source_start..row.source_end];
         source_start = row.source_end;
         record.clear();
         put_record(
             &mut record,
-            &row.id,
+            buffer.id_of(doc as u32),
             row.routing.as_deref(),
             source,
             row.fields.len(),

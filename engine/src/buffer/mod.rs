@@ -1,7 +1,8 @@
 //! Documents not yet in a segment: an inverted index, columns and stored bytes in memory.
 
 mod freeze;
-mod slices;
+mod occurrences;
+mod order;
 mod terms;
 
 use std::sync::Arc;
@@ -9,12 +10,13 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 
-use self::slices::SlicePool;
+use self::occurrences::Occurrences;
 use self::terms::TermTable;
 use crate::document::{
     ColumnKind, FieldSpec, IndexOptions, ParsedDocument, ParsedField, StoredValue,
 };
 use crate::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use crate::segment::ID_FIELD;
 
 /// Above this many bytes a buffer must be frozen.
 const FULL_BYTES: usize = 1 << 30;
@@ -33,6 +35,13 @@ const NUMBER_SPEC: FieldSpec = FieldSpec {
     points: false,
     stored: false,
 };
+/// The fields that every document has, in order of their places in a buffer.
+const SYSTEM_FIELDS: [(&str, FieldSpec); 4] = [
+    (ID_FIELD, ID_SPEC),
+    ("_primary_term", NUMBER_SPEC),
+    ("_seq_no", NUMBER_SPEC),
+    ("_version", NUMBER_SPEC),
+];
 
 /// What the shard gives a document beside its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,28 +70,23 @@ pub struct FrozenSegment {
 struct BufferedField {
     path: Arc<str>,
     spec: FieldSpec,
+    /// Empty for `_id`: the rows have these.
     terms: TermTable,
+    occurrences: Occurrences,
     total_term_freq: u64,
-    /// Documents with a term or a number, and the last of them.
+    /// Documents with a term or a number.
     doc_count: u32,
-    last_doc: Option<u32>,
-    /// Documents with a length, and the lengths.
-    norm_docs: Vec<u32>,
-    norm_lengths: Vec<u32>,
     /// A document per number, and the numbers, ascending in each document.
     number_docs: Vec<u32>,
     numbers: Vec<i64>,
-    /// A document per value of the ordinal column, and the index of the term.
-    ordinal_docs: Vec<u32>,
-    ordinal_terms: Vec<u32>,
 }
 
 /// What is stored of one document.
 #[derive(Debug)]
 struct BufferedRow {
-    /// Where its source ends in the arena.
+    /// Where its source and its `_id` end in their arenas.
     source_end: usize,
-    id: Box<str>,
+    id_end: usize,
     routing: Option<Box<str>>,
     /// Values by index of the field.
     fields: Vec<(usize, Vec<StoredValue>)>,
@@ -93,12 +97,12 @@ struct BufferedRow {
 pub struct Buffer {
     fields: Vec<BufferedField>,
     by_path: HashMap<Arc<str>, usize>,
-    pool: SlicePool,
     rows: Vec<BufferedRow>,
     sources: Vec<u8>,
-    /// Bytes of ids, routings, stored values, numbers, rows: what `bytes_used` would otherwise have to count anew.
+    ids: String,
+    /// Bytes of routings, stored values, numbers, rows: what `bytes_used` would otherwise have to count anew.
     small_bytes: usize,
-    /// Bytes of the term tables, likewise.
+    /// Bytes of terms and their occurrences, likewise.
     term_bytes: usize,
     deleted: RoaringBitmap,
 }
@@ -112,10 +116,15 @@ impl Buffer {
     /// Takes a document in; the first gets id 0.
     pub fn add(&mut self, doc: &ParsedDocument, meta: DocMeta) -> DocId {
         let number = self.rows.len() as u32;
-        self.add_id(number, &doc.id);
-        self.add_number(number, "_primary_term", meta.primary_term.0 as i64);
-        self.add_number(number, "_seq_no", meta.seq_no.0);
-        self.add_number(number, "_version", meta.version as i64);
+        if number == 0 {
+            for (path, spec) in SYSTEM_FIELDS {
+                self.field_index(&Arc::from(path), spec);
+            }
+        }
+        self.fields[0].doc_count += 1;
+        self.add_number(number, 1, meta.primary_term.0 as i64);
+        self.add_number(number, 2, meta.seq_no.0);
+        self.add_number(number, 3, meta.version as i64);
         let mut stored = Vec::new();
         for field in &doc.fields {
             let index = self.field_index(&field.path, field.spec);
@@ -126,10 +135,11 @@ impl Buffer {
             }
         }
         self.sources.extend_from_slice(&doc.source);
-        self.small_bytes += doc.id.len() + size_of::<BufferedRow>();
+        self.ids.push_str(&doc.id);
+        self.small_bytes += size_of::<BufferedRow>();
         self.rows.push(BufferedRow {
             source_end: self.sources.len(),
-            id: doc.id.as_str().into(),
+            id_end: self.ids.len(),
             routing: doc.routing.as_deref().map(Into::into),
             fields: stored,
         });
@@ -152,40 +162,17 @@ impl Buffer {
             path: path.clone(),
             spec,
             terms: TermTable::default(),
+            occurrences: Occurrences::default(),
             total_term_freq: 0,
             doc_count: 0,
-            last_doc: None,
-            norm_docs: Vec::new(),
-            norm_lengths: Vec::new(),
             number_docs: Vec::new(),
             numbers: Vec::new(),
-            ordinal_docs: Vec::new(),
-            ordinal_terms: Vec::new(),
         });
         self.by_path.insert(path.clone(), index);
         index
     }
 
-    fn system_field(&mut self, path: &str, spec: FieldSpec) -> usize {
-        match self.by_path.get(path) {
-            Some(&index) => index,
-            None => self.field_index(&Arc::from(path), spec),
-        }
-    }
-
-    fn add_id(&mut self, doc: u32, id: &str) {
-        let index = self.system_field("_id", ID_SPEC);
-        let field = &mut self.fields[index];
-        let bytes_before = field.terms.bytes_used();
-        let term = field.terms.intern(id.as_bytes());
-        field.terms.occur(term, doc, None, &mut self.pool);
-        self.term_bytes += field.terms.bytes_used() - bytes_before;
-        field.total_term_freq += 1;
-        field.doc_count += 1;
-    }
-
-    fn add_number(&mut self, doc: u32, path: &str, value: i64) {
-        let index = self.system_field(path, NUMBER_SPEC);
+    fn add_number(&mut self, doc: u32, index: usize, value: i64) {
         let field = &mut self.fields[index];
         field.number_docs.push(doc);
         field.numbers.push(value);
@@ -195,32 +182,26 @@ impl Buffer {
 
     fn add_field(&mut self, doc: u32, index: usize, parsed: &ParsedField) {
         let field = &mut self.fields[index];
-        let indexed = field.spec.index != IndexOptions::None;
-        let positions = field.spec.index == IndexOptions::Positions;
-        let ordinals = field.spec.column == ColumnKind::Ordinals;
-        let bytes_before = field.terms.bytes_used();
-        for span in &parsed.terms.spans {
-            let start = span.start as usize;
-            let Some(bytes) = parsed.terms.bytes.get(start..start + span.len as usize) else {
-                continue;
-            };
-            let term = field.terms.intern(bytes);
-            if indexed {
-                let position = positions.then_some(span.position);
-                field.terms.occur(term, doc, position, &mut self.pool);
-                field.total_term_freq += 1;
+        let spans = &parsed.terms.spans;
+        if !spans.is_empty() {
+            let bytes_before = field.terms.bytes_used() + field.occurrences.bytes_used();
+            let positions = field.spec.index == IndexOptions::Positions;
+            let mut run = field.occurrences.begin(spans.len());
+            field.terms.intern_all(
+                &parsed.terms.bytes,
+                spans,
+                |span| (span.start, span.len),
+                |span, term| match positions {
+                    true => run.push_at(term, span.position),
+                    false => run.push(term),
+                },
+            );
+            field.occurrences.end(doc, parsed.terms.length.max(1));
+            if field.spec.index != IndexOptions::None {
+                field.total_term_freq += spans.len() as u64;
             }
-            if ordinals {
-                field.ordinal_docs.push(doc);
-                field.ordinal_terms.push(term);
-                self.small_bytes += 8;
-            }
-        }
-        self.term_bytes += field.terms.bytes_used() - bytes_before;
-        if field.spec.norms && !parsed.terms.spans.is_empty() {
-            field.norm_docs.push(doc);
-            field.norm_lengths.push(parsed.terms.length.max(1));
-            self.small_bytes += 8;
+            self.term_bytes +=
+                field.terms.bytes_used() + field.occurrences.bytes_used() - bytes_before;
         }
         if field.spec.points || field.spec.column == ColumnKind::Numeric {
             let start = field.numbers.len();
@@ -229,11 +210,19 @@ impl Buffer {
             field.number_docs.resize(field.numbers.len(), doc);
             self.small_bytes += parsed.numbers.len() * 12;
         }
-        let has_value = !parsed.terms.spans.is_empty() || !parsed.numbers.is_empty();
-        if has_value && field.last_doc != Some(doc) {
-            field.last_doc = Some(doc);
+        if !spans.is_empty() || !parsed.numbers.is_empty() {
             field.doc_count += 1;
         }
+    }
+
+    /// The `_id` of a document taken in.
+    fn id_of(&self, doc: u32) -> &str {
+        let end = self.rows[doc as usize].id_end;
+        let start = match doc {
+            0 => 0,
+            doc => self.rows[doc as usize - 1].id_end,
+        };
+        &self.ids[start..end]
     }
 
     /// Marks a document dead.
@@ -250,7 +239,7 @@ impl Buffer {
 
     /// Memory in use, in bytes, roughly.
     pub fn bytes_used(&self) -> usize {
-        self.term_bytes + self.pool.bytes_used() + self.sources.len() + self.small_bytes
+        self.term_bytes + self.ids.len() + self.sources.len() + self.small_bytes
     }
 
     /// Whether it must be frozen before the next document.

@@ -1,206 +1,262 @@
-//! The distinct terms of one field in memory, each with its postings.
+//! The distinct terms of one field in memory.
 
-use super::slices::{SlicePool, Stream, StreamReader};
-use crate::format::bytes::hash64;
+use std::sync::OnceLock;
 
-/// One term.
-#[derive(Clone, Debug)]
-pub(super) struct BufferedTerm {
-    hash: u32,
-    start: u32,
-    len: u32,
-    /// Documents, the last one included.
-    pub doc_freq: u32,
-    /// The last document, not in `docs` yet.
-    last_doc: u32,
-    /// The last document in `docs`.
-    written_doc: u32,
-    last_freq: u32,
-    last_position: u32,
-    docs: Stream,
-    positions: Stream,
+use super::order;
+use crate::simd;
+
+/// Terms looked up side by side, so that they wait for memory together.
+const BATCH: usize = 16;
+/// Bits of a tag that hold the term's length.
+const LEN_BITS: u32 = 15;
+
+/// Where the table says what term has a hash: all of a short term, and enough of a long one to tell most others apart.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// The first eight bytes, little-endian, padded with zeros.
+    prefix: u64,
+    /// Bits of the hash over the length (or the greatest that fits).
+    tag: u32,
+    /// Number of the term plus one; 0 is free.
+    term: u32,
 }
 
-/// Terms by hash, open addressing, with their bytes in one arena.
-#[derive(Debug, Default)]
+/// A term on its way into the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Key {
+    hash: u64,
+    prefix: u64,
+}
+
+/// Terms by hash, open addressing, numbered in order of appearance, with their bytes in one arena.
+#[derive(Debug)]
 pub(super) struct TermTable {
-    /// Index of a term plus one; 0 is free. A power of two long, at most half full.
-    slots: Vec<u32>,
-    terms: Vec<BufferedTerm>,
+    /// A power of two long, at most half full.
+    slots: Vec<Slot>,
+    /// Where each term starts in `bytes`, and the end of the last.
+    starts: Vec<u32>,
     bytes: Vec<u8>,
+    seed: u64,
+}
+
+impl Default for TermTable {
+    fn default() -> Self {
+        TermTable {
+            slots: Vec::new(),
+            starts: vec![0],
+            bytes: Vec::new(),
+            seed: seed(),
+        }
+    }
+}
+
+/// Nobody can choose terms that collide: the hash differs from process to process.
+fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
+    *SEED.get_or_init(|| {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
+        u64::from_le_bytes(bytes)
+    })
 }
 
 impl TermTable {
     pub fn len(&self) -> usize {
-        self.terms.len()
+        self.starts.len() - 1
     }
 
     pub fn bytes_used(&self) -> usize {
-        self.slots.len() * 4 + self.terms.len() * size_of::<BufferedTerm>() + self.bytes.len()
+        self.slots.len() * size_of::<Slot>() + self.starts.len() * 4 + self.bytes.len()
     }
 
-    pub fn bytes_of(&self, index: u32) -> &[u8] {
-        let term = &self.terms[index as usize];
-        &self.bytes[term.start as usize..][..term.len as usize]
+    pub fn bytes_of(&self, term: u32) -> &[u8] {
+        let start = self.starts[term as usize] as usize;
+        &self.bytes[start..self.starts[term as usize + 1] as usize]
     }
 
-    /// Documents with a term.
-    pub fn doc_freq(&self, index: u32) -> u32 {
-        self.terms[index as usize].doc_freq
-    }
-
-    /// The index of a term, new or known.
+    /// Calls back with the number of each of the terms that lie in `bytes`, in order, and its place in `spans`. Terms
+    /// that reach beyond the bytes are left out.
     #[inline]
-    pub fn intern(&mut self, bytes: &[u8]) -> u32 {
-        if self.terms.len() * 2 >= self.slots.len() {
-            self.grow();
+    pub fn intern_all<S: Copy>(
+        &mut self,
+        bytes: &[u8],
+        spans: &[S],
+        place: impl Fn(S) -> (u32, u32),
+        mut each: impl FnMut(S, u32),
+    ) {
+        let mut keys = [Key::default(); BATCH];
+        for batch in spans.chunks(BATCH) {
+            // No term of the batch makes the table grow, so the slots stay where they are.
+            if (self.len() + batch.len()) * 2 > self.slots.len() {
+                self.grow(batch.len());
+            }
+            let mask = self.slots.len() - 1;
+            for (key, span) in keys.iter_mut().zip(batch) {
+                let (start, len) = place(*span);
+                *key = self.key(bytes, start as usize, len as usize);
+                simd::prefetch(&self.slots[key.hash as usize & mask]);
+            }
+            for (key, span) in keys.iter().zip(batch) {
+                let (start, len) = place(*span);
+                let Some(term) = bytes.get(start as usize..start as usize + len as usize) else {
+                    continue;
+                };
+                each(*span, self.intern(*key, term));
+            }
         }
-        let hash = hash64(bytes) as u32;
+    }
+
+    #[inline]
+    fn key(&self, bytes: &[u8], start: usize, len: usize) -> Key {
+        let prefix = match bytes.get(start..start + 8) {
+            Some(word) => {
+                let kept = if len >= 8 { !0 } else { (1 << (8 * len)) - 1 };
+                word_of(word) & kept
+            }
+            None => word_of(
+                bytes
+                    .get(start..(start + len).min(bytes.len()))
+                    .unwrap_or_default(),
+            ),
+        };
+        let mut hash = fold(
+            prefix ^ self.seed,
+            0x9e37_79b9_7f4a_7c15 ^ (len as u64) << 32,
+        );
+        if len > 8
+            && let Some(rest) = bytes.get(start + 8..start + len)
+        {
+            for chunk in rest.chunks(8) {
+                hash = fold(hash ^ word_of(chunk), 0xd6e8_feb8_6659_fd93);
+            }
+        }
+        Key { hash, prefix }
+    }
+
+    /// The number of a term, new or known.
+    #[inline]
+    fn intern(&mut self, key: Key, term: &[u8]) -> u32 {
         let mask = self.slots.len() - 1;
-        let mut slot = hash as usize & mask;
+        let tag = tag(key.hash, term.len());
+        let mut at = key.hash as usize & mask;
         loop {
-            let index = self.slots[slot];
-            if index == 0 {
+            let slot = self.slots[at];
+            if slot.term == 0 {
                 break;
             }
-            let term = &self.terms[index as usize - 1];
-            if term.hash == hash && self.bytes_of(index - 1) == bytes {
-                return index - 1;
+            if slot.tag == tag
+                && slot.prefix == key.prefix
+                && (term.len() <= 8 || self.bytes_of(slot.term - 1) == term)
+            {
+                return slot.term - 1;
             }
-            slot = (slot + 1) & mask;
+            at = (at + 1) & mask;
         }
-        self.terms.push(BufferedTerm {
-            hash,
-            start: self.bytes.len() as u32,
-            len: bytes.len() as u32,
-            doc_freq: 0,
-            last_doc: 0,
-            written_doc: 0,
-            last_freq: 0,
-            last_position: 0,
-            docs: Stream::default(),
-            positions: Stream::default(),
-        });
-        self.bytes.extend_from_slice(bytes);
-        self.slots[slot] = self.terms.len() as u32;
-        self.terms.len() as u32 - 1
-    }
-
-    fn grow(&mut self) {
-        let len = (self.slots.len() * 2).max(16);
-        self.slots.clear();
-        self.slots.resize(len, 0);
-        for (index, term) in self.terms.iter().enumerate() {
-            let mut slot = term.hash as usize & (len - 1);
-            while self.slots[slot] != 0 {
-                slot = (slot + 1) & (len - 1);
-            }
-            self.slots[slot] = index as u32 + 1;
-        }
-    }
-
-    /// Adds an occurrence; documents do not descend.
-    #[inline]
-    pub fn occur(&mut self, index: u32, doc: u32, position: Option<u32>, pool: &mut SlicePool) {
-        let term = &mut self.terms[index as usize];
-        if term.doc_freq == 0 || term.last_doc != doc {
-            if term.doc_freq > 0 {
-                write_pending(term, pool);
-            }
-            term.doc_freq += 1;
-            term.last_freq = 0;
-            term.last_position = 0;
-            term.last_doc = doc;
-        }
-        term.last_freq += 1;
-        if let Some(position) = position {
-            let gap = position.wrapping_sub(term.last_position);
-            pool.push_varint(&mut term.positions, u64::from(gap));
-            term.last_position = position;
-        }
-    }
-
-    /// Indexes of all terms, in order of their bytes.
-    pub fn sorted(&self) -> Vec<u32> {
-        let mut order: Vec<(u64, u32)> = (0..self.terms.len() as u32)
-            .map(|index| (prefix(self.bytes_of(index)), index))
-            .collect();
-        order.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0)
-                .then_with(|| self.bytes_of(a.1).cmp(self.bytes_of(b.1)))
-        });
-        order.into_iter().map(|(_, index)| index).collect()
-    }
-
-    /// Reads the postings of a term.
-    pub fn postings<'a>(&'a self, index: u32, pool: &'a SlicePool) -> BufferedPostings<'a> {
-        let term = &self.terms[index as usize];
-        BufferedPostings {
-            term,
-            docs: pool.read(&term.docs),
-            positions: pool.read(&term.positions),
-            left: term.doc_freq,
-            doc: 0,
-        }
-    }
-}
-
-/// The first eight bytes as a number of the same order; shorter terms are padded with zeros.
-fn prefix(bytes: &[u8]) -> u64 {
-    let mut value = 0;
-    for index in 0..8 {
-        value = value << 8 | u64::from(bytes.get(index).copied().unwrap_or(0));
-    }
-    value
-}
-
-fn write_pending(term: &mut BufferedTerm, pool: &mut SlicePool) {
-    let once = u64::from(term.last_freq == 1);
-    let gap = u64::from(term.last_doc - term.written_doc);
-    term.written_doc = term.last_doc;
-    pool.push_varint(&mut term.docs, gap << 1 | once);
-    if once == 0 {
-        pool.push_varint(&mut term.docs, u64::from(term.last_freq));
-    }
-}
-
-/// Postings of one term, document by document.
-#[derive(Debug)]
-pub(super) struct BufferedPostings<'a> {
-    term: &'a BufferedTerm,
-    docs: StreamReader<'a>,
-    positions: StreamReader<'a>,
-    left: u32,
-    doc: u32,
-}
-
-impl BufferedPostings<'_> {
-    /// The next document and its frequency.
-    pub fn next(&mut self) -> Option<(u32, u32)> {
-        match self.left {
-            0 => return None,
-            1 => {
-                self.left = 0;
-                return Some((self.term.last_doc, self.term.last_freq));
-            }
-            _ => self.left -= 1,
-        }
-        let code = self.docs.varint();
-        let freq = match code & 1 {
-            1 => 1,
-            _ => self.docs.varint() as u32,
+        self.bytes.extend_from_slice(term);
+        self.slots[at] = Slot {
+            prefix: key.prefix,
+            tag,
+            term: self.starts.len() as u32,
         };
-        self.doc += (code >> 1) as u32;
-        Some((self.doc, freq))
+        self.starts.push(self.bytes.len() as u32);
+        self.starts.len() as u32 - 2
     }
 
-    /// The positions of that document; overwrites `positions`.
-    pub fn positions(&mut self, freq: u32, positions: &mut Vec<u32>) {
-        positions.clear();
-        let mut position = 0u32;
-        for _ in 0..freq {
-            position = position.wrapping_add(self.positions.varint() as u32);
-            positions.push(position);
+    #[cold]
+    fn grow(&mut self, more: usize) {
+        let len = ((self.len() + more) * 4).next_power_of_two().max(64);
+        self.slots.clear();
+        self.slots.resize(len, Slot::default());
+        for term in 0..self.len() {
+            let (start, end) = (self.starts[term] as usize, self.starts[term + 1] as usize);
+            let key = self.key(&self.bytes, start, end - start);
+            let mut at = key.hash as usize & (len - 1);
+            while self.slots[at].term != 0 {
+                at = (at + 1) & (len - 1);
+            }
+            self.slots[at] = Slot {
+                prefix: key.prefix,
+                tag: tag(key.hash, end - start),
+                term: term as u32 + 1,
+            };
         }
+    }
+
+    /// Numbers of all terms, in order of their bytes.
+    pub fn sorted(&self) -> Vec<u32> {
+        order::sorted(self.len() as u32, |term| self.bytes_of(term))
+    }
+}
+
+#[inline]
+fn tag(hash: u64, len: usize) -> u32 {
+    let len = len.min((1 << LEN_BITS) - 1) as u32;
+    ((hash >> (32 + LEN_BITS)) as u32) << LEN_BITS | len
+}
+
+/// Up to eight bytes as a little-endian word.
+#[inline]
+fn word_of(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+/// Both halves of a product in one.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        #[test]
+        fn equal_terms_have_one_number(
+            terms in proptest::collection::vec(proptest::collection::vec(0u8..3, 0..12), 0..500),
+            packed: bool,
+        ) {
+            let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+            for term in &terms {
+                spans.push((bytes.len() as u32, term.len() as u32));
+                bytes.extend_from_slice(term);
+                if !packed {
+                    bytes.push(b' ');
+                }
+            }
+            let mut table = TermTable::default();
+            let mut numbers = Vec::new();
+            for half in spans.chunks(spans.len() / 2 + 1) {
+                table.intern_all(&bytes, half, |span| span, |_, term| numbers.push(term));
+            }
+            let mut known = HashMap::new();
+            for (term, number) in terms.iter().zip(numbers) {
+                let next = known.len() as u32;
+                prop_assert_eq!(*known.entry(term.clone()).or_insert(next), number);
+                prop_assert_eq!(table.bytes_of(number), term.as_slice());
+            }
+            prop_assert_eq!(table.len(), known.len());
+            let order = table.sorted();
+            prop_assert!(order.windows(2).all(|pair| table.bytes_of(pair[0]) < table.bytes_of(pair[1])));
+        }
+    }
+
+    #[test]
+    fn a_term_beyond_the_bytes_is_left_out() {
+        let mut table = TermTable::default();
+        let mut seen = Vec::new();
+        let spans = [(0, 2), (1, 9), (7, 1), (1, 1)];
+        table.intern_all(
+            b"ab",
+            &spans,
+            |span| span,
+            |span, term| seen.push((span, term)),
+        );
+        assert_eq!(seen, [((0, 2), 0), ((1, 1), 1)]);
     }
 }

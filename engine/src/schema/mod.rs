@@ -32,7 +32,7 @@ pub use index_schema::{IndexSchema, UpdateReason};
 pub use mapping::Mapping;
 pub use pattern::simple_match;
 pub use range::{RangeMatch, RangeOptions};
-pub use settings::{Durability, IndexSettings, SettingError};
+pub use settings::{Durability, IndexSettings, Reorder, SettingError};
 pub use types::field_type_names;
 
 pub(crate) use dynamic::{Dynamic, ValueKind};

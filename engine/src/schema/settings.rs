@@ -14,6 +14,17 @@ pub enum Durability {
     Async,
 }
 
+/// Which order a merge gives its documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reorder {
+    /// That of the segments it merges.
+    None,
+    /// One that brings documents with the same frequent terms together, found quickly.
+    Light,
+    /// The best one that is found with all the time it takes.
+    Full,
+}
+
 /// A setting whose value cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{reason}")]
@@ -95,6 +106,8 @@ pub struct IndexSettings {
     pub merge_deletes_pct_allowed: f64,
     /// `index.merge.policy.expunge_deletes_allowed`.
     pub merge_expunge_deletes_allowed: f64,
+    /// `index.reorder`, a setting of this engine alone.
+    pub reorder: Reorder,
     /// `index.soft_deletes.retention_lease.period`.
     pub retention_lease_period: Duration,
     /// `k1` of the default BM25 similarity.
@@ -140,6 +153,7 @@ impl Default for IndexSettings {
             merge_max_at_once: 30,
             merge_deletes_pct_allowed: 20.0,
             merge_expunge_deletes_allowed: 10.0,
+            reorder: Reorder::None,
             retention_lease_period: Duration::from_secs(12 * 3600),
             bm25_k1: 1.2,
             bm25_b: 0.75,
@@ -278,6 +292,7 @@ impl IndexSettings {
                 default.merge_expunge_deletes_allowed,
                 0.0,
             )?,
+            reorder: read.reorder("index.reorder")?,
             retention_lease_period: read
                 .duration(
                     "index.soft_deletes.retention_lease.period",
@@ -339,6 +354,20 @@ impl Reader<'_> {
             );
         }
         Ok(usize::try_from(value).unwrap_or(usize::MAX))
+    }
+
+    fn reorder(&self, key: &str) -> Result<Reorder, SettingError> {
+        match self.get(key).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("none") => Ok(Reorder::None),
+            Some("light") => Ok(Reorder::Light),
+            Some("full") => Ok(Reorder::Full),
+            Some(other) => Self::fail(
+                key,
+                format!(
+                    "unknown value [{other}] for setting [{key}], must be one of [none, light, full]"
+                ),
+            ),
+        }
     }
 
     fn flag(&self, key: &str, default: bool) -> Result<bool, SettingError> {
@@ -494,6 +523,16 @@ mod tests {
         assert_eq!(settings.flush_threshold_bytes, 1536);
         assert_eq!(settings.gc_deletes, Duration::from_secs(300));
         assert_eq!(settings.default_field, ["a", "b"]);
+        assert_eq!(
+            parse(&[("index.reorder", "light")]).unwrap().reorder,
+            Reorder::Light
+        );
+        let refused = parse(&[("index.reorder", "best")]).unwrap_err();
+        assert!(
+            refused
+                .reason
+                .ends_with("must be one of [none, light, full]")
+        );
         assert!(parse(&[("index.max_result_window", "x")]).is_err());
         assert!(parse(&[("index.refresh_interval", "5")]).is_err());
     }

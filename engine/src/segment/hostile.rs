@@ -13,6 +13,7 @@ use crate::document::{
 };
 use crate::format::envelope::EnvelopeWriter;
 use crate::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use crate::schema::Reorder;
 use crate::simd::scoring::Weights;
 use crate::translog::frame::crc32c;
 use crate::writer::merge::merge_segments;
@@ -196,7 +197,8 @@ proptest! {
         if let Some(reader) = open(frozen.id, changed) {
             read_all(&reader);
             let inputs = [(Arc::new(reader), None)];
-            let _ = merge_segments(&inputs, &mut Vec::new(), &AtomicBool::new(false));
+            let _ = merge_segments(&inputs, Reorder::Full, &mut Vec::new(), &AtomicBool::new(false));
+            let _ = merge_segments(&inputs, Reorder::None, &mut Vec::new(), &AtomicBool::new(false));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Stored fields: what comes back of a document as it was given.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -65,9 +66,22 @@ impl StoredReader {
         Ok(u32_at(entry, 0).unwrap_or(0))
     }
 
-    fn read_block(&self, number: usize) -> Result<Block, ReadError> {
+    /// The documents of a block.
+    pub fn docs_of(&self, number: usize) -> Result<Range<u32>, ReadError> {
+        let first = self.first_doc(number)?;
+        let end = match number + 1 < self.block_count() {
+            true => self.first_doc(number + 1)?,
+            false => self.max_doc,
+        };
+        if first > end {
+            return Err(self.index.error("has blocks out of order"));
+        }
+        Ok(first..end)
+    }
+
+    /// A block as it is, and its length before compression.
+    pub fn frame(&self, number: usize) -> Result<(&[u8], u64), ReadError> {
         let entry = self.index.read((number * ENTRY) as u64, ENTRY as u64)?;
-        let first_doc = u32_at(entry, 0).unwrap_or(0);
         let start = u64_at(entry, 1).unwrap_or(0);
         let raw_len = u64_at(entry, 2).unwrap_or(0);
         let end = if number + 1 < self.block_count() {
@@ -81,11 +95,15 @@ impl StoredReader {
         let len = end
             .checked_sub(start)
             .ok_or_else(|| self.index.error("has blocks out of order"))?;
-        let frame = self.data.read(start, len)?;
+        Ok((self.data.read(start, len)?, raw_len))
+    }
+
+    fn read_block(&self, number: usize) -> Result<Block, ReadError> {
+        let (frame, raw_len) = self.frame(number)?;
         let bytes = decompress(frame, raw_len).map_err(|what| self.data.malformed(what))?;
         Ok(Block {
             number,
-            first_doc,
+            first_doc: self.first_doc(number)?,
             bytes,
         })
     }

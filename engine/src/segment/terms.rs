@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fst::Automaton;
 use fst::raw::{CompiledAddr, Fst, Output};
 
-use super::{NormsReader, PostingsCursor, PostingsNeed, ReadError};
+use super::{GapReader, NormsReader, PostingsCursor, PostingsNeed, ReadError};
 use crate::directory::ByteView;
 use crate::document::IndexOptions;
 use crate::format::bytes::{ByteReader, u64_at};
@@ -384,6 +384,28 @@ impl TermsReader {
         need: PostingsNeed,
     ) -> Result<PostingsCursor, ReadError> {
         PostingsCursor::open(self.dictionary.clone(), &term.entry, need)
+    }
+
+    /// The document of a term that has only one.
+    pub(crate) fn single_doc(&self, term: &TermInfo) -> Result<Option<u32>, ReadError> {
+        if term.doc_freq != 1 {
+            return Ok(None);
+        }
+        if term.entry.single_doc >= self.dictionary.max_doc {
+            return Err(self.error("has a single document past the end"));
+        }
+        Ok(Some(term.entry.single_doc))
+    }
+
+    /// An error of the postings.
+    pub(crate) fn error(&self, what: &'static str) -> ReadError {
+        self.dictionary.postings.error(what)
+    }
+
+    /// The gaps between all positions of a term; `None` where the format keeps them document by document.
+    pub(crate) fn gaps(&self, term: &TermInfo) -> Option<GapReader> {
+        let apart = self.dictionary.postings.codec() > 1;
+        apart.then(|| GapReader::new(self.dictionary.clone(), &term.entry))
     }
 }
 

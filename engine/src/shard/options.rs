@@ -42,6 +42,8 @@ pub struct ShardOptions {
     pub buffer_count: usize,
     /// Merge on a thread of its own whenever the policy finds a merge.
     pub background_merges: bool,
+    /// A merge of fewer documents keeps their order, whatever `index.reorder` says: it will be merged again soon.
+    pub reorder_docs_min: u64,
     /// Bytes a second that a background merge may write.
     pub merge_bytes_per_second: u64,
     /// Bytes of translog kept for other copies to catch up from, after a flush no longer needs them.
@@ -55,6 +57,7 @@ impl Default for ShardOptions {
             memory_segments_bytes_max: 64 << 20,
             buffer_count: std::thread::available_parallelism().map_or(2, usize::from),
             background_merges: true,
+            reorder_docs_min: 50_000,
             merge_bytes_per_second: 40 << 20,
             translog_retention_bytes: 32 << 20,
         }

@@ -2,10 +2,20 @@
 //!
 //! Documents keep their order: first those of the first input, and so on. Everything streams but the dictionary of the
 //! field at hand and one byte a document for its norms.
+//!
+//! Or documents get a new order, in which those that share terms are neighbours: postings become shorter and bounds on scores
+//! tighter. A search finds the same documents with the same scores; only where documents tie, the one with the smaller id
+//! goes first, and ids are different ones. What then does not stream: the postings of the term at hand, the
+//! column at hand, a part of the stored documents.
 
+mod bisection;
 mod columns;
+mod gaps;
+mod moved;
 mod postings;
+mod reorder;
 mod stored;
+mod term_merge;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -17,6 +27,7 @@ use crate::document::{ColumnKind, FieldSpec};
 use crate::format::envelope::{EnvelopeWriter, SectionKind};
 use crate::format::v1::{fields, id_filter};
 use crate::ids::{DocId, SegmentId};
+use crate::schema::Reorder;
 use crate::segment::{FieldInfo, LiveDocs, MergeError, ReadError, SegmentReader, VerifyError};
 
 /// What a document that is dropped has for its new id.
@@ -35,10 +46,11 @@ pub struct MergeOutcome {
     pub len: u64,
 }
 
-/// Writes the live documents of all inputs, in order, as one segment. Verifies the checksums of the inputs first;
-/// looks at `cancel` often.
+/// Writes the live documents of all inputs as one segment, in order or as `reorder` says. Verifies the checksums of the
+/// inputs first; looks at `cancel` often.
 pub fn merge_segments(
     inputs: &[(Arc<SegmentReader>, Option<Arc<LiveDocs>>)],
+    reorder: Reorder,
     out: &mut dyn Write,
     cancel: &AtomicBool,
 ) -> Result<MergeOutcome, MergeError> {
@@ -49,13 +61,21 @@ pub fn merge_segments(
     let (doc_map, max_doc) = map_documents(inputs)?;
     let id = random_segment_id();
     let mut len = 0;
+    let mut merge = Merge {
+        inputs,
+        specs: specs(inputs),
+        base_of: bases(&doc_map),
+        doc_map,
+        max_doc,
+        reordered: false,
+        cancel,
+    };
     if max_doc > 0 {
-        let merge = Merge {
-            inputs,
-            doc_map: &doc_map,
-            max_doc,
-            cancel,
-        };
+        if let Some(doc_map) = merge.reorder(reorder)? {
+            merge.base_of.fill(None);
+            merge.doc_map = doc_map;
+            merge.reordered = true;
+        }
         let out = EnvelopeWriter::new(out, id, max_doc)?;
         len = merge.run(out).map_err(|error| match error {
             MergeError::Write(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -66,7 +86,7 @@ pub fn merge_segments(
     }
     Ok(MergeOutcome {
         id,
-        doc_map,
+        doc_map: merge.doc_map,
         max_doc,
         len,
     })
@@ -112,6 +132,25 @@ fn map_documents(
     Ok((maps, next))
 }
 
+/// What is added to the ids of each input, where none is dropped.
+fn bases(doc_map: &[Vec<u32>]) -> Vec<Option<u32>> {
+    let base = |map: &Vec<u32>| {
+        let whole = map.iter().all(|new| *new != DROPPED);
+        map.first().copied().filter(|_| whole)
+    };
+    doc_map.iter().map(base).collect()
+}
+
+/// The fields of all inputs together.
+fn specs(inputs: &[(Arc<SegmentReader>, Option<Arc<LiveDocs>>)]) -> BTreeMap<Arc<str>, FieldSpec> {
+    let mut specs = BTreeMap::new();
+    for field in inputs.iter().flat_map(|(reader, _)| reader.fields()) {
+        let spec = specs.entry(field.path.clone()).or_insert(field.spec);
+        *spec = join(*spec, field.spec);
+    }
+    specs
+}
+
 /// Documents of the new segment as bits.
 struct DocSet(Vec<u64>);
 
@@ -132,8 +171,14 @@ impl DocSet {
 /// A merge under way.
 struct Merge<'a> {
     inputs: &'a [(Arc<SegmentReader>, Option<Arc<LiveDocs>>)],
-    doc_map: &'a [Vec<u32>],
+    /// All fields of the inputs, by path.
+    specs: BTreeMap<Arc<str>, FieldSpec>,
+    /// For each input, the new id of each of its documents; ascending through all of them unless `reordered`.
+    doc_map: Vec<Vec<u32>>,
+    /// For each input of which all documents stay in order, the new id of its first.
+    base_of: Vec<Option<u32>>,
     max_doc: u32,
+    reordered: bool,
     cancel: &'a AtomicBool,
 }
 
@@ -150,16 +195,10 @@ impl Merge<'_> {
     }
 
     fn run(&self, mut out: EnvelopeWriter<'_>) -> Result<u64, MergeError> {
-        let mut specs: BTreeMap<Arc<str>, FieldSpec> = BTreeMap::new();
-        for (_, reader) in self.readers() {
-            for field in reader.fields() {
-                let spec = specs.entry(field.path.clone()).or_insert(field.spec);
-                *spec = join(*spec, field.spec);
-            }
-        }
-        let mut infos = Vec::with_capacity(specs.len());
+        let mut infos = Vec::with_capacity(self.specs.len());
         let mut id_hashes = Vec::new();
-        for (number, (path, spec)) in specs.into_iter().enumerate() {
+        for (number, (path, spec)) in self.specs.iter().enumerate() {
+            let (path, spec) = (path.clone(), *spec);
             infos.push(self.merge_field(number as u32, path, spec, &mut id_hashes, &mut out)?);
         }
         out.section(SectionKind::IdFilter, None, &id_filter::encode(&id_hashes))?;
@@ -178,8 +217,9 @@ impl Merge<'_> {
     ) -> Result<FieldInfo, MergeError> {
         let mut docs = DocSet::new(self.max_doc);
         let mut norms = Vec::new();
+        let mut norms_tell = false;
         if spec.norms {
-            norms = self.merge_norms(&path)?;
+            (norms, norms_tell) = self.merge_norms(&path)?;
             out.section(SectionKind::Norms, Some(number), &norms)?;
         }
         let field = postings::Field {
@@ -187,6 +227,7 @@ impl Merge<'_> {
             path: &path,
             spec,
             norms: &norms,
+            norms_tell,
         };
         let merged = self.merge_terms(&field, &mut docs, id_hashes, out)?;
         match spec.column {
@@ -197,20 +238,27 @@ impl Merge<'_> {
         if spec.points {
             self.merge_points(number, &path, &mut docs, out)?;
         }
+        let doc_count = match norms_tell {
+            true => norms.iter().filter(|norm| **norm != 0).count() as u32,
+            false => docs.len(),
+        };
         Ok(FieldInfo {
             path,
             spec,
-            doc_count: docs.len(),
+            doc_count,
             sum_total_term_freq: merged.sum_total_term_freq,
             sum_doc_freq: merged.sum_doc_freq,
         })
     }
 
-    fn merge_norms(&self, path: &str) -> Result<Vec<u8>, MergeError> {
+    /// The norms by new document, and whether they tell which documents have the field: not where an input has none.
+    fn merge_norms(&self, path: &str) -> Result<(Vec<u8>, bool), MergeError> {
         let mut merged = vec![0; self.max_doc as usize];
+        let mut tell = true;
         for (input, reader) in self.readers() {
             self.check_cancel()?;
             let Some(norms) = reader.norms(path)? else {
+                tell &= reader.field(path).is_none();
                 continue;
             };
             for (new, norm) in self.doc_map[input].iter().zip(norms.bytes()) {
@@ -219,7 +267,7 @@ impl Merge<'_> {
                 }
             }
         }
-        Ok(merged)
+        Ok((merged, tell))
     }
 }
 

@@ -12,6 +12,7 @@ use super::flush::{StampingWriter, open_written, remove_if_there};
 use super::merge::{MergeOutcome, merge_segments};
 use super::merge_policy::{Candidate, TieredPolicy};
 use crate::directory::FileWriter;
+use crate::schema::Reorder;
 use crate::segment::{LiveDocs, MergeError, SegmentReader};
 use crate::shard::ShardError;
 use crate::shard::commit::{FileStamp, segment_name};
@@ -181,7 +182,12 @@ impl Inner {
             bytes: 0,
         };
         let mut out = StampingWriter::new(BufWriter::with_capacity(1 << 18, throttled));
-        let merged = merge_segments(&read, &mut out, &self.merge_cancel);
+        let docs: u64 = inputs.iter().map(|i| u64::from(i.live_count())).sum();
+        let reorder = match docs >= self.options.reorder_docs_min {
+            true => self.schema.load().settings.reorder,
+            false => Reorder::None,
+        };
+        let merged = merge_segments(&read, reorder, &mut out, &self.merge_cancel);
         let written = merged.map_err(|error| match error {
             MergeError::Cancelled => ShardError::Closed,
             MergeError::Read(error) => ShardError::Read(error),
@@ -214,7 +220,6 @@ impl Inner {
                 if made.is_none() {
                     remove_if_there(directory, &name).map_err(ShardError::io(&name))?;
                 }
-                let docs: u64 = inputs.iter().map(|i| u64::from(i.live_count())).sum();
                 self.counters.merge_docs.fetch_add(docs, Ordering::Relaxed);
                 let bytes: u64 = inputs.iter().map(|i| i.reader.size_bytes()).sum();
                 self.counters

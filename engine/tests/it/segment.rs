@@ -13,6 +13,7 @@ use quidditch_engine::document::{
     ColumnKind, FieldSpec, IndexOptions, ParsedDocument, ParsedField, StoredValue, TermBuffer,
 };
 use quidditch_engine::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use quidditch_engine::schema::Reorder;
 use quidditch_engine::segment::{
     ColumnWindow, Impact, LiveDocs, MergeError, OpenSegmentError, PostingsNeed, SectionEntry,
     SegmentReader, Window, norm_of_length,
@@ -500,11 +501,19 @@ proptest! {
 
 type Input = (Arc<SegmentReader>, Option<Arc<LiveDocs>>);
 
-/// Merges, checks the document map, opens the result; `None` when nobody is left.
+/// Merges in order, checks the document map, opens the result; `None` when nobody is left.
 fn merge(inputs: &[Input]) -> Option<SegmentReader> {
+    let (merged, places) = merge_as(inputs, Reorder::None)?;
+    assert!(places.is_sorted(), "documents keep their order");
+    Some(merged)
+}
+
+/// Merges, checks that every live document has a place of its own, opens the result; gives the places in the order of the
+/// inputs.
+fn merge_as(inputs: &[Input], reorder: Reorder) -> Option<(SegmentReader, Vec<u32>)> {
     let mut bytes = Vec::new();
-    let outcome = merge_segments(inputs, &mut bytes, &AtomicBool::new(false)).unwrap();
-    let mut next = 0;
+    let outcome = merge_segments(inputs, reorder, &mut bytes, &AtomicBool::new(false)).unwrap();
+    let mut places = Vec::new();
     for ((reader, live), map) in inputs.iter().zip(&outcome.doc_map) {
         assert_eq!(map.len(), reader.max_doc() as usize);
         for (doc, new) in map.iter().enumerate() {
@@ -512,16 +521,25 @@ fn merge(inputs: &[Input]) -> Option<SegmentReader> {
                 .as_ref()
                 .is_none_or(|live| live.is_live(DocId(doc as u32)))
             {
-                assert_eq!(*new, next);
-                next += 1;
+                places.push(*new);
             } else {
                 assert_eq!(*new, u32::MAX);
             }
         }
     }
-    assert_eq!(outcome.max_doc, next);
+    let distinct: BTreeSet<u32> = places.iter().copied().collect();
+    assert!(distinct.into_iter().eq(0..places.len() as u32));
+    assert_eq!(outcome.max_doc as usize, places.len());
     assert_eq!(outcome.len, bytes.len() as u64);
-    (next > 0).then(|| SegmentReader::open(outcome.id, ByteView::new(bytes)).unwrap())
+    let open = || SegmentReader::open(outcome.id, ByteView::new(bytes)).unwrap();
+    (outcome.max_doc > 0).then(|| (open(), places))
+}
+
+/// Documents at their places.
+fn placed(docs: &[Doc], places: &[u32]) -> Vec<Doc> {
+    let mut order: Vec<usize> = (0..docs.len()).collect();
+    order.sort_by_key(|doc| places[*doc]);
+    order.into_iter().map(|doc| docs[doc].clone()).collect()
 }
 
 proptest! {
@@ -541,6 +559,11 @@ proptest! {
             let live = (!no_deletes).then(|| Arc::new(LiveDocs::new(docs.len() as u32, deleted)));
             inputs.push((reader, live));
         }
+        for reorder in [Reorder::Light, Reorder::Full] {
+            if let Some((merged, places)) = merge_as(&inputs, reorder) {
+                check(&merged, &placed(&alive, &places));
+            }
+        }
         match merge(&inputs) {
             Some(merged) => {
                 check(&merged, &alive);
@@ -550,6 +573,48 @@ proptest! {
             None => prop_assert!(alive.is_empty()),
         }
     }
+}
+
+/// Two topics that come in turns, as stored text long enough for many blocks of it.
+#[test]
+fn a_reordered_segment_parts_topics_and_keeps_every_document_whole() {
+    let mut docs = many_docs(6000);
+    for (number, doc) in docs.iter_mut().enumerate() {
+        let topic = ["cat", "ship"][number % 2];
+        doc.body
+            .extend((0..20).map(|word| format!("{topic}{}", word * number % 40)));
+    }
+    let (first, second) = docs.split_at(3500);
+    let dead: Vec<u32> = (0..3500).step_by(9).collect();
+    let inputs = [
+        (
+            Arc::new(open(&freeze(first))),
+            Some(Arc::new(LiveDocs::new(
+                3500,
+                dead.iter().copied().collect(),
+            ))),
+        ),
+        (Arc::new(open(&freeze(second))), None),
+    ];
+    let living: Vec<Doc> = (0..docs.len())
+        .filter(|doc| !dead.contains(&(*doc as u32)))
+        .map(|doc| docs[doc].clone())
+        .collect();
+    for reorder in [Reorder::Light, Reorder::Full] {
+        let (merged, places) = merge_as(&inputs, reorder).unwrap();
+        let placed = placed(&living, &places);
+        assert_eq!(merged.verify().map_err(|error| error.to_string()), Ok(()));
+        check(&merged, &placed);
+        let is_cat = |doc: &Doc| doc.body.iter().any(|word| word.starts_with("cat"));
+        let changes = placed
+            .windows(2)
+            .filter(|pair| is_cat(&pair[0]) != is_cat(&pair[1]));
+        assert!(changes.count() < 200, "the topics lie side by side");
+        let again = merge(&[(Arc::new(merged), None)]).unwrap();
+        check(&again, &placed);
+    }
+    let in_order = merge(&inputs).unwrap();
+    check(&in_order, &living);
 }
 
 /// Documents enough for several posting blocks and column chunks, made without chance.
@@ -730,7 +795,12 @@ fn every_flipped_bit_is_found() {
                 "byte {byte} bit {bit} was served"
             );
             let inputs = [(Arc::new(reader), None)];
-            let merged = merge_segments(&inputs, &mut Vec::new(), &AtomicBool::new(false));
+            let merged = merge_segments(
+                &inputs,
+                Reorder::None,
+                &mut Vec::new(),
+                &AtomicBool::new(false),
+            );
             assert!(matches!(merged, Err(MergeError::Read(_))));
         }
     }
@@ -752,8 +822,11 @@ fn every_cut_is_found() {
 #[test]
 fn a_cancelled_merge_says_so() {
     let reader = Arc::new(open(&freeze(&many_docs(10))));
-    let merged = merge_segments(&[(reader, None)], &mut Vec::new(), &AtomicBool::new(true));
-    assert!(matches!(merged, Err(MergeError::Cancelled)));
+    for reorder in [Reorder::None, Reorder::Full] {
+        let inputs = [(reader.clone(), None)];
+        let merged = merge_segments(&inputs, reorder, &mut Vec::new(), &AtomicBool::new(true));
+        assert!(matches!(merged, Err(MergeError::Cancelled)));
+    }
 }
 
 proptest! {

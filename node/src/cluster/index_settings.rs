@@ -122,6 +122,7 @@ pub const INDEX_SETTINGS: &[Setting] = &[
     setting!("merge.scheduler.max_thread_count", "1", Kind::Int(1, 2147483647), Dynamic),
     setting!("merge.scheduler.max_merge_count", "6", Kind::Int(1, 2147483647), Dynamic),
     setting!("merge.scheduler.auto_throttle", "true", Kind::Bool, Dynamic),
+    setting!("reorder", "none", Kind::Choice(&["none", "light", "full"]), Dynamic),
     setting!("merge_on_flush.enabled", "true", Kind::Bool, Dynamic),
     setting!("merge_on_flush.max_full_flush_merge_wait_time", "10s", Kind::Time(0), Dynamic),
     setting!("merge_on_flush.policy", "default", Kind::Text, Dynamic),

@@ -23,6 +23,8 @@ use crate::format::bytes::{ByteReader, Malformed, put_sized, put_varint};
 use crate::format::envelope::EnvelopeWriter;
 
 const BLOCK_BYTES: usize = 16 * 1024;
+/// zstd level of all blocks: a merge copies them as they are.
+const LEVEL: i32 = 1;
 /// Bytes of an index entry.
 pub(crate) const ENTRY: usize = 24;
 /// Blocks up to this length are decompressed into one allocation; longer ones grow as they come.
@@ -39,9 +41,9 @@ pub(crate) struct StoredWriter {
 }
 
 impl StoredWriter {
-    pub fn new(level: i32) -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         Ok(StoredWriter {
-            compressor: zstd::bulk::Compressor::new(level)?,
+            compressor: zstd::bulk::Compressor::new(LEVEL)?,
             block: Vec::with_capacity(2 * BLOCK_BYTES),
             first_doc: 0,
             next_doc: 0,
@@ -65,16 +67,38 @@ impl StoredWriter {
             return Ok(());
         }
         let frame = self.compressor.compress(&self.block)?;
+        let raw_len = self.block.len() as u64;
+        self.block.clear();
+        self.put_frame(out, &frame, raw_len)
+    }
+
+    fn put_frame(
+        &mut self,
+        out: &mut EnvelopeWriter<'_>,
+        frame: &[u8],
+        raw_len: u64,
+    ) -> io::Result<()> {
         self.index.extend_from_slice(&self.first_doc.to_le_bytes());
         self.index.extend_from_slice(&[0; 4]);
         self.index.extend_from_slice(&self.written.to_le_bytes());
-        self.index
-            .extend_from_slice(&(self.block.len() as u64).to_le_bytes());
-        out.write(&frame)?;
+        self.index.extend_from_slice(&raw_len.to_le_bytes());
+        out.write(frame)?;
         self.written += frame.len() as u64;
         self.first_doc = self.next_doc;
-        self.block.clear();
         Ok(())
+    }
+
+    /// Adds the next `docs` documents, the block of another segment as it is.
+    pub fn push_block(
+        &mut self,
+        out: &mut EnvelopeWriter<'_>,
+        frame: &[u8],
+        raw_len: u64,
+        docs: u32,
+    ) -> io::Result<()> {
+        self.end_block(out)?;
+        self.next_doc += docs;
+        self.put_frame(out, frame, raw_len)
     }
 
     /// Ends the data; answers the bytes of the `StoredIndex` section.

@@ -68,6 +68,10 @@ pub(super) fn unpack(
 /// 15: a varint with the number follows the packed part), the packed low bits, and for each exception a byte with
 /// its slot and a varint with its high bits.
 pub(super) fn put_patched(values: &[u32], out: &mut Vec<u8>) {
+    if values.iter().all(|value| *value == 0) {
+        out.push(0);
+        return;
+    }
     // How many values need how many bits.
     let mut needing = [0usize; 33];
     for value in values {

@@ -41,6 +41,18 @@ impl PositionsEncoder {
         }
     }
 
+    /// Adds the gaps of documents whose positions were read as such.
+    pub fn add_gaps(&mut self, mut gaps: &[u32], out: &mut Vec<u8>) {
+        while !gaps.is_empty() {
+            let (now, later) = gaps.split_at(gaps.len().min(GROUP - self.gaps.len()));
+            self.gaps.extend_from_slice(now);
+            if self.gaps.len() == GROUP {
+                self.end_group(out);
+            }
+            gaps = later;
+        }
+    }
+
     fn end_group(&mut self, out: &mut Vec<u8>) {
         if !self.widths.is_empty() && self.widths.len().is_multiple_of(STRIDE) {
             self.starts

@@ -114,6 +114,48 @@ impl PostingsEncoder {
         self.norms.push(norm);
     }
 
+    /// Adds documents as [`add`](Self::add) does one, without their positions: [`add_gaps`](Self::add_gaps) adds these.
+    pub fn add_all(&mut self, docs: &[u32], freqs: &[u32], norms: &[u8]) {
+        let mut at = 0;
+        while at < docs.len() {
+            if self.docs.len() == BLOCK {
+                self.doc_freq += 1;
+                self.end_block();
+                self.doc_freq -= 1;
+            }
+            let end = docs.len().min(at + BLOCK - self.docs.len());
+            let dense = self.dense && self.doc_freq as usize >= BLOCK;
+            for place in at..end {
+                let freq = if self.freqs_kept {
+                    freqs[place].max(1)
+                } else {
+                    1
+                };
+                self.total_term_freq += u64::from(freq);
+                if dense {
+                    let (kept, scratch) = (self.freqs_kept, &mut self.impacts);
+                    let (doc, norm) = (docs[place], norms[place]);
+                    self.dense_list
+                        .add(doc, freq, norm, kept, scratch, &mut self.blocks);
+                } else {
+                    self.freqs.push(freq);
+                }
+            }
+            if !dense {
+                self.docs.extend_from_slice(&docs[at..end]);
+                self.norms.extend_from_slice(&norms[at..end]);
+            }
+            self.doc_freq += (end - at) as u32;
+            at = end;
+        }
+        self.last_doc = docs.last().copied().or(self.last_doc);
+    }
+
+    /// Adds gaps between positions, those of documents in their order, each document from 0 anew.
+    pub fn add_gaps(&mut self, gaps: &[u32]) {
+        self.stream.add_gaps(gaps, &mut self.positions);
+    }
+
     fn end_block(&mut self) {
         if self.dense && self.doc_freq as usize > BLOCK {
             // Only now is it known that the term has more than a block, so that it has skips to say what it is.
@@ -204,6 +246,51 @@ mod tests {
                 let slot = if docs.len() == BLOCK { slot_of(rank) } else { rank };
                 prop_assert_eq!((found[slot], counts[slot]), (docs[rank], freqs[rank]));
             }
+        }
+
+        #[test]
+        fn documents_at_once_are_the_same_as_one_by_one(
+            list in proptest::collection::vec((0u32..40, 1u32..4, 1u8..9), 0..700),
+            cuts in proptest::collection::vec(1usize..300, 1..9),
+            freqs_kept: bool,
+            dense: bool,
+        ) {
+            let (mut docs, mut freqs, mut norms, mut next) = (vec![], vec![], vec![], 0);
+            for (gap, freq, norm) in &list {
+                docs.push(next + if dense { gap % 2 } else { *gap });
+                next = docs[docs.len() - 1] + 1;
+                freqs.push(*freq);
+                norms.push(*norm);
+            }
+            let encoder = || {
+                let mut encoder = PostingsEncoder::new(freqs_kept, freqs_kept, 5000);
+                encoder.start(if dense { 5000 } else { list.len() as u32 });
+                encoder
+            };
+            let (mut one_by_one, mut at_once) = (encoder(), encoder());
+            for ((doc, freq), norm) in docs.iter().zip(&freqs).zip(&norms) {
+                let positions: Vec<u32> = (1..=*freq).map(|number| number * doc).collect();
+                one_by_one.add(*doc, *freq, *norm, &positions);
+                if freqs_kept {
+                    at_once.add_gaps(&vec![*doc; *freq as usize]);
+                }
+            }
+            let mut at = 0;
+            for cut in cuts.iter().cycle() {
+                let end = docs.len().min(at + cut);
+                at_once.add_all(&docs[at..end], &freqs[at..end], &norms[at..end]);
+                at = end;
+                if at == docs.len() {
+                    break;
+                }
+            }
+            let (mut skips, mut other_skips) = (Vec::new(), Vec::new());
+            prop_assert_eq!(one_by_one.finish(&mut skips), at_once.finish(&mut other_skips));
+            prop_assert_eq!(skips, other_skips);
+            prop_assert_eq!(&one_by_one.blocks, &at_once.blocks);
+            prop_assert_eq!(&one_by_one.positions, &at_once.positions);
+            prop_assert_eq!(one_by_one.doc_freq, at_once.doc_freq);
+            prop_assert_eq!(one_by_one.total_term_freq, at_once.total_term_freq);
         }
 
         #[test]

@@ -8,6 +8,7 @@ mod v1;
 use std::sync::Arc;
 
 pub(crate) use self::dense::DenseCursor;
+pub(crate) use self::positions::GapReader;
 pub(crate) use self::sparse::SparseCursor;
 use super::terms::Dictionary;
 use super::{ReadError, WINDOW_DOCS, Window};

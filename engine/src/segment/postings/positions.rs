@@ -1,9 +1,35 @@
 //! Reads the positions of single documents out of the stream of a term.
 
+use std::sync::Arc;
+
 use super::super::ReadError;
 use super::super::terms::Dictionary;
 use crate::format::v1::terms::TermEntry;
 use crate::format::v2::PositionsIndex;
+
+/// Reads the gaps between the positions of a term, those of all its documents one after the other: each document starts
+/// from 0 anew.
+pub(crate) struct GapReader {
+    dictionary: Arc<Dictionary>,
+    entry: TermEntry,
+    groups: PositionsReader,
+}
+
+impl GapReader {
+    /// Of a term of a segment of format v2 whose field keeps positions.
+    pub(in crate::segment) fn new(dictionary: Arc<Dictionary>, entry: &TermEntry) -> GapReader {
+        GapReader {
+            dictionary,
+            entry: *entry,
+            groups: PositionsReader::new(),
+        }
+    }
+
+    /// The next gaps; none after the last.
+    pub fn next_group(&mut self) -> Result<&[u32], ReadError> {
+        self.groups.next_group(&self.dictionary, &self.entry)
+    }
+}
 
 /// Keeps the group of gaps that was read last.
 #[derive(Debug)]
@@ -56,6 +82,20 @@ impl PositionsReader {
             at = 0;
         }
         Ok(())
+    }
+
+    /// Loads the next group, or the first; answers its gaps, none after the last.
+    fn next_group(
+        &mut self,
+        dictionary: &Dictionary,
+        entry: &TermEntry,
+    ) -> Result<&[u32], ReadError> {
+        let next = self.group.wrapping_add(1);
+        if next as u64 * 128 >= entry.total_term_freq {
+            return Ok(&[]);
+        }
+        self.load(dictionary, entry, next)?;
+        Ok(&self.gaps[..self.len])
     }
 
     fn load(

@@ -39,6 +39,54 @@ impl Merge<'_> {
         Ok(())
     }
 
+    /// Calls back with the values of every live document that has any, by ascending new id, each value as `translate` gives it
+    /// for its input.
+    fn for_each_new_row(
+        &self,
+        columns: &[(usize, &NumericColumn)],
+        translate: impl Fn(usize, i64) -> Result<i64, MergeError>,
+        mut each: impl FnMut(u32, &[i64]) -> Result<(), MergeError>,
+    ) -> Result<(), MergeError> {
+        if !self.reordered {
+            let mut row = Vec::new();
+            for (input, column) in columns {
+                self.for_each_row(*input, column, |doc, values| {
+                    row.clear();
+                    for value in values {
+                        row.push(translate(*input, *value)?);
+                    }
+                    each(doc, &row)
+                })?;
+            }
+            return Ok(());
+        }
+        let mut starts = vec![0usize; self.max_doc as usize + 1];
+        for (input, column) in columns {
+            self.for_each_row(*input, column, |doc, values| {
+                starts[doc as usize + 1] = values.len();
+                Ok(())
+            })?;
+        }
+        for doc in 0..self.max_doc as usize {
+            starts[doc + 1] += starts[doc];
+        }
+        let mut all = vec![0; starts[self.max_doc as usize]];
+        for (input, column) in columns {
+            self.for_each_row(*input, column, |doc, values| {
+                for (slot, value) in all[starts[doc as usize]..].iter_mut().zip(values) {
+                    *slot = translate(*input, *value)?;
+                }
+                Ok(())
+            })?;
+        }
+        for (doc, range) in starts.windows(2).enumerate() {
+            if range[0] < range[1] {
+                each(doc as u32, &all[range[0]..range[1]])?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn merge_numeric(
         &self,
         number: u32,
@@ -48,15 +96,21 @@ impl Merge<'_> {
     ) -> Result<(), MergeError> {
         out.begin(SectionKind::Numeric, Some(number));
         let mut writer = ColumnWriter::new();
+        let mut columns = Vec::new();
         for (input, reader) in self.readers() {
-            let Some(column) = reader.numeric(path)? else {
-                continue;
-            };
-            self.for_each_row(input, &column, |doc, values| {
-                docs.insert(doc);
-                Ok(writer.push(out, doc, values)?)
-            })?;
+            if let Some(column) = reader.numeric(path)? {
+                columns.push((input, column));
+            }
         }
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|(input, column)| (*input, column))
+            .collect();
+        let same = |_, value| Ok(value);
+        self.for_each_new_row(&columns, same, |doc, values| {
+            docs.insert(doc);
+            Ok(writer.push(out, doc, values)?)
+        })?;
         writer.finish(out, self.max_doc)?;
         Ok(out.end()?)
     }
@@ -74,24 +128,24 @@ impl Merge<'_> {
         }
         out.begin(SectionKind::Ordinals, Some(number));
         let mut writer = ColumnWriter::new();
-        let mut row = Vec::new();
+        let mut columns = Vec::new();
         for (input, reader) in self.readers() {
-            let Some(column) = reader.ordinals(path)? else {
-                continue;
-            };
-            let ords = &terms.ords[input];
-            self.for_each_row(input, column.numbers(), |doc, values| {
-                row.clear();
-                for value in values {
-                    match ords.get(*value as usize) {
-                        Some(new) if *new != DROPPED => row.push(i64::from(*new)),
-                        _ => return Err(unknown_ordinal(reader.id(), path).into()),
-                    }
-                }
-                docs.insert(doc);
-                Ok(writer.push(out, doc, &row)?)
-            })?;
+            if let Some(column) = reader.ordinals(path)? {
+                columns.push((input, column));
+            }
         }
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|(input, column)| (*input, column.numbers()))
+            .collect();
+        let translate = |input: usize, old: i64| match terms.ords[input].get(old as usize) {
+            Some(new) if *new != DROPPED => Ok(i64::from(*new)),
+            _ => Err(unknown_ordinal(self.inputs[input].0.id(), path).into()),
+        };
+        self.for_each_new_row(&columns, translate, |doc, values| {
+            docs.insert(doc);
+            Ok(writer.push(out, doc, values)?)
+        })?;
         writer.finish(out, self.max_doc)?;
         Ok(out.end()?)
     }
@@ -121,15 +175,30 @@ impl Merge<'_> {
         out.begin(SectionKind::Points, Some(number));
         let mut writer = PointsWriter::default();
         let mut count = 0u64;
+        // Documents of one value, when they come out of order.
+        let mut equal = Vec::new();
         while let Some(Reverse((value, doc, slot))) = heap.pop() {
             if count.is_multiple_of(POINTS_PER_LOOK) {
                 self.check_cancel()?;
             }
             count += 1;
             docs.insert(doc);
-            writer.push(out, value, doc)?;
             if let Some((value, doc)) = inputs[slot].next()? {
                 heap.push(Reverse((value, doc, slot)));
+            }
+            if !self.reordered {
+                writer.push(out, value, doc)?;
+                continue;
+            }
+            equal.push(doc);
+            if heap
+                .peek()
+                .is_none_or(|Reverse((next, _, _))| *next != value)
+            {
+                equal.sort_unstable();
+                for doc in equal.drain(..) {
+                    writer.push(out, value, doc)?;
+                }
             }
         }
         writer.finish(out)?;

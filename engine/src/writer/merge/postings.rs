@@ -1,8 +1,8 @@
 //! Terms and postings of one field, merged term by term.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::gaps::Gaps;
+use super::moved::Moved;
+use super::term_merge::{TermInput, TermMerge};
 use super::{DROPPED, DocSet, Merge};
 use crate::document::{ColumnKind, FieldSpec, IndexOptions};
 use crate::format::bytes::hash64;
@@ -10,9 +10,7 @@ use crate::format::envelope::EnvelopeWriter;
 use crate::format::v1::terms::TermsWriter;
 use crate::format::v2::postings::PostingsEncoder;
 use crate::ids::DocId;
-use crate::segment::{
-    ID_FIELD, MergeError, PostingsNeed, ReadError, TermInfo, TermIter, TermsReader,
-};
+use crate::segment::{ID_FIELD, MergeError, PostingsNeed, ReadError};
 
 /// Terms between two looks at whether the merge was cancelled.
 const TERMS_PER_LOOK: u64 = 1024;
@@ -24,6 +22,8 @@ pub(super) struct Field<'a> {
     pub spec: FieldSpec,
     /// Norms by new document; empty where there are none.
     pub norms: &'a [u8],
+    /// Whether the norms tell which documents have the field.
+    pub norms_tell: bool,
 }
 
 /// What the other parts of the field need to know.
@@ -35,73 +35,7 @@ pub(super) struct MergedTerms {
     pub ords: Vec<Vec<u32>>,
 }
 
-/// Terms of one input.
-struct Input {
-    number: usize,
-    terms: TermsReader,
-    iter: TermIter,
-    info: Option<TermInfo>,
-    /// For a field without postings: which of its terms live documents have.
-    used: Option<Vec<bool>>,
-}
-
-/// The next term of an input; the heap gives the smallest, then the first input.
-type Head = Reverse<(Vec<u8>, usize)>;
-
-impl Input {
-    /// Puts the next term into the heap, over the bytes given.
-    fn advance(
-        &mut self,
-        slot: usize,
-        mut key: Vec<u8>,
-        heap: &mut BinaryHeap<Head>,
-    ) -> Result<(), ReadError> {
-        if let Some((term, info)) = self.iter.next()? {
-            key.clear();
-            key.extend_from_slice(term);
-            self.info = Some(info);
-            heap.push(Reverse((key, slot)));
-        }
-        Ok(())
-    }
-}
-
 impl Merge<'_> {
-    fn term_inputs(&self, field: &Field<'_>) -> Result<Vec<Input>, MergeError> {
-        let mut inputs = Vec::new();
-        for (number, reader) in self.readers() {
-            let column = reader.ordinals(field.path)?;
-            let terms = match reader.terms(field.path)? {
-                Some(terms) => Some(terms),
-                None => column.as_ref().map(|column| column.terms().clone()),
-            };
-            let Some(terms) = terms else {
-                continue;
-            };
-            let mut used = None;
-            if let (IndexOptions::None, Some(column)) = (field.spec.index, column) {
-                let mut seen = vec![false; terms.len() as usize];
-                self.for_each_row(number, column.numbers(), |_, ords| {
-                    for ord in ords {
-                        if let Some(seen) = seen.get_mut(*ord as usize) {
-                            *seen = true;
-                        }
-                    }
-                    Ok(())
-                })?;
-                used = Some(seen);
-            }
-            inputs.push(Input {
-                number,
-                iter: terms.iter(),
-                terms,
-                info: None,
-                used,
-            });
-        }
-        Ok(inputs)
-    }
-
     /// Writes postings and dictionary of a field, if any input has terms of it.
     pub(super) fn merge_terms(
         &self,
@@ -111,123 +45,208 @@ impl Merge<'_> {
         out: &mut EnvelopeWriter<'_>,
     ) -> Result<MergedTerms, MergeError> {
         let mut merged = MergedTerms::default();
-        let mut inputs = self.term_inputs(field)?;
-        if inputs.is_empty() {
+        let Some(mut terms) = self.term_merge(field.path, field.spec.index)? else {
             return Ok(merged);
-        }
+        };
         if field.spec.column == ColumnKind::Ordinals {
             merged.ords.resize(self.inputs.len(), Vec::new());
-            for input in &inputs {
+            for input in &terms.inputs {
                 merged.ords[input.number].resize(input.terms.len() as usize, DROPPED);
             }
         }
         let freqs_kept = field.spec.index >= IndexOptions::DocsFreqs;
         let positions_kept = field.spec.index >= IndexOptions::Positions;
         let mut writer = TermsWriter::begin(out, field.number, freqs_kept, positions_kept);
-        let mut encoder = PostingsEncoder::new(freqs_kept, positions_kept, self.max_doc);
-        let mut heap = BinaryHeap::new();
-        for (slot, input) in inputs.iter_mut().enumerate() {
-            input.advance(slot, Vec::new(), &mut heap)?;
-        }
-        let mut same: Vec<(usize, Vec<u8>)> = Vec::new();
-        while let Some(Reverse((key, slot))) = heap.pop() {
+        let mut postings = PostingsMerge::new(self, field, docs);
+        while terms.next()? {
             if writer.term_count().is_multiple_of(TERMS_PER_LOOK) {
                 self.check_cancel()?;
             }
-            same.push((slot, key));
-            while let Some(Reverse((other, _))) = heap.peek()
-                && *other == same[0].1
-                && let Some(Reverse((other, slot))) = heap.pop()
-            {
-                same.push((slot, other));
-            }
-            let term = &same[0].1;
             let ord = writer.term_count();
-            let kept = if field.spec.index == IndexOptions::None {
-                let kept = same.iter().any(|(slot, _)| inputs[*slot].is_used());
-                if kept {
-                    writer.add_bare(term)?;
+            if field.spec.index == IndexOptions::None {
+                if !terms.is_used() {
+                    continue;
                 }
-                kept
+                writer.add_bare(terms.term())?;
             } else {
-                let last_doc = self.merge_postings(field, &same, &inputs, &mut encoder, docs)?;
-                if let Some(last_doc) = last_doc {
-                    merged.sum_total_term_freq += encoder.total_term_freq;
-                    writer.add(out, term, last_doc, &mut encoder)?;
-                    if field.path == ID_FIELD {
-                        id_hashes.push(hash64(term));
-                    }
+                let Some(last_doc) = postings.term(&terms)? else {
+                    continue;
+                };
+                let encoder = &mut postings.encoder;
+                merged.sum_total_term_freq += encoder.total_term_freq;
+                writer.add(out, terms.term(), last_doc, encoder)?;
+                if field.path == ID_FIELD {
+                    id_hashes.push(hash64(terms.term()));
                 }
-                last_doc.is_some()
-            };
-            for (slot, key) in same.drain(..) {
-                let input = &mut inputs[slot];
-                if kept
-                    && !merged.ords.is_empty()
-                    && let Some(info) = input.info
-                {
-                    let new = u32::try_from(ord)
-                        .map_err(|_| MergeError::TooLarge("more than 2^32 terms".to_owned()))?;
-                    if let Some(slot) = merged.ords[input.number].get_mut(info.ord as usize) {
+            }
+            if !merged.ords.is_empty() {
+                let new = u32::try_from(ord)
+                    .map_err(|_| MergeError::TooLarge("more than 2^32 terms".to_owned()))?;
+                for input in terms.having() {
+                    let old = input.info().map_or(usize::MAX, |info| info.ord as usize);
+                    if let Some(slot) = merged.ords[input.number].get_mut(old) {
                         *slot = new;
                     }
                 }
-                input.advance(slot, key, &mut heap)?;
             }
         }
         merged.sum_doc_freq = writer.sum_doc_freq();
         writer.finish(out)?;
         Ok(merged)
     }
-
-    /// Encodes the live postings of one term; answers the last document, `None` when nobody alive has it.
-    fn merge_postings(
-        &self,
-        field: &Field<'_>,
-        same: &[(usize, Vec<u8>)],
-        inputs: &[Input],
-        encoder: &mut PostingsEncoder,
-        docs: &mut DocSet,
-    ) -> Result<Option<u32>, MergeError> {
-        let expected = same.iter().filter_map(|(slot, _)| inputs[*slot].info);
-        let expected = expected.fold(0u32, |sum, info| sum.saturating_add(info.doc_freq));
-        encoder.start(expected.min(self.max_doc));
-        let mut last_doc = None;
-        let mut positions = Vec::new();
-        for (slot, _) in same {
-            let input = &inputs[*slot];
-            let Some(info) = input.info else {
-                continue;
-            };
-            let map = &self.doc_map[input.number];
-            let mut cursor = input.terms.postings(&info, PostingsNeed::Positions)?;
-            loop {
-                let doc = cursor.next()?;
-                if doc == DocId::NO_MORE {
-                    break;
-                }
-                let new = map[doc.0 as usize];
-                if new == DROPPED {
-                    continue;
-                }
-                if field.spec.index == IndexOptions::Positions {
-                    cursor.positions(&mut positions)?;
-                }
-                let norm = field.norms.get(new as usize).copied().unwrap_or(1).max(1);
-                encoder.add(new, cursor.freq(), norm, &positions);
-                docs.insert(new);
-                last_doc = Some(new);
-            }
-        }
-        Ok(last_doc)
-    }
 }
 
-impl Input {
-    fn is_used(&self) -> bool {
-        match (&self.used, self.info) {
-            (Some(used), Some(info)) => used.get(info.ord as usize).copied().unwrap_or(false),
-            _ => false,
+/// Encodes the live postings of one term after the other.
+struct PostingsMerge<'a> {
+    merge: &'a Merge<'a>,
+    field: &'a Field<'a>,
+    /// Documents that have the field.
+    docs_seen: &'a mut DocSet,
+    encoder: PostingsEncoder,
+    moved: Moved,
+    /// Live documents, by their new ids, with freqs and norms.
+    docs: Vec<u32>,
+    freqs: Vec<u32>,
+    norms: Vec<u8>,
+    last_doc: Option<u32>,
+}
+
+impl<'a> PostingsMerge<'a> {
+    fn new(merge: &'a Merge<'a>, field: &'a Field<'a>, docs_seen: &'a mut DocSet) -> Self {
+        let freqs_kept = field.spec.index >= IndexOptions::DocsFreqs;
+        let positions_kept = field.spec.index >= IndexOptions::Positions;
+        PostingsMerge {
+            merge,
+            field,
+            docs_seen,
+            encoder: PostingsEncoder::new(freqs_kept, positions_kept, merge.max_doc),
+            moved: Moved::default(),
+            docs: Vec::new(),
+            freqs: Vec::new(),
+            norms: Vec::new(),
+            last_doc: None,
         }
+    }
+
+    /// Encodes the term at hand; answers its last document, `None` when nobody alive has it.
+    fn term(&mut self, terms: &TermMerge) -> Result<Option<u32>, MergeError> {
+        let doc_freqs = terms
+            .having()
+            .filter_map(|input| Some(input.info()?.doc_freq));
+        let expected = doc_freqs.fold(0, u32::saturating_add);
+        self.encoder.start(expected.min(self.merge.max_doc));
+        self.moved.clear();
+        self.last_doc = None;
+        for input in terms.having() {
+            self.input(input)?;
+        }
+        if self.merge.reordered {
+            self.moved.sort(self.merge.max_doc);
+            (self.docs, self.freqs) = self.moved.iter().map(|(doc, freq, _)| (doc, freq)).unzip();
+            self.encode();
+            for (_, _, gaps) in self.moved.iter() {
+                self.encoder.add_gaps(gaps);
+            }
+        }
+        Ok(self.last_doc)
+    }
+
+    fn input(&mut self, input: &TermInput) -> Result<(), ReadError> {
+        let Some(info) = input.info() else {
+            return Ok(());
+        };
+        let mut gaps = match self.field.spec.index {
+            IndexOptions::Positions => Some(Gaps::open(&input.terms, info)?),
+            _ => None,
+        };
+        let mut occurrences = 0;
+        if let Some(doc) = input.terms.single_doc(info)? {
+            occurrences = info.total_term_freq;
+            let freq = occurrences.min(u64::from(u32::MAX)) as u32;
+            self.block(input.number, &[doc], &[freq], gaps.as_mut())?;
+        } else {
+            let mut cursor = input.terms.postings(info, PostingsNeed::Freqs)?;
+            let (mut docs, mut freqs) = ([0; 128], [0; 128]);
+            cursor.next()?;
+            loop {
+                let count = cursor.take_block(DocId::NO_MORE, &mut docs, &mut freqs)?;
+                if count == 0 {
+                    break;
+                }
+                let (docs, freqs) = (&docs[..count], &freqs[..count]);
+                occurrences += freqs.iter().map(|freq| u64::from(*freq)).sum::<u64>();
+                self.block(input.number, docs, freqs, gaps.as_mut())?;
+            }
+        }
+        if self.merge.base_of[input.number].is_some()
+            && let Some(mut gaps) = gaps
+        {
+            // Documents do not matter to gaps that all stay.
+            let copied = gaps.rest(|gaps| self.encoder.add_gaps(gaps))?;
+            if copied != occurrences {
+                return Err(input
+                    .terms
+                    .error("has not as many positions as occurrences"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes documents of an input; their gaps too, unless all of the input's stay.
+    fn block(
+        &mut self,
+        input: usize,
+        docs: &[u32],
+        freqs: &[u32],
+        mut gaps: Option<&mut Gaps>,
+    ) -> Result<(), ReadError> {
+        self.docs.clear();
+        self.freqs.clear();
+        if let Some(base) = self.merge.base_of[input] {
+            self.docs.extend(docs.iter().map(|doc| base + doc));
+            self.freqs.extend_from_slice(freqs);
+            self.encode();
+            return Ok(());
+        }
+        let map = &self.merge.doc_map[input];
+        for (doc, freq) in docs.iter().zip(freqs) {
+            let new = map[*doc as usize];
+            if new == DROPPED {
+                if let Some(gaps) = &mut gaps {
+                    gaps.take(*freq, |_| {})?;
+                }
+            } else if self.merge.reordered {
+                let into = self.moved.push(new, *freq);
+                if let Some(gaps) = &mut gaps {
+                    gaps.take(*freq, |gaps| into.extend_from_slice(gaps))?;
+                }
+            } else {
+                self.docs.push(new);
+                self.freqs.push(*freq);
+                if let Some(gaps) = &mut gaps {
+                    gaps.take(*freq, |gaps| self.encoder.add_gaps(gaps))?;
+                }
+            }
+        }
+        self.encode();
+        Ok(())
+    }
+
+    /// Encodes the documents at hand.
+    fn encode(&mut self) {
+        self.norms.clear();
+        if self.field.norms.is_empty() {
+            self.norms.resize(self.docs.len(), 1);
+        } else {
+            let norm = |doc: &u32| self.field.norms[*doc as usize].max(1);
+            self.norms.extend(self.docs.iter().map(norm));
+        }
+        if !self.field.norms_tell {
+            for doc in &self.docs {
+                self.docs_seen.insert(*doc);
+            }
+        }
+        self.encoder.add_all(&self.docs, &self.freqs, &self.norms);
+        self.last_doc = self.docs.last().copied().or(self.last_doc);
     }
 }
