@@ -48,11 +48,6 @@ fn plan(spec: &IndexSpec) -> ShardPlan {
 
 /// Indexes the corpus into a folder, on one thread.
 pub fn build(spec: &IndexSpec, folder: &Path) -> Result<BuildReport> {
-    ensure!(
-        spec.reorder == "none",
-        "reorder [{}]: the engine has no setting [index.reorder] yet",
-        spec.reorder
-    );
     let documents = Documents::load(&spec.corpus, spec.docs)?;
     let mut sources = Vec::with_capacity(documents.len());
     for number in 0..documents.len() {
