@@ -215,6 +215,7 @@ impl Conjunction {
             self.sort();
         }
         bits.fill(0);
+        self.scratch.adding = true;
         let spare = &mut self.scratch.spare;
         let lead = &mut self.lists[self.order[0]];
         let cost = lead.cost();
@@ -229,6 +230,7 @@ impl Conjunction {
                 }
             }
         }
+        self.scratch.adding = false;
         Ok(())
     }
 

@@ -67,6 +67,11 @@ pub(crate) fn count_and_rank(
     Ok(Some(count))
 }
 
+/// What looking up a document costs, as postings that are set in a bitmap.
+const LOOKUP: u64 = 20;
+/// What a window's part of a bitmap costs, likewise.
+const STRETCH: u64 = 40;
+
 /// What is done with a match.
 type Each<'a> = dyn FnMut(&mut Conjunction, u32) -> Result<(), SearchError> + 'a;
 
@@ -136,7 +141,20 @@ impl<'a> Counting<'a> {
             }
         }
         let windows = lists.iter().map(TermList::window_count).max().unwrap_or(0);
+        if let ([one, other], None) = (&mut *lists, self.live) {
+            let (rare, frequent) = match one.cost() <= other.cost() {
+                true => (one, other),
+                false => (other, one),
+            };
+            // Those in both are counted twice; where one has few, each is looked up.
+            let all = u64::from(rare.cost()) + u64::from(frequent.cost());
+            if u64::from(rare.cost()) * LOOKUP <= all + STRETCH * windows as u64 {
+                return Ok(all - self.in_both(rare, frequent)?);
+            }
+        }
         let mut scratch = Scratch::take();
+        let scratch = &mut *scratch;
+        scratch.adding = true;
         let bits = &mut scratch.spare;
         for stretch in 0..(windows as u32).div_ceil(STRETCH_DOCS / WINDOW_DOCS) {
             let base = stretch * STRETCH_DOCS;
@@ -149,7 +167,22 @@ impl<'a> Counting<'a> {
                 break;
             }
         }
+        scratch.adding = false;
         Ok(self.count)
+    }
+
+    /// How many documents of the rarer list the other one has too.
+    fn in_both(&self, rare: &mut TermList, frequent: &mut TermList) -> Result<u64, SearchError> {
+        let mut scratch = Scratch::take();
+        let mut both = 0;
+        for block in 0..rare.block_count() {
+            self.context.check_cancelled()?;
+            let count = rare.load_ranked(block, &mut scratch.batch)?;
+            for doc in &scratch.batch.docs[..count] {
+                both += u64::from(frequent.contains(*doc)?);
+            }
+        }
+        Ok(both)
     }
 
     /// Calls `each` with every match; answers the first document that was not looked at when there were more than `limit`.

@@ -15,7 +15,7 @@ pub(super) struct Buffers {
     pub sums: Box<[f64]>,
     /// Likewise.
     pub bits: Box<[u64]>,
-    /// All zero whenever nobody intersects.
+    /// All zero whenever nobody intersects; those who left off half way say so by `adding`.
     pub spare: Box<[u64]>,
     /// Whether somebody adds up, or left off half way.
     pub adding: bool,
@@ -43,7 +43,7 @@ impl Scratch {
             })
         });
         let words = STRETCH_DOCS as usize / 64;
-        if buffers.adding || buffers.bits.len() != words || buffers.spare.iter().any(|w| *w != 0) {
+        if buffers.adding || buffers.bits.len() != words {
             buffers.sums.fill(0.0);
             buffers.bits = vec![0; words].into();
             buffers.spare.fill(0);

@@ -2,7 +2,7 @@
 
 use super::Ranking;
 use super::scratch::{Buffers, Scratch};
-use super::term_list::{Batch, TermList};
+use super::term_list::TermList;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::WINDOW_DOCS;
 use crate::simd;
@@ -16,14 +16,22 @@ const DENSE: u64 = 64;
 /// Blocks or stretches visited between two looks at the clock.
 const STEPS_PER_LOOK: usize = 64;
 
+/// What looking up a document costs, as postings that are added up.
+const LOOKUP: u64 = 12;
+
 /// Terms of which one is enough.
+///
+/// They are taken one after the other, the one that can score most first: every document of the first, with what the others
+/// add; then those of the second that the first has not; and so on until the rest together cannot pass the floor. A term
+/// with many documents ends this: it and the rest are added up window by window.
 pub(super) struct Union {
+    /// The one that can score most first.
     terms: Vec<TermList>,
     windows: usize,
-    /// What all terms together can score in each window, rounded up.
-    totals: Vec<f32>,
-    /// The same without one term: a row for each term.
-    rests: Vec<f32>,
+    /// What the terms from each one on can score together in each window, rounded up: `terms.len() + 1` rows.
+    from_here: Vec<f32>,
+    /// Documents that have one of the first terms are done with.
+    done: usize,
     /// Windows that were visited first.
     visited: [usize; FIRST],
     scratch: Scratch,
@@ -33,11 +41,12 @@ pub(super) struct Union {
 
 impl Union {
     /// At least one term.
-    pub fn new(terms: Vec<TermList>) -> Union {
+    pub fn new(mut terms: Vec<TermList>) -> Union {
+        terms.sort_by(|a, b| b.max.total_cmp(&a.max));
         Union {
             windows: terms.iter().map(TermList::window_count).max().unwrap_or(0),
-            totals: Vec::new(),
-            rests: Vec::new(),
+            from_here: Vec::new(),
+            done: 0,
             visited: [usize::MAX; FIRST],
             scratch: Scratch::take(),
             order: Vec::with_capacity(terms.len()),
@@ -57,24 +66,176 @@ impl Union {
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         ranking.unordered = true;
-        let done = match self.terms.len() {
-            1 => self.run_one(context, ranking),
-            _ => self.run_all(context, ranking),
-        };
+        self.prepare();
+        let mut result = Ok(());
+        while self.done < self.terms.len() && result.is_ok() && !context.timed_out() {
+            let rest = self.terms[self.done..].iter();
+            let most: f64 = rest.map(|term| f64::from(term.max)).sum();
+            if most as f32 <= ranking.floor() {
+                break;
+            }
+            if self.is_lookup_cheap() {
+                result = self.run_led(0, context, ranking);
+                self.done += 1;
+            } else {
+                result = self.run_windows(context, ranking);
+                break;
+            }
+        }
         ranking.unordered = false;
-        done
+        result
     }
 
-    fn run_all(
+    fn prepare(&mut self) {
+        let mut sums = vec![0.0f64; self.windows];
+        self.from_here = vec![0.0; (self.terms.len() + 1) * self.windows];
+        for (number, term) in self.terms.iter().enumerate().rev() {
+            let row = &mut self.from_here[number * self.windows..(number + 1) * self.windows];
+            for ((sum, bound), slot) in sums.iter_mut().zip(&term.windows).zip(row) {
+                *sum += f64::from(bound.max(0.0));
+                *slot = (*sum as f32).next_up();
+            }
+        }
+    }
+
+    /// What the terms from one on can score together, by window.
+    #[inline]
+    fn from_here(&self, term: usize) -> &[f32] {
+        &self.from_here[term * self.windows..(term + 1) * self.windows]
+    }
+
+    /// Whether looking up the documents of the next term in the others costs less than adding all of them up.
+    fn is_lookup_cheap(&self) -> bool {
+        let (next, rest) = (&self.terms[self.done], &self.terms[self.done + 1..]);
+        let others: u64 = rest.iter().map(|term| u64::from(term.cost())).sum();
+        let lookups = u64::from(next.cost()) * rest.len() as u64;
+        lookups * LOOKUP <= others + u64::from(next.cost()) + 16 * self.windows as u64
+    }
+
+    /// Walks over the blocks of the next term, from a window on, those that can score most first.
+    fn run_led(
+        &mut self,
+        window: usize,
+        context: &SearchContext<'_>,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
+        let lead = self.done;
+        self.order.clear();
+        for (number, term) in self.terms.iter().enumerate().skip(lead + 1).rev() {
+            self.order.push((term.max, number));
+        }
+        let from = window as u32 * WINDOW_DOCS;
+        let first = self.terms[lead].block_with(from, 0)?;
+        let count = self.terms[lead].block_count();
+        let mut visited = [usize::MAX; FIRST];
+        if count - first.min(count) > 4 * FIRST {
+            for slot in 0..FIRST {
+                let (mut best, mut most) = (first, f32::NEG_INFINITY);
+                for (block, bound) in self.terms[lead].blocks().iter().enumerate().skip(first) {
+                    if *bound > most && !visited.contains(&block) {
+                        (best, most) = (block, *bound);
+                    }
+                }
+                self.visit_block(best, from, ranking)?;
+                visited[slot] = best;
+            }
+        }
+        for block in first..count {
+            if block.is_multiple_of(8 * STEPS_PER_LOOK) {
+                context.check_cancelled()?;
+                if context.timed_out() {
+                    break;
+                }
+            }
+            if !visited.contains(&block) {
+                self.visit_block(block, from, ranking)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers the documents of a block of the next term, from one on, with what the terms after it add.
+    fn visit_block(
+        &mut self,
+        block: usize,
+        from: u32,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
+        let (lead, floor) = (self.done, ranking.floor());
+        let alone = lead + 1 == self.terms.len();
+        let bound = self.terms[lead].blocks()[block];
+        if bound <= floor && (alone || self.reach(lead, block)? <= floor) {
+            return Ok(());
+        }
+        let later = &self.from_here[(lead + 1) * self.windows..(lead + 2) * self.windows];
+        let list = &mut self.terms[lead];
+        let Buffers { batch, found, .. } = &mut *self.scratch;
+        let count = list.load(block, batch)?;
+        list.score(count, batch);
+        found.clear();
+        if alone {
+            let (docs, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
+            let kept = (simd::kernels().scoring.keep_above)(docs, scores, floor);
+            let scores = scores[..kept].iter().map(|score| f64::from(*score));
+            found.extend(docs[..kept].iter().copied().zip(scores));
+        } else {
+            for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
+                if score + later[(doc / WINDOW_DOCS) as usize] > floor {
+                    found.push((*doc, f64::from(*score)));
+                }
+            }
+            found.sort_unstable_by_key(|(doc, _)| *doc);
+        }
+        if from > 0 {
+            found.retain(|(doc, _)| *doc >= from);
+        }
+        self.finish(self.order.len(), ranking)
+    }
+
+    /// What a document of a block of a term can score with those that come after it.
+    #[inline]
+    fn reach(&self, term: usize, block: usize) -> Result<f32, SearchError> {
+        let list = &self.terms[term];
+        let (first, last) = list.range(block)?;
+        let windows =
+            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        let later = &self.from_here(term + 1)[windows];
+        let most = later.iter().copied().fold(0.0, f32::max);
+        Ok((list.blocks()[block] + most).next_up())
+    }
+
+    /// What a document of a block of a term can score with all that are not done with.
+    #[inline]
+    fn reach_with_all(&self, term: usize, block: usize) -> Result<f32, SearchError> {
+        let list = &self.terms[term];
+        let (first, last) = list.range(block)?;
+        let windows =
+            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        let all = self.from_here(self.done)[windows.clone()].iter();
+        let others = all.zip(&list.windows[windows]);
+        let most = others
+            .map(|(all, own)| all - own.max(0.0))
+            .fold(0.0, f32::max);
+        // Differences and sums are rounded: what is lost is far less than this.
+        Ok((list.blocks()[block] + most) * (1.0 + 1e-6))
+    }
+
+    /// Adds up all terms that are not done with, window by window.
+    fn run_windows(
         &mut self,
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
-        self.prepare();
         self.visit_first(ranking)?;
-        let docs: u64 = self.terms.iter().map(|term| u64::from(term.cost())).sum();
-        let wide = docs < DENSE * self.windows as u64;
-        let step = if wide { WIDE } else { 1 };
+        let rest = self.terms[self.done..].iter();
+        let docs: u64 = rest.map(|term| u64::from(term.cost())).sum();
+        let step = if docs < DENSE * self.windows as u64 {
+            WIDE
+        } else {
+            1
+        };
+        let rest = self.terms[self.done + 1..].iter();
+        let others: f64 = rest.map(|term| f64::from(term.max)).sum();
         for window in (0..self.windows).step_by(step) {
             if (window / step).is_multiple_of(STEPS_PER_LOOK) {
                 context.check_cancelled()?;
@@ -82,8 +243,8 @@ impl Union {
                     return Ok(());
                 }
             }
-            if let Some(lead) = self.only_strong_term(ranking.floor()) {
-                return self.run_led(lead, window, context, ranking);
+            if others as f32 <= ranking.floor() {
+                return self.run_led(window, context, ranking);
             }
             let end = (window + step).min(self.windows);
             if step > 1 || !self.visited.contains(&window) {
@@ -93,44 +254,14 @@ impl Union {
         Ok(())
     }
 
-    fn prepare(&mut self) {
-        let mut sums = vec![0.0f64; self.windows];
-        for term in &self.terms {
-            for (sum, bound) in sums.iter_mut().zip(&term.windows) {
-                *sum += f64::from(bound.max(0.0));
-            }
-        }
-        let up = |sum: f64| (sum as f32).next_up();
-        self.totals = sums.iter().map(|sum| up(*sum)).collect();
-        self.rests = Vec::with_capacity(self.terms.len() * self.windows);
-        for term in &self.terms {
-            let bounds = sums.iter().zip(&term.windows);
-            self.rests
-                .extend(bounds.map(|(sum, bound)| up(sum - f64::from(bound.max(0.0)))));
-        }
-    }
-
-    /// What a document of a block of a term can score with all the others.
-    #[inline]
-    fn reach(&self, term: usize, block: usize) -> Result<f32, SearchError> {
-        let list = &self.terms[term];
-        let (first, last) = list.range(block)?;
-        let row = &self.rests[term * self.windows..(term + 1) * self.windows];
-        let windows =
-            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-        let rest = row[windows].iter().copied().fold(0.0, f32::max);
-        Ok(list.blocks()[block] + rest)
-    }
-
     /// Visits the windows in which the terms together score most.
     fn visit_first(&mut self, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
         if self.windows <= 4 * FIRST {
             return Ok(());
         }
         for slot in 0..FIRST {
-            let mut best = usize::MAX;
-            let mut most = 0.0;
-            for (window, total) in self.totals.iter().enumerate() {
+            let (mut best, mut most) = (usize::MAX, 0.0);
+            for (window, total) in self.from_here(self.done).iter().enumerate() {
                 if *total > most && !self.visited.contains(&window) {
                     (best, most) = (window, *total);
                 }
@@ -140,66 +271,6 @@ impl Union {
             }
             self.visit(best, best + 1, ranking)?;
             self.visited[slot] = best;
-        }
-        Ok(())
-    }
-
-    /// The term without which nothing passes the floor, if there is one such term.
-    fn only_strong_term(&self, floor: f32) -> Option<usize> {
-        let mut strongest = 0;
-        let mut others = 0.0f64;
-        for (number, term) in self.terms.iter().enumerate() {
-            if term.max > self.terms[strongest].max {
-                strongest = number;
-            }
-            others += f64::from(term.max);
-        }
-        others -= f64::from(self.terms[strongest].max);
-        ((others as f32).next_up() <= floor).then_some(strongest)
-    }
-
-    /// Walks over the blocks of the only term without which nothing passes, from a window on.
-    fn run_led(
-        &mut self,
-        lead: usize,
-        window: usize,
-        context: &SearchContext<'_>,
-        ranking: &mut Ranking<'_>,
-    ) -> Result<(), SearchError> {
-        let from = window as u32 * WINDOW_DOCS;
-        self.order.clear();
-        for (number, term) in self.terms.iter().enumerate() {
-            if number != lead {
-                self.order.push((term.max, number));
-            }
-        }
-        self.order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let first = self.terms[lead].block_with(from, 0)?;
-        for block in first..self.terms[lead].block_count() {
-            if block.is_multiple_of(STEPS_PER_LOOK) {
-                context.check_cancelled()?;
-                if context.timed_out() {
-                    break;
-                }
-            }
-            let floor = ranking.floor();
-            if self.reach(lead, block)? <= floor {
-                continue;
-            }
-            let list = &mut self.terms[lead];
-            let rest = &self.rests[lead * self.windows..(lead + 1) * self.windows];
-            let Buffers { batch, found, .. } = &mut *self.scratch;
-            let count = list.load(block, batch)?;
-            list.score(count, batch);
-            found.clear();
-            for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
-                let rest = rest[(doc / WINDOW_DOCS) as usize];
-                if score + rest > floor && *doc >= from {
-                    found.push((*doc, f64::from(*score)));
-                }
-            }
-            found.sort_unstable_by_key(|(doc, _)| *doc);
-            self.finish(self.order.len(), ranking)?;
         }
         Ok(())
     }
@@ -214,7 +285,7 @@ impl Union {
         let floor = ranking.floor();
         self.order.clear();
         let mut total = 0.0f64;
-        for (number, term) in self.terms.iter().enumerate() {
+        for (number, term) in self.terms.iter().enumerate().skip(self.done) {
             let bounds = term.windows[window..end].iter();
             let bound = bounds.copied().fold(0.0, f32::max);
             if bound > 0.0 {
@@ -264,7 +335,7 @@ impl Union {
         let least = (least as f32).next_down();
         let mut block = self.terms[term].first_block(from)?;
         while block < self.terms[term].block_count() && self.terms[term].range(block)?.0 < to {
-            if self.reach(term, block)? > floor {
+            if self.reach_with_all(term, block)? > floor {
                 let list = &mut self.terms[term];
                 let Buffers { batch, found, .. } = &mut *self.scratch;
                 let count = list.load_between(block, from, to, batch)?;
@@ -296,7 +367,7 @@ impl Union {
             let term = self.order[strong].1;
             let mut block = self.terms[term].first_block(from)?;
             while block < self.terms[term].block_count() && self.terms[term].range(block)?.0 < to {
-                if self.reach(term, block)? > floor {
+                if self.reach_with_all(term, block)? > floor {
                     let list = &mut self.terms[term];
                     let scratch = &mut *self.scratch;
                     let (batch, sums) = (&mut scratch.batch, &mut scratch.sums[..len]);
@@ -325,91 +396,38 @@ impl Union {
 
     /// Looks up the weak terms, the first `weak` in order, the strongest first, and offers what is left.
     fn finish(&mut self, weak: usize, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
-        for &(doc, sum) in &self.scratch.found {
-            if self.visited.contains(&((doc / WINDOW_DOCS) as usize)) {
+        'docs: for index in 0..self.scratch.found.len() {
+            let (doc, mut sum) = self.scratch.found[index];
+            let window = (doc / WINDOW_DOCS) as usize;
+            if self.visited.contains(&window) {
                 continue;
             }
-            let (mut sum, mut rest) = (sum, weak);
             let floor = ranking.floor();
-            let window = (doc / WINDOW_DOCS) as usize;
-            let entered = loop {
+            let mut rest = weak;
+            loop {
                 let mut most = sum;
                 for (_, term) in &self.order[..rest] {
                     most += f64::from(self.terms[*term].windows[window].max(0.0));
                 }
                 if most as f32 <= floor {
-                    break false;
+                    continue 'docs;
                 }
                 if rest == 0 {
-                    break true;
+                    break;
                 }
                 rest -= 1;
                 let term = &mut self.terms[self.order[rest].1];
                 if let Some(score) = term.lookup(doc)? {
                     sum += f64::from(score);
                 }
-            };
-            if entered {
-                ranking.offer(doc, sum as f32);
             }
+            for term in &mut self.terms[..self.done] {
+                if term.contains(doc)? {
+                    continue 'docs;
+                }
+            }
+            ranking.offer(doc, sum as f32);
         }
         Ok(())
     }
-
-    /// One term alone: the blocks of the highest bounds first.
-    fn run_one(
-        &mut self,
-        context: &SearchContext<'_>,
-        ranking: &mut Ranking<'_>,
-    ) -> Result<(), SearchError> {
-        let list = &mut self.terms[0];
-        let batch = &mut self.scratch.batch;
-        let blocks = list.block_count();
-        let mut visited = [usize::MAX; FIRST];
-        if blocks > 4 * FIRST {
-            for slot in 0..FIRST {
-                let mut best = usize::MAX;
-                let mut most = f32::NEG_INFINITY;
-                for (block, bound) in list.blocks().iter().enumerate() {
-                    if *bound > most && !visited.contains(&block) {
-                        (best, most) = (block, *bound);
-                    }
-                }
-                offer_block(list, best, batch, ranking)?;
-                visited[slot] = best;
-            }
-        }
-        for block in 0..blocks {
-            if block.is_multiple_of(16 * STEPS_PER_LOOK) {
-                context.check_cancelled()?;
-                if context.timed_out() {
-                    break;
-                }
-            }
-            if list.blocks()[block] > ranking.floor() && !visited.contains(&block) {
-                offer_block(list, block, batch, ranking)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Offers the documents of one block of the only term.
-fn offer_block(
-    list: &mut TermList,
-    block: usize,
-    batch: &mut Batch,
-    ranking: &mut Ranking<'_>,
-) -> Result<(), SearchError> {
-    let count = list.load(block, batch)?;
-    list.score(count, batch);
-    let kept = (simd::kernels().scoring.keep_above)(
-        &mut batch.docs[..count],
-        &mut batch.scores[..count],
-        ranking.floor(),
-    );
-    for (doc, score) in batch.docs[..kept].iter().zip(&batch.scores) {
-        ranking.offer(*doc, *score);
-    }
-    Ok(())
 }
