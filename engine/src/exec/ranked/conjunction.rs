@@ -11,6 +11,8 @@ use crate::segment::{WINDOW_DOCS, Window};
 
 /// Documents of the rarest term in a window, on average, from which on bitmaps of stretches pay.
 const BITMAPS_FROM: usize = 10;
+/// What looking up a document costs, as postings of the rarest term that are scored.
+const LOOKUP: u64 = 6;
 /// Blocks visited between two looks at the clock.
 const BLOCKS_PER_LOOK: usize = 256;
 
@@ -66,7 +68,10 @@ pub(super) struct Conjunction {
     /// For each list, whether its own score counts: those of phrases' terms do not.
     scored: Vec<bool>,
     phrases: Vec<Phrase>,
+    /// The one that can score most first.
     optional: Vec<TermList>,
+    /// Documents that have one of the first optional terms are done with.
+    done: usize,
     filters: Vec<Check>,
     excluded: Vec<Check>,
     /// Lists in order of cost.
@@ -91,6 +96,7 @@ impl Conjunction {
             scored: Vec::new(),
             phrases: Vec::new(),
             optional: Vec::new(),
+            done: 0,
             filters: Vec::new(),
             excluded: Vec::new(),
             order: Vec::new(),
@@ -257,6 +263,7 @@ impl Conjunction {
     /// Puts the lists in order and works out what their windows can add. Scores must be wanted.
     pub fn prepare(&mut self) {
         self.sort();
+        self.optional.sort_by(|a, b| b.max.total_cmp(&a.max));
         let windows = self.windows;
         self.alive = vec![true; windows];
         for list in &self.lists {
@@ -266,12 +273,20 @@ impl Conjunction {
         }
         self.is_phrase =
             self.phrases.len() == 1 && self.optional.is_empty() && !self.scored.contains(&true);
-        let mut sums = vec![0.0f64; windows];
-        for list in &self.optional {
-            add(&mut sums, &list.windows);
-        }
         for phrase in &mut self.phrases {
             phrase.prepare(&self.lists);
+        }
+        self.add_up();
+    }
+
+    /// Works out what windows can add, without the optional terms that are done with.
+    fn add_up(&mut self) {
+        let windows = self.windows;
+        let mut sums = vec![0.0f64; windows];
+        for list in &self.optional[self.done..] {
+            add(&mut sums, &list.windows);
+        }
+        for phrase in &self.phrases {
             add(&mut sums, &phrase.windows);
         }
         self.after = vec![0.0; (self.order.len() + 1) * windows];
@@ -298,6 +313,12 @@ impl Conjunction {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
+        while self.done < self.optional.len() && self.is_rare_enough(self.done) {
+            ranking.unordered = true;
+            self.run_preferred(from, context, ranking)?;
+            self.done += 1;
+            self.add_up();
+        }
         let mut from = from;
         // While nothing is known yet, every match enters: look for matches, then score them.
         let mut bits = std::mem::take(&mut self.scratch.bits);
@@ -316,7 +337,10 @@ impl Conjunction {
                 let mut rest = word;
                 while rest != 0 {
                     let doc = from + index as u32 * 64 + rest.trailing_zeros();
-                    if self.may_enter(doc, ranking.floor()) && self.matches(doc)? {
+                    if self.may_enter(doc, ranking.floor())
+                        && self.matches(doc)?
+                        && !self.is_done(doc)?
+                    {
                         self.offer_match(doc, ranking)?;
                     }
                     rest &= rest - 1;
@@ -336,6 +360,63 @@ impl Conjunction {
                 }
             }
             self.visit(lead, block, from, ranking)?;
+        }
+        ranking.unordered = false;
+        Ok(())
+    }
+
+    /// Whether an optional term is so rare that its documents are better looked at first, before those that have not got it.
+    fn is_rare_enough(&self, optional: usize) -> bool {
+        let rarest = &self.lists[self.order[0]];
+        let lookups = u64::from(self.optional[optional].cost()) * self.lists.len() as u64;
+        lookups * LOOKUP <= u64::from(rarest.cost())
+    }
+
+    /// Offers the documents at or after `from` that have the next optional term and none of those before it.
+    fn run_preferred(
+        &mut self,
+        from: u32,
+        context: &SearchContext<'_>,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
+        let lead = self.done;
+        let first = self.optional[lead].block_with(from, 0)?;
+        for block in first..self.optional[lead].block_count() {
+            if block.is_multiple_of(BLOCKS_PER_LOOK) {
+                context.check_cancelled()?;
+                if context.timed_out() {
+                    break;
+                }
+            }
+            let floor = ranking.floor();
+            // What all clauses can score: more than enough, as the lead's own bound is in it.
+            let all = &self.after[..self.windows];
+            let list = &mut self.optional[lead];
+            let count = list.load(block, &mut self.scratch.batch)?;
+            self.found.clear();
+            for doc in &self.scratch.batch.docs[..count] {
+                let window = (doc / WINDOW_DOCS) as usize;
+                if self.alive[window] && all[window] > floor && *doc >= from {
+                    self.found.push((*doc, 0.0));
+                }
+            }
+            self.found.sort_unstable_by_key(|(doc, _)| *doc);
+            for index in 0..self.found.len() {
+                let doc = self.found[index].0;
+                if self.is_done(doc)? {
+                    continue;
+                }
+                let list = self.order[0];
+                let score = match self.scored[list] {
+                    true => self.lists[list].lookup(doc)?,
+                    false => self.lists[list].contains(doc)?.then_some(0.0),
+                };
+                if let Some(score) = score
+                    && let Some(score) = self.check(doc, score, ranking.floor())?
+                {
+                    ranking.offer(doc, score);
+                }
+            }
         }
         Ok(())
     }
@@ -420,7 +501,7 @@ impl Conjunction {
         for (doc, score) in self.scratch.batch.docs[..count].iter().zip(scores) {
             let window = (doc / WINDOW_DOCS) as usize;
             let more = if self.is_phrase { 0.0 } else { rest[window] };
-            if self.alive[window] && score + more > floor && *doc >= from {
+            if score + more > floor && self.alive[window] && *doc >= from {
                 let own = if self.is_phrase { 0.0 } else { *score };
                 self.found.push((*doc, own));
             }
@@ -430,11 +511,23 @@ impl Conjunction {
         }
         for index in 0..self.found.len() {
             let (doc, score) = self.found[index];
-            if let Some(score) = self.check(doc, score, ranking.floor())? {
+            if let Some(score) = self.check(doc, score, ranking.floor())?
+                && !self.is_done(doc)?
+            {
                 ranking.offer(doc, score);
             }
         }
         Ok(())
+    }
+
+    /// Whether a document has one of the optional terms that are done with.
+    fn is_done(&mut self, doc: u32) -> Result<bool, SearchError> {
+        for list in &mut self.optional[..self.done] {
+            if list.contains(doc)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The score of a document that the lead has, if it matches and its score may be above `floor`.
@@ -463,7 +556,7 @@ impl Conjunction {
         }
         for index in 0..self.phrases.len() {
             let mut others = 0.0;
-            for list in &self.optional {
+            for list in &self.optional[self.done..] {
                 others += f64::from(list.windows[window].max(0.0));
             }
             for phrase in &self.phrases[index + 1..] {
@@ -494,10 +587,10 @@ impl Conjunction {
         mut score: f32,
         floor: f32,
     ) -> Result<Option<f32>, SearchError> {
-        if !self.optional.is_empty() {
+        if self.done < self.optional.len() {
             let window = (doc / WINDOW_DOCS) as usize;
             let mut more = 0.0;
-            for index in 0..self.optional.len() {
+            for index in self.done..self.optional.len() {
                 let rest = self.optional[index..].iter();
                 let rest: f64 = rest.map(|l| f64::from(l.windows[window].max(0.0))).sum();
                 if score + ((more + rest) as f32) <= floor {

@@ -15,7 +15,7 @@
 //! | freqs_before |  32·c | for each cell, the sum of the freqs before it; if positions are kept              |
 //! | impacts      |  64·c | those of each cell, as of sparse blocks; if freqs are kept                        |
 
-use super::packing::{GROUP, put_patched, take_patched};
+use super::packing::{GROUP, patched_at, put_patched, take_patched};
 use super::sparse::{ImpactColumns, impact_rows};
 use crate::format::bytes::{Malformed, u32_at};
 use crate::format::impacts::ImpactSet;
@@ -248,4 +248,9 @@ pub(crate) fn cell_freqs(
         }
     }
     Ok(())
+}
+
+/// Reads one of them, that of a rank.
+pub(crate) fn cell_freq(bytes: &[u8], count: usize, rank: usize) -> Result<u32, Malformed> {
+    Ok(patched_at(bytes, count, rank)?.saturating_add(1))
 }

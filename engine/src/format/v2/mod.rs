@@ -6,6 +6,6 @@ mod positions;
 pub(crate) mod postings;
 mod sparse;
 
-pub(crate) use dense::{CELL_DOCS, DenseSkips, cell_freqs};
+pub(crate) use dense::{CELL_DOCS, DenseSkips, cell_freq, cell_freqs};
 pub(crate) use positions::PositionsIndex;
-pub(crate) use sparse::{BLOCK, SparseSkips, decode_docs, decode_freqs};
+pub(crate) use sparse::{BLOCK, SparseSkips, decode_docs, decode_freq, decode_freqs};

@@ -140,6 +140,67 @@ pub(super) fn take_patched(
     Ok(bytes.len() - reader.remaining())
 }
 
+/// Bytes of a patched group of `count` integers.
+fn patched_len(bytes: &[u8], count: usize) -> Result<usize, Malformed> {
+    let (head, rest) = bytes
+        .split_first()
+        .ok_or(Malformed("has a block that ends too early"))?;
+    let packed = packed_len(count, u32::from(head & 15));
+    let rest = rest.get(packed..);
+    let mut reader = ByteReader::new(rest.ok_or(Malformed("has a block that ends too early"))?);
+    let exceptions = match usize::from(head >> 4) {
+        15 => reader.varint_len()?,
+        some => some,
+    };
+    for _ in 0..exceptions {
+        reader.u8()?;
+        reader.varint()?;
+    }
+    Ok(bytes.len() - reader.remaining())
+}
+
+/// One integer of patched groups of 128, the last of them shorter, of `count` integers in all.
+pub(super) fn patched_at(
+    mut bytes: &[u8],
+    mut count: usize,
+    mut index: usize,
+) -> Result<u32, Malformed> {
+    let early = Malformed("has a block that ends too early");
+    while index >= GROUP {
+        bytes = &bytes[patched_len(bytes, GROUP)?..];
+        index -= GROUP;
+        count = count.saturating_sub(GROUP);
+    }
+    let count = count.min(GROUP);
+    let (head, rest) = bytes.split_first().ok_or(early)?;
+    let width = u32::from(head & 15);
+    let bit = index * width as usize;
+    let mut word = [0; 4];
+    for (slot, byte) in word.iter_mut().zip(rest.get(bit / 8..).unwrap_or(&[])) {
+        *slot = *byte;
+    }
+    // At most 15 bits, which begin in the first of four bytes.
+    let mut value = u32::from_le_bytes(word) >> (bit % 8) & ((1 << width) - 1);
+    let exceptions = usize::from(head >> 4);
+    if exceptions > 0 {
+        let rest = rest.get(packed_len(count, width)..).ok_or(early)?;
+        let mut reader = ByteReader::new(rest);
+        let exceptions = match exceptions {
+            15 => reader.varint_len()?,
+            some => some,
+        };
+        for _ in 0..exceptions {
+            let slot = usize::from(reader.u8()?);
+            let high = u64::from(reader.varint_u32()?) << width;
+            if slot == index {
+                value |=
+                    u32::try_from(high).map_err(|_| Malformed("has an exception above 32 bits"))?;
+            }
+        }
+    }
+    Ok(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +240,10 @@ mod tests {
             let mut out = [7; GROUP];
             prop_assert_eq!(take_patched(&bytes, values.len(), &mut out).unwrap(), len);
             prop_assert_eq!(&out[..values.len()], &values[..]);
+            prop_assert_eq!(patched_len(&bytes, values.len()).unwrap(), len);
+            for (index, value) in values.iter().enumerate() {
+                prop_assert_eq!(patched_at(&bytes, values.len(), index).unwrap(), *value);
+            }
         }
 
         #[test]
@@ -186,6 +251,7 @@ mod tests {
             let mut out = [0; GROUP];
             let _ = unpack(&bytes, count, width, &mut out);
             let _ = take_patched(&bytes, count, &mut out);
+            let _ = patched_at(&bytes, 3 * count, 2 * count);
         }
     }
 }

@@ -17,7 +17,7 @@
 //! A block has four pairs of freq and norm; where fewer say all, the last is repeated. Every document of the block has, for
 //! some pair, at most its freq and at least its norm. A freq of 255 stands for 255 and more.
 
-use super::packing::{GROUP, pack, put_patched, take_patched, unpack, width_of};
+use super::packing::{GROUP, pack, patched_at, put_patched, take_patched, unpack, width_of};
 use crate::format::bytes::{Malformed, u32_at};
 use crate::format::impacts::{ImpactSet, MAX_IMPACTS};
 use crate::segment::Impact;
@@ -266,4 +266,9 @@ pub(crate) fn decode_freqs(
         *freq = freq.saturating_add(1);
     }
     Ok(())
+}
+
+/// Reads one freq of a block of `count` documents from where its freqs start: that of a slot.
+pub(crate) fn decode_freq(freqs: &[u8], count: usize, slot: usize) -> Result<u32, Malformed> {
+    Ok(patched_at(freqs, count, slot)?.saturating_add(1))
 }

@@ -9,7 +9,7 @@ use super::{Impact, PostingsNeed, pairs_of};
 use crate::format::bytes::Malformed;
 use crate::format::impacts::ImpactSet;
 use crate::format::v1::terms::TermEntry;
-use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, cell_freqs};
+use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, cell_freq, cell_freqs};
 use crate::ids::DocId;
 use crate::simd;
 use crate::simd::scoring::Weights;
@@ -175,18 +175,8 @@ impl DenseCursor {
         self.cell = usize::MAX;
         let count = self.cell_count(cell);
         if count > 0 {
-            let start = self.skips.freq_start(self.region()?, number);
-            let entry = &self.entry;
-            let (from, to) = self.skips.chunk(
-                self.dictionary.skips.read(entry.skips, entry.skips_len)?,
-                self.chunk,
-            );
-            let outside = || self.malformed(Malformed("has freqs outside their chunk"));
-            let left = (u64::from(to) - u64::from(from))
-                .checked_sub(start as u64)
-                .ok_or_else(outside)?;
-            let place = entry.payload + u64::from(from) + start as u64;
-            let bytes = self.dictionary.postings.read_ahead(place, left)?;
+            let (place, len) = self.cell_place(cell)?;
+            let bytes = self.dictionary.postings.read_ahead(place, len)?;
             let decoded = cell_freqs(bytes, count, &mut self.freqs);
             if let Err(what) = decoded {
                 return Err(self.malformed(what));
@@ -194,6 +184,17 @@ impl DenseCursor {
         }
         self.cell = number;
         Ok(())
+    }
+
+    /// Where the freqs of a cell of the chunk at hand begin, and how many bytes are left of the chunk from there.
+    fn cell_place(&self, cell: usize) -> Result<(u64, u64), ReadError> {
+        let region = self.region()?;
+        let start = self.skips.freq_start(region, self.chunk * CELLS + cell) as u64;
+        let (from, to) = self.skips.chunk(region, self.chunk);
+        let left = u64::from(to).checked_sub(u64::from(from) + start);
+        let left =
+            left.ok_or_else(|| self.malformed(Malformed("has freqs outside their chunk")))?;
+        Ok((self.entry.payload + u64::from(from) + start, left))
     }
 
     /// Frequencies of the cell loaded last, in order of rank.
@@ -230,8 +231,15 @@ impl DenseCursor {
     #[inline]
     pub fn freq_of(&mut self, doc: u32) -> Result<u32, ReadError> {
         let offset = doc % WINDOW_DOCS;
-        self.load_freqs((offset / CELL_DOCS) as usize)?;
-        Ok(self.freqs[self.rank_in_cell(offset)])
+        let cell = (offset / CELL_DOCS) as usize;
+        let rank = self.rank_in_cell(offset);
+        let kept = self.dictionary.freqs_kept && self.need >= PostingsNeed::Freqs;
+        if !kept || self.cell == self.chunk * CELLS + cell {
+            return Ok(self.freqs[rank]);
+        }
+        let (place, len) = self.cell_place(cell)?;
+        let bytes = self.dictionary.postings.read_ahead(place, len)?;
+        cell_freq(bytes, self.cell_count(cell), rank).map_err(|what| self.malformed(what))
     }
 
     /// Whether the chunk at hand has a document of it.

@@ -9,7 +9,7 @@ use super::{Impact, PostingsNeed, pairs_of, window_count};
 use crate::format::bytes::Malformed;
 use crate::format::impacts::ImpactSet;
 use crate::format::v1::terms::TermEntry;
-use crate::format::v2::{BLOCK, SparseSkips, decode_docs, decode_freqs};
+use crate::format::v2::{BLOCK, SparseSkips, decode_docs, decode_freq, decode_freqs};
 use crate::ids::DocId;
 use crate::simd;
 use crate::simd::scoring::{Weights, slot_of};
@@ -280,8 +280,11 @@ impl SparseCursor {
     /// The frequency in a slot of the block at hand.
     #[inline]
     pub fn freq_at(&mut self, slot: usize) -> Result<u32, ReadError> {
-        self.load_freqs()?;
-        Ok(self.freqs[slot])
+        let Some((place, len)) = self.freqs_waiting else {
+            return Ok(self.freqs[slot]);
+        };
+        let bytes = self.dictionary.postings.read_ahead(place, len)?;
+        decode_freq(bytes, self.len, slot).map_err(|what| self.malformed(what))
     }
 
     #[inline]
