@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use quidditch_benches::Server;
+use quidditch_benches::http::Server;
 
 /// Prints the three figures of a light server, and the goal of each.
 #[derive(Parser)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use quidditch_benches::game::build::{ENGINES, IndexSpec, build_here, ensure_built, open};
+use quidditch_benches::game::build::{ENGINES, IndexSpec, build_if_asked, ensure_built, open};
 use quidditch_benches::game::cells::{cells, columns};
 use quidditch_benches::game::lucene::OtherRun;
 use quidditch_benches::game::peer::Peer;
@@ -17,11 +17,11 @@ use quidditch_benches::game::{report, rounds};
 #[derive(Parser)]
 struct Arguments {
     /// JSON lines with `id` and `text`, words apart by spaces, as every engine splits them.
-    #[arg(long, required_unless_present = "build_only")]
-    corpus: Option<PathBuf>,
+    #[arg(long)]
+    corpus: PathBuf,
     /// JSON lines with `query` and `tags`.
-    #[arg(long, required_unless_present = "build_only")]
-    queries: Option<PathBuf>,
+    #[arg(long)]
+    queries: PathBuf,
     /// Only the first documents of the corpus.
     #[arg(long)]
     docs: Option<u32>,
@@ -61,27 +61,16 @@ struct Arguments {
     /// Writes everything here as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    #[arg(long, hide = true, requires = "build_spec", requires = "index_dir")]
-    build_only: Option<String>,
-    #[arg(long, hide = true)]
-    build_spec: Option<String>,
 }
 
 /// How many wrong answers are shown.
 const SHOWN: usize = 20;
 
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    if let (Some(engine), Some(spec), Some(folder)) = (
-        &arguments.build_only,
-        &arguments.build_spec,
-        &arguments.index_dir,
-    ) {
-        return build_here(engine, &serde_json::from_str(spec)?, folder);
+    if build_if_asked()? {
+        return Ok(());
     }
-    let (Some(corpus), Some(queries)) = (&arguments.corpus, &arguments.queries) else {
-        bail!("--corpus and --queries are needed");
-    };
+    let arguments = Arguments::parse();
     let temporary;
     let root = match &arguments.index_dir {
         Some(folder) => folder.as_path(),
@@ -104,20 +93,20 @@ fn main() -> Result<()> {
             .map(|n| Class::parse(n))
             .collect::<Result<_>>()?,
     };
-    let queries = load(queries, &classes)?;
-    let spec = spec(&arguments, corpus)?;
+    let queries = load(&arguments.queries, &classes)?;
+    let spec = spec(&arguments)?;
     run(&arguments, &spec, root, &queries, &commands)
 }
 
-fn spec(arguments: &Arguments, corpus: &Path) -> Result<IndexSpec> {
+fn spec(arguments: &Arguments) -> Result<IndexSpec> {
     ensure!(arguments.segments > 0, "--segments: at least 1");
     ensure!(
         (0.0..100.0).contains(&arguments.deletes),
         "--deletes: from 0 to less than 100"
     );
-    let corpus = corpus
-        .canonicalize()
-        .with_context(|| corpus.display().to_string())?;
+    let corpus = &arguments.corpus;
+    let at = || corpus.display().to_string();
+    let corpus = corpus.canonicalize().with_context(at)?;
     Ok(IndexSpec {
         corpus_bytes: corpus.metadata()?.len(),
         corpus,

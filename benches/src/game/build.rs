@@ -16,6 +16,8 @@ use crate::shard_folder;
 pub const BUFFER_BYTES: usize = 500_000_000;
 const REPORT: &str = "build.json";
 const INDEX: &str = "index";
+/// Where a process finds its [`Order`].
+const ORDER: &str = "QUIDDITCH_BENCH_BUILD";
 
 /// What an index is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,21 +101,34 @@ fn made_by(engine: &str) -> Result<String> {
     }
 }
 
-/// Makes the index of one engine in `folder`, in this process.
-pub fn build_here(engine: &str, spec: &IndexSpec, folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder)?;
+/// An index that a process is to make.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    engine: String,
+    spec: IndexSpec,
+    folder: PathBuf,
+}
+
+/// Makes the index that the parent process wants, if this process is there for that: true when it was. To be called first
+/// by every program that uses [`ensure_built`].
+pub fn build_if_asked() -> Result<bool> {
+    let Ok(order) = std::env::var(ORDER) else {
+        return Ok(false);
+    };
+    let Order {
+        engine,
+        spec,
+        folder,
+    } = serde_json::from_str(&order).context(ORDER)?;
     let index = folder.join(INDEX);
-    let report = match engine {
-        quidditch::NAME => quidditch::build(spec, &index)?,
-        tantivy::NAME => tantivy::build(spec, &index)?,
+    let report = match engine.as_str() {
+        quidditch::NAME => quidditch::build(&spec, &index)?,
+        tantivy::NAME => tantivy::build(&spec, &index)?,
         _ => bail!("[{engine}] is no engine"),
     };
-    let built = Built {
-        spec: spec.clone(),
-        report,
-    };
+    let built = Built { spec, report };
     fs::write(folder.join(REPORT), serde_json::to_vec_pretty(&built)?)?;
-    Ok(())
+    Ok(true)
 }
 
 /// The index of one engine under `root`: the one that is there, else a new one, made by a process of its own.
@@ -139,13 +154,13 @@ pub fn ensure_built(
         .prefix("unfinished-")
         .tempdir_in(&parent)?;
     eprintln!("building {} …", folder.display());
+    let order = Order {
+        engine: engine.to_owned(),
+        spec: spec.clone(),
+        folder: unfinished.path().to_owned(),
+    };
     let status = Command::new(std::env::current_exe()?)
-        .arg("--build-only")
-        .arg(engine)
-        .arg("--build-spec")
-        .arg(serde_json::to_string(&spec)?)
-        .arg("--index-dir")
-        .arg(unfinished.path())
+        .env(ORDER, serde_json::to_string(&order)?)
         .status()?;
     ensure!(
         status.success(),

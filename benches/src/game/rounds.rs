@@ -168,3 +168,94 @@ pub fn time(
     eprintln!();
     Ok(times)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{quidditch, tantivy};
+    use super::*;
+
+    const TEXTS: [&str; 7] = [
+        "a red hat",
+        "a hat red as blood",
+        "red red hat hat",
+        "a blue hat",
+        "red",
+        "the hat and the red hat and the blue hat",
+        "nothing of it",
+    ];
+    const QUERIES: [&str; 7] = [
+        "red",
+        "red blue",
+        "+red +hat",
+        "\"red hat\"",
+        "+hat blue",
+        "+hat -blue",
+        "green",
+    ];
+
+    fn queries() -> Vec<GameQuery> {
+        let parse = |text: &&str| GameQuery::parse(text, Vec::new()).unwrap();
+        QUERIES.iter().map(parse).collect()
+    }
+
+    /// Both engines over three hundred documents in `segments` segments, and the right answers.
+    fn game(segments: usize, deletes: f64) -> (Vec<Box<dyn Peer>>, Vec<Answer>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let corpus = folder.path().join("corpus.jsonl");
+        let line = |n: usize| format!("{{\"id\": \"d{n}\", \"text\": \"{}\"}}\n", TEXTS[n % 7]);
+        let lines: String = (0..300).map(line).collect();
+        fs::write(&corpus, &lines).unwrap();
+        let spec = IndexSpec {
+            corpus,
+            corpus_bytes: lines.len() as u64,
+            docs: None,
+            segments,
+            reorder: "none".to_owned(),
+            deletes,
+        };
+        let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+        quidditch::build(&spec, &ours).unwrap();
+        tantivy::build(&spec, &theirs).unwrap();
+        let mut peers: Vec<Box<dyn Peer>> = vec![
+            Box::new(quidditch::Quidditch::open(&spec, &ours).unwrap()),
+            Box::new(tantivy::Tantivy::open(&theirs).unwrap()),
+        ];
+        for peer in &mut peers {
+            assert_eq!(peer.segment_count(), segments);
+            peer.prepare(&queries()).unwrap();
+        }
+        let answers = answers(&spec, &queries(), folder.path()).unwrap();
+        (peers, answers, folder)
+    }
+
+    fn problems(peers: &[Box<dyn Peer>], answers: &[Answer]) -> Vec<String> {
+        check(peers, &queries(), &Command::ALL, answers).unwrap()
+    }
+
+    #[test]
+    fn both_engines_answer_rightly_in_one_segment_and_in_several_with_deletes() {
+        for (segments, deletes) in [(1, 0.0), (3, 10.0)] {
+            let (peers, answers, _folder) = game(segments, deletes);
+            assert_eq!(problems(&peers, &answers), [] as [&str; 0]);
+            assert_eq!(peers[0].doc_count(), peers[1].doc_count());
+            assert_eq!(peers[0].doc_count() < 300, deletes > 0.0);
+            let times = time(&peers, &queries(), &Command::ALL, 2).unwrap();
+            assert!(times.iter().flatten().flatten().all(|t| t.us.len() == 2));
+        }
+    }
+
+    #[test]
+    fn a_wrong_answer_is_named() {
+        let (peers, mut answers, _folder) = game(1, 0.0);
+        answers[0].count += 1;
+        let found = problems(&peers, &answers);
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert!(found[0].starts_with("quidditch TOP_100_COUNT [red]: counts "));
+        let (peers, mut answers, _folder) = game(1, 0.0);
+        let score = &mut answers[2].best[0].1;
+        *score = score.next_up();
+        let found = problems(&peers, &answers);
+        assert!(found[0].starts_with("quidditch TOP_100 [+red +hat]: rank "));
+        assert!(found.iter().all(|problem| !problem.starts_with("tantivy")));
+    }
+}
