@@ -54,6 +54,7 @@ impl ShardPlan {
                 memory_segments_bytes_max: self.buffer_bytes as u64,
                 buffer_count: 1,
                 background_merges: false,
+                reorder_docs_min: 0,
                 translog_retention_bytes: 0,
                 ..ShardOptions::default()
             },

@@ -119,8 +119,8 @@ fn build(side: &str, folder: &Path) -> Result<PathBuf> {
         git(&["worktree", "add", "--detach", &tree_name, &commit])?;
     }
     let output = Command::new("cargo")
-        .args(["bench", "-p", "quidditch-benches", "--bench", "micro"])
-        .args(["--no-run", "--message-format", "json"])
+        .args(["bench", "--profile", "measure", "-p", "quidditch-benches"])
+        .args(["--bench", "micro", "--no-run", "--message-format", "json"])
         .current_dir(&tree)
         .env("CARGO_TARGET_DIR", folder.join("built"))
         .stderr(std::process::Stdio::inherit())

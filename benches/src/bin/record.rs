@@ -47,7 +47,8 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&arguments.results)?;
     for level in &levels {
         let mut cargo = Command::new("cargo");
-        cargo.args(["bench", "-p", "quidditch-benches", "--bench", "micro", "--"]);
+        cargo.args(["bench", "--profile", "measure", "-p", "quidditch-benches"]);
+        cargo.args(["--bench", "micro", "--"]);
         let (entries, sizes) = criterion::run(&mut cargo, arguments.filter.as_deref(), level)?;
         let name = format!("{}-{level}", std::env::consts::ARCH);
         let path = arguments.results.join(format!("{name}.json"));

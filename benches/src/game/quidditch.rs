@@ -29,10 +29,11 @@ use crate::shard_folder::{OpenShard, ShardPlan};
 pub const NAME: &str = "quidditch";
 /// For each document, in the order of segments and documents, its number in the corpus: `u32`, little-endian.
 const NUMBERS: &str = "numbers";
+const NO_REORDER: &str = "none";
 
 fn plan(spec: &IndexSpec) -> ShardPlan {
     let mut settings = BTreeMap::new();
-    if spec.reorder != "none" {
+    if spec.reorder != NO_REORDER {
         settings.insert("index.reorder".to_owned(), spec.reorder.clone());
     }
     ShardPlan {
@@ -48,6 +49,12 @@ fn plan(spec: &IndexSpec) -> ShardPlan {
 
 /// Indexes the corpus into a folder, on one thread.
 pub fn build(spec: &IndexSpec, folder: &Path) -> Result<BuildReport> {
+    let reordered = spec.reorder != NO_REORDER;
+    ensure!(
+        spec.segments == 1 || !reordered,
+        "reorder [{}]: documents are reordered when segments are merged into one, so ask for one segment",
+        spec.reorder
+    );
     let documents = Documents::load(&spec.corpus, spec.docs)?;
     let mut sources = Vec::with_capacity(documents.len());
     for number in 0..documents.len() {
@@ -58,7 +65,9 @@ pub fn build(spec: &IndexSpec, folder: &Path) -> Result<BuildReport> {
     let before_mb = memory_mb("VmRSS")?;
     reset_peak();
     let watch = Stopwatch::start();
-    for part in documents.parts(spec.segments) {
+    // what was written as one segment would not be merged
+    let parts = if reordered { 2 } else { spec.segments };
+    for part in documents.parts(parts) {
         for number in part {
             shard.index(IndexOp {
                 id: documents.get(number).0.to_owned(),
@@ -93,7 +102,15 @@ pub fn build(spec: &IndexSpec, folder: &Path) -> Result<BuildReport> {
         reader.segments.len(),
         spec.segments
     );
-    write_numbers(&reader, &documents, folder)?;
+    let numbers = numbers(&reader, &documents)?;
+    ensure!(
+        numbers.is_sorted() != reordered || documents.len() < 2,
+        "reorder [{}], but the documents are {}in the order of the corpus",
+        spec.reorder,
+        if reordered { "" } else { "not " }
+    );
+    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+    fs::write(folder.join(NUMBERS), bytes)?;
     let (index_bytes, bytes_by_section) = sizes(&reader);
     let docs = reader.doc_count();
     shard.close()?;
@@ -108,11 +125,12 @@ pub fn build(spec: &IndexSpec, folder: &Path) -> Result<BuildReport> {
     })
 }
 
-fn write_numbers(reader: &ShardReader, documents: &Documents, folder: &Path) -> Result<()> {
+/// For each document, in the order of segments and documents, its number in the corpus.
+fn numbers(reader: &ShardReader, documents: &Documents) -> Result<Vec<u32>> {
     let by_id = (0..documents.len()).map(|number| (documents.get(number).0, number as u32));
     let by_id: HashMap<&str, u32> = by_id.collect();
     ensure!(by_id.len() == documents.len(), "an id is there twice");
-    let mut bytes = Vec::with_capacity(documents.len() * 4);
+    let mut all = Vec::with_capacity(documents.len());
     for segment in &reader.segments {
         let mut numbers = vec![u32::MAX; segment.reader.max_doc() as usize];
         let terms = segment.reader.terms(ID_FIELD)?.context("names")?;
@@ -122,10 +140,9 @@ fn write_numbers(reader: &ShardReader, documents: &Documents, folder: &Path) -> 
             let id = std::str::from_utf8(term)?;
             numbers[doc.0 as usize] = *by_id.get(id).context("a name of the corpus")?;
         }
-        bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        all.extend(numbers);
     }
-    fs::write(folder.join(NUMBERS), bytes)?;
-    Ok(())
+    Ok(all)
 }
 
 fn sizes(reader: &ShardReader) -> (u64, BTreeMap<String, u64>) {

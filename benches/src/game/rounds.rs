@@ -199,7 +199,11 @@ mod tests {
     }
 
     /// Both engines over three hundred documents in `segments` segments, and the right answers.
-    fn game(segments: usize, deletes: f64) -> (Vec<Box<dyn Peer>>, Vec<Answer>, tempfile::TempDir) {
+    fn game(
+        segments: usize,
+        deletes: f64,
+        reorder: &str,
+    ) -> (Vec<Box<dyn Peer>>, Vec<Answer>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let corpus = folder.path().join("corpus.jsonl");
         let line = |n: usize| format!("{{\"id\": \"d{n}\", \"text\": \"{}\"}}\n", TEXTS[n % 7]);
@@ -210,7 +214,7 @@ mod tests {
             corpus_bytes: lines.len() as u64,
             docs: None,
             segments,
-            reorder: "none".to_owned(),
+            reorder: reorder.to_owned(),
             deletes,
         };
         let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
@@ -233,9 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn both_engines_answer_rightly_in_one_segment_and_in_several_with_deletes() {
-        for (segments, deletes) in [(1, 0.0), (3, 10.0)] {
-            let (peers, answers, _folder) = game(segments, deletes);
+    fn both_engines_answer_rightly_in_one_segment_in_several_with_deletes_and_reordered() {
+        for (segments, deletes, reorder) in [(1, 0.0, "none"), (3, 10.0, "none"), (1, 5.0, "full")]
+        {
+            let (peers, answers, _folder) = game(segments, deletes, reorder);
             assert_eq!(problems(&peers, &answers), [] as [&str; 0]);
             assert_eq!(peers[0].doc_count(), peers[1].doc_count());
             assert_eq!(peers[0].doc_count() < 300, deletes > 0.0);
@@ -246,12 +251,12 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_named() {
-        let (peers, mut answers, _folder) = game(1, 0.0);
+        let (peers, mut answers, _folder) = game(1, 0.0, "none");
         answers[0].count += 1;
         let found = problems(&peers, &answers);
         assert_eq!(found.len(), 4, "{found:?}");
         assert!(found[0].starts_with("quidditch TOP_100_COUNT [red]: counts "));
-        let (peers, mut answers, _folder) = game(1, 0.0);
+        let (peers, mut answers, _folder) = game(1, 0.0, "none");
         let score = &mut answers[2].best[0].1;
         *score = score.next_up();
         let found = problems(&peers, &answers);
