@@ -23,5 +23,5 @@ pub(super) fn view(mut file: File) -> io::Result<ByteView> {
     // exists, so the mapped range keeps its bytes. Nobody else writes here: the node holds the lock of the
     // data directory.
     let map: Mmap = unsafe { MmapOptions::new().map(&file)? };
-    Ok(ByteView::new(map))
+    Ok(ByteView::of_map(map))
 }

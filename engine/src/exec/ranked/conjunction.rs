@@ -11,6 +11,8 @@ use crate::segment::{WINDOW_DOCS, Window};
 
 /// Documents of the rarest term in a window, on average, from which on bitmaps of stretches pay.
 const BITMAPS_FROM: usize = 10;
+/// How many times longer than the rarest a list must be for its bounds not to be worked out in detail.
+const ROUGH_FROM: u32 = 12;
 /// What looking up a document costs, as postings of the rarest term that are scored.
 const LOOKUP: u64 = 6;
 /// Blocks visited between two looks at the clock.
@@ -261,9 +263,14 @@ impl Conjunction {
     }
 
     /// Puts the lists in order and works out what their windows can add. Scores must be wanted.
-    pub fn prepare(&mut self) {
+    pub fn prepare(&mut self) -> Result<(), SearchError> {
         self.sort();
         self.optional.sort_by(|a, b| b.max.total_cmp(&a.max));
+        let rarest = self.lists[self.order[0]].cost();
+        for list in self.lists.iter_mut().chain(&mut self.optional) {
+            // Bounds of a list that is much longer would cost more than they spare.
+            list.bound(list.cost() / ROUGH_FROM <= rarest)?;
+        }
         let windows = self.windows;
         self.alive = vec![true; windows];
         for list in &self.lists {
@@ -277,6 +284,7 @@ impl Conjunction {
             phrase.prepare(&self.lists);
         }
         self.add_up();
+        Ok(())
     }
 
     /// Works out what windows can add, without the optional terms that are done with.

@@ -49,14 +49,14 @@ pub(crate) fn count_and_rank(
         return Ok(None);
     };
     if let (Some(count), None) = (all.known_count(), ranking.live) {
-        all.prepare();
+        all.prepare()?;
         all.run(0, scope.context, ranking)?;
         return Ok(Some(count));
     }
     if all.is_led_by_one_term() {
         return Ok(None);
     }
-    all.prepare();
+    all.prepare()?;
     let mut counting = Counting::new(scope.context, ranking.live, limit);
     let mut offer = |all: &mut Conjunction, doc| all.offer_match(doc, ranking);
     let next = counting.all(&mut all, Some(&mut offer))?;

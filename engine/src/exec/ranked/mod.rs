@@ -80,7 +80,7 @@ pub(crate) fn rank(
         Plan::Nothing => Ok(true),
         Plan::Union(mut union) => union.run(scope.context, ranking).map(|()| true),
         Plan::Conjunction(mut all) => {
-            all.prepare();
+            all.prepare()?;
             all.run(0, scope.context, ranking).map(|()| true)
         }
         Plan::Other => Ok(false),

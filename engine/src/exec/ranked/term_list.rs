@@ -46,11 +46,46 @@ pub(super) struct TermList {
 }
 
 impl TermList {
-    /// A list made for frequencies, with what scores it.
+    /// A list made for frequencies, with what scores it. Of its bounds only the highest is known at first.
     pub fn open(mut list: List, scoring: TermScoring) -> Result<TermList, SearchError> {
-        let (mut blocks, mut windows) = (Vec::new(), Vec::new());
+        let impacts = match &mut list {
+            List::Sparse(cursor) => cursor.max_impacts()?,
+            List::Dense(cursor) => cursor.max_impacts()?,
+        };
+        let scores = impacts.iter().map(|impact| {
+            let freq = impact.freq as f32;
+            scoring.bm25.score(freq, impact.norm)
+        });
+        let max = scores.fold(0.0, f32::max);
+        Ok(TermList {
+            list,
+            scoring: Some(scoring),
+            blocks: Vec::new(),
+            walked: 0,
+            windows: Vec::new(),
+            max,
+        })
+    }
+
+    /// Works out the bounds of windows: roughly, the highest of all for each; or, as for a list whose blocks will be
+    /// walked over, in detail.
+    pub fn bound(&mut self, in_detail: bool) -> Result<(), SearchError> {
+        if in_detail && self.blocks.is_empty() {
+            return self.bound_in_detail();
+        }
+        if self.windows.is_empty() {
+            self.windows.resize(self.window_count(), self.max);
+        }
+        Ok(())
+    }
+
+    fn bound_in_detail(&mut self) -> Result<(), SearchError> {
+        let Some(scoring) = &self.scoring else {
+            return Ok(());
+        };
         let weights = scoring.bm25.weights();
-        match &mut list {
+        let (blocks, windows) = (&mut self.blocks, &mut self.windows);
+        match &mut self.list {
             List::Sparse(cursor) if cursor.block_count() == 1 => {
                 // So few that their scores are the bounds.
                 cursor.load(0)?;
@@ -58,6 +93,7 @@ impl TermList {
                 let mut scores = [0.0; 128];
                 let scores = &mut scores[..cursor.docs().len()];
                 scoring.score_all(cursor.docs(), cursor.freqs(), scores);
+                windows.clear();
                 windows.resize(cursor.window_count(), ABSENT);
                 for (doc, score) in cursor.docs().iter().zip(scores.iter()) {
                     let slot = &mut windows[(doc / WINDOW_DOCS) as usize];
@@ -66,11 +102,12 @@ impl TermList {
                 blocks.push(scores.iter().copied().fold(0.0, f32::max));
             }
             List::Sparse(cursor) => {
-                cursor.block_bounds(weights, &mut blocks)?;
-                cursor.spread(&blocks, ABSENT, &mut windows)?;
+                cursor.block_bounds(weights, blocks)?;
+                cursor.spread(blocks, ABSENT, windows)?;
             }
             List::Dense(cursor) => {
-                cursor.cell_bounds(weights, &mut blocks)?;
+                cursor.cell_bounds(weights, blocks)?;
+                windows.clear();
                 windows.extend(
                     blocks
                         .chunks(CELLS)
@@ -78,15 +115,7 @@ impl TermList {
                 );
             }
         }
-        let max = blocks.iter().copied().fold(0.0, f32::max);
-        Ok(TermList {
-            max,
-            list,
-            scoring: Some(scoring),
-            blocks,
-            walked: 0,
-            windows,
-        })
+        Ok(())
     }
 
     /// A list that is only asked whether it has a document.

@@ -16,6 +16,8 @@ const DENSE: u64 = 64;
 /// Blocks or stretches visited between two looks at the clock.
 const STEPS_PER_LOOK: usize = 64;
 
+/// How many times longer than the next one a list must be for its bounds not to be worked out in detail.
+const ROUGH_FROM: u32 = 12;
 /// What looking up a document costs, as postings that are added up.
 const LOOKUP: u64 = 12;
 
@@ -44,7 +46,7 @@ impl Union {
     pub fn new(mut terms: Vec<TermList>) -> Union {
         terms.sort_by(|a, b| b.max.total_cmp(&a.max));
         Union {
-            windows: terms.iter().map(TermList::window_count).max().unwrap_or(0),
+            windows: terms.first().map_or(0, TermList::window_count),
             from_here: Vec::new(),
             done: 0,
             visited: [usize::MAX; FIRST],
@@ -66,30 +68,42 @@ impl Union {
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         ranking.unordered = true;
-        self.prepare();
-        let mut result = Ok(());
-        while self.done < self.terms.len() && result.is_ok() && !context.timed_out() {
+        let result = self.run_steps(context, ranking);
+        ranking.unordered = false;
+        result
+    }
+
+    fn run_steps(
+        &mut self,
+        context: &SearchContext<'_>,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
+        while self.done < self.terms.len() && !context.timed_out() {
             let rest = self.terms[self.done..].iter();
             let most: f64 = rest.map(|term| f64::from(term.max)).sum();
             if most as f32 <= ranking.floor() {
                 break;
             }
-            if self.is_lookup_cheap() {
-                result = self.run_led(0, context, ranking);
-                self.done += 1;
-            } else {
-                result = self.run_windows(context, ranking);
-                break;
+            if !self.is_lookup_cheap() {
+                return self.run_windows(context, ranking);
             }
+            let cost = self.terms[self.done].cost();
+            for term in &mut self.terms[self.done..] {
+                // Bounds of a list that is much longer would cost more than they spare.
+                term.bound(term.cost() / ROUGH_FROM <= cost)?;
+            }
+            self.prepare();
+            self.run_led(0, context, ranking)?;
+            self.done += 1;
         }
-        ranking.unordered = false;
-        result
+        Ok(())
     }
 
+    /// Works out what windows can score.
     fn prepare(&mut self) {
         let mut sums = vec![0.0f64; self.windows];
         self.from_here = vec![0.0; (self.terms.len() + 1) * self.windows];
-        for (number, term) in self.terms.iter().enumerate().rev() {
+        for (number, term) in self.terms.iter().enumerate().skip(self.done).rev() {
             let row = &mut self.from_here[number * self.windows..(number + 1) * self.windows];
             for ((sum, bound), slot) in sums.iter_mut().zip(&term.windows).zip(row) {
                 *sum += f64::from(bound.max(0.0));
@@ -100,7 +114,7 @@ impl Union {
 
     /// What the terms from one on can score together, by window.
     #[inline]
-    fn from_here(&self, term: usize) -> &[f32] {
+    fn row_of(&self, term: usize) -> &[f32] {
         &self.from_here[term * self.windows..(term + 1) * self.windows]
     }
 
@@ -199,7 +213,7 @@ impl Union {
         let (first, last) = list.range(block)?;
         let windows =
             (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-        let later = &self.from_here(term + 1)[windows];
+        let later = &self.row_of(term + 1)[windows];
         let most = later.iter().copied().fold(0.0, f32::max);
         Ok((list.blocks()[block] + most).next_up())
     }
@@ -211,7 +225,7 @@ impl Union {
         let (first, last) = list.range(block)?;
         let windows =
             (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-        let all = self.from_here(self.done)[windows.clone()].iter();
+        let all = self.row_of(self.done)[windows.clone()].iter();
         let others = all.zip(&list.windows[windows]);
         let most = others
             .map(|(all, own)| all - own.max(0.0))
@@ -226,6 +240,10 @@ impl Union {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
+        for term in &mut self.terms[self.done..] {
+            term.bound(true)?;
+        }
+        self.prepare();
         self.visit_first(ranking)?;
         let rest = self.terms[self.done..].iter();
         let docs: u64 = rest.map(|term| u64::from(term.cost())).sum();
@@ -261,7 +279,7 @@ impl Union {
         }
         for slot in 0..FIRST {
             let (mut best, mut most) = (usize::MAX, 0.0);
-            for (window, total) in self.from_here(self.done).iter().enumerate() {
+            for (window, total) in self.row_of(self.done).iter().enumerate() {
                 if *total > most && !self.visited.contains(&window) {
                     (best, most) = (window, *total);
                 }

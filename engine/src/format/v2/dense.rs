@@ -10,13 +10,14 @@
 //! | part         | bytes | meaning                                                                          |
 //! |--------------|------:|----------------------------------------------------------------------------------|
 //! | kind         |     1 | 2                                                                                |
+//! | best         |     8 | if freqs are kept: the impacts of the whole list, as of sparse lists              |
 //! | chunk_ends   |   4·c | where each chunk ends, from the start of the payload                             |
 //! | freq_starts  |  16·c | for each cell, where its freqs start, from the start of its chunk; if freqs are kept |
 //! | freqs_before |  32·c | for each cell, the sum of the freqs before it; if positions are kept              |
 //! | impacts      |  64·c | those of each cell, as of sparse blocks; if freqs are kept                        |
 
 use super::packing::{GROUP, patched_at, put_patched, take_patched};
-use super::sparse::{ImpactColumns, impact_rows};
+use super::sparse::{BEST, ImpactColumns, impact_rows};
 use crate::format::bytes::{Malformed, u32_at};
 use crate::format::impacts::ImpactSet;
 use crate::segment::WINDOW_DOCS;
@@ -42,6 +43,7 @@ pub(super) fn is_dense(docs: u32, max_doc: u32) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DenseSkips {
     chunks: usize,
+    chunk_ends: usize,
     freq_starts: usize,
     freqs_before: usize,
     impacts: usize,
@@ -58,7 +60,8 @@ impl DenseSkips {
         positions_kept: bool,
     ) -> Result<DenseSkips, Malformed> {
         let chunks = max_doc.div_ceil(WINDOW_DOCS) as usize;
-        let freq_starts = 1 + 4 * chunks;
+        let chunk_ends = 1 + if freqs_kept { BEST } else { 0 };
+        let freq_starts = chunk_ends + 4 * chunks;
         let freqs_before = freq_starts + if freqs_kept { 16 * chunks } else { 0 };
         let impacts = freqs_before + if positions_kept { 32 * chunks } else { 0 };
         let end = impacts + if freqs_kept { 64 * chunks } else { 0 };
@@ -67,6 +70,7 @@ impl DenseSkips {
         }
         Ok(DenseSkips {
             chunks,
+            chunk_ends,
             freq_starts,
             freqs_before,
             impacts,
@@ -83,7 +87,7 @@ impl DenseSkips {
     /// Start and end of a chunk in the payload.
     #[inline]
     pub fn chunk(&self, region: &[u8], chunk: usize) -> (u32, u32) {
-        let ends = region.get(1..).unwrap_or(&[]);
+        let ends = region.get(self.chunk_ends..).unwrap_or(&[]);
         let start = match chunk {
             0 => 0,
             chunk => u32_at(ends, chunk - 1).unwrap_or(u32::MAX),
@@ -107,6 +111,14 @@ impl DenseSkips {
         }
         let sums = region.get(self.freqs_before..).unwrap_or(&[]);
         u32_at(sums, cell).unwrap_or(u32::MAX)
+    }
+
+    /// The impacts of the whole list; `None` where the field keeps no freqs.
+    pub fn best<'a>(&self, region: &'a [u8]) -> Option<ImpactRows<'a>> {
+        if !self.with_freqs {
+            return None;
+        }
+        impact_rows(region, 1, 1)
     }
 
     /// The impacts of all cells; `None` where the field keeps no freqs. A cell without documents has the freq 0.
@@ -222,6 +234,9 @@ impl DenseEncoder {
             self.end_chunk(freqs_kept, scratch, out);
         }
         skips.push(KIND);
+        if freqs_kept {
+            self.impacts.write_best(skips);
+        }
         skips.extend_from_slice(&self.chunk_ends);
         skips.extend_from_slice(&self.freq_starts);
         if positions_kept {

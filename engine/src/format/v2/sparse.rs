@@ -9,6 +9,7 @@
 //! | part         | bytes | meaning                                                                          |
 //! |--------------|------:|----------------------------------------------------------------------------------|
 //! | kind         |     1 | 1                                                                                |
+//! | best         |     8 | if freqs are kept: the impacts of the whole list, four freqs, then four norms     |
 //! | last_docs    |   4·n | the last document of each block                                                  |
 //! | block_ends   |   4·n | where each block ends, from the start of the payload                             |
 //! | freqs_before |   4·n | sum of the freqs of the blocks before; if positions are kept                      |
@@ -28,6 +29,8 @@ use crate::simd::scoring::{ImpactRows, slot_of};
 pub(crate) const BLOCK: usize = GROUP;
 /// First byte of the skips.
 pub(super) const KIND: u8 = 1;
+/// Bytes of the impacts of a whole list.
+pub(super) const BEST: usize = 2 * MAX_IMPACTS;
 /// Gaps up to this width cannot overflow within a block that starts in the lower half of the numbers.
 const SAFE_WIDTH: u32 = 24;
 
@@ -36,28 +39,48 @@ const SAFE_WIDTH: u32 = 24;
 pub(super) struct ImpactColumns {
     freqs: [Vec<u8>; MAX_IMPACTS],
     norms: [Vec<u8>; MAX_IMPACTS],
+    /// Of all blocks together.
+    best: ImpactSet,
 }
 
 impl ImpactColumns {
     pub fn clear(&mut self) {
         self.freqs.iter_mut().for_each(Vec::clear);
         self.norms.iter_mut().for_each(Vec::clear);
+        self.best.clear();
     }
 
     /// Adds a block's pairs; none at all is a block without documents.
     pub fn push(&mut self, impacts: &[Impact]) {
         for place in 0..MAX_IMPACTS {
-            let pair = impacts.get(place).or(impacts.last());
-            let freq = pair.map_or(0, |pair| pair.freq.min(255) as u8);
+            let (freq, norm) = stored_pair(impacts, place);
             self.freqs[place].push(freq);
-            self.norms[place].push(pair.map_or(u8::MAX, |pair| pair.norm));
+            self.norms[place].push(norm);
         }
+        for impact in impacts {
+            self.best.add(*impact);
+        }
+    }
+
+    /// Appends the impacts of all blocks together.
+    pub fn write_best(&self, out: &mut Vec<u8>) {
+        let best = self.best.capped();
+        out.extend((0..MAX_IMPACTS).map(|place| stored_pair(&best, place).0));
+        out.extend((0..MAX_IMPACTS).map(|place| stored_pair(&best, place).1));
     }
 
     pub fn write(&self, out: &mut Vec<u8>) {
         for column in self.freqs.iter().chain(&self.norms) {
             out.extend_from_slice(column);
         }
+    }
+}
+
+/// Freq and norm as they are kept at a place; the last pair is repeated, none at all is one that scores nothing.
+fn stored_pair(impacts: &[Impact], place: usize) -> (u8, u8) {
+    match impacts.get(place).or(impacts.last()) {
+        Some(pair) => (pair.freq.min(255) as u8, pair.norm),
+        None => (0, u8::MAX),
     }
 }
 
@@ -74,6 +97,7 @@ pub(super) fn impact_rows(region: &[u8], at: usize, n: usize) -> Option<ImpactRo
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SparseSkips {
     blocks: usize,
+    last_docs: usize,
     freqs_before: usize,
     impacts: usize,
     with_positions: bool,
@@ -89,7 +113,8 @@ impl SparseSkips {
         positions_kept: bool,
     ) -> Result<SparseSkips, Malformed> {
         let blocks = docs.div_ceil(BLOCK as u32) as usize;
-        let freqs_before = 1 + 8 * blocks;
+        let last_docs = 1 + if freqs_kept { BEST } else { 0 };
+        let freqs_before = last_docs + 8 * blocks;
         let impacts = freqs_before + if positions_kept { 4 * blocks } else { 0 };
         let end = impacts + if freqs_kept { 8 * blocks } else { 0 };
         if region.len() != end {
@@ -97,6 +122,7 @@ impl SparseSkips {
         }
         Ok(SparseSkips {
             blocks,
+            last_docs,
             freqs_before,
             impacts,
             with_positions: positions_kept,
@@ -106,12 +132,12 @@ impl SparseSkips {
 
     /// The last document of each block.
     pub fn last_docs(&self, region: &[u8]) -> Vec<u32> {
-        self.numbers(region, 1)
+        self.numbers(region, self.last_docs)
     }
 
     /// Where each block ends in the payload.
     pub fn block_ends(&self, region: &[u8]) -> Vec<u32> {
-        self.numbers(region, 1 + 4 * self.blocks)
+        self.numbers(region, self.last_docs + 4 * self.blocks)
     }
 
     fn numbers(&self, region: &[u8], at: usize) -> Vec<u32> {
@@ -127,6 +153,14 @@ impl SparseSkips {
         }
         let sums = region.get(self.freqs_before..).unwrap_or(&[]);
         u32_at(sums, block).unwrap_or(u32::MAX)
+    }
+
+    /// The impacts of the whole list; `None` where the field keeps no freqs.
+    pub fn best<'a>(&self, region: &'a [u8]) -> Option<ImpactRows<'a>> {
+        if !self.with_impacts {
+            return None;
+        }
+        impact_rows(region, 1, 1)
     }
 
     /// The impacts of all blocks; `None` where the field keeps no freqs.
@@ -201,6 +235,9 @@ impl SparseEncoder {
 
     pub fn write_skips(&self, freqs_kept: bool, positions_kept: bool, out: &mut Vec<u8>) {
         out.push(KIND);
+        if freqs_kept {
+            self.impacts.write_best(out);
+        }
         out.extend_from_slice(&self.last_docs);
         out.extend_from_slice(&self.block_ends);
         if positions_kept {

@@ -7,7 +7,6 @@ use super::super::{ReadError, WINDOW_DOCS, Window};
 use super::positions::PositionsReader;
 use super::{Impact, PostingsNeed, pairs_of};
 use crate::format::bytes::Malformed;
-use crate::format::impacts::ImpactSet;
 use crate::format::v1::terms::TermEntry;
 use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, cell_freq, cell_freqs};
 use crate::ids::DocId;
@@ -366,20 +365,15 @@ impl DenseCursor {
     }
 
     pub fn max_impacts(&mut self) -> Result<&[Impact], ReadError> {
-        let mut set = ImpactSet::default();
-        match self.skips.impacts(self.region()?) {
+        let entry = &self.entry;
+        let region = self.dictionary.skips.read(entry.skips, entry.skips_len)?;
+        match self.skips.best(region) {
             Some(rows) => {
-                let mut pairs = Vec::new();
-                for cell in 0..self.skips.chunks() * CELLS {
-                    let freqs = rows.freqs.map(|column| column[cell]);
-                    let norms = rows.norms.map(|column| column[cell]);
-                    pairs_of(freqs, norms, &mut pairs);
-                    pairs.iter().for_each(|pair| set.add(*pair));
-                }
+                let (freqs, norms) = (rows.freqs.map(|row| row[0]), rows.norms.map(|row| row[0]));
+                pairs_of(freqs, norms, &mut self.impacts);
             }
-            None => set.add(Impact { freq: 1, norm: 1 }),
+            None => self.impacts = vec![Impact { freq: 1, norm: 1 }],
         }
-        self.impacts = set.capped();
         Ok(&self.impacts)
     }
 

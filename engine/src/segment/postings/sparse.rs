@@ -454,23 +454,19 @@ impl SparseCursor {
     }
 
     pub fn max_impacts(&mut self) -> Result<&[Impact], ReadError> {
-        if let Some(skips) = &self.skips {
-            let mut set = ImpactSet::default();
-            if let Some(rows) = skips.impacts(self.region()?) {
-                let mut pairs = Vec::new();
-                for block in 0..self.blocks {
-                    let freqs = rows.freqs.map(|column| column[block]);
-                    let norms = rows.norms.map(|column| column[block]);
-                    pairs_of(freqs, norms, &mut pairs);
-                    pairs.iter().for_each(|pair| set.add(*pair));
-                }
-            } else {
-                set.add(NO_FREQS);
+        let Some(skips) = &self.skips else {
+            return self.impacts();
+        };
+        let entry = &self.entry;
+        let region = self.dictionary.skips.read(entry.skips, entry.skips_len)?;
+        match skips.best(region) {
+            Some(rows) => {
+                let (freqs, norms) = (rows.freqs.map(|row| row[0]), rows.norms.map(|row| row[0]));
+                pairs_of(freqs, norms, &mut self.impacts);
             }
-            self.impacts = set.capped();
-            return Ok(&self.impacts);
+            None => self.impacts = vec![NO_FREQS],
         }
-        self.impacts()
+        Ok(&self.impacts)
     }
 
     /// Works out the bounds of a list of one block, of which none are stored.
