@@ -53,7 +53,9 @@ unsafe fn unpack_avx512(bits: u32, bytes: &[u8], out: &mut [u32; 128]) {
     let shuffle = _mm512_broadcast_i64x4(shuffle);
     let shift = _mm512_broadcast_i64x4(shift);
     let mask = _mm512_set1_epi32((u32::MAX >> (32 - bits)) as i32);
-    for (pair, values) in out.chunks_exact_mut(16).enumerate() {
+    let mut pair = 0;
+    // Plain indexes: iterators are not always inlined where other instructions are enabled.
+    while pair < 8 {
         let start = 2 * pair * bits as usize;
         let next = bits as usize;
         // SAFETY: the last load starts at `15 * bits + bits / 2`, and 16 bytes from there are inside of the reach.
@@ -72,8 +74,9 @@ unsafe fn unpack_avx512(bits: u32, bytes: &[u8], out: &mut [u32; 128]) {
         lanes = _mm512_inserti32x4::<3>(lanes, parts[3]);
         lanes = _mm512_shuffle_epi8(lanes, shuffle);
         lanes = _mm512_and_si512(_mm512_srlv_epi32(lanes, shift), mask);
-        // SAFETY: `values` has 16 integers of 4 bytes.
-        unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), lanes) };
+        // SAFETY: `out` has 8 groups of 16 integers of 4 bytes.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(pair * 16).cast(), lanes) };
+        pair += 1;
     }
 }
 
@@ -88,9 +91,10 @@ fn prefix_sum_avx512(base: u32, gaps: &mut [u32; 128]) {
     let zero = _mm512_setzero_si512();
     let last = _mm512_set1_epi32(15);
     let mut before = _mm512_set1_epi32(base as i32);
-    for group in gaps.chunks_exact_mut(16) {
-        // SAFETY: `group` has 16 integers of 4 bytes.
-        let values = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
+    let mut group = 0;
+    while group < 8 {
+        // SAFETY: `gaps` has 8 groups of 16 integers of 4 bytes.
+        let values = unsafe { _mm512_loadu_si512(gaps.as_ptr().add(group * 16).cast()) };
         let mut sums = _mm512_add_epi32(values, one);
         // Each step adds the lanes 1, 2, 4, 8 places below.
         sums = _mm512_add_epi32(sums, _mm512_alignr_epi32::<15>(sums, zero));
@@ -100,7 +104,8 @@ fn prefix_sum_avx512(base: u32, gaps: &mut [u32; 128]) {
         sums = _mm512_add_epi32(sums, before);
         before = _mm512_permutexvar_epi32(last, sums);
         // SAFETY: as above.
-        unsafe { _mm512_storeu_si512(group.as_mut_ptr().cast(), sums) };
+        unsafe { _mm512_storeu_si512(gaps.as_mut_ptr().add(group * 16).cast(), sums) };
+        group += 1;
     }
 }
 

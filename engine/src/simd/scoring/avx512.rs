@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{FEW, ImpactRows, Kernels, LANES, Weights, bounding_freq, scalar};
+use super::{FEW, ImpactRows, Kernels, LANES, ROWS, Weights, bounding_freq, scalar};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -27,13 +27,17 @@ fn lane_sums(base: u32, plus: u32, values: &mut [u32; 128]) {
 fn lane_sums_avx512(base: u32, plus: u32, values: &mut [u32; 128]) {
     let zero = _mm512_setzero_si512();
     let plus = _mm512_set1_epi32(plus as i32);
-    let mut rows = [zero; 8];
+    let at = values.as_mut_ptr();
+    let mut rows = [zero; ROWS];
     let mut sum = zero;
-    for (row, lanes) in rows.iter_mut().zip(values.chunks_exact(LANES)) {
-        // SAFETY: `lanes` has 16 integers of 4 bytes.
-        let gaps = unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) };
+    // Plain indexes here and below: iterators are not always inlined where other instructions are enabled.
+    let mut row = 0;
+    while row < ROWS {
+        // SAFETY: 8 rows of 16 integers of 4 bytes are all there is.
+        let gaps = unsafe { _mm512_loadu_si512(at.add(row * LANES).cast()) };
         sum = _mm512_add_epi32(sum, _mm512_add_epi32(gaps, plus));
-        *row = sum;
+        rows[row] = sum;
+        row += 1;
     }
     // Totals of the lanes before: running sums across, each step adding the lanes 1, 2, 4, 8 places below.
     let mut across = sum;
@@ -41,15 +45,16 @@ fn lane_sums_avx512(base: u32, plus: u32, values: &mut [u32; 128]) {
     across = _mm512_add_epi32(across, _mm512_alignr_epi32::<14>(across, zero));
     across = _mm512_add_epi32(across, _mm512_alignr_epi32::<12>(across, zero));
     across = _mm512_add_epi32(across, _mm512_alignr_epi32::<8>(across, zero));
-    let before = _mm512_add_epi32(
-        _mm512_sub_epi32(across, sum),
-        _mm512_set1_epi32(base as i32),
-    );
-    for (row, lanes) in rows.iter().zip(values.chunks_exact_mut(LANES)) {
+    let before = _mm512_sub_epi32(across, sum);
+    let before = _mm512_add_epi32(before, _mm512_set1_epi32(base as i32));
+    let mut row = 0;
+    while row < ROWS {
         // SAFETY: as above.
         unsafe {
-            _mm512_storeu_si512(lanes.as_mut_ptr().cast(), _mm512_add_epi32(*row, before));
+            let lanes = _mm512_add_epi32(rows[row], before);
+            _mm512_storeu_si512(at.add(row * LANES).cast(), lanes);
         };
+        row += 1;
     }
 }
 
@@ -82,15 +87,22 @@ unsafe fn score_avx512(
         );
     }
     let mut found = [1u8; 64];
-    for at in (0..len).step_by(64) {
+    let mut at = 0;
+    while at < len {
         let count = (len - at).min(64);
         if !norms.is_empty() {
-            for (norm, doc) in found.iter_mut().zip(&docs[at..at + count]) {
-                // SAFETY: the highest document has a norm.
-                *norm = unsafe { *norms.get_unchecked(*doc as usize) };
+            let mut index = 0;
+            while index < count {
+                // SAFETY: `index` is below 64 and `at + index` below the number of documents; the highest of them has a norm.
+                unsafe {
+                    let doc = *docs.get_unchecked(at + index);
+                    *found.get_unchecked_mut(index) = *norms.get_unchecked(doc as usize);
+                }
+                index += 1;
             }
         }
-        for start in (0..count).step_by(16) {
+        let mut start = 0;
+        while start < count {
             let mask = lanes_left(count - start);
             // SAFETY: `found` has 64 bytes and `start` is at most 48; the masks leave out lanes past the end of `freqs` and
             // `out`; the table has 256 numbers, and the indexes are bytes.
@@ -102,7 +114,9 @@ unsafe fn score_avx512(
                 let score = _mm512_sub_ps(weight, _mm512_div_ps(weight, part));
                 _mm512_mask_storeu_ps(out.as_mut_ptr().add(at + start), mask, score);
             }
+            start += LANES;
         }
+        at += 64;
     }
 }
 
@@ -110,11 +124,13 @@ unsafe fn score_avx512(
 #[target_feature(enable = "avx512f")]
 fn highest(numbers: &[u32]) -> u64 {
     let mut highest = _mm512_setzero_si512();
-    for group in numbers.chunks(16) {
-        // SAFETY: the mask leaves out lanes past the end of `group`.
-        let lanes =
-            unsafe { _mm512_maskz_loadu_epi32(lanes_left(group.len()), group.as_ptr().cast()) };
+    let mut at = 0;
+    while at < numbers.len() {
+        let mask = lanes_left(numbers.len() - at);
+        // SAFETY: the mask leaves out lanes past the end.
+        let lanes = unsafe { _mm512_maskz_loadu_epi32(mask, numbers.as_ptr().add(at).cast()) };
         highest = _mm512_max_epu32(highest, lanes);
+        at += LANES;
     }
     u64::from(_mm512_reduce_max_epu32(highest))
 }
@@ -136,9 +152,12 @@ unsafe fn bounds_avx512(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut
     let top = _mm512_set1_epi32(255);
     let endless = _mm512_set1_ps(bounding_freq(255));
     let whole = out.len() / 16 * 16;
-    for start in (0..whole).step_by(16) {
+    let mut start = 0;
+    while start < whole {
         let mut greatest = _mm512_setzero_ps();
-        for (freqs, norms) in impacts.freqs.iter().zip(&impacts.norms) {
+        let mut place = 0;
+        while place < 4 {
+            let (freqs, norms) = (impacts.freqs[place], impacts.norms[place]);
             // SAFETY: both columns reach to `start + 16`; the table has 256 numbers, the indexes are bytes.
             let (freq, inverse) = unsafe {
                 let freq = _mm512_cvtepu8_epi32(_mm_loadu_si128(freqs.as_ptr().add(start).cast()));
@@ -151,10 +170,12 @@ unsafe fn bounds_avx512(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut
             let is_top = _mm512_cmpeq_epi32_mask(freq, top);
             let freq = _mm512_mask_mov_ps(_mm512_cvtepu32_ps(freq), is_top, endless);
             greatest = _mm512_max_ps(greatest, _mm512_mul_ps(freq, inverse));
+            place += 1;
         }
         let bound = _mm512_sub_ps(weight, _mm512_div_ps(weight, _mm512_add_ps(one, greatest)));
         // SAFETY: `start + 16 <= out.len()`.
         unsafe { _mm512_storeu_ps(out.as_mut_ptr().add(start), bound) };
+        start += LANES;
     }
     let rest = ImpactRows {
         freqs: impacts.freqs.map(|column| &column[whole..]),
@@ -173,7 +194,8 @@ fn keep_above_avx512(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize 
     let len = docs.len().min(scores.len());
     let least = _mm512_set1_ps(floor);
     let mut kept = 0;
-    for start in (0..len).step_by(16) {
+    let mut start = 0;
+    while start < len {
         let mask = lanes_left(len - start);
         // SAFETY: the mask leaves out lanes past `len`; `kept <= start`, so stores stay behind what is still to be read,
         // and end where these 16 were read.
@@ -189,6 +211,7 @@ fn keep_above_avx512(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize 
             _mm512_mask_storeu_epi32(docs.as_mut_ptr().add(kept).cast(), out, doc);
             kept += count as usize;
         }
+        start += LANES;
     }
     kept
 }
@@ -212,7 +235,8 @@ fn keep_between_avx512(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) 
     let len = docs.len().min(freqs.len());
     let (first, end) = (_mm512_set1_epi32(from as i32), _mm512_set1_epi32(to as i32));
     let mut kept = 0;
-    for start in (0..len).step_by(16) {
+    let mut start = 0;
+    while start < len {
         let mask = lanes_left(len - start);
         // SAFETY: as in `keep_above_avx512`.
         unsafe {
@@ -228,6 +252,7 @@ fn keep_between_avx512(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) 
             _mm512_mask_storeu_epi32(freqs.as_mut_ptr().add(kept).cast(), out, freq);
             kept += count as usize;
         }
+        start += LANES;
     }
     kept
 }
@@ -250,10 +275,12 @@ fn sums_above_avx512(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut 
             continue;
         }
         let mut above = 0u64;
-        for (group, lanes) in part.chunks_exact(8).enumerate() {
-            // SAFETY: `lanes` has 8 numbers of 8 bytes.
-            let lanes = unsafe { _mm512_loadu_pd(lanes.as_ptr()) };
+        let mut group = 0;
+        while group < 8 {
+            // SAFETY: `part` has 8 groups of 8 numbers of 8 bytes.
+            let lanes = unsafe { _mm512_loadu_pd(part.as_ptr().add(group * 8)) };
             above |= u64::from(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(lanes, least)) << (group * 8);
+            group += 1;
         }
         *word &= above;
         let mut rest = *word;
@@ -277,24 +304,24 @@ fn expand_avx512(words: &[u64; 8], base: u32, out: &mut [u32; 512]) -> usize {
     let steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     let mut places = _mm512_add_epi32(_mm512_set1_epi32(base as i32), steps);
     let mut count = 0;
-    for word in words {
-        for part in 0..4 {
-            let mask = (word >> (16 * part)) as u16;
-            let found = _mm512_maskz_compress_epi32(mask, places);
-            let places_left = &mut out[count..];
-            if places_left.len() >= 16 {
-                // SAFETY: there are 16 places of 4 bytes left.
-                unsafe { _mm512_storeu_si512(places_left.as_mut_ptr().cast(), found) };
-            } else {
-                let filled = lanes_left(mask.count_ones() as usize);
-                // SAFETY: at most as many bits are still to come as places are left.
-                unsafe {
-                    _mm512_mask_storeu_epi32(places_left.as_mut_ptr().cast(), filled, found);
-                }
+    let mut part = 0;
+    while part < 32 {
+        let mask = (words[part / 4] >> (16 * (part % 4))) as u16;
+        let found = _mm512_maskz_compress_epi32(mask, places);
+        let places_left = &mut out[count..];
+        if places_left.len() >= 16 {
+            // SAFETY: there are 16 places of 4 bytes left.
+            unsafe { _mm512_storeu_si512(places_left.as_mut_ptr().cast(), found) };
+        } else {
+            let filled = lanes_left(mask.count_ones() as usize);
+            // SAFETY: at most as many bits are still to come as places are left.
+            unsafe {
+                _mm512_mask_storeu_epi32(places_left.as_mut_ptr().cast(), filled, found);
             }
-            count += mask.count_ones() as usize;
-            places = _mm512_add_epi32(places, sixteen);
         }
+        count += mask.count_ones() as usize;
+        places = _mm512_add_epi32(places, sixteen);
+        part += 1;
     }
     count
 }
@@ -308,10 +335,12 @@ fn find(docs: &[u32; 128], target: u32) -> usize {
 fn find_avx512(docs: &[u32; 128], target: u32) -> usize {
     let wanted = _mm512_set1_epi32(target as i32);
     let mut found = [0u64; 2];
-    for (row, lanes) in docs.chunks_exact(LANES).enumerate() {
-        // SAFETY: `lanes` has 16 integers of 4 bytes.
-        let lanes = unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) };
+    let mut row = 0;
+    while row < ROWS {
+        // SAFETY: 8 rows of 16 integers of 4 bytes are all there is.
+        let lanes = unsafe { _mm512_loadu_si512(docs.as_ptr().add(row * LANES).cast()) };
         found[row / 4] |= u64::from(_mm512_cmpeq_epi32_mask(lanes, wanted)) << (row % 4 * 16);
+        row += 1;
     }
     if found[0] != 0 {
         found[0].trailing_zeros() as usize
@@ -329,10 +358,12 @@ fn count_below(docs: &[u32; 128], target: u32) -> usize {
 fn count_below_avx512(docs: &[u32; 128], target: u32) -> usize {
     let wanted = _mm512_set1_epi32(target as i32);
     let mut below = 0;
-    for lanes in docs.chunks_exact(LANES) {
-        // SAFETY: `lanes` has 16 integers of 4 bytes.
-        let lanes = unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) };
+    let mut row = 0;
+    while row < ROWS {
+        // SAFETY: 8 rows of 16 integers of 4 bytes are all there is.
+        let lanes = unsafe { _mm512_loadu_si512(docs.as_ptr().add(row * LANES).cast()) };
         below += _mm512_cmplt_epu32_mask(lanes, wanted).count_ones();
+        row += 1;
     }
     below as usize
 }
