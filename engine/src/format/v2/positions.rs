@@ -8,6 +8,8 @@
 //!
 //! The number of gaps is the term's total frequency, so `g` and `s` are known, and widths and starts are read from the end.
 
+use std::ops::Range;
+
 use super::packing::{GROUP, pack, packed_len, unpack, width_of};
 use crate::format::bytes::{Malformed, u32_at};
 
@@ -100,38 +102,64 @@ impl PositionsIndex {
         })
     }
 
-    /// Reads a group; answers how many gaps it has. `stream` begins with the stream's bytes and may reach further.
-    pub fn read(
-        &self,
-        stream: &[u8],
-        group: usize,
-        out: &mut [u32; GROUP],
-    ) -> Result<usize, Malformed> {
-        let outside = Malformed("has positions outside their stream");
+    /// Which bytes of the stream tell where a group is: the widths of the groups of its stretch up to itself, and the start
+    /// of the stretch (empty for the first).
+    pub fn guide(&self, group: usize) -> Result<(Range<usize>, Range<usize>), Malformed> {
         if group >= self.groups {
-            return Err(outside);
+            return Err(Malformed("has positions outside their stream"));
         }
-        let widths = stream
-            .get(self.widths_at..self.widths_at + self.groups)
-            .ok_or(outside)?;
-        let stride = group / STRIDE;
-        let mut start = match stride {
-            0 => 0,
-            stride => {
-                let starts = &stream[self.widths_at + self.groups..];
-                u32_at(starts, stride - 1).ok_or(outside)? as usize
+        let stretch = group / STRIDE;
+        let widths = self.widths_at + stretch * STRIDE..self.widths_at + group + 1;
+        let start = match stretch {
+            0 => 0..0,
+            stretch => {
+                let at = self.widths_at + self.groups + 4 * (stretch - 1);
+                at..at + 4
             }
         };
-        for width in &widths[stride * STRIDE..group] {
-            start += packed_len(GROUP, u32::from(*width));
+        Ok((widths, start))
+    }
+
+    /// Where a group is and how it is packed, by the bytes that its [`guide`](Self::guide) names.
+    pub fn place(&self, group: usize, widths: &[u8], start: &[u8]) -> Result<Group, Malformed> {
+        let outside = Malformed("has positions outside their stream");
+        let (width, before) = widths.split_last().ok_or(outside)?;
+        let mut at = match start {
+            [] => 0,
+            start => u32_at(start, 0).ok_or(outside)? as usize,
+        };
+        for width in before {
+            at += packed_len(GROUP, u32::from(*width));
         }
-        let count = (self.total - (group * GROUP) as u64).min(GROUP as u64) as usize;
-        let width = u32::from(widths[group]);
-        if start + packed_len(count, width) > self.widths_at {
+        let count = self.total - (group * GROUP) as u64;
+        let count = count.min(GROUP as u64) as usize;
+        let width = u32::from(*width);
+        let bytes = at..at + packed_len(count, width);
+        if bytes.end > self.widths_at {
             return Err(outside);
         }
-        unpack(&stream[start..], count, width, out)?;
-        Ok(count)
+        Ok(Group {
+            bytes,
+            count,
+            width,
+        })
+    }
+}
+
+/// Where a group of a stream is.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// Its bytes in the stream.
+    pub bytes: Range<usize>,
+    /// How many gaps it has.
+    pub count: usize,
+    width: u32,
+}
+
+impl Group {
+    /// Unpacks the gaps from the group's bytes, which may reach further.
+    pub fn unpack(&self, bytes: &[u8], out: &mut [u32; GROUP]) -> Result<(), Malformed> {
+        unpack(bytes, self.count, self.width, out).map(|_| ())
     }
 }
 
@@ -161,17 +189,22 @@ mod tests {
             let index = PositionsIndex::new(bytes.len(), gaps.len() as u64).unwrap();
             bytes.resize(bytes.len() + slack, 1);
             let mut out = [0; GROUP];
-            for (group, expected) in gaps.chunks(GROUP).enumerate() {
-                prop_assert_eq!(index.read(&bytes, group, &mut out).unwrap(), expected.len());
-                prop_assert_eq!(&out[..expected.len()], expected);
+            for (number, expected) in gaps.chunks(GROUP).enumerate() {
+                let (widths, start) = index.guide(number).unwrap();
+                let group = index.place(number, &bytes[widths], &bytes[start]).unwrap();
+                group.unpack(&bytes[group.bytes.start..], &mut out).unwrap();
+                prop_assert_eq!(&out[..group.count], expected);
             }
-            prop_assert!(index.read(&bytes, gaps.len().div_ceil(GROUP), &mut out).is_err());
+            prop_assert!(index.guide(gaps.len().div_ceil(GROUP)).is_err());
         }
 
         #[test]
-        fn any_bytes_are_an_answer_or_an_error(bytes: Vec<u8>, len: u16, total in 0u64..9000, group in 0usize..80) {
-            if let Ok(index) = PositionsIndex::new(usize::from(len), total) {
-                let _ = index.read(&bytes, group, &mut [0; GROUP]);
+        fn any_bytes_are_an_answer_or_an_error(bytes: Vec<u8>, total in 0u64..9000, number in 0usize..80) {
+            if let Ok(index) = PositionsIndex::new(bytes.len(), total)
+                && let Ok((widths, start)) = index.guide(number)
+                && let Ok(group) = index.place(number, &bytes[widths], &bytes[start])
+            {
+                let _ = group.unpack(&bytes[group.bytes], &mut [0; GROUP]);
             }
         }
     }

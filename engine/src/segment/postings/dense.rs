@@ -31,9 +31,6 @@ pub(crate) struct DenseCursor {
     /// The cell, counted over all chunks, whose freqs are in `freqs`.
     cell: usize,
     freqs: [u32; CELL_DOCS as usize],
-    /// Occurrences up to each document of the cell, itself included; and whether they were worked out.
-    sums: [u32; CELL_DOCS as usize],
-    sums_known: bool,
     positions: PositionsReader,
     impacts: Vec<Impact>,
 }
@@ -77,8 +74,6 @@ impl DenseCursor {
             doc: 0,
             cell: usize::MAX,
             freqs: [1; CELL_DOCS as usize],
-            sums: [0; CELL_DOCS as usize],
-            sums_known: false,
             positions: PositionsReader::new(),
             impacts: Vec::new(),
             dictionary,
@@ -170,7 +165,6 @@ impl DenseCursor {
         if self.cell == number || !self.dictionary.freqs_kept || self.need < PostingsNeed::Freqs {
             return Ok(());
         }
-        self.sums_known = false;
         self.cell = usize::MAX;
         let count = self.cell_count(cell);
         if count > 0 {
@@ -255,17 +249,13 @@ impl DenseCursor {
         let offset = doc % WINDOW_DOCS;
         let cell = (offset / CELL_DOCS) as usize;
         self.load_freqs(cell)?;
-        if !self.sums_known {
-            let mut sum = self.skips.freqs_before(self.region()?, self.cell);
-            for (total, freq) in self.sums.iter_mut().zip(&self.freqs) {
-                sum = sum.wrapping_add(*freq);
-                *total = sum;
-            }
-            self.sums_known = true;
-        }
         let rank = self.rank_in_cell(offset);
         let count = self.freqs[rank];
-        let first = u64::from(self.sums[rank].wrapping_sub(count));
+        let mut first = self.skips.freqs_before(self.region()?, self.cell);
+        for freq in &self.freqs[..rank] {
+            first = first.wrapping_add(*freq);
+        }
+        let first = u64::from(first);
         self.positions
             .read(&self.dictionary, &self.entry, first, count, positions)
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::ops::Range;
+
 use super::super::ReadError;
 use super::super::terms::Dictionary;
 use crate::format::v1::terms::TermEntry;
@@ -105,8 +107,7 @@ impl PositionsReader {
         group: usize,
     ) -> Result<(), ReadError> {
         let malformed = |what| dictionary.postings.malformed(what);
-        let start = entry.payload + (entry.payload_len - entry.positions_len);
-        let stream = dictionary.postings.read_ahead(start, entry.positions_len)?;
+        let stream = entry.payload + (entry.payload_len - entry.positions_len);
         let index = match self.index {
             Some(index) => index,
             None => PositionsIndex::new(entry.positions_len as usize, entry.total_term_freq)
@@ -114,9 +115,18 @@ impl PositionsReader {
         };
         self.index = Some(index);
         self.group = usize::MAX;
-        self.len = index
-            .read(stream, group, &mut self.gaps)
+        let read = |range: &Range<usize>| {
+            let at = stream + range.start as u64;
+            dictionary.postings.read_ahead(at, range.len() as u64)
+        };
+        let (widths, start) = index.guide(group).map_err(malformed)?;
+        let start = &read(&start)?[..start.len()];
+        let place = index.place(group, &read(&widths)?[..widths.len()], start);
+        let place = place.map_err(malformed)?;
+        place
+            .unpack(read(&place.bytes)?, &mut self.gaps)
             .map_err(malformed)?;
+        self.len = place.count;
         self.group = group;
         Ok(())
     }
