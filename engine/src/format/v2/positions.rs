@@ -204,7 +204,7 @@ mod tests {
                 && let Ok((widths, start)) = index.guide(number)
                 && let Ok(group) = index.place(number, &bytes[widths], &bytes[start])
             {
-                let _ = group.unpack(&bytes[group.bytes], &mut [0; GROUP]);
+                let _ = group.unpack(&bytes[group.bytes.clone()], &mut [0; GROUP]);
             }
         }
     }
