@@ -74,6 +74,14 @@ impl Server {
         Ok((status, connection.body))
     }
 
+    /// Sends a request that must succeed; a `_bulk` in all its items.
+    pub fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<()> {
+        let request = request_bytes(method, path, content_type, body);
+        Connection::open(&self.address)?
+            .send(&request)
+            .with_context(|| format!("{method} {path}"))
+    }
+
     /// Processor time of all its threads since it began.
     pub fn cpu_time(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
@@ -120,6 +128,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The content type of most requests.
+pub const JSON: &str = "application/json";
+/// The content type of a `_bulk`.
+pub const LINES: &str = "application/x-ndjson";
+
+/// Appends a document to the body of a `_bulk`.
+pub fn push_document(bulk: &mut Vec<u8>, id: &str, source: &[u8]) {
+    let action = serde_json::json!({"index": {"_id": id}});
+    bulk.extend_from_slice(action.to_string().as_bytes());
+    bulk.push(b'\n');
+    bulk.extend_from_slice(source);
+    bulk.push(b'\n');
 }
 
 /// Of `/proc/PID/stat`, on every Linux.
@@ -179,6 +201,17 @@ impl Connection {
         self.body.resize(length, 0);
         self.stream.read_exact(&mut self.body)?;
         Ok(status)
+    }
+
+    /// Sends a request that must succeed; a `_bulk` in all its items.
+    pub fn send(&mut self, request: &[u8]) -> Result<()> {
+        let status = self.ask(request)?;
+        let answer = String::from_utf8_lossy(&self.body);
+        let start: String = answer.chars().take(500).collect();
+        if status != 200 || start.contains("\"errors\":true") {
+            bail!("the answer is {status}: {start}");
+        }
+        Ok(())
     }
 
     fn line(&mut self) -> Result<()> {

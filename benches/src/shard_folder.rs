@@ -32,10 +32,12 @@ pub struct ShardPlan {
     pub settings: BTreeMap<String, String>,
     /// In bytes.
     pub buffer_bytes: usize,
+    /// Threads that fill it.
+    pub threads: usize,
 }
 
 impl ShardPlan {
-    /// Makes the shard, to be filled by one thread.
+    /// Makes the shard.
     pub fn create(&self, folder: &Path) -> Result<Shard> {
         self.open(folder, true)
     }
@@ -52,7 +54,7 @@ impl ShardPlan {
             options: ShardOptions {
                 buffer_bytes_max: self.buffer_bytes,
                 memory_segments_bytes_max: self.buffer_bytes as u64,
-                buffer_count: 1,
+                buffer_count: self.threads,
                 background_merges: false,
                 reorder_docs_min: 0,
                 translog_retention_bytes: 0,

@@ -90,6 +90,7 @@ fn terms(docs: u64, folder: &std::path::Path) -> TermsReader {
         }),
         settings: BTreeMap::new(),
         buffer_bytes: 1 << 30,
+        threads: 1,
     };
     let shard = plan.create(folder).expect("a new shard");
     let mut random = Random::new(7);

@@ -42,6 +42,7 @@ fn plan() -> ShardPlan {
         }),
         settings: BTreeMap::new(),
         buffer_bytes: 500_000_000,
+        threads: 1,
     }
 }
 

@@ -90,13 +90,7 @@ fn measured(arguments: &Arguments) -> Result<(Entries, Entries)> {
         for turn in 0..2 {
             let side = (turn + round) % 2;
             let mut program = Command::new(&programs[side]);
-            program.args([
-                "--bench",
-                "--measurement-time",
-                "1",
-                "--warm-up-time",
-                "0.5",
-            ]);
+            program.arg("--bench");
             let filter = arguments.filter.as_deref();
             let (entries, _) = criterion::run(&mut program, filter, &arguments.level)?;
             rounds[side].push(entries);

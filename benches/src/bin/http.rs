@@ -2,7 +2,6 @@
 //!
 //! `cargo run --release -p quidditch-benches --bin http -- --corpus game.jsonl --queries queries.txt`
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use quidditch_benches::game::queries::{Class, Clause, Command, GameQuery, Occur,
 use quidditch_benches::game::quidditch;
 use quidditch_benches::game::rounds::Times;
 use quidditch_benches::game::usage::Stopwatch;
-use quidditch_benches::http::{Connection, Server, request_bytes};
+use quidditch_benches::http::{Connection, JSON, LINES, Server, push_document, request_bytes};
 use quidditch_benches::random::Random;
 use serde_json::{Value, json};
 
@@ -25,7 +24,6 @@ const OVERHEAD_US: f64 = 150.0;
 const THROUGHPUT: f64 = 0.9;
 /// Documents of one `_bulk`.
 const BULK_DOCS: u32 = 1000;
-const JSON: &str = "application/json";
 
 /// Times searches over HTTP and, in turn, in the engine; then many connections at a time. Fails when answers differ.
 #[derive(Parser)]
@@ -107,35 +105,22 @@ fn fill(server: &Server, corpus: &Path, docs: u32) -> Result<()> {
             "properties": {"text": {"type": "text", "analyzer": "whitespace"}}
         }
     });
-    send(server, "PUT", "/game", JSON, index.to_string().as_bytes())?;
+    server.send("PUT", "/game", JSON, index.to_string().as_bytes())?;
     let mut bulk = Vec::new();
     for_each(corpus, Some(docs), |number, line| {
-        writeln!(bulk, "{}", json!({"index": {"_id": line.id}}))?;
-        writeln!(bulk, "{}", json!({"text": line.text}))?;
+        let source = json!({"text": line.text}).to_string();
+        push_document(&mut bulk, &line.id, source.as_bytes());
         if (number + 1) % BULK_DOCS == 0 {
-            send(server, "POST", "/game/_bulk", "application/x-ndjson", &bulk)?;
+            server.send("POST", "/game/_bulk", LINES, &bulk)?;
             bulk.clear();
         }
         Ok(())
     })?;
     if !bulk.is_empty() {
-        send(server, "POST", "/game/_bulk", "application/x-ndjson", &bulk)?;
+        server.send("POST", "/game/_bulk", LINES, &bulk)?;
     }
-    let merge = "/game/_forcemerge?max_num_segments=1";
-    send(server, "POST", merge, JSON, b"")?;
-    send(server, "POST", "/game/_refresh", JSON, b"")?;
-    Ok(())
-}
-
-fn send(server: &Server, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<()> {
-    let (status, answer) = server.request(method, path, kind, body)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let shown: String = answer.chars().take(500).collect();
-    ensure!(
-        status == 200 && !shown.contains("\"errors\":true"),
-        "{method} {path} answers {status}: {shown}"
-    );
-    Ok(())
+    server.send("POST", "/game/_forcemerge?max_num_segments=1", JSON, b"")?;
+    server.send("POST", "/game/_refresh", JSON, b"")
 }
 
 /// `TOP_10` as a client asks it.

@@ -44,6 +44,7 @@ fn plan(spec: &IndexSpec) -> ShardPlan {
         }),
         settings,
         buffer_bytes: BUFFER_BYTES,
+        threads: 1,
     }
 }
 

@@ -95,7 +95,7 @@ pub fn sizes(output: &str) -> BTreeMap<String, f64> {
     sizes.collect()
 }
 
-/// Runs the measurements whose names hold `filter`, at one instruction set, and reads the results.
+/// Runs the measurements whose names hold `filter`, at one instruction set, each for about two seconds, and reads the results.
 pub fn run(
     program: &mut Command,
     filter: Option<&str>,
@@ -103,6 +103,7 @@ pub fn run(
 ) -> Result<(BTreeMap<String, Entry>, BTreeMap<String, f64>)> {
     let home = tempfile::tempdir()?;
     program
+        .args(["--measurement-time", "1", "--warm-up-time", "0.5"])
         .args(filter)
         .env("QUIDDITCH_SIMD", level)
         .env("CRITERION_HOME", home.path())
