@@ -5,6 +5,7 @@ mod crash;
 mod fielddata;
 mod golden;
 mod query;
+mod ranked;
 mod segment;
 mod shard_concurrency;
 mod shard_faults;

@@ -375,6 +375,11 @@ impl Conjunction {
 
     /// Whether an optional term is so rare that its documents are better looked at first, before those that have not got it.
     fn is_rare_enough(&self, optional: usize) -> bool {
+        // Those who decide window by window cannot be asked for an earlier window once more.
+        let goes_on = |check: &Check| matches!(check, Check::Decider(_));
+        if self.filters.iter().chain(&self.excluded).any(goes_on) {
+            return false;
+        }
         let rarest = &self.lists[self.order[0]];
         let lookups = u64::from(self.optional[optional].cost()) * self.lists.len() as u64;
         lookups * LOOKUP <= u64::from(rarest.cost())

@@ -1,0 +1,229 @@
+//! The best hits are the same, to the last bit, whether a search may leave documents out or has to look at all of them: for
+//! queries of every shape, over rare and frequent terms, with deletes, in one segment and in several.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use quidditch_engine::directory::faulty::Disk;
+use quidditch_engine::query::*;
+use quidditch_engine::schema::IndexSchema;
+use quidditch_engine::search::{
+    self, HitRelation, MemoryAccount, SearchContext, SearchRequest, ShardQueryResult,
+    TrackTotalHits,
+};
+use quidditch_engine::shard::{Shard, ShardReader};
+use quidditch_engine::value::Value;
+
+use crate::shards::{delete_op, index_op, open};
+
+/// Documents: enough for several windows, blocks and bitmaps.
+const DOCS: u32 = 14_000;
+/// Words, each of them about three quarters as frequent as the one before.
+const WORDS: u32 = 30;
+
+fn schema() -> Arc<IndexSchema> {
+    let mapping =
+        serde_json::json!({"properties": {"t": {"type": "text"}, "k": {"type": "keyword"}}});
+    Arc::new(IndexSchema::new(&mapping, &BTreeMap::new()).unwrap())
+}
+
+fn word(rng: &mut impl Rng) -> String {
+    let mut number = 0;
+    while number + 1 < WORDS && rng.next_u32() % 4 < 3 {
+        number += 1;
+    }
+    format!("w{number}")
+}
+
+fn text(rng: &mut impl Rng) -> String {
+    // Some documents are much longer than others, some say the same many times.
+    let len = 1 + rng.next_u32()
+        % if rng.next_u32().is_multiple_of(20) {
+            90
+        } else {
+            12
+        };
+    let words: Vec<String> = (0..len).map(|_| word(rng)).collect();
+    words.join(" ")
+}
+
+fn fill(disk: &Disk, deletes: bool, segments: u32) -> Shard {
+    let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let shard = open(disk, &schema()).unwrap();
+    for number in 0..DOCS {
+        let mut op = index_op(&number.to_string(), 0);
+        let body = serde_json::json!({"t": text(&mut rng), "k": format!("k{}", number % 3)});
+        op.source = body.to_string().into();
+        shard.index(op).unwrap();
+        if (number + 1).is_multiple_of(DOCS / segments) {
+            shard.refresh().unwrap();
+        }
+    }
+    if segments == 1 {
+        shard.force_merge(Some(1), false).unwrap();
+    }
+    if deletes {
+        for number in (0..DOCS).step_by(9) {
+            shard.delete(delete_op(&number.to_string())).unwrap();
+        }
+    }
+    shard.refresh().unwrap();
+    shard
+}
+
+fn run(reader: &ShardReader, request: &SearchRequest) -> ShardQueryResult {
+    let (cancelled, memory) = (AtomicBool::new(false), MemoryAccount::new(1 << 30));
+    let context = SearchContext::new("things", 0, &cancelled, &memory);
+    search::query(reader, request, &context).unwrap()
+}
+
+fn hits(result: &ShardQueryResult) -> Vec<(u32, u32, u32)> {
+    let place = |hit: &search::ShardHit| (hit.doc.segment, hit.doc.doc.0, hit.score.to_bits());
+    result.hits.iter().map(place).collect()
+}
+
+/// Compares every way to ask with the one that looks at all documents: a lower bound of scores forbids to leave any out.
+fn check(reader: &ShardReader, query: &Query, shape: &str) {
+    for size in [1, 10, 100, 400] {
+        let mut request = SearchRequest::new(query.clone());
+        request.size = size;
+        request.track_total_hits = TrackTotalHits::All;
+        request.min_score = Some(f32::NEG_INFINITY);
+        let all = run(reader, &request);
+        let total = all.total.unwrap();
+        assert_eq!(total.relation, HitRelation::Eq);
+        request.min_score = None;
+        for track in [
+            TrackTotalHits::No,
+            TrackTotalHits::UpTo(50),
+            TrackTotalHits::All,
+        ] {
+            request.track_total_hits = track;
+            let found = run(reader, &request);
+            let (found_hits, all_hits) = (hits(&found), hits(&all));
+            let differ = found_hits.iter().zip(&all_hits).position(|(a, b)| a != b);
+            let found_len = found_hits.len();
+            assert_eq!(
+                (differ, found_len),
+                (None, all_hits.len()),
+                "{shape}, {size} best, {track:?}"
+            );
+            assert_eq!(
+                found.max_score.map(f32::to_bits),
+                all.max_score.map(f32::to_bits)
+            );
+            match (track, found.total) {
+                (TrackTotalHits::No, total) => assert_eq!(total, None),
+                (_, Some(count)) if count.relation == HitRelation::Eq => {
+                    assert_eq!(count.value, total.value, "{shape}");
+                }
+                (TrackTotalHits::UpTo(limit), Some(count)) => {
+                    assert!(count.value == limit && total.value > limit, "{shape}");
+                }
+                other => panic!("{shape}: {other:?}"),
+            }
+        }
+        request.size = 0;
+        request.track_total_hits = TrackTotalHits::All;
+        assert_eq!(
+            run(reader, &request).total.unwrap().value,
+            total.value,
+            "{shape}"
+        );
+    }
+}
+
+fn text_value(text: impl Into<String>) -> Value {
+    Value::Str(text.into())
+}
+
+fn term(rng: &mut impl Rng) -> Query {
+    Query::Term(TermQuery::new("t", text_value(word(rng))))
+}
+
+fn terms(rng: &mut impl Rng, count: u32) -> Vec<Query> {
+    (0..count).map(|_| term(rng)).collect()
+}
+
+fn phrase(rng: &mut impl Rng) -> Query {
+    let words: Vec<String> = (0..2 + rng.next_u32() % 2).map(|_| word(rng)).collect();
+    Query::MatchPhrase(MatchPhraseQuery::new("t", text_value(words.join(" "))))
+}
+
+fn one_of_each_shape(rng: &mut impl Rng) -> Vec<(&'static str, Query)> {
+    let shape = |must, should, must_not, filter| {
+        Query::Bool(BoolQuery {
+            must,
+            should,
+            must_not,
+            filter,
+            ..BoolQuery::default()
+        })
+    };
+    let keyword = || vec![Query::Term(TermQuery::new("k", text_value("k1")))];
+    vec![
+        ("a", term(rng)),
+        ("a b", shape(vec![], terms(rng, 2), vec![], vec![])),
+        ("a b c d e", shape(vec![], terms(rng, 5), vec![], vec![])),
+        ("+a +b", shape(terms(rng, 2), vec![], vec![], vec![])),
+        ("+a +b +c", shape(terms(rng, 3), vec![], vec![], vec![])),
+        ("+a b", shape(terms(rng, 1), terms(rng, 1), vec![], vec![])),
+        (
+            "+a b c",
+            shape(terms(rng, 1), terms(rng, 2), vec![], vec![]),
+        ),
+        (
+            "+a +b c d",
+            shape(terms(rng, 2), terms(rng, 2), vec![], vec![]),
+        ),
+        ("+a -b", shape(terms(rng, 1), vec![], terms(rng, 1), vec![])),
+        (
+            "+a +b -c",
+            shape(terms(rng, 2), vec![], terms(rng, 1), vec![]),
+        ),
+        ("+a #f", shape(terms(rng, 1), vec![], vec![], keyword())),
+        (
+            "+a b -c #f",
+            shape(terms(rng, 1), terms(rng, 1), terms(rng, 1), keyword()),
+        ),
+        ("\"a b\"", phrase(rng)),
+        (
+            "+\"a b\" +c",
+            shape(vec![phrase(rng), term(rng)], vec![], vec![], vec![]),
+        ),
+        (
+            "+\"a b\" c",
+            shape(vec![phrase(rng)], terms(rng, 1), vec![], vec![]),
+        ),
+        (
+            "+\"a b\" -\"c d\"",
+            shape(vec![phrase(rng)], vec![], vec![phrase(rng)], vec![]),
+        ),
+    ]
+}
+
+fn compare(deletes: bool, segments: u32, rounds: u32) {
+    let disk = Disk::new();
+    let shard = fill(&disk, deletes, segments);
+    let reader = shard.reader();
+    assert_eq!(reader.segments.len() == 1, segments == 1);
+    let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[segments as u8; 32]);
+    for _ in 0..rounds {
+        for (shape, query) in one_of_each_shape(&mut rng) {
+            check(&reader, &query, &format!("{shape}: {query:?}"));
+        }
+    }
+}
+
+#[test]
+fn the_best_of_one_segment_are_those_of_a_full_look() {
+    compare(false, 1, 4);
+}
+
+#[test]
+fn the_best_of_some_segments_with_deletes_are_those_of_a_full_look() {
+    compare(true, 4, 3);
+}
