@@ -79,7 +79,7 @@ fn shows_what_is_there_and_finds_damage() {
     shows(&["fields"], "text\tpositions+norms\t2\t4\t6\t6\n");
     shows(
         &["terms", "text", "--from", "b"],
-        "1\t1\t1\t1\tblue\n2\t2\t2\t",
+        "1\t1\t1\t2\tblue\n2\t2\t2\t",
     );
     shows(&["terms", "colour", "--limit", "1"], "0\t1\t1\t0\tblue\n");
     shows(&["postings", "text", "hat"], "0\t1\t[2]\n1\t1\t[2]\n");
