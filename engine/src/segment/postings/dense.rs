@@ -31,7 +31,8 @@ pub(crate) struct DenseCursor {
     /// The cell, counted over all chunks, whose freqs are in `freqs`.
     cell: usize,
     freqs: [u32; CELL_DOCS as usize],
-    positions: PositionsReader,
+    /// Made when positions are first asked for.
+    positions: Option<Box<PositionsReader>>,
     impacts: Vec<Impact>,
 }
 
@@ -74,7 +75,7 @@ impl DenseCursor {
             doc: 0,
             cell: usize::MAX,
             freqs: [1; CELL_DOCS as usize],
-            positions: PositionsReader::new(),
+            positions: None,
             impacts: Vec::new(),
             dictionary,
         })
@@ -257,6 +258,7 @@ impl DenseCursor {
         }
         let first = u64::from(first);
         self.positions
+            .get_or_insert_with(|| Box::new(PositionsReader::new()))
             .read(&self.dictionary, &self.entry, first, count, positions)
     }
 

@@ -41,11 +41,42 @@ pub(crate) struct SparseCursor {
     doc: u32,
     /// Where the freqs of the block are; `None` once they are decoded.
     freqs_waiting: Option<(u64, u64)>,
-    /// Occurrences before each document of the block, and whether they were worked out.
-    firsts: [u32; BLOCK],
-    firsts_known: bool,
-    positions: PositionsReader,
+    /// Made when positions are first asked for.
+    places: Option<Box<Places>>,
     impacts: Vec<Impact>,
+}
+
+/// Where the positions of the documents of a block are in the term's stream.
+struct Places {
+    /// The block that `lasts` is for.
+    block: usize,
+    /// Occurrences up to each document of the block, itself included.
+    lasts: [u32; BLOCK],
+    positions: PositionsReader,
+}
+
+impl Places {
+    fn new() -> Box<Places> {
+        Box::new(Places {
+            block: usize::MAX,
+            lasts: [0; BLOCK],
+            positions: PositionsReader::new(),
+        })
+    }
+
+    fn add_up(&mut self, block: usize, before: u32, freqs: &[u32; BLOCK], len: usize) {
+        self.block = block;
+        self.lasts = *freqs;
+        if len == BLOCK {
+            (simd::kernels().scoring.lane_sums)(before, 0, &mut self.lasts);
+            return;
+        }
+        let mut sum = before;
+        for last in &mut self.lasts[..len] {
+            sum = sum.wrapping_add(*last);
+            *last = sum;
+        }
+    }
 }
 
 impl std::fmt::Debug for SparseCursor {
@@ -77,9 +108,7 @@ impl SparseCursor {
             rank: 0,
             doc: 0,
             freqs_waiting: None,
-            firsts: [0; BLOCK],
-            firsts_known: false,
-            positions: PositionsReader::new(),
+            places: None,
             impacts: Vec::new(),
             dictionary,
         };
@@ -155,7 +184,6 @@ impl SparseCursor {
 
     fn try_load(&mut self, block: usize) -> Result<(), ReadError> {
         self.freqs_waiting = None;
-        self.firsts_known = false;
         self.block = block;
         self.rank = 0;
         self.len = (self.entry.doc_freq as usize - block * BLOCK).min(BLOCK);
@@ -398,33 +426,20 @@ impl SparseCursor {
         if !self.dictionary.positions_kept || self.need < PostingsNeed::Positions {
             return Ok(());
         }
-        if !self.firsts_known {
-            self.load_firsts()?;
-        }
-        let (first, count) = (self.firsts[slot], self.freqs[slot]);
-        let first = u64::from(first.wrapping_sub(count));
-        self.positions
-            .read(&self.dictionary, &self.entry, first, count, positions)
-    }
-
-    fn load_firsts(&mut self) -> Result<(), ReadError> {
         self.load_freqs()?;
         let before = match &self.skips {
             Some(skips) => skips.freqs_before(self.region()?, self.block),
             None => 0,
         };
-        self.firsts = self.freqs;
-        if self.len == BLOCK {
-            (simd::kernels().scoring.lane_sums)(before, 0, &mut self.firsts);
-        } else {
-            let mut sum = before;
-            for first in &mut self.firsts[..self.len] {
-                sum = sum.wrapping_add(*first);
-                *first = sum;
-            }
+        let places = self.places.get_or_insert_with(Places::new);
+        if places.block != self.block {
+            places.add_up(self.block, before, &self.freqs, self.len);
         }
-        self.firsts_known = true;
-        Ok(())
+        let (last, count) = (places.lasts[slot], self.freqs[slot]);
+        let first = u64::from(last.wrapping_sub(count));
+        places
+            .positions
+            .read(&self.dictionary, &self.entry, first, count, positions)
     }
 
     pub fn cost(&self) -> u32 {
