@@ -1,6 +1,8 @@
 //! Doors for the measurements of the crate `benches`, and no promise to anybody else: every kernel of every instruction set
 //! that this machine can run, ready to be timed. A new kernel is a row of `rows`.
 
+mod columns;
+
 use std::hint::black_box;
 
 use crate::simd::{Kernels, available};
@@ -26,16 +28,31 @@ const WIDTHS: [u32; 8] = [1, 3, 5, 8, 11, 16, 21, 32];
 
 /// All kernels, the fastest instruction set first, scalar last.
 pub fn kernels() -> Vec<KernelRun> {
-    available().into_iter().flat_map(rows).collect()
+    let mut all: Vec<KernelRun> = available().into_iter().flat_map(rows).collect();
+    let of_columns = crate::simd::columns::available();
+    all.extend(of_columns.into_iter().flat_map(columns::rows));
+    all
 }
 
-fn rows(kernels: &'static Kernels) -> Vec<KernelRun> {
-    let row = |kernel: &str, unit, items, mut call: Box<dyn FnMut()>| KernelRun {
+fn row(
+    level: &'static str,
+    kernel: &str,
+    unit: &'static str,
+    items: u64,
+    mut call: Box<dyn FnMut()>,
+) -> KernelRun {
+    KernelRun {
         kernel: kernel.to_owned(),
-        level: kernels.name,
+        level,
         unit,
         items: items * CALLS,
         run: Box::new(move || (0..CALLS).for_each(|_| call())),
+    }
+}
+
+fn rows(kernels: &'static Kernels) -> Vec<KernelRun> {
+    let row = |kernel: &str, unit, items, call: Box<dyn FnMut()>| {
+        row(kernels.name, kernel, unit, items, call)
     };
     let mut rows = Vec::new();
     for bits in WIDTHS {
@@ -62,10 +79,6 @@ fn rows(kernels: &'static Kernels) -> Vec<KernelRun> {
         black_box((kernels.count)(black_box(&bits)));
     };
     rows.push(row("count", "docs", 4096, Box::new(call)));
-    let values: Vec<i64> = (0..4096).map(|n| n * 7919 % 1000).collect();
-    let mut out = [0; 64];
-    let call = move || (kernels.in_range)(black_box(&values), 250, 749, black_box(&mut out));
-    rows.push(row("in_range", "values", 4096, Box::new(call)));
     rows
 }
 
@@ -75,17 +88,18 @@ mod tests {
 
     #[test]
     fn every_instruction_set_has_the_same_rows_and_they_run() {
-        let mut all = kernels();
-        let names = |level: &str, all: &[KernelRun]| -> Vec<String> {
-            let of_level = all.iter().filter(|run| run.level == level);
-            of_level.map(|run| run.kernel.clone()).collect()
+        let names = |rows: Vec<KernelRun>| -> Vec<String> {
+            rows.into_iter().map(|run| run.kernel).collect()
         };
-        let scalar = names("scalar", &all);
-        assert!(!scalar.is_empty());
-        for level in available() {
-            assert_eq!(names(level.name, &all), scalar, "{}", level.name);
+        let levels = available().into_iter().map(|level| names(rows(level)));
+        let of_columns = crate::simd::columns::available().into_iter();
+        let column_levels = of_columns.map(|level| names(columns::rows(level)));
+        for mut levels in [levels.collect::<Vec<_>>(), column_levels.collect()] {
+            levels.dedup();
+            assert_eq!(levels.len(), 1, "{levels:?}");
+            assert!(!levels[0].is_empty());
         }
-        for run in &mut all {
+        for run in &mut kernels() {
             (run.run)();
         }
     }

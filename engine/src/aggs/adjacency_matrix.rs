@@ -137,7 +137,7 @@ impl Aggregator for Collector<'_> {
         }
         for (filter, matched) in self.filters.iter_mut().zip(&mut self.matched) {
             matched.clear();
-            matched.resize(batch.docs.len(), false);
+            matched.resize(batch.docs.list.len(), false);
             filter.choose(batch.docs, &mut self.rows)?;
             for &row in &self.rows {
                 matched[row as usize] = true;
@@ -145,7 +145,7 @@ impl Aggregator for Collector<'_> {
         }
         // pair by pair: each hands its documents down in ascending order
         for (at, &(first, second)) in self.pairs.iter().enumerate() {
-            for row in 0..batch.docs.len() {
+            for row in 0..batch.docs.list.len() {
                 if self.matched[first][row] && self.matched[second][row] {
                     let bucket = batch.owner(row) as usize * width + at;
                     self.counts[bucket] += 1;

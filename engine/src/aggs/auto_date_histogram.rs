@@ -13,7 +13,7 @@ use super::partial::{Finisher, Partial, empty_list, merge_lists};
 use super::request::{AggRequest, FieldSource, ValueType};
 use super::result::{Bucket, Buckets, Key, ResultBody};
 use super::rounding::{CalendarUnit, Interval, Rounding, parse_zone};
-use super::source::{NumericSource, Source, unsupported_field};
+use super::source::{NumericSource, Source, Values, unsupported_field};
 use crate::schema::NumericKind;
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
@@ -341,7 +341,7 @@ impl Aggregator for Collector<'_> {
         };
         let owners = batch.owner_count().max(self.owners.len());
         self.owners.resize(owners, new);
-        let (rows, values) = source.load(batch.docs);
+        let Values { rows, values, .. } = source.load(batch.docs);
         let mut before: Option<(u32, i64)> = None;
         for (&row, &value) in rows.iter().zip(values) {
             let id = batch.owner(row as usize);

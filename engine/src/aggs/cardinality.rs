@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::aggregation::Aggregation;
 use super::collector::{AggContext, Aggregator, Batch, Held};
 use super::error::AggError;
-use super::hyperloglog::{HyperLogLog, hash_bytes, mix64, precision_of_threshold};
+use super::hyperloglog::{HyperLogLog, precision_of_threshold};
+use super::murmur::hash_bytes;
 use super::partial::{Finisher, Partial};
 use super::request::{AggRequest, FieldSource};
 use super::result::ResultBody;
-use super::source::Source;
+use super::source::{Source, TermSource, Values};
 use crate::schema::NumericKind;
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
+use crate::simd::columns::kernels;
 
 /// Up to how many values the count is exact when nobody says otherwise.
 pub const PRECISION_THRESHOLD_DEFAULT: u64 = 3000;
@@ -43,6 +45,9 @@ impl Aggregation for CardinalityAgg {
             empty: self.sketch(),
             buckets: Vec::new(),
             hashes: Vec::new(),
+            seen: Vec::new(),
+            missing_seen: false,
+            mixed: Vec::new(),
             term: Vec::new(),
             held: Held::new(ctx.search),
         }))
@@ -71,20 +76,53 @@ struct Collector<'a> {
     buckets: Vec<HyperLogLog>,
     /// Hash of each ordinal of the segment, 0 while unknown.
     hashes: Vec<u64>,
+    /// Which ordinals of the segment the only bucket holds, and whether it holds the missing term: its terms are
+    /// looked at once, at the end of the segment.
+    seen: Vec<bool>,
+    missing_seen: bool,
+    mixed: Vec<i64>,
     term: Vec<u8>,
     held: Held<'a>,
 }
 
+impl Collector<'_> {
+    /// Adds the terms seen in the segment that ends.
+    fn add_seen(&mut self) -> Result<(), SearchError> {
+        let (Source::Terms(source), Some(bucket)) = (&self.source, self.buckets.first_mut()) else {
+            return Ok(());
+        };
+        if std::mem::take(&mut self.missing_seen) {
+            source.term(TermSource::MISSING_ORD, &mut self.term)?;
+            bucket.add(hash_bytes(&self.term));
+        }
+        if let Some(column) = source.column() {
+            let mut terms = column.terms().iter();
+            for seen in self.seen.drain(..) {
+                let Some((term, _)) = terms.next()? else {
+                    break;
+                };
+                if seen {
+                    bucket.add(hash_bytes(term));
+                }
+            }
+        }
+        self.seen.clear();
+        Ok(())
+    }
+}
+
 impl Aggregator for Collector<'_> {
     fn begin_segment(&mut self, _ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        self.add_seen()?;
         match &mut self.source {
             Source::Numeric(source) => source.begin_segment(segment),
             Source::Terms(source) => {
                 source.begin_segment(segment)?;
                 let count = source.column().map_or(0, |column| column.value_count()) as usize;
-                self.held.set(count * size_of::<u64>())?;
+                self.held
+                    .set(count * (size_of::<u64>() + size_of::<bool>()))?;
                 self.hashes.clear();
-                self.hashes.resize(count, 0);
+                self.seen.resize(count, false);
                 Ok(())
             }
             Source::Unmapped => Ok(()),
@@ -100,14 +138,41 @@ impl Aggregator for Collector<'_> {
             Source::Unmapped => {}
             Source::Numeric(source) => {
                 let kind = source.domain();
-                let (rows, values) = source.load(batch.docs);
-                for (row, raw) in rows.iter().zip(values) {
-                    let bits = match kind {
-                        NumericKind::F64 | NumericKind::Scaled(_) => kind.to_f64(*raw).to_bits(),
-                        NumericKind::U64 => (*raw as u64) ^ (1 << 63),
-                        _ => *raw as u64,
-                    };
-                    self.buckets[batch.owner(*row as usize) as usize].add(mix64(bits));
+                let Values { rows, values, .. } = source.load(batch.docs);
+                self.mixed.clear();
+                match kind {
+                    NumericKind::F64 | NumericKind::Scaled(_) => {
+                        let bits = values.iter().map(|raw| kind.to_f64(*raw).to_bits() as i64);
+                        self.mixed.extend(bits);
+                    }
+                    NumericKind::U64 => self.mixed.extend(values.iter().map(|raw| raw ^ i64::MIN)),
+                    _ => self.mixed.extend_from_slice(values),
+                }
+                (kernels().mix)(&mut self.mixed);
+                match batch.one_owner() {
+                    Some(owner) => self.buckets[owner as usize].add_all(&self.mixed),
+                    None => {
+                        for (row, hash) in rows.iter().zip(&self.mixed) {
+                            let owner = batch.owners[*row as usize];
+                            self.buckets[owner as usize].add(*hash as u64);
+                        }
+                    }
+                }
+            }
+            Source::Terms(source) if batch.owners.is_empty() => {
+                if let Some(ords) = source.load_single(batch.docs) {
+                    for ord in ords {
+                        if let Some(seen) = self.seen.get_mut(*ord as usize) {
+                            *seen = true;
+                        }
+                    }
+                } else {
+                    for ord in source.load(batch.docs).values {
+                        match self.seen.get_mut(*ord as usize) {
+                            Some(seen) => *seen = true,
+                            None => self.missing_seen = true,
+                        }
+                    }
                 }
             }
             Source::Terms(source) => {
@@ -120,6 +185,7 @@ impl Aggregator for Collector<'_> {
                     } else {
                         source.term(ord, &mut self.term)?;
                         let hash = hash_bytes(&self.term);
+                        self.hashes.resize(self.seen.len(), 0);
                         if let Some(slot) = self.hashes.get_mut(ord as usize) {
                             *slot = hash;
                         }
@@ -140,6 +206,7 @@ impl Aggregator for Collector<'_> {
     }
 
     fn take(&mut self, owner: u32) -> Result<Partial, SearchError> {
+        self.add_seen()?;
         let sketch = match self.buckets.get_mut(owner as usize) {
             Some(sketch) => std::mem::replace(sketch, self.empty.clone()),
             None => self.empty.clone(),

@@ -25,11 +25,27 @@ impl<'a> AggContext<'a> {
     }
 }
 
+/// Documents of one window.
+#[derive(Clone, Copy)]
+pub(crate) struct Docs<'b> {
+    /// Ascending. A document may come several times in a row.
+    pub list: &'b [u32],
+    /// The same, where each comes once and somebody has them as bits.
+    pub bits: Option<&'b Window>,
+}
+
+impl<'b> Docs<'b> {
+    /// Documents that nobody has as bits.
+    pub fn listed(list: &'b [u32]) -> Docs<'b> {
+        Docs { list, bits: None }
+    }
+}
+
 /// Documents of one window and the buckets of the parent they fall into. A document may come several times in a row,
 /// in different buckets.
 pub(crate) struct Batch<'b> {
-    /// Ascending, inside one window.
-    pub docs: &'b [u32],
+    /// Inside one window.
+    pub docs: Docs<'b>,
     /// Of the same documents; empty unless somebody needs them.
     pub scores: &'b [f32],
     /// The bucket of each; empty: all are in bucket 0.
@@ -53,12 +69,21 @@ impl Batch<'_> {
         self.scores.get(row).copied().unwrap_or(0.0)
     }
 
+    /// The bucket that all documents are in, if they are in one.
+    pub fn one_owner(&self) -> Option<u32> {
+        let Some(&first) = self.owners.first() else {
+            return Some(0);
+        };
+        // in blocks, so that vectors do it
+        let mut blocks = self.owners.chunks(64);
+        let same = blocks.all(|block| block.iter().fold(0, |d, owner| d | (owner ^ first)) == 0);
+        same.then_some(first)
+    }
+
     /// How many buckets the documents may fall into: one more than the largest.
     pub fn owner_count(&self) -> usize {
-        self.owners
-            .iter()
-            .max()
-            .map_or(1, |owner| *owner as usize + 1)
+        let last = self.owners.iter().copied().max();
+        last.map_or(1, |owner| owner as usize + 1)
     }
 }
 
@@ -71,6 +96,12 @@ pub(crate) trait Aggregator {
 
     /// The next documents are of this segment.
     fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError>;
+
+    /// Takes all documents of the segment begun last, none of which is dead, into bucket 0, from what is known of
+    /// them together; `false`: it takes batches.
+    fn collect_segment(&mut self) -> Result<bool, SearchError> {
+        Ok(false)
+    }
 
     /// Takes documents.
     fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError>;
@@ -85,6 +116,8 @@ pub(crate) trait Aggregator {
 /// deadline documents are dropped, and the answer is made of what was collected until then.
 pub(crate) struct Children<'a> {
     list: Vec<Option<Box<dyn Aggregator + 'a>>>,
+    /// Which of them have taken the whole segment.
+    has_all: Vec<bool>,
     needs_scores: bool,
     docs: Vec<u32>,
     scores: Vec<f32>,
@@ -121,6 +154,7 @@ impl<'a> Children<'a> {
     ) -> Children<'a> {
         Children {
             needs_scores: list.iter().flatten().any(|child| child.needs_scores()),
+            has_all: vec![false; list.len()],
             list,
             docs: Vec::new(),
             scores: Vec::new(),
@@ -146,16 +180,32 @@ impl<'a> Children<'a> {
         ord: u32,
         segment: &SegmentSnapshot,
     ) -> Result<(), SearchError> {
+        self.has_all.fill(false);
         for child in self.list.iter_mut().flatten() {
             child.begin_segment(ord, segment)?;
         }
         Ok(())
     }
 
+    /// Lets those who can take the whole segment; these get no batches of it. Whether all can.
+    pub fn collect_segment(&mut self) -> Result<bool, SearchError> {
+        self.search.check_cancelled()?;
+        if self.search.timed_out() {
+            return Ok(false);
+        }
+        for (child, has_all) in self.list.iter_mut().zip(&mut self.has_all) {
+            *has_all = match child {
+                Some(child) => child.collect_segment()?,
+                None => true,
+            };
+        }
+        Ok(self.has_all.iter().all(|has_all| *has_all))
+    }
+
     /// Adds the `row`-th document of a batch to one of the own buckets.
     #[inline]
     pub fn push(&mut self, batch: &Batch<'_>, row: usize, bucket: u32) {
-        self.docs.push(batch.docs[row]);
+        self.docs.push(batch.docs.list[row]);
         self.owners.push(bucket);
         if self.needs_scores {
             self.scores.push(batch.score(row));
@@ -177,11 +227,11 @@ impl<'a> Children<'a> {
         while from < self.docs.len() {
             let to = self.docs.len().min(from + BATCH_ROWS);
             let batch = Batch {
-                docs: &self.docs[from..to],
+                docs: Docs::listed(&self.docs[from..to]),
                 scores: self.scores.get(from..to).unwrap_or_default(),
                 owners: &self.owners[from..to],
             };
-            hand_out(&mut self.list, self.search, &batch)?;
+            hand_out(&mut self.list, &self.has_all, self.search, &batch)?;
             from = to;
         }
         self.docs.clear();
@@ -190,9 +240,18 @@ impl<'a> Children<'a> {
         Ok(())
     }
 
+    /// Hands the documents of a batch on, the `row`-th in the bucket `owners[row]`.
+    pub fn pass_in(&mut self, batch: &Batch<'_>, owners: &[u32]) -> Result<(), SearchError> {
+        self.pass(&Batch {
+            docs: batch.docs,
+            scores: batch.scores,
+            owners,
+        })
+    }
+
     /// Hands a batch through, unchanged.
     pub fn pass(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
-        hand_out(&mut self.list, self.search, batch)
+        hand_out(&mut self.list, &self.has_all, self.search, batch)
     }
 
     /// What the sub-aggregations know of one of the own buckets.
@@ -214,6 +273,7 @@ impl<'a> Children<'a> {
 /// Gives a batch to all, unless the search is over.
 fn hand_out<'a>(
     list: &mut [Option<Box<dyn Aggregator + 'a>>],
+    has_all: &[bool],
     search: &SearchContext<'_>,
     batch: &Batch<'_>,
 ) -> Result<(), SearchError> {
@@ -221,8 +281,14 @@ fn hand_out<'a>(
     if search.timed_out() {
         return Ok(());
     }
-    for child in list.iter_mut().flatten() {
-        child.collect(batch)?;
+    for (child, _) in list
+        .iter_mut()
+        .zip(has_all)
+        .filter(|(_, has_all)| !**has_all)
+    {
+        if let Some(child) = child {
+            child.collect(batch)?;
+        }
     }
     Ok(())
 }
@@ -336,7 +402,7 @@ impl AggCollector<'_> {
                         Vec::new()
                     };
                     self.global.pass(&Batch {
-                        docs: &docs,
+                        docs: Docs::listed(&docs),
                         scores: &scores,
                         owners: &[],
                     })?;
@@ -378,9 +444,16 @@ impl WindowCollector for AggCollector<'_> {
         self.queried.begin_segment(ord, segment)
     }
 
-    fn collect(&mut self, docs: &[u32], scores: &[f32]) -> Result<(), SearchError> {
+    fn collect_segment(&mut self) -> Result<bool, SearchError> {
+        self.queried.collect_segment()
+    }
+
+    fn collect(&mut self, docs: &[u32], bits: &Window, scores: &[f32]) -> Result<(), SearchError> {
         self.queried.pass(&Batch {
-            docs,
+            docs: Docs {
+                list: docs,
+                bits: Some(bits),
+            },
             scores,
             owners: &[],
         })

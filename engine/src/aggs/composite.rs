@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
-use super::collector::{AggContext, Aggregator, Batch, Children, Held};
+use super::collector::{AggContext, Aggregator, Batch, Children, Docs, Held};
 use super::composite_partial::{
     CompositeBucket, CompositeColumn, CompositeKey, CompositePartial, compare_keys,
 };
@@ -152,11 +152,11 @@ impl Column {
         Ok(())
     }
 
-    fn load(&mut self, docs: &[u32]) -> Result<(), SearchError> {
+    fn load(&mut self, docs: Docs<'_>) -> Result<(), SearchError> {
         self.reader.load(docs)?;
         self.keys
-            .resize_with(docs.len().max(self.keys.len()), Vec::new);
-        for (row, keys) in self.keys.iter_mut().enumerate().take(docs.len()) {
+            .resize_with(docs.list.len().max(self.keys.len()), Vec::new);
+        for (row, keys) in self.keys.iter_mut().enumerate().take(docs.list.len()) {
             keys.clear();
             for key in self.reader.of(row) {
                 let key = Some(self.rounding.apply(key));
@@ -356,7 +356,7 @@ impl Aggregator for Collector<'_> {
             children,
             ..
         } = self;
-        for row in 0..batch.docs.len() {
+        for row in 0..batch.docs.list.len() {
             let page = &mut pages[batch.owner(row) as usize];
             let lists: Vec<&[Option<TermKey>]> = columns
                 .iter()

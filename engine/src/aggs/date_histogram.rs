@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
 use super::bucket_map::BucketMap;
+use super::bucket_table::BucketTable;
 use super::collector::{AggContext, Aggregator, Batch, Children, Held};
+use super::counting::count_each;
 use super::error::AggError;
 use super::format::ValueFormat;
 use super::histogram::take_buckets;
@@ -15,7 +17,8 @@ use super::partial::{Finisher, Partial};
 use super::request::{AggRequest, FieldSource, ValueType};
 use super::result::{Key, ResultBody};
 use super::rounding::{Interval, Rounding, parse_zone};
-use super::source::{NumericSource, Source, unsupported_field};
+use super::source::{NumericSource, Source, Values, unsupported_field};
+use super::steps::Steps;
 use crate::schema::NumericKind;
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
@@ -147,6 +150,9 @@ impl Aggregation for DateHistogramAgg {
             rounding: self.rounding(),
             low: hard.0.unwrap_or(i64::MIN),
             high: hard.1.unwrap_or(i64::MAX),
+            steps: None,
+            table: BucketTable::default(),
+            places: Vec::new(),
             buckets: BucketMap::new(),
             children: Children::new(&request.sub, ctx)?,
             held: Held::new(ctx.search),
@@ -188,9 +194,50 @@ struct Collector<'a> {
     rounding: Rounding,
     low: i64,
     high: i64,
+    /// The intervals of the segment, unless they are too many or bounds leave some out.
+    steps: Option<Steps>,
+    table: BucketTable,
+    places: Vec<u32>,
     buckets: BucketMap<i64>,
     children: Children<'a>,
     held: Held<'a>,
+}
+
+impl Collector<'_> {
+    /// Takes the documents of a batch where each has one date; whether it did.
+    fn collect_each(&mut self, batch: &Batch<'_>) -> Result<bool, SearchError> {
+        let (Some(source), Some(steps)) = (&mut self.source, &self.steps) else {
+            return Ok(false);
+        };
+        let owners = batch.owner_count();
+        if !self.table.fits(owners) {
+            return Ok(false);
+        }
+        let in_one = source.whole_window(batch.docs).and_then(|zone| {
+            let step = steps.number_of(zone.min);
+            (step == steps.number_of(zone.max)).then_some(step)
+        });
+        self.places.clear();
+        match in_one {
+            Some(step) => self.places.resize(batch.docs.list.len(), step),
+            None => {
+                let loaded = source.load(batch.docs);
+                if !loaded.each {
+                    return Ok(false);
+                }
+                steps.number(loaded.values, &mut self.places);
+            }
+        }
+        let key = |step| steps.start(step);
+        self.table
+            .number(batch.owners, &mut self.places, &mut self.buckets, key);
+        count_each(&self.places, &mut self.buckets.counts);
+        self.held.set(self.buckets.bytes() + self.table.bytes())?;
+        if !self.children.is_empty() {
+            self.children.pass_in(batch, &self.places)?;
+        }
+        Ok(true)
+    }
 }
 
 impl Aggregator for Collector<'_> {
@@ -201,28 +248,27 @@ impl Aggregator for Collector<'_> {
     fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError> {
         if let Some(source) = &mut self.source {
             source.begin_segment(segment)?;
-            if let Some(column) = source.column()
-                && column.value_count() > 0
-            {
-                let scale = if source.kind == NumericKind::DateNanos {
-                    1_000_000
-                } else {
-                    1
-                };
-                self.rounding.prepare(
-                    column.min().div_euclid(scale),
-                    column.max().div_euclid(scale),
-                );
+            self.steps = None;
+            if let Some((min, max)) = source.bounds() {
+                self.rounding.prepare(min, max);
+                if self.low <= min && max <= self.high {
+                    self.steps = Steps::between(&self.rounding, min, max);
+                }
+                self.table
+                    .reset(self.steps.as_ref().map_or(0, Steps::count));
             }
         }
         self.children.begin_segment(ord, segment)
     }
 
     fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
+        if self.collect_each(batch)? {
+            return Ok(());
+        }
         let Some(source) = &mut self.source else {
             return Ok(());
         };
-        let (rows, values) = source.load(batch.docs);
+        let Values { rows, values, .. } = source.load(batch.docs);
         // neighbours are often in the same bucket, and two values of a document in one bucket count once
         let mut before: Option<(u32, u32, i64, u32)> = None;
         for (&row, &value) in rows.iter().zip(values) {

@@ -8,8 +8,9 @@ use super::format::ValueFormat;
 use super::hdr::HdrHistogram;
 use super::partial::Partial;
 use super::request::FieldSource;
-use super::source::{NumericSource, Source};
+use super::source::{NumericSource, Source, Values};
 use super::tdigest::TDigest;
+use super::tdigest_merge::Scratch;
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
 
@@ -141,8 +142,14 @@ pub(crate) struct DigestAggregator<'a> {
     source: Option<NumericSource>,
     method: DigestMethod,
     buckets: Vec<Sketch>,
+    /// Values of the first bucket that are in no t-digest yet: the more there are, the less each costs.
+    waiting: Vec<f64>,
+    scratch: Scratch,
     held: Held<'a>,
 }
+
+/// Values that wait at most.
+const WAITING_MAX: usize = 64 * 1024;
 
 impl<'a> DigestAggregator<'a> {
     /// `agg` is the name of the aggregation's type, for the error.
@@ -156,8 +163,19 @@ impl<'a> DigestAggregator<'a> {
             source: Source::numeric(source, &ctx.reader.schema, ctx.search, agg)?,
             method,
             buckets: Vec::new(),
+            waiting: Vec::new(),
+            scratch: Scratch::default(),
             held: Held::new(ctx.search),
         }))
+    }
+}
+
+impl DigestAggregator<'_> {
+    fn add_waiting(&mut self) {
+        if let Some(Sketch::TDigest(digest)) = self.buckets.first_mut() {
+            digest.add_all(&mut self.waiting, &mut self.scratch);
+        }
+        self.waiting.clear();
     }
 }
 
@@ -177,7 +195,15 @@ impl Aggregator for DigestAggregator<'_> {
         let Some(source) = &mut self.source else {
             return Ok(());
         };
-        let (rows, values) = source.load_f64(batch.docs);
+        let Values { rows, values, .. } = source.load_f64(batch.docs);
+        if batch.owners.is_empty() && matches!(self.method, DigestMethod::TDigest { .. }) {
+            self.waiting.extend_from_slice(values);
+            if self.waiting.len() >= WAITING_MAX {
+                self.add_waiting();
+            }
+            // each value twice, and its cell
+            return self.held.set(self.waiting.capacity() * 20);
+        }
         for (row, value) in rows.iter().zip(values) {
             self.buckets[batch.owner(*row as usize) as usize].add(*value)?;
         }
@@ -190,6 +216,7 @@ impl Aggregator for DigestAggregator<'_> {
     }
 
     fn take(&mut self, owner: u32) -> Result<Partial, SearchError> {
+        self.add_waiting();
         let mut sketch = match self.buckets.get_mut(owner as usize) {
             Some(sketch) => std::mem::replace(sketch, Sketch::new(self.method)),
             None => Sketch::new(self.method),

@@ -4,7 +4,7 @@ use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
-use super::collector::{AggContext, Aggregator};
+use super::collector::{AggContext, Aggregator, Docs};
 use super::error::AggError;
 use super::partial::{Finisher, Partial};
 use super::request::AggRequest;
@@ -67,16 +67,16 @@ impl Chooser for QueryDocs<'_> {
         Ok(())
     }
 
-    fn choose(&mut self, docs: &[u32], rows: &mut Vec<u32>) -> Result<(), SearchError> {
+    fn choose(&mut self, docs: Docs<'_>, rows: &mut Vec<u32>) -> Result<(), SearchError> {
         rows.clear();
-        let Some(&first) = docs.first() else {
+        let Some(&first) = docs.list.first() else {
             return Ok(());
         };
         // both sides ascend: one walk over the window's part of the filter
         let mut found = self.docs.iter();
         found.advance_to(first);
         let mut next = found.next();
-        for (row, &doc) in docs.iter().enumerate() {
+        for (row, &doc) in docs.list.iter().enumerate() {
             while next.is_some_and(|filter| filter < doc) {
                 next = found.next();
             }

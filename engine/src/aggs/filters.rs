@@ -127,7 +127,7 @@ impl Aggregator for Collector<'_> {
             self.held.set(self.counts.capacity() * size_of::<u64>())?;
         }
         self.matched.clear();
-        self.matched.resize(batch.docs.len(), false);
+        self.matched.resize(batch.docs.list.len(), false);
         // filter by filter: each hands its documents down in ascending order
         for at in 0..self.filters.len() {
             self.filters[at].choose(batch.docs, &mut self.rows)?;
@@ -140,7 +140,7 @@ impl Aggregator for Collector<'_> {
             self.children.flush()?;
         }
         if self.agg.other_bucket.is_some() {
-            for row in 0..batch.docs.len() {
+            for row in 0..batch.docs.list.len() {
                 if !self.matched[row] {
                     let bucket = batch.owner(row) as usize * width + width - 1;
                     self.counts[bucket] += 1;

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::collector::Docs;
+use super::loaded::Loaded;
 use super::request::FieldSource;
-use super::source::{Loaded, NumericSource, text_of, unsupported_field};
+use super::source::{NumericSource, text_of, unsupported_field};
 use crate::geo::GeoPoint;
 use crate::schema::{FieldKind, IndexSchema};
 use crate::search::SearchError;
@@ -84,8 +86,8 @@ impl GeoSource {
     }
 
     /// Rows and places as the column has them.
-    pub fn load(&mut self, docs: &[u32]) -> (&[u32], &[i64]) {
+    pub fn load(&mut self, docs: Docs<'_>) -> (&[u32], &[i64]) {
         self.loaded.load(self.column.as_ref(), docs, self.missing);
-        (&self.loaded.rows, &self.loaded.raw)
+        (self.loaded.rows(), self.loaded.raw())
     }
 }

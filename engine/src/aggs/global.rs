@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
-use super::collector::{AggContext, Aggregator};
+use super::collector::{AggContext, Aggregator, Docs};
 use super::error::AggError;
 use super::partial::{Finisher, Partial};
 use super::request::AggRequest;
@@ -56,9 +56,9 @@ impl Chooser for Everything {
         Ok(())
     }
 
-    fn choose(&mut self, docs: &[u32], rows: &mut Vec<u32>) -> Result<(), SearchError> {
+    fn choose(&mut self, docs: Docs<'_>, rows: &mut Vec<u32>) -> Result<(), SearchError> {
         rows.clear();
-        rows.extend(0..docs.len() as u32);
+        rows.extend(0..docs.list.len() as u32);
         Ok(())
     }
 }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
 use super::bucket_map::BucketMap;
+use super::bucket_table::BucketTable;
 use super::collector::{AggContext, Aggregator, Batch, Children, Held};
+use super::counting::count_each;
 use super::error::AggError;
 use super::format::ValueFormat;
 use super::histogram_partial::{Finish, HistogramBucket, HistogramPartial};
@@ -12,10 +14,11 @@ use super::order::BucketOrder;
 use super::partial::{Finisher, Partial};
 use super::request::{AggRequest, FieldSource};
 use super::result::{Key, ResultBody};
-use super::source::{NumericSource, Source};
+use super::source::{NumericSource, Source, Values};
 use crate::schema::{f64_from_sortable, f64_to_sortable};
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
+use crate::simd::columns::{Stepping, kernels};
 
 /// Buckets of equal width.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +89,9 @@ impl Aggregation for HistogramAgg {
         Ok(Box::new(Collector {
             agg: self,
             source: Source::numeric(&self.source, &ctx.reader.schema, ctx.search, "histogram")?,
+            first_step: 0.0,
+            table: BucketTable::default(),
+            places: Vec::new(),
             buckets: BucketMap::new(),
             children: Children::new(&request.sub, ctx)?,
             held: Held::new(ctx.search),
@@ -131,9 +137,72 @@ impl Aggregation for HistogramAgg {
 struct Collector<'a> {
     agg: &'a HistogramAgg,
     source: Option<NumericSource>,
+    /// The first of the steps that values of the segment may lie in, where these are few enough for `table`.
+    first_step: f64,
+    table: BucketTable,
+    places: Vec<u32>,
     buckets: BucketMap<i64>,
     children: Children<'a>,
     held: Held<'a>,
+}
+
+/// Steps that buckets are looked up for in an array.
+const STEPS_MAX: f64 = 65_536.0;
+
+impl Collector<'_> {
+    /// Makes room for all steps of the segment, if they are not too many and bounds leave none out.
+    fn prepare(&mut self) {
+        self.table.reset(0);
+        let Some(source) = self
+            .source
+            .as_ref()
+            .filter(|_| self.agg.hard_bounds.is_none())
+        else {
+            return;
+        };
+        let Some((min, max)) = source.bounds() else {
+            return;
+        };
+        let step = |raw| self.agg.step(source.domain().to_f64(raw));
+        let (first, last) = (step(min), step(max));
+        // up to here fractions count in ones
+        let exact = first.abs() < 1e15 && last.abs() < 1e15;
+        if exact && last - first < STEPS_MAX {
+            self.first_step = first;
+            self.table.reset((last - first) as usize + 1);
+        }
+    }
+
+    /// Takes the documents of a batch where each has one number; whether it did.
+    fn collect_each(&mut self, batch: &Batch<'_>) -> Result<bool, SearchError> {
+        let Some(source) = &mut self.source else {
+            return Ok(false);
+        };
+        if !self.table.is_ready() || !self.table.fits(batch.owner_count()) {
+            return Ok(false);
+        }
+        let loaded = source.load_f64(batch.docs);
+        if !loaded.each {
+            return Ok(false);
+        }
+        let (agg, first) = (self.agg, self.first_step);
+        let how = Stepping {
+            offset: agg.offset,
+            interval: agg.interval,
+            first,
+        };
+        self.places.resize(loaded.values.len(), 0);
+        (kernels().steps)(loaded.values, how, &mut self.places);
+        let key = |place| f64_to_sortable(agg.start(first + f64::from(place)));
+        self.table
+            .number(batch.owners, &mut self.places, &mut self.buckets, key);
+        count_each(&self.places, &mut self.buckets.counts);
+        self.held.set(self.buckets.bytes() + self.table.bytes())?;
+        if !self.children.is_empty() {
+            self.children.pass_in(batch, &self.places)?;
+        }
+        Ok(true)
+    }
 }
 
 impl Aggregator for Collector<'_> {
@@ -145,14 +214,18 @@ impl Aggregator for Collector<'_> {
         if let Some(source) = &mut self.source {
             source.begin_segment(segment)?;
         }
+        self.prepare();
         self.children.begin_segment(ord, segment)
     }
 
     fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
+        if self.collect_each(batch)? {
+            return Ok(());
+        }
         let Some(source) = &mut self.source else {
             return Ok(());
         };
-        let (rows, values) = source.load_f64(batch.docs);
+        let Values { rows, values, .. } = source.load_f64(batch.docs);
         let bounds = self.agg.hard_bounds.unwrap_or_default();
         let (low, high) = (
             bounds.min.unwrap_or(f64::NEG_INFINITY),

@@ -72,6 +72,30 @@ impl HyperLogLog {
         }
     }
 
+    /// Adds many hashes.
+    pub fn add_all(&mut self, hashes: &[i64]) {
+        let mut rest = hashes.iter();
+        while matches!(self.state, State::Hashes(_)) {
+            match rest.next() {
+                Some(hash) => self.add(*hash as u64),
+                None => return,
+            }
+        }
+        let State::Registers(registers) = &mut self.state else {
+            return;
+        };
+        let address = 64 - self.precision;
+        for &hash in rest {
+            let hash = hash as u64;
+            let run = run_length(hash, self.precision);
+            if let Some(register) = registers.get_mut((hash >> address) as usize)
+                && *register < run
+            {
+                *register = run;
+            }
+        }
+    }
+
     fn upgrade(&mut self) {
         let State::Hashes(hashes) = &self.state else {
             return;
@@ -273,13 +297,6 @@ pub(crate) fn mix64(value: u64) -> u64 {
     z = (z ^ (z >> 32)).wrapping_mul(0x4cd6_944c_5cc2_0b6d);
     z = (z ^ (z >> 29)).wrapping_mul(0xfc12_c5b1_9d32_59e9);
     z ^ (z >> 32)
-}
-
-/// The first half of MurmurHash3 x64 128 with seed 0.
-pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut reader = bytes;
-    // reading from a slice cannot fail
-    murmur3::murmur3_x64_128(&mut reader, 0).map_or(0, |hash| hash as u64)
 }
 
 #[cfg(test)]

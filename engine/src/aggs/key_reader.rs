@@ -1,6 +1,6 @@
 //! Bucket keys of a field, document by document: what `multi_terms` and `composite` combine.
 
-use super::collector::AggContext;
+use super::collector::{AggContext, Docs};
 use super::format::ValueFormat;
 use super::request::FieldSource;
 use super::source::{NumericSource, Source, TermSource};
@@ -71,7 +71,7 @@ impl KeyReader {
     }
 
     /// Reads the keys of all documents of a batch; a value that a document has twice comes once.
-    pub fn load(&mut self, docs: &[u32]) -> Result<(), SearchError> {
+    pub fn load(&mut self, docs: Docs<'_>) -> Result<(), SearchError> {
         self.keys.clear();
         self.starts.clear();
         self.starts.push(0);
@@ -90,9 +90,9 @@ impl KeyReader {
             }
             Reads::Numbers(source) => {
                 let kind = source.domain();
-                let (rows, values) = source.load(docs);
+                let loaded = source.load(docs);
                 let mut before = None;
-                for (&row, &value) in rows.iter().zip(values) {
+                for (row, value) in loaded.iter() {
                     if before == Some((row, value)) {
                         continue;
                     }
@@ -104,7 +104,7 @@ impl KeyReader {
                 }
             }
         }
-        while self.starts.len() <= docs.len() {
+        while self.starts.len() <= docs.list.len() {
             self.starts.push(self.keys.len());
         }
         Ok(())

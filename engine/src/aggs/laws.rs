@@ -14,7 +14,7 @@ use crate::document::parse_document;
 use crate::ids::{PrimaryTerm, SeqNo};
 use crate::schema::IndexSchema;
 use crate::search::{MemoryAccount, SearchContext, WindowCollector};
-use crate::segment::{LiveDocs, SegmentReader, WINDOW_DOCS};
+use crate::segment::{LiveDocs, SegmentReader, WINDOW_DOCS, Window};
 use crate::shard::{SegmentSnapshot, ShardReader};
 use crate::value::Value;
 
@@ -83,13 +83,15 @@ fn try_collect(
         while base < segment.reader.max_doc() {
             super::collector::live_docs_of_window(segment, base, &mut docs);
             docs.retain(|doc| found(*doc));
+            let mut bits = Window::empty();
+            docs.iter().for_each(|doc| bits.set(doc - base));
             if !docs.is_empty() {
                 let scores = if collector.needs_scores() {
                     vec![1.0; docs.len()]
                 } else {
                     Vec::new()
                 };
-                collector.collect(&docs, &scores)?;
+                collector.collect(&docs, &bits, &scores)?;
             }
             base += WINDOW_DOCS;
         }
@@ -584,13 +586,15 @@ fn past_its_deadline_a_search_collects_nothing_more_and_a_cancelled_one_fails() 
     search.deadline = Some(std::time::Instant::now());
     let mut late = collector(&aggs, &reader, &search).unwrap();
     late.begin_segment(0, &reader.segments[0]).unwrap();
-    late.collect(&[0, 1, 2], &[]).unwrap();
+    let mut three = Window::empty();
+    three.set_range(0, 3);
+    late.collect(&[0, 1, 2], &three, &[]).unwrap();
     let results = late.into_partials().unwrap().finish(&aggs, 100).unwrap();
     check(&results[0], &[]);
     let mut stopped = collector(&aggs, &reader, &search).unwrap();
     stopped.begin_segment(0, &reader.segments[0]).unwrap();
     cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
-    let error = stopped.collect(&[0, 1, 2], &[]).unwrap_err();
+    let error = stopped.collect(&[0, 1, 2], &three, &[]).unwrap_err();
     assert_eq!(error.kind(), "task_cancelled_exception");
     assert!(stopped.into_partials().is_err());
 }

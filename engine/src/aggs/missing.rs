@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
-use super::collector::{AggContext, Aggregator};
+use super::collector::{AggContext, Aggregator, Docs};
 use super::error::AggError;
 use super::partial::{Finisher, Partial};
 use super::request::{AggRequest, FieldSource};
@@ -55,15 +55,15 @@ impl Chooser for Valueless {
         }
     }
 
-    fn choose(&mut self, docs: &[u32], rows: &mut Vec<u32>) -> Result<(), SearchError> {
+    fn choose(&mut self, docs: Docs<'_>, rows: &mut Vec<u32>) -> Result<(), SearchError> {
         rows.clear();
         let valued = match &mut self.0 {
-            Source::Numeric(source) => source.load(docs).0,
-            Source::Terms(source) => source.load(docs).0,
+            Source::Numeric(source) => source.load(docs).rows,
+            Source::Terms(source) => source.load(docs).rows,
             Source::Unmapped => &[],
         };
         let mut at = 0;
-        for row in 0..docs.len() as u32 {
+        for row in 0..docs.list.len() as u32 {
             while at < valued.len() && valued[at] < row {
                 at += 1;
             }

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A sum that keeps what rounding loses (Kahan, 1965; Neumaier's order of operations is not needed by OpenSearch).
+use crate::simd::columns::FractionMoments;
+
+const TWO_52: f64 = 4_503_599_627_370_496.0;
+
+/// A sum that keeps what rounding loses: each addition's error is exact (Knuth's TwoSum), the errors are added up apart
+/// (Ogita, Rump, Oishi, "Accurate Sum and Dot Product", 2005). Only one addition waits for the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CompensatedSum {
     value: f64,
@@ -10,32 +15,43 @@ pub(crate) struct CompensatedSum {
 }
 
 impl CompensatedSum {
-    #[inline]
-    pub fn add(&mut self, value: f64) {
-        self.add_with(value, 0.0);
+    /// The sum of some values.
+    pub fn of(values: FractionMoments) -> CompensatedSum {
+        CompensatedSum::of_parts(values.sum, values.lost)
+    }
+
+    /// A sum, and what rounding took from it.
+    pub fn of_parts(value: f64, lost: f64) -> CompensatedSum {
+        CompensatedSum { value, lost }
     }
 
     #[inline]
-    fn add_with(&mut self, value: f64, lost: f64) {
-        // infinities and NaN would poison the correction
-        if !value.is_finite() {
-            self.value += value;
-            return;
-        }
-        if self.value.is_finite() {
-            let corrected = value + (self.lost + lost);
-            let sum = self.value + corrected;
-            self.lost = corrected - (sum - self.value);
-            self.value = sum;
-        }
+    pub fn add(&mut self, value: f64) {
+        let sum = self.value + value;
+        let taken = sum - self.value;
+        self.lost += (self.value - (sum - taken)) + (value - taken);
+        self.value = sum;
+    }
+
+    /// Adds a whole number, exactly.
+    pub fn add_whole(&mut self, number: i128) {
+        // parts of 52 bits are numbers without rounding
+        let (high, low) = (number >> 52, number & ((1 << 52) - 1));
+        self.add(high as f64 * TWO_52);
+        self.add(low as f64);
     }
 
     pub fn merge(&mut self, other: CompensatedSum) {
-        self.add_with(other.value, other.lost);
+        self.add(other.value);
+        self.lost += other.lost;
     }
 
     pub fn value(self) -> f64 {
-        self.value
+        // what infinities make of the correction is no number
+        match self.value.is_finite() {
+            true => self.value + self.lost,
+            false => self.value,
+        }
     }
 }
 
@@ -62,6 +78,14 @@ impl Default for Moments {
 }
 
 impl Moments {
+    /// Adds what is known of some values.
+    pub fn add_fractions(&mut self, values: FractionMoments) {
+        self.count += values.count;
+        self.min = self.min.min(values.min);
+        self.max = self.max.max(values.max);
+        self.sum.merge(CompensatedSum::of(values));
+    }
+
     pub fn merge(&mut self, other: &Moments) {
         self.count += other.count;
         self.sum.merge(other.sum);
@@ -108,6 +132,7 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::columns::kernels;
 
     #[test]
     fn small_numbers_survive_a_big_sum() {
@@ -125,6 +150,26 @@ mod tests {
             sum.add(value);
         }
         assert_eq!(sum.value(), f64::INFINITY);
+    }
+
+    #[test]
+    fn infinities_among_many_stay_infinite() {
+        let mut values = vec![1.5; 100];
+        values[40] = f64::NEG_INFINITY;
+        let mut moments = Moments::default();
+        moments.add_fractions((kernels().fractions)(&values));
+        moments.add_fractions((kernels().fractions_of)(&values, &[3; 100], 3));
+        assert_eq!(moments.sum.value(), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn whole_numbers_are_added_exactly() {
+        for number in [0, -1, 1 << 53, -(1 << 53) - 1, i128::from(i64::MAX) * 9] {
+            let mut sum = CompensatedSum::default();
+            sum.add_whole(number);
+            sum.add_whole(7);
+            assert_eq!(sum.value(), (number + 7) as f64, "{number}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
 use super::bucket_map::BucketMap;
-use super::collector::{AggContext, Aggregator, Batch, Children, Held, live_docs_of_window};
+use super::collector::{AggContext, Aggregator, Batch, Children, Docs, Held, live_docs_of_window};
 use super::error::AggError;
 use super::key_reader::{KeyReader, combinations};
 use super::order::check_orders;
@@ -109,7 +109,7 @@ impl Collector<'_> {
                 self.ctx.search.check_cancelled()?;
                 live_docs_of_window(segment, base, &mut docs);
                 for reader in &mut self.readers {
-                    reader.load(&docs)?;
+                    reader.load(Docs::listed(&docs))?;
                 }
                 for row in 0..docs.len() {
                     for owner in 0..self.owners.max(1) {
@@ -148,7 +148,7 @@ impl Aggregator for Collector<'_> {
             reader.load(batch.docs)?;
         }
         let children = &mut self.children;
-        for row in 0..batch.docs.len() {
+        for row in 0..batch.docs.list.len() {
             Self::buckets_of(
                 &self.readers,
                 &mut self.buckets,

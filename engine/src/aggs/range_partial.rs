@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::collector::{AggContext, Aggregator, Batch, Children, Held};
+use super::counting::count_each;
 use super::error::AggError;
 use super::format::{ValueFormat, java_double};
 use super::partial::{Finisher, Partial, empty_list, merge_lists};
@@ -11,6 +12,7 @@ use super::result::{Bucket, BucketKeys, Buckets, Key, ResultBody};
 use super::source::Source;
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
+use crate::simd::columns::kernels;
 
 /// Buckets in the order of the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -149,6 +151,9 @@ pub(crate) struct RangeAggregator<'a> {
     bounds: Vec<(f64, f64)>,
     /// Counts by owner and range.
     counts: Vec<u64>,
+    /// The ranges between each two neighbouring bounds, where no two ranges overlap.
+    regions: Option<Regions>,
+    places: Vec<u32>,
     /// Row and round in which each range last took a document, so that it counts once per document.
     taken: Vec<u64>,
     children: Children<'a>,
@@ -167,6 +172,8 @@ impl<'a> RangeAggregator<'a> {
         Ok(Box::new(RangeAggregator {
             source,
             bounds: Vec::with_capacity(limits.len()),
+            regions: Regions::of(&limits),
+            places: Vec::new(),
             taken: vec![u64::MAX; limits.len()],
             limits,
             empty,
@@ -174,6 +181,85 @@ impl<'a> RangeAggregator<'a> {
             children: Children::new(&request.sub, ctx)?,
             held: Held::new(ctx.search),
         }))
+    }
+}
+
+/// Bounds in order, and which range lies behind each.
+struct Regions {
+    bounds: Vec<f64>,
+    /// One more than bounds; [`NO_RANGE`] where there is none.
+    ranges: Vec<u32>,
+}
+
+const NO_RANGE: u32 = u32::MAX;
+/// Bounds up to which comparing with each is faster than a search.
+const BOUNDS_MAX: usize = 32;
+
+impl Regions {
+    /// The regions of ranges of numbers that ascend without overlapping.
+    fn of(limits: &[Limits]) -> Option<Regions> {
+        let mut regions = Regions {
+            bounds: Vec::new(),
+            ranges: vec![NO_RANGE],
+        };
+        let mut end = f64::NEG_INFINITY;
+        for (range, limits) in limits.iter().enumerate() {
+            let Limits::Numbers(from, to) = *limits else {
+                return None;
+            };
+            if from.is_nan() || to.is_nan() || from < end || to <= from {
+                return None;
+            }
+            if range > 0 && from == end {
+                regions.ranges.pop();
+            } else {
+                regions.bounds.push(from);
+            }
+            regions.bounds.push(to);
+            regions.ranges.extend([range as u32, NO_RANGE]);
+            end = to;
+        }
+        (regions.bounds.len() <= BOUNDS_MAX).then_some(regions)
+    }
+}
+
+impl RangeAggregator<'_> {
+    /// Takes the documents of a batch where each has one number; whether it did.
+    fn collect_each(&mut self, batch: &Batch<'_>) -> Result<bool, SearchError> {
+        let (Some(regions), Source::Numeric(source)) = (&self.regions, &mut self.source) else {
+            return Ok(false);
+        };
+        let loaded = source.load_f64(batch.docs);
+        if !loaded.each {
+            return Ok(false);
+        }
+        self.places.resize(loaded.values.len(), 0);
+        (kernels().rank)(loaded.values, &regions.bounds, &mut self.places);
+        let ranges = self.limits.len() as u32;
+        let mut all_inside = true;
+        for (row, place) in self.places.iter_mut().enumerate() {
+            let range = regions.ranges[*place as usize];
+            all_inside &= range != NO_RANGE;
+            *place = match range {
+                NO_RANGE => NO_RANGE,
+                _ => batch.owner(row) * ranges + range,
+            };
+        }
+        if all_inside {
+            count_each(&self.places, &mut self.counts);
+            if !self.children.is_empty() {
+                self.children.pass_in(batch, &self.places)?;
+            }
+            return Ok(true);
+        }
+        for (row, &place) in self.places.iter().enumerate() {
+            if place != NO_RANGE {
+                self.counts[place as usize] += 1;
+                self.children.push(batch, row, place);
+            }
+        }
+        self.children.flush()?;
+        Ok(true)
     }
 }
 
@@ -220,14 +306,17 @@ impl Aggregator for RangeAggregator<'_> {
             self.counts.resize(size, 0);
             self.held.set(self.counts.capacity() * size_of::<u64>())?;
         }
+        if self.collect_each(batch)? {
+            return Ok(());
+        }
         let mut missing_limits = None;
         let mut as_numbers = Vec::new();
         let (rows, values): (&[u32], &[f64]) = match &mut self.source {
             Source::Unmapped => return Ok(()),
-            Source::Numeric(source) => source.load_f64(batch.docs),
+            Source::Numeric(source) => source.load_f64(batch.docs).parts(),
             Source::Terms(source) => {
                 missing_limits = source.missing.clone();
-                let (rows, ords) = source.load(batch.docs);
+                let (rows, ords) = source.load(batch.docs).parts();
                 as_numbers.extend(ords.iter().map(|ord| *ord as f64));
                 (rows, &as_numbers)
             }

@@ -168,8 +168,18 @@ impl Rounding {
         self.prepared = starts;
     }
 
+    /// The length of all intervals, where they are alike.
+    pub(crate) fn even_length(&self) -> Option<i64> {
+        self.fixed_offset_ms.and(self.fixed_ms())
+    }
+
+    /// The starts of all prepared intervals, and the end of the last.
+    pub(crate) fn prepared(&self) -> &[i64] {
+        &self.prepared
+    }
+
     fn is_plain_division(&self) -> bool {
-        self.fixed_offset_ms.is_some() && self.fixed_ms().is_some()
+        self.even_length().is_some()
     }
 
     fn fixed_ms(&self) -> Option<i64> {

@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
-use super::collector::{AggContext, Aggregator, Batch, live_docs_of_window};
+use super::collector::{AggContext, Aggregator, Batch, Docs, live_docs_of_window};
 use super::error::AggError;
 use super::format::ValueFormat;
 use super::key_reader::KeyReader;
@@ -208,7 +208,7 @@ impl Collector<'_> {
                     docs.retain(|doc| wanted.contains(*doc));
                 }
                 all += docs.len() as u64;
-                reader.load(&docs)?;
+                reader.load(Docs::listed(&docs))?;
                 for row in 0..docs.len() {
                     for key in reader.of(row) {
                         *counts.entry_ref(key).or_insert(0) += 1;
@@ -233,7 +233,7 @@ impl Aggregator for Collector<'_> {
     fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
         let owners = batch.owner_count().max(self.found.len());
         self.found.resize(owners, 0);
-        for row in 0..batch.docs.len() {
+        for row in 0..batch.docs.list.len() {
             self.found[batch.owner(row) as usize] += 1;
         }
         self.terms.collect(batch)

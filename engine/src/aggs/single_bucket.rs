@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::collector::{AggContext, Aggregator, Batch, Children, Held};
+use super::collector::{AggContext, Aggregator, Batch, Children, Docs, Held};
 use super::error::AggError;
 use super::partial::{Finisher, Partial, empty_list, merge_lists};
 use super::request::AggRequest;
@@ -56,7 +56,7 @@ pub(crate) trait Chooser {
     fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError>;
 
     /// Overwrites `rows` with the rows of the batch that are in, ascending.
-    fn choose(&mut self, docs: &[u32], rows: &mut Vec<u32>) -> Result<(), SearchError>;
+    fn choose(&mut self, docs: Docs<'_>, rows: &mut Vec<u32>) -> Result<(), SearchError>;
 }
 
 /// Collects one bucket per bucket of the parent.
@@ -113,7 +113,7 @@ impl<C: Chooser> Aggregator for SingleAggregator<'_, C> {
         if self.children.is_empty() {
             return Ok(());
         }
-        if self.rows.len() == batch.docs.len() {
+        if self.rows.len() == batch.docs.list.len() {
             return self.children.pass(batch);
         }
         for &row in &self.rows {

@@ -1,77 +1,39 @@
 //! Where an aggregation's values come from: a numeric column, an ordinal column, or nowhere.
 
+use super::collector::Docs;
 use super::format::ValueFormat;
 use super::geo_source::Measure;
+use super::loaded::Loaded;
 use super::request::{FieldSource, ValueType};
+use crate::document::IndexOptions;
 use crate::ids::DocId;
 use crate::schema::{FieldKind, FieldMapping, IndexSchema, NumericKind, f64_to_sortable};
 use crate::search::{SearchContext, SearchError};
-use crate::segment::{ColumnWindow, NumericColumn, OrdinalColumn, Window};
+use crate::segment::{NumericColumn, OrdinalColumn, TermIter, ZoneMap};
 use crate::shard::SegmentSnapshot;
+use crate::simd::columns::kernels;
 use crate::value::Value;
 
-/// Documents of a window from which it pays to decode all of it.
-const DENSE_DOCS: usize = 128;
-
 /// Values of the documents of a batch.
-#[derive(Default)]
-pub(crate) struct Loaded {
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'v, T> {
     /// For each value the row of its document in the batch, ascending.
-    pub rows: Vec<u32>,
-    /// The values as the column has them.
-    pub raw: Vec<i64>,
-    window: ColumnWindow,
-    values: Vec<i64>,
+    pub rows: &'v [u32],
+    /// Whether every document has exactly one: the rows count up from 0.
+    pub each: bool,
+    /// The values.
+    pub values: &'v [T],
 }
 
-impl Loaded {
-    pub fn load(&mut self, column: Option<&NumericColumn>, docs: &[u32], missing: Option<i64>) {
-        self.rows.clear();
-        self.raw.clear();
-        let Some(column) = column else {
-            if let Some(missing) = missing {
-                self.rows.extend(0..docs.len() as u32);
-                self.raw.resize(docs.len(), missing);
-            }
-            return;
-        };
-        if docs.len() >= DENSE_DOCS {
-            self.load_window(column, docs, missing);
-            return;
-        }
-        for (row, &doc) in docs.iter().enumerate() {
-            column.values(DocId(doc), &mut self.values);
-            if self.values.is_empty()
-                && let Some(missing) = missing
-            {
-                self.values.push(missing);
-            }
-            for &value in &self.values {
-                self.rows.push(row as u32);
-                self.raw.push(value);
-            }
-        }
+impl<'v, T: Copy> Values<'v, T> {
+    /// Rows and values.
+    pub fn parts(self) -> (&'v [u32], &'v [T]) {
+        (self.rows, self.values)
     }
 
-    fn load_window(&mut self, column: &NumericColumn, docs: &[u32], missing: Option<i64>) {
-        let base = Window::base_of(docs[0]);
-        column.read_window(DocId(base), &mut self.window);
-        let starts = &self.window.starts;
-        for (row, &doc) in docs.iter().enumerate() {
-            let offset = (doc - base) as usize;
-            let (from, to) = (starts[offset] as usize, starts[offset + 1] as usize);
-            if from == to {
-                if let Some(missing) = missing {
-                    self.rows.push(row as u32);
-                    self.raw.push(missing);
-                }
-                continue;
-            }
-            for &value in &self.window.values[from..to] {
-                self.rows.push(row as u32);
-                self.raw.push(value);
-            }
-        }
+    /// Rows with values.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, T)> + '_ {
+        self.rows.iter().copied().zip(self.values.iter().copied())
     }
 }
 
@@ -118,47 +80,85 @@ impl NumericSource {
         self.column.as_ref()
     }
 
-    /// Rows and column values; `date_nanos` come as milliseconds.
-    pub fn load(&mut self, docs: &[u32]) -> (&[u32], &[i64]) {
+    /// Column values with their rows; `date_nanos` come as milliseconds.
+    pub fn load(&mut self, docs: Docs<'_>) -> Values<'_, i64> {
         self.loaded.load(self.column.as_ref(), docs, self.missing);
         if self.kind == NumericKind::DateNanos {
-            for value in &mut self.loaded.raw {
+            for value in self.loaded.raw_mut() {
                 *value = value.div_euclid(1_000_000);
             }
         }
-        (&self.loaded.rows, &self.loaded.raw)
+        Values {
+            rows: self.loaded.rows(),
+            each: self.loaded.is_each(),
+            values: self.loaded.raw(),
+        }
     }
 
-    /// Rows and values as plain numbers.
-    pub fn load_f64(&mut self, docs: &[u32]) -> (&[u32], &[f64]) {
+    /// The same as plain numbers.
+    pub fn load_f64(&mut self, docs: Docs<'_>) -> Values<'_, f64> {
         self.load(docs);
         let kind = self.domain();
-        self.numbers.clear();
-        if let Some(measure) = self.distance {
-            self.numbers
-                .extend(self.loaded.raw.iter().map(|raw| measure.of(*raw)));
-            return (&self.loaded.rows, &self.numbers);
-        }
-        match kind {
-            NumericKind::I64 | NumericKind::DateMillis | NumericKind::Bool => {
-                self.numbers
-                    .extend(self.loaded.raw.iter().map(|raw| *raw as f64));
+        let raw = self.loaded.raw();
+        self.numbers.resize(raw.len(), 0.0);
+        match (self.distance, kind) {
+            (Some(measure), _) => {
+                for (number, raw) in self.numbers.iter_mut().zip(raw) {
+                    *number = measure.of(*raw);
+                }
             }
-            _ => self
-                .numbers
-                .extend(self.loaded.raw.iter().map(|raw| kind.to_f64(*raw))),
+            (None, NumericKind::I64 | NumericKind::DateMillis | NumericKind::Bool) => {
+                (kernels().to_fractions)(raw, &mut self.numbers);
+            }
+            (None, NumericKind::F64) => (kernels().from_sortable)(raw, &mut self.numbers),
+            (None, _) => {
+                for (number, raw) in self.numbers.iter_mut().zip(raw) {
+                    *number = kind.to_f64(*raw);
+                }
+            }
         }
         if let (Some(marker), Some(missing)) = (self.missing, self.missing_f64)
             && kind.to_f64(marker) != missing
         {
-            self.restore_missing(docs, missing);
+            self.restore_missing(docs.list, missing);
         }
-        (&self.loaded.rows, &self.numbers)
+        Values {
+            rows: self.loaded.rows(),
+            each: self.loaded.is_each(),
+            values: &self.numbers,
+        }
+    }
+
+    /// The zone map of the window where `docs` are all of its rows, each with one value, none of them changed on the
+    /// way to the aggregation.
+    pub fn whole_window(&self, docs: Docs<'_>) -> Option<ZoneMap> {
+        if self.distance.is_some() || self.kind == NumericKind::DateNanos {
+            return None;
+        }
+        self.column
+            .as_ref()?
+            .whole_window(docs.list.first()?, docs.bits?)
+    }
+
+    /// Whether the values are whole numbers that double as fractions without rounding, so small that the sum of a
+    /// batch fits 63 bits.
+    pub fn is_whole(&self) -> bool {
+        let small = |value: i64| value.unsigned_abs() < 1 << 48;
+        let whole = matches!(
+            self.domain(),
+            NumericKind::I64 | NumericKind::DateMillis | NumericKind::Bool
+        );
+        let column = self.column.as_ref();
+        whole
+            && self.distance.is_none()
+            && self.missing_f64.is_none()
+            && self.missing.is_none_or(small)
+            && column.is_none_or(|column| small(column.min()) && small(column.max()))
     }
 
     /// Puts the exact `missing` where the column's kind had to round it.
     fn restore_missing(&mut self, docs: &[u32], missing: f64) {
-        for (row, number) in self.loaded.rows.iter().zip(&mut self.numbers) {
+        for (row, number) in self.loaded.rows().iter().zip(&mut self.numbers) {
             let doc = DocId(docs[*row as usize]);
             if self
                 .column
@@ -170,6 +170,36 @@ impl NumericSource {
         }
     }
 
+    /// Smallest and greatest value that [`NumericSource::load`] may give in this segment; `None` where that is
+    /// unknown or there is none.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        let column = self.column.as_ref()?;
+        let known = self.distance.is_none() && self.missing_f64.is_none();
+        if !known || column.value_count() == 0 {
+            return None;
+        }
+        let (min, max) = match self.kind {
+            NumericKind::DateNanos => (
+                column.min().div_euclid(1_000_000),
+                column.max().div_euclid(1_000_000),
+            ),
+            _ => (column.min(), column.max()),
+        };
+        let missing = self.missing();
+        Some((
+            missing.unwrap_or(min).min(min),
+            missing.unwrap_or(max).max(max),
+        ))
+    }
+
+    /// What stands for the value of documents that have none.
+    pub fn missing(&self) -> Option<i64> {
+        self.missing.map(|missing| match self.kind {
+            NumericKind::DateNanos => missing.div_euclid(1_000_000),
+            _ => missing,
+        })
+    }
+
     /// How the values that [`NumericSource::load`] gives read.
     pub fn domain(&self) -> NumericKind {
         match self.kind {
@@ -179,6 +209,9 @@ impl NumericSource {
     }
 }
 
+/// Values of a column that are counted in the time that a term of a dictionary takes.
+const VALUES_PER_TERM: u64 = 8;
+
 /// A field with terms.
 pub(crate) struct TermSource {
     path: String,
@@ -186,6 +219,8 @@ pub(crate) struct TermSource {
     pub format: ValueFormat,
     /// The term of documents that have none.
     pub missing: Option<Vec<u8>>,
+    /// Whether the segment has postings of the field.
+    indexed: bool,
     column: Option<OrdinalColumn>,
     loaded: Loaded,
 }
@@ -196,6 +231,8 @@ impl TermSource {
 
     pub fn begin_segment(&mut self, segment: &SegmentSnapshot) -> Result<(), SearchError> {
         self.column = segment.reader.fielddata(&self.path)?;
+        let field = segment.reader.field(&self.path);
+        self.indexed = field.is_some_and(|field| field.spec.index != IndexOptions::None);
         Ok(())
     }
 
@@ -210,25 +247,44 @@ impl TermSource {
         Ok(column.map_or(0, |column| column.value_count() as usize))
     }
 
-    /// Rows and ordinals; [`TermSource::MISSING_ORD`] for the missing term.
-    pub fn load(&mut self, docs: &[u32]) -> (&[u32], &[i64]) {
+    /// Ordinals with their rows; [`TermSource::MISSING_ORD`] for the missing term.
+    pub fn load(&mut self, docs: Docs<'_>) -> Values<'_, i64> {
         let missing = self.missing.as_ref().map(|_| Self::MISSING_ORD as i64);
         self.loaded.load(
             self.column.as_ref().map(OrdinalColumn::numbers),
             docs,
             missing,
         );
-        (&self.loaded.rows, &self.loaded.raw)
+        Values {
+            rows: self.loaded.rows(),
+            each: self.loaded.is_each(),
+            values: self.loaded.raw(),
+        }
+    }
+
+    /// The terms with the number of documents of each, where the dictionary knows these and is so much smaller than the
+    /// column that reading it costs less.
+    pub fn frequencies(&self) -> Option<TermIter> {
+        let column = self.column.as_ref()?;
+        let few = column.value_count() * VALUES_PER_TERM <= column.numbers().value_count();
+        let counted = few && self.indexed && self.missing.is_none();
+        counted.then(|| column.terms().iter())
+    }
+
+    /// The ordinals of the documents, where each has exactly one.
+    pub fn load_single(&mut self, docs: Docs<'_>) -> Option<&[u32]> {
+        let column = self.column.as_ref()?;
+        self.loaded.load_u32(column.numbers(), docs)
     }
 
     /// How many values the last [`TermSource::load`] gave.
     pub fn len(&self) -> usize {
-        self.loaded.rows.len()
+        self.loaded.raw().len()
     }
 
     /// Row and ordinal of the `at`-th of them.
     pub fn at(&self, at: usize) -> (u32, u64) {
-        (self.loaded.rows[at], self.loaded.raw[at] as u64)
+        (self.loaded.rows()[at], self.loaded.raw()[at] as u64)
     }
 
     /// Overwrites `term` with the bytes of an ordinal of the segment.
@@ -271,6 +327,7 @@ impl Source {
                 path: source.field.clone(),
                 format: ValueFormat::Raw,
                 missing: Some(search.index_name.as_bytes().to_vec()),
+                indexed: false,
                 column: None,
                 loaded: Loaded::default(),
             }));
@@ -311,6 +368,7 @@ impl Source {
             path: field.path().to_owned(),
             format,
             missing,
+            indexed: false,
             column: None,
             loaded: Loaded::default(),
         }))
@@ -345,6 +403,7 @@ impl Source {
                 path: source.field.clone(),
                 format,
                 missing: Some(bytes),
+                indexed: false,
                 column: None,
                 loaded: Loaded::default(),
             }));

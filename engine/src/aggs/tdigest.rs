@@ -6,13 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::tdigest_merge::{Merger, Scratch, merge};
+
 /// Values that wait, per unit of compression, before they are merged in.
 const BUFFER_PER_COMPRESSION: f64 = 5.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Centroid {
-    mean: f64,
-    weight: f64,
+pub(super) struct Centroid {
+    pub mean: f64,
+    pub weight: f64,
 }
 
 /// A sketch of numbers.
@@ -78,6 +80,21 @@ impl TDigest {
         (self.centroids.capacity() + self.buffer.capacity()) * size_of::<Centroid>()
     }
 
+    /// Adds many values at once; they come back in another order.
+    pub fn add_all(&mut self, values: &mut [f64], scratch: &mut Scratch) {
+        if values.is_empty() {
+            return;
+        }
+        self.compress();
+        self.weight += values.len() as f64;
+        for &value in values.iter() {
+            self.min = self.min.min(value);
+            self.max = self.max.max(value);
+        }
+        let size = 2.0 * self.size();
+        self.centroids = merge(size, self.weight, &self.centroids, values, scratch);
+    }
+
     /// Merges the buffer in; must come before any question.
     pub fn compress(&mut self) {
         if self.buffer.is_empty() {
@@ -87,34 +104,11 @@ impl TDigest {
         all.append(&mut self.buffer);
         // a stable sort, so that equal means keep their order and the outcome depends on the input only
         all.sort_by(|a, b| a.mean.total_cmp(&b.mean));
-        let total = self.weight;
-        // k2: a centroid at quantile q may hold q(1-q)/normalizer of all values
-        let size = 2.0 * self.size();
-        let normalizer = size / (4.0 * (total / size).max(1.0).ln() + 24.0);
-        let room = |q: f64| q * (1.0 - q) / normalizer;
-        let mut merged: Vec<Centroid> = Vec::with_capacity(size as usize);
-        let mut before = 0.0;
-        let last = all.len() - 1;
-        for (i, next) in all.iter().enumerate() {
-            let inner = merged.len() > 1;
-            let Some(current) = merged.last_mut() else {
-                merged.push(*next);
-                continue;
-            };
-            let proposed = current.weight + next.weight;
-            let q0 = before / total;
-            let q2 = (before + proposed) / total;
-            let fits = proposed <= total * room(q0).min(room(q2));
-            // the first and the last value stay alone: the ends are exact
-            if fits && i != last && inner {
-                current.mean += (next.mean - current.mean) * next.weight / proposed;
-                current.weight = proposed;
-            } else {
-                before += current.weight;
-                merged.push(*next);
-            }
+        let mut merger = Merger::new(2.0 * self.size(), self.weight);
+        if let Some((last, others)) = all.split_last() {
+            others.iter().for_each(|item| merger.push(*item));
+            self.centroids = merger.finish(*last);
         }
-        self.centroids = merged;
     }
 
     /// The value below which the share `q` (0 to 1) lies; NaN of nothing. Call [`TDigest::compress`] before.

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregation::Aggregation;
 use super::bucket_map::BucketMap;
-use super::collector::{AggContext, Aggregator, Batch, Children, Held, live_docs_of_window};
+use super::bucket_table::BucketTable;
+use super::collector::{AggContext, Aggregator, Batch, Children, Docs, Held, live_docs_of_window};
+use super::counting::count_each;
 use super::deferred::{Deferred, PRUNED, worth_waiting};
 use super::error::AggError;
 use super::format::ValueFormat;
@@ -13,11 +15,12 @@ use super::order::{BucketOrder, OrderKey, check_orders};
 use super::partial::{Finisher, Partial, empty_list};
 use super::request::{AggRequest, FieldSource};
 use super::result::ResultBody;
-use super::source::{NumericSource, Source, TermSource, text_of};
+use super::source::{NumericSource, Source, TermSource, Values, text_of};
 use super::terms_partial::{
     Finish, TermBucket, TermKey, TermsKind, TermsPartial, compare_buckets, keep_best,
     sorts_by_metric,
 };
+use super::terms_tally::Tally;
 use crate::schema::{NumericKind, f64_to_sortable};
 use crate::search::SearchError;
 use crate::segment::WINDOW_DOCS;
@@ -143,6 +146,10 @@ impl TermsAgg {
             rare,
             reads,
             ords: OrdBuckets::default(),
+            tally: None,
+            places: Vec::new(),
+            table: BucketTable::default(),
+            table_base: 0,
             term: Vec::new(),
             children,
             deferred,
@@ -330,6 +337,8 @@ enum Reads {
 const UNKNOWN: u32 = u32::MAX;
 /// The filter keeps the term out.
 const REFUSED: u32 = u32::MAX - 1;
+/// Numbers that buckets are looked up for in an array.
+const TABLE_MAX: u64 = 1 << 16;
 /// Parent buckets for which ordinals are looked up in an array.
 const DENSE_OWNERS: usize = 1;
 
@@ -382,6 +391,12 @@ struct Collector<'a> {
     rare: Option<u64>,
     reads: Reads,
     ords: OrdBuckets,
+    /// What the segment counts, where nobody asks for documents by bucket.
+    tally: Option<Tally>,
+    places: Vec<u32>,
+    /// Buckets of the segment's numbers by their distance from a base, where they lie near each other.
+    table: BucketTable,
+    table_base: i64,
     term: Vec<u8>,
     children: Children<'a>,
     /// The documents for the sub-aggregations, if those wait.
@@ -401,16 +416,33 @@ impl Aggregator for Collector<'_> {
     }
 
     fn begin_segment(&mut self, ord: u32, segment: &SegmentSnapshot) -> Result<(), SearchError> {
+        self.fold_tally()?;
+        let tallies = self.tallies();
         match &mut self.reads {
             Reads::Nothing => {}
-            Reads::Numbers { source, .. } => source.begin_segment(segment)?,
+            Reads::Numbers { source, filter, .. } => {
+                source.begin_segment(segment)?;
+                self.table.reset(0);
+                if let Some((min, max)) = source.bounds() {
+                    let width = max.wrapping_sub(min) as u64;
+                    if tallies {
+                        self.tally = Tally::of_numbers(min, max);
+                    } else if filter.is_none() && width < TABLE_MAX {
+                        self.table.reset(width as usize + 1);
+                        self.table_base = min;
+                    }
+                }
+            }
             Reads::Terms {
                 source, buckets, ..
             } => {
                 source.begin_segment(segment)?;
                 let count = source.column().map_or(0, |column| column.value_count()) as usize;
                 self.held.set(count * size_of::<u32>() + buckets.bytes())?;
-                self.ords.reset(count);
+                match tallies {
+                    true => self.tally = Some(Tally::of_ordinals(count)),
+                    false => self.ords.reset(count),
+                }
             }
         }
         match &mut self.deferred {
@@ -422,8 +454,23 @@ impl Aggregator for Collector<'_> {
         }
     }
 
+    fn collect_segment(&mut self) -> Result<bool, SearchError> {
+        let (Some(tally), Reads::Terms { source, .. }) = (&mut self.tally, &self.reads) else {
+            return Ok(false);
+        };
+        let Some(frequencies) = source.frequencies() else {
+            return Ok(false);
+        };
+        self.owners = self.owners.max(1);
+        tally.add_frequencies(frequencies)?;
+        Ok(true)
+    }
+
     fn collect(&mut self, batch: &Batch<'_>) -> Result<(), SearchError> {
         self.owners = self.owners.max(batch.owner_count() as u32);
+        if self.collect_tally(batch)? || self.collect_each(batch)? {
+            return Ok(());
+        }
         match &mut self.reads {
             Reads::Nothing => return Ok(()),
             Reads::Terms {
@@ -455,7 +502,7 @@ impl Aggregator for Collector<'_> {
                     }
                     buckets.counts[bucket as usize] += 1;
                     if let Some(deferred) = &mut self.deferred {
-                        deferred.push(batch.docs[row as usize], bucket);
+                        deferred.push(batch.docs.list[row as usize], bucket);
                     } else if has_children {
                         self.children.push(batch, row as usize, bucket);
                     }
@@ -470,7 +517,7 @@ impl Aggregator for Collector<'_> {
                 buckets,
             } => {
                 let kind = source.domain();
-                let (rows, values) = source.load(batch.docs);
+                let Values { rows, values, .. } = source.load(batch.docs);
                 let mut before: Option<(u32, u32, i64, u32)> = None;
                 for (&row, &value) in rows.iter().zip(values) {
                     let owner = batch.owner(row as usize);
@@ -496,7 +543,7 @@ impl Aggregator for Collector<'_> {
                     before = Some((row, owner, value, bucket));
                     buckets.counts[bucket as usize] += 1;
                     if let Some(deferred) = &mut self.deferred {
-                        deferred.push(batch.docs[row as usize], bucket);
+                        deferred.push(batch.docs.list[row as usize], bucket);
                     } else {
                         self.children.push(batch, row as usize, bucket);
                     }
@@ -532,9 +579,14 @@ impl Aggregator for Collector<'_> {
             error: Some(0),
             ..TermsPartial::default()
         };
-        let pruned = match &mut self.pruned {
-            Some(pruned) => pruned.remove(&owner).unwrap_or_default(),
-            None => {
+        let tallied = match owner {
+            0 => self.best_of_tally()?,
+            _ => None,
+        };
+        let pruned = match (&mut self.pruned, tallied) {
+            (_, Some(pruned)) => pruned,
+            (Some(pruned), None) => pruned.remove(&owner).unwrap_or_default(),
+            (None, None) => {
                 let mut found = self.found(owner);
                 if let Some(max) = self.rare {
                     partial.common = take_common(&mut found, max);
@@ -561,6 +613,162 @@ fn take_common(found: &mut Vec<(u64, TermKey, u32)>, max: u64) -> Vec<u64> {
 }
 
 impl Collector<'_> {
+    /// Whether it is enough to count: all documents are in one bucket of the parent, and nobody looks at them or at
+    /// the terms on the way.
+    fn tallies(&self) -> bool {
+        let plain = match &self.reads {
+            Reads::Nothing => false,
+            Reads::Terms { source, filter, .. } => filter.is_none() && source.missing.is_none(),
+            Reads::Numbers { source, filter, .. } => filter.is_none() && source.missing().is_none(),
+        };
+        plain
+            && self.ctx.top_level
+            && self.children.is_empty()
+            && self.deferred.is_none()
+            && self.rare.is_none()
+            && self.agg.min_doc_count > 0
+    }
+
+    /// Counts the documents of a batch; whether it did.
+    fn collect_tally(&mut self, batch: &Batch<'_>) -> Result<bool, SearchError> {
+        let Some(tally) = &mut self.tally else {
+            return Ok(false);
+        };
+        match &mut self.reads {
+            Reads::Nothing => return Ok(false),
+            Reads::Terms { source, .. } => match source.load_single(batch.docs) {
+                Some(ords) => tally.add_ordinals(ords),
+                None => tally.add(source.load(batch.docs)),
+            },
+            Reads::Numbers { source, .. } => tally.add(source.load(batch.docs)),
+        }
+        self.held.set(tally.bytes())?;
+        Ok(true)
+    }
+
+    /// The best buckets where the tally of the only segment tells them; nothing is left to ask the sub-aggregations.
+    fn best_of_tally(&mut self) -> Result<Option<Pruned>, SearchError> {
+        let [first, rest @ ..] = self.agg.order.as_slice() else {
+            return Ok(None);
+        };
+        let most_first = first.by == OrderKey::Count && !first.ascending;
+        let then_keys = rest
+            .iter()
+            .all(|order| order.by == OrderKey::Key && order.ascending);
+        if self.ctx.reader.segments.len() > 1 || !most_first || !then_keys {
+            self.fold_tally()?;
+            return Ok(None);
+        }
+        let Some(tally) = self.tally.take() else {
+            return Ok(None);
+        };
+        let min = self.agg.shard_min_doc_count.min(self.agg.min_doc_count);
+        let (best, other, cut) = tally.most(self.agg.shard_size(), min);
+        let mut found = Vec::with_capacity(best.len());
+        for (place, count) in best {
+            let key = match &self.reads {
+                Reads::Terms { source, .. } => {
+                    source.term(place as u64, &mut self.term)?;
+                    TermKey::Text(self.term.clone())
+                }
+                Reads::Numbers { source, .. } => key_of(source.domain(), tally.number(place)),
+                Reads::Nothing => continue,
+            };
+            found.push((count, key, 0));
+        }
+        Ok(Some(Pruned { found, other, cut }))
+    }
+
+    /// Makes buckets of what the segment counted.
+    fn fold_tally(&mut self) -> Result<(), SearchError> {
+        let Some(tally) = self.tally.take() else {
+            return Ok(());
+        };
+        match &mut self.reads {
+            Reads::Nothing => {}
+            Reads::Terms {
+                source, buckets, ..
+            } => {
+                let Some(column) = source.column() else {
+                    return Ok(());
+                };
+                let mut terms = column.terms().iter();
+                let mut at = 0;
+                for (place, count) in tally.iter() {
+                    let mut term = terms.next()?;
+                    while at < place && term.is_some() {
+                        term = terms.next()?;
+                        at += 1;
+                    }
+                    at += 1;
+                    let Some((term, _)) = term else {
+                        break;
+                    };
+                    let bucket = buckets.bucket(0, term, term.len(), <[u8]>::to_vec);
+                    buckets.counts[bucket as usize] += count;
+                }
+                self.held.set(buckets.bytes() + tally.bytes())
+            }?,
+            Reads::Numbers { buckets, .. } => {
+                for (place, count) in tally.iter() {
+                    let bucket = buckets.bucket(0, &tally.number(place), 0, |number| *number);
+                    buckets.counts[bucket as usize] += count;
+                }
+                self.held.set(buckets.bytes() + tally.bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the documents of a batch where each has one value whose bucket an array tells; whether it did.
+    fn collect_each(&mut self, batch: &Batch<'_>) -> Result<bool, SearchError> {
+        if self.deferred.is_some() || self.children.is_empty() {
+            return Ok(false);
+        }
+        match &mut self.reads {
+            Reads::Terms {
+                source, buckets, ..
+            } if batch.owners.is_empty() => {
+                let Some(ords) = source.load_single(batch.docs) else {
+                    return Ok(false);
+                };
+                self.places.resize(ords.len(), 0);
+                for (place, ord) in self.places.iter_mut().zip(ords) {
+                    let bucket = self.ords.first.get(*ord as usize);
+                    *place = bucket.copied().unwrap_or(UNKNOWN);
+                }
+                // terms that are new, or that the filter refuses, take the longer way
+                if self.places.iter().fold(0, |most, place| most.max(*place)) >= REFUSED {
+                    return Ok(false);
+                }
+                count_each(&self.places, &mut buckets.counts);
+            }
+            Reads::Numbers {
+                source, buckets, ..
+            } if self.table.is_ready() && self.table.fits(batch.owner_count()) => {
+                let loaded = source.load(batch.docs);
+                if !loaded.each {
+                    return Ok(false);
+                }
+                let base = self.table_base;
+                self.places.clear();
+                let distances = loaded
+                    .values
+                    .iter()
+                    .map(|value| value.wrapping_sub(base) as u32);
+                self.places.extend(distances);
+                let key = |place| base.wrapping_add(i64::from(place));
+                self.table
+                    .number(batch.owners, &mut self.places, buckets, key);
+                count_each(&self.places, &mut buckets.counts);
+                self.held.set(buckets.bytes() + self.table.bytes())?;
+            }
+            _ => return Ok(false),
+        }
+        self.children.pass_in(batch, &self.places)?;
+        Ok(true)
+    }
+
     /// The buckets of one of the parent's; taken out, so once only.
     fn found(&mut self, owner: u32) -> Vec<Found> {
         let mut found = Vec::new();
@@ -654,7 +862,7 @@ impl Collector<'_> {
                             return Ok(());
                         }
                         live_docs_of_window(segment, base, &mut docs);
-                        for &value in source.load(&docs).1 {
+                        for &value in source.load(Docs::listed(&docs)).values {
                             let bits = partition_bits(kind, value);
                             if filter
                                 .as_ref()

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AggError;
 use super::format::ValueFormat;
-use super::hyperloglog::{hash_bytes, mix64};
+use super::hyperloglog::mix64;
+use super::murmur::hash_bytes;
 use super::order::{BucketOrder, OrderKey, compare_metrics, metric_of_partials};
 use super::partial::{Finisher, Partial, merge_lists};
 use super::request::AggRequest;

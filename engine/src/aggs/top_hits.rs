@@ -266,7 +266,7 @@ impl Aggregator for Collector<'_> {
         }
         let limit = self.limit();
         let scored = self.agg.scored();
-        for (row, &doc) in batch.docs.iter().enumerate() {
+        for (row, &doc) in batch.docs.list.iter().enumerate() {
             let bucket = &mut self.buckets[batch.owner(row) as usize];
             bucket.total += 1;
             let score = scored.then(|| batch.score(row));

@@ -1,6 +1,6 @@
 //! The sort values of a bucket's hits.
 
-use super::collector::AggContext;
+use super::collector::{AggContext, Docs};
 use super::format::ValueFormat;
 use super::request::FieldSource;
 use super::source::{NumericSource, Source, TermSource};
@@ -100,7 +100,7 @@ impl SortReader {
             Reads::ShardDoc => SortValue::I64((i64::from(shard) << 32) | i64::from(doc.doc.0)),
             Reads::Nothing => SortValue::Missing,
             Reads::Terms(source) => {
-                let ords = source.load(&[doc.doc.0]).1;
+                let ords = source.load(Docs::listed(&[doc.doc.0])).values;
                 let chosen = match self.mode {
                     SortMode::Max => ords.iter().max(),
                     _ => ords.iter().min(),
@@ -116,7 +116,7 @@ impl SortReader {
             }
             Reads::Numbers(source) => {
                 let kind = source.domain();
-                let values = source.load(&[doc.doc.0]).1;
+                let values = source.load(Docs::listed(&[doc.doc.0])).values;
                 if values.is_empty() {
                     return Ok(self.missing_number(kind));
                 }

@@ -10,7 +10,7 @@ use super::moments::CompensatedSum;
 use super::partial::{Finisher, Partial};
 use super::request::{AggRequest, FieldSource};
 use super::result::ResultBody;
-use super::source::{NumericSource, Source};
+use super::source::{NumericSource, Source, Values};
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
 
@@ -114,8 +114,13 @@ impl Aggregator for Collector<'_> {
         let Some((value, weight)) = &mut self.sources else {
             return Ok(());
         };
-        let (value_rows, values) = value.load_f64(batch.docs);
-        let (weight_rows, weights) = weight.load_f64(batch.docs);
+        let Values {
+            rows: value_rows,
+            values,
+            ..
+        } = value.load_f64(batch.docs);
+        let weights = weight.load_f64(batch.docs);
+        let (weight_rows, weights) = (weights.rows, weights.values);
         let mut at = 0;
         for (row, value) in value_rows.iter().zip(values) {
             while at < weight_rows.len() && weight_rows[at] < *row {

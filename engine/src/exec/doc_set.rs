@@ -2,7 +2,7 @@
 
 use roaring::RoaringBitmap;
 
-use super::scorer::{Hits, NO_MORE, Scorer, for_each_offset};
+use super::scorer::{Hits, NO_MORE, Scorer};
 use crate::search::SearchError;
 use crate::segment::{WINDOW_DOCS, Window};
 
@@ -202,11 +202,9 @@ impl Scorer for DocSetScorer {
 
 /// Gives all documents of `out` one score.
 pub(crate) fn fill_constant(out: &mut Hits, score: f32) -> Result<(), SearchError> {
-    let scores = &mut out.scores;
-    for_each_offset(&out.docs, |offset| {
-        scores[offset as usize] = score;
-        Ok(())
-    })
+    // of places without a document too: one sweep costs less than looking for those that have one
+    out.scores.fill(score);
+    Ok(())
 }
 
 /// Every document of a segment, all with the same score.

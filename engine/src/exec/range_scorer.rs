@@ -46,6 +46,9 @@ impl Wanted {
     }
 }
 
+/// Rows of a column that are compared in the time that one point takes: to decode it, and to put it in its place.
+const ROWS_PER_POINT: u64 = 32;
+
 /// Documents with a wanted number, from whichever structure costs less.
 pub(crate) struct NumbersScorer {
     column: Option<NumericColumn>,
@@ -97,9 +100,9 @@ impl NumbersScorer {
         if matches!(self.wanted, Wanted::Places { .. }) {
             return Ok(());
         }
-        let scan = matches!(self.wanted, Wanted::Between { .. })
-            && self.cost > u64::from(self.max_doc) / 16;
-        if self.column.is_some() && scan {
+        if let (Some(column), Wanted::Between { lo, hi }) = (&self.column, &self.wanted)
+            && column.rows_to_compare(*lo, *hi) / ROWS_PER_POINT <= self.cost
+        {
             return Ok(());
         }
         let mut builder = DocSetBuilder::new(self.max_doc);
@@ -145,7 +148,13 @@ impl Scorer for NumbersScorer {
         self.prepare()?;
         match &mut self.set {
             Some(set) => set.seek(target),
-            None if target < self.max_doc => Ok(target),
+            None if target < self.max_doc => match (&self.column, &self.wanted) {
+                (Some(column), Wanted::Between { lo, hi }) => {
+                    let next = column.next_window_in(DocId(target), *lo, *hi);
+                    Ok(next.map_or(NO_MORE, |doc| doc.0.max(target)))
+                }
+                _ => Ok(target),
+            },
             None => Ok(NO_MORE),
         }
     }

@@ -17,8 +17,10 @@ mod rescore;
 mod result;
 mod slice;
 mod sort;
+mod sort_bounds;
 mod sort_reader;
 mod sorted;
+mod sorted_windows;
 mod term_statistics;
 mod top_scores;
 

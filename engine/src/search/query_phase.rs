@@ -3,6 +3,7 @@
 use super::slice::ShardSlice;
 use super::sort_reader::PlannedKey;
 use super::sorted::Sorted;
+use super::sorted_windows::{self, Counted};
 use super::{
     HitCount, HitRelation, SearchContext, SearchError, SearchRequest, ShardHit, ShardQueryResult,
     SortKey, TopScores, TrackTotalHits, WindowCollector,
@@ -284,6 +285,23 @@ fn search_segment<'a>(
         progress.timed_out = scope.context.timed_out();
         return Ok(());
     }
+    if let Keeper::Sorted(sorted) = keeper
+        && collector.is_none()
+        && let Some(enough) = counted_from(plan, progress)
+    {
+        let mut counted = Counted {
+            count: progress.count,
+            enough,
+            skipped: false,
+            timed_out: false,
+        };
+        if sorted_windows::search(scope, &plan.node, sorted, &mut counted)? {
+            progress.count = counted.count;
+            progress.skipped |= counted.skipped;
+            progress.timed_out = counted.timed_out;
+            return Ok(());
+        }
+    }
     let Some(mut scorer) = scope.scorer(&plan.node, plan.scored)? else {
         return Ok(());
     };
@@ -295,6 +313,12 @@ fn search_segment<'a>(
     let slice = plan.slice.documents(&snapshot.reader, scope.context)?;
     if let Some(collector) = collector {
         collector.begin_segment(scope.ord as u32, snapshot)?;
+        let whole = matches!(plan.node, Node::All { .. })
+            && is_plain(plan)
+            && snapshot.live_count() == snapshot.reader.max_doc();
+        if whole && matches!(keeper, Keeper::Nobody) && collector.collect_segment()? {
+            return Ok(());
+        }
     }
     let mut windows = Windows::new();
     let mut at = scorer.seek(0)?;
@@ -389,6 +413,20 @@ fn is_plain(plan: &Plan<'_>) -> bool {
         && plan.request.min_score.is_none()
         && plan.stop_after.is_none()
         && plan.slice == ShardSlice::Everything
+}
+
+/// From how many hits on documents may be left out that are not among the first; `None` if they never may.
+fn counted_from(plan: &Plan<'_>, progress: &Progress) -> Option<u64> {
+    let request = plan.request;
+    if !is_plain(plan) || plan.scored || request.track_scores {
+        return None;
+    }
+    match request.track_total_hits {
+        _ if progress.exact.is_some() => Some(0),
+        TrackTotalHits::No => Some(0),
+        TrackTotalHits::UpTo(limit) => Some(limit.saturating_add(1)),
+        TrackTotalHits::All => None,
+    }
 }
 
 /// Whether as many hits are counted as somebody asked for.
@@ -553,7 +591,7 @@ fn collect(
             true => &windows.scores,
             false => &[],
         };
-        collector.collect(&windows.docs, scores)?;
+        collector.collect(&windows.docs, &windows.hits.docs, scores)?;
     }
     if let Some(filter) = post_filter {
         windows.filtered.docs.clear();

@@ -472,6 +472,32 @@ impl SegmentKey<'_> {
         }
     }
 
+    /// The column and what stands for a missing value, where documents compare by a number as the column stores it:
+    /// of several the smallest or the greatest.
+    pub fn plain_numbers(&self) -> Option<(&NumericColumn, &SortValue)> {
+        let What::Number {
+            kind,
+            shown_as,
+            missing,
+            ..
+        } = &self.planned.what
+        else {
+            return None;
+        };
+        let as_stored = match shown_as {
+            NumberShape::I64 => !matches!(
+                kind,
+                NumericKind::F64 | NumericKind::Scaled(_) | NumericKind::U64
+            ),
+            NumberShape::U64 => *kind == NumericKind::U64,
+            NumberShape::F64 => *kind == NumericKind::F64,
+            NumberShape::NanosToMillis | NumberShape::MillisToNanos => false,
+        };
+        let column = self.numbers.as_ref().filter(|_| as_stored)?;
+        let one_of_them = matches!(self.mode(), SortMode::Min | SortMode::Max);
+        (one_of_them || column.is_single_valued()).then_some((column, missing))
+    }
+
     fn mode(&self) -> SortMode {
         let key = &self.planned.key;
         key.mode.unwrap_or(match key.order {

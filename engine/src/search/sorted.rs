@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
+use super::sort_bounds::Bounds;
 use super::sort_reader::{PlannedKey, SegmentKey, check_sortable};
 use super::{Collapse, DocAddress, SearchContext, SearchError, ShardHit, SortKey, SortValue};
 use crate::ids::DocId;
@@ -68,6 +69,8 @@ pub(super) struct Sorted<'a> {
 struct Segment<'a> {
     ord: u32,
     keys: Vec<SegmentKey<'a>>,
+    /// Of the first key.
+    bounds: Option<Bounds>,
 }
 
 /// The best document per value.
@@ -130,8 +133,51 @@ impl<'a> Sorted<'a> {
         if let Some(groups) = &mut self.collapse {
             groups.begin_segment(segment)?;
         }
-        self.segment = Some(Segment { ord, keys });
+        let bounds = match (keys.first(), self.keys.first()) {
+            (Some(key), Some(asked)) => Bounds::of(key, asked.order, segment.max_doc()),
+            _ => None,
+        };
+        self.segment = Some(Segment { ord, keys, bounds });
         Ok(())
+    }
+
+    /// The windows of the segment, each with a number that ascends with the place of the document that comes first;
+    /// `None` where that is not known without looking.
+    pub fn windows(&self) -> Option<Vec<(i64, u32)>> {
+        let bounds = self.segment.as_ref()?.bounds.as_ref()?;
+        if self.collapse.is_some() {
+            return None;
+        }
+        let windows = bounds.windows();
+        Some(windows.map(|base| (bounds.first(base), base)).collect())
+    }
+
+    /// Whether no document of the window at `base` can be among the first.
+    pub fn is_hopeless(&self, base: u32) -> bool {
+        let Some(segment) = &self.segment else {
+            return false;
+        };
+        let Some(bounds) = segment.bounds.as_ref().filter(|_| self.collapse.is_none()) else {
+            return false;
+        };
+        if let Some(after) = &self.after
+            && bounds
+                .place(&after[0])
+                .is_some_and(|after| bounds.last(base) < after)
+        {
+            return true;
+        }
+        let Some(worst) = self.heap.peek().filter(|_| self.heap.len() >= self.size) else {
+            return self.size == 0;
+        };
+        let address = DocAddress {
+            segment: segment.ord,
+            doc: DocId(base),
+        };
+        bounds.place(&worst.values[0]).is_some_and(|place| {
+            let first = bounds.first(base);
+            first > place || (first == place && self.keys.len() == 1 && address > worst.doc)
+        })
     }
 
     /// Whether no later document can be among the first.
@@ -152,14 +198,26 @@ impl<'a> Sorted<'a> {
         for (n, doc) in docs.iter().enumerate() {
             let score = scores.get(n).copied().unwrap_or(f32::NAN);
             let worst = match (&self.collapse, self.heap.peek()) {
-                (None, Some(worst)) if self.heap.len() >= self.size => Some(&worst.values),
+                (None, Some(worst)) if self.heap.len() >= self.size => Some(worst),
                 _ => None,
+            };
+            if let (Some(worst), Some(bounds)) = (worst, &segment.bounds)
+                && let Some(place) = bounds.place_of(*doc)
+                && bounds
+                    .place(&worst.values[0])
+                    .is_some_and(|worst| worst < place)
+            {
+                continue;
+            }
+            let address = DocAddress {
+                segment: segment.ord,
+                doc: DocId(*doc),
             };
             if self.size == 0
                 || !values_if_wanted(
                     &mut segment.keys,
                     &self.keys,
-                    (*doc, score),
+                    (address, score),
                     worst,
                     self.after.as_ref(),
                     &mut self.scratch,
@@ -169,10 +227,7 @@ impl<'a> Sorted<'a> {
             }
             let candidate = Candidate {
                 values: self.scratch.clone(),
-                doc: DocAddress {
-                    segment: segment.ord,
-                    doc: DocId(*doc),
-                },
+                doc: address,
                 score,
                 keys: self.keys.clone(),
             };
@@ -227,23 +282,23 @@ impl<'a> Sorted<'a> {
 
 /// Reads a document's values into `values`, as far as needed to see that it is of no interest; whether it is of interest.
 ///
-/// A document that equals `worst` in all keys comes later, and is not.
+/// A document that equals `worst` in all keys is of interest if it stands before it.
 fn values_if_wanted(
     segment: &mut [SegmentKey<'_>],
     keys: &[SortKey],
-    (doc, score): (u32, f32),
-    worst: Option<&Vec<SortValue>>,
+    (address, score): (DocAddress, f32),
+    worst: Option<&Candidate>,
     after: Option<&Vec<SortValue>>,
     values: &mut Vec<SortValue>,
 ) -> Result<bool, SearchError> {
     values.clear();
     let (mut to_worst, mut to_after) = (Ordering::Equal, Ordering::Equal);
     for (n, (reader, key)) in segment.iter_mut().zip(keys).enumerate() {
-        let value = reader.value(doc, score)?;
+        let value = reader.value(address.doc.0, score)?;
         if to_worst == Ordering::Equal
             && let Some(worst) = worst
         {
-            to_worst = key.compare(&value, &worst[n]);
+            to_worst = key.compare(&value, &worst.values[n]);
             if to_worst == Ordering::Greater {
                 return Ok(false);
             }
@@ -259,7 +314,10 @@ fn values_if_wanted(
         values.push(value);
     }
     let behind = after.is_none() || to_after == Ordering::Greater;
-    let before = worst.is_none() || to_worst == Ordering::Less;
+    let before = worst.is_none_or(|worst| match to_worst {
+        Ordering::Equal => address < worst.doc,
+        other => other == Ordering::Less,
+    });
     Ok(behind && before)
 }
 

@@ -6,15 +6,18 @@ use super::{ReadError, TermsReader, WINDOW_DOCS, Window};
 use crate::directory::ByteView;
 use crate::format::bytes::{u32_at, u64_at};
 use crate::format::envelope::Section;
-use crate::format::v1::columns::{CHUNK_ROWS, ChunkEntry, ColumnHead, decode_head};
-use crate::format::v1::packed;
+use crate::format::v1::{self, packed};
+use crate::format::v2::column_encodings::POWERS;
+use crate::format::v2::columns::{
+    self, CHUNK_ROWS, ChunkEntry, ColumnHead, Encoding, LINE_SHIFT, decimal, line_at, numerators,
+};
 use crate::ids::DocId;
-use crate::simd;
+use crate::simd::columns::{Packed, ROWS, kernels};
 
 const _: () = assert!(CHUNK_ROWS == WINDOW_DOCS, "a window is a chunk");
 
 /// What is known of one chunk of 4096 rows without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ZoneMap {
     /// Smallest value; 0 when there is none.
     pub min: i64,
@@ -24,6 +27,23 @@ pub struct ZoneMap {
     pub doc_count: u32,
     /// Values.
     pub value_count: u32,
+    /// Sum of the values, wrapping; `None` where it is not known.
+    pub sum: Option<i64>,
+    /// Sum of the values as order-preserving fractions, and what rounding took from it.
+    pub fraction_sum: Option<(f64, f64)>,
+}
+
+/// How the values of a window lie over its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// There is none.
+    Nothing,
+    /// Every row has one.
+    Each,
+    /// Rows have one or none.
+    Some,
+    /// Some rows have several.
+    Several,
 }
 
 /// `i64` values by document. Cheap to clone. All its bytes were checked when it was made, so reading cannot fail.
@@ -37,7 +57,11 @@ pub struct NumericColumn {
 impl NumericColumn {
     pub(crate) fn open(section: &Section, max_doc: u32) -> Result<NumericColumn, ReadError> {
         let bytes = section.view()?;
-        let head = decode_head(&bytes, max_doc).map_err(|what| section.malformed(what))?;
+        let head = match section.codec() {
+            1 => v1::columns::decode_head(&bytes, max_doc),
+            _ => columns::decode_head(&bytes, max_doc),
+        };
+        let head = head.map_err(|what| section.malformed(what))?;
         Ok(NumericColumn {
             bytes,
             head: Arc::new(head),
@@ -79,23 +103,41 @@ impl NumericColumn {
     /// Which values of the chunk belong to the row of this rank.
     #[inline]
     fn span(&self, chunk: &ChunkEntry, rank: u32) -> std::ops::Range<u32> {
-        if !chunk.multi {
+        if !chunk.multi() {
             return rank..rank + 1;
         }
-        let ends = self.part(chunk.ends_at, chunk.values_at);
-        let end = u32_at(ends, rank as usize).unwrap_or(0);
-        let start = match rank {
-            0 => 0,
-            rank => u32_at(ends, rank as usize - 1).unwrap_or(0),
+        let ends = self.part(chunk.ends_at, chunk.table_at);
+        let end_of = |rank: u32| match chunk.ends_width {
+            // the first version has no bytes behind the last of them
+            32 => u32_at(ends, rank as usize).unwrap_or(0),
+            width => packed::get(ends, width, rank as usize) as u32,
         };
-        let end = end.min(chunk.value_count);
+        let end = end_of(rank).min(chunk.value_count);
+        let start = rank.checked_sub(1).map_or(0, end_of);
         start.min(end)..end
     }
 
     #[inline]
     fn value(&self, chunk: &ChunkEntry, values: &[u8], index: u32) -> i64 {
-        let distance = packed::get(values, chunk.width, index as usize).wrapping_mul(chunk.step);
-        chunk.min.wrapping_add(distance as i64)
+        let integer = packed::get(values, chunk.width, index as usize);
+        let stepped = || {
+            chunk
+                .base
+                .wrapping_add(integer.wrapping_mul(chunk.step) as i64)
+        };
+        match chunk.encoding {
+            Encoding::Steps => stepped(),
+            Encoding::Line => {
+                line_at(chunk.base, chunk.step, index as usize).wrapping_add(integer as i64)
+            }
+            Encoding::Table => u64_at(self.table(chunk), integer as usize).unwrap_or(0) as i64,
+            Encoding::Decimals { digits } => decimal(stepped(), digits),
+        }
+    }
+
+    /// The entries of a table, 8 bytes each.
+    fn table(&self, chunk: &ChunkEntry) -> &[u8] {
+        self.part(chunk.table_at, chunk.values_at)
     }
 
     fn row_span(&self, doc: DocId) -> Option<(&ChunkEntry, std::ops::Range<u32>)> {
@@ -165,17 +207,106 @@ impl NumericColumn {
             max: chunk.max,
             doc_count: chunk.doc_count,
             value_count: chunk.value_count,
+            sum: chunk.sums.map(|sums| sums.whole),
+            fraction_sum: chunk.sums.map(|sums| sums.fractions),
         })
     }
 
-    fn decode_values(&self, chunk: &ChunkEntry, values: &mut Vec<i64>) {
-        values.clear();
-        let packed = self.part(chunk.values_at, chunk.end);
-        if chunk.width == 0 {
-            values.resize(chunk.value_count as usize, chunk.min);
-            return;
+    /// The `count` integers of a chunk from `first` on, a multiple of 8.
+    fn packed(&self, chunk: &ChunkEntry, first: usize, count: usize) -> Packed<'_> {
+        let bytes = self.part(chunk.values_at, chunk.end);
+        let from = first / 8 * chunk.width as usize;
+        Packed {
+            bytes: bytes.get(from..).unwrap_or_default(),
+            width: chunk.width,
+            count,
         }
-        values.extend((0..chunk.value_count).map(|index| self.value(chunk, packed, index)));
+    }
+
+    /// Reads the `count` values of a chunk from `first` on, a multiple of 8, at most 4096.
+    fn unpack_part(&self, chunk: &ChunkEntry, first: usize, count: usize, out: &mut [i64; ROWS]) {
+        let packed = self.packed(chunk, first, count);
+        let kernels = kernels();
+        match chunk.encoding {
+            Encoding::Steps if chunk.width == 0 => out[..count].fill(chunk.base),
+            Encoding::Steps => (kernels.unpack)(packed, chunk.base, chunk.step, out),
+            Encoding::Line => {
+                let start = (chunk.step as i64).wrapping_mul(first as i64);
+                (kernels.unpack)(packed, chunk.base, 1, out);
+                (kernels.add_line)(start, chunk.step as i64, LINE_SHIFT, &mut out[..count]);
+            }
+            Encoding::Table => {
+                (kernels.unpack)(packed, 0, 1, out);
+                let table = self.table(chunk);
+                for value in &mut out[..count] {
+                    *value = u64_at(table, *value as usize).unwrap_or(0) as i64;
+                }
+            }
+            Encoding::Decimals { digits } => {
+                (kernels.unpack)(packed, chunk.base, chunk.step, out);
+                (kernels.decimals)(POWERS[digits as usize], &mut out[..count]);
+            }
+        }
+    }
+
+    /// How the values of the window at `base` lie.
+    pub(crate) fn layout(&self, base: DocId) -> Layout {
+        match self.chunk(base) {
+            None => Layout::Nothing,
+            Some(chunk) if chunk.doc_count == 0 => Layout::Nothing,
+            Some(chunk) if chunk.multi() => Layout::Several,
+            Some(chunk) if chunk.sparse => Layout::Some,
+            Some(_) => Layout::Each,
+        }
+    }
+
+    /// The zone map of a document's window where `bits` are all of its rows and each has one value.
+    pub(crate) fn whole_window(&self, doc: &u32, bits: &Window) -> Option<ZoneMap> {
+        let chunk = self.chunk(DocId(*doc))?;
+        let whole = !chunk.multi() && !chunk.sparse && chunk.doc_count == bits.count();
+        self.zone(doc / CHUNK_ROWS).filter(|_| whole)
+    }
+
+    /// Reads the values of the window at `base`, in order of row, where no row has several; answers how many.
+    pub(crate) fn unpack(&self, base: DocId, out: &mut [i64; ROWS]) -> usize {
+        let Some(chunk) = self.chunk(base).filter(|chunk| !chunk.multi()) else {
+            return 0;
+        };
+        let count = chunk.value_count as usize;
+        self.unpack_part(chunk, 0, count, out);
+        count
+    }
+
+    /// The same, of values that 32 bits hold: ordinals.
+    pub(crate) fn unpack_u32(&self, base: DocId, out: &mut [u32; ROWS]) -> usize {
+        let Some(chunk) = self.chunk(base).filter(|chunk| !chunk.multi()) else {
+            return 0;
+        };
+        let count = chunk.value_count as usize;
+        match (chunk.encoding, chunk.step) {
+            (Encoding::Steps, _) if chunk.width == 0 => out[..count].fill(chunk.base as u32),
+            (Encoding::Steps, 1) => {
+                (kernels().unpack_u32)(self.packed(chunk, 0, count), chunk.base as u32, out);
+            }
+            _ => {
+                let bytes = self.part(chunk.values_at, chunk.end);
+                for (index, out) in out[..count].iter_mut().enumerate() {
+                    *out = self.value(chunk, bytes, index as u32) as u32;
+                }
+            }
+        }
+        count
+    }
+
+    fn decode_values(&self, chunk: &ChunkEntry, values: &mut Vec<i64>) {
+        let count = chunk.value_count as usize;
+        values.resize(count.next_multiple_of(ROWS), 0);
+        let (blocks, _) = values.as_chunks_mut::<ROWS>();
+        for (index, block) in blocks.iter_mut().enumerate() {
+            let first = index * ROWS;
+            self.unpack_part(chunk, first, ROWS.min(count - first), block);
+        }
+        values.truncate(count);
     }
 
     fn read_presence(&self, chunk: &ChunkEntry, present: &mut Window) {
@@ -202,12 +333,18 @@ impl NumericColumn {
         };
         self.read_presence(chunk, &mut window.present);
         self.decode_values(chunk, &mut window.values);
+        if !chunk.multi() && !chunk.sparse {
+            let count = chunk.value_count;
+            window.starts.extend(0..=count);
+            window.starts.resize(WINDOW_DOCS as usize + 1, count);
+            return;
+        }
         let mut rank = 0;
         let mut end = 0;
         window.starts.push(0);
         for row in 0..WINDOW_DOCS {
             if window.present.contains(row) {
-                end = if chunk.multi {
+                end = if chunk.multi() {
                     self.span(chunk, rank).end.max(end)
                 } else {
                     (rank + 1).min(chunk.value_count)
@@ -216,6 +353,26 @@ impl NumericColumn {
             }
             window.starts.push(end);
         }
+    }
+
+    /// The first window, from the one of `target` on, that may hold a value in `lo..=hi`.
+    pub(crate) fn next_window_in(&self, target: DocId, lo: i64, hi: i64) -> Option<DocId> {
+        let from = (target.0 / CHUNK_ROWS) as usize;
+        let chunks = self.head.chunks.get(from..)?;
+        let may = |chunk: &ChunkEntry| chunk.doc_count > 0 && chunk.max >= lo && chunk.min <= hi;
+        let ahead = chunks.iter().position(may)?;
+        Some(DocId((from + ahead) as u32 * CHUNK_ROWS))
+    }
+
+    /// Values that must be compared to find those in `lo..=hi`: of windows of which zone maps say neither all nor none.
+    pub(crate) fn rows_to_compare(&self, lo: i64, hi: i64) -> u64 {
+        let open = |chunk: &&ChunkEntry| {
+            let some = chunk.max >= lo && chunk.min <= hi;
+            let all = lo <= chunk.min && chunk.max <= hi;
+            some && !all
+        };
+        let chunks = self.head.chunks.iter().filter(open);
+        chunks.map(|chunk| u64::from(chunk.value_count)).sum()
     }
 
     /// Adds to `bits` the documents of the window at `base` with a value in `lo..=hi`.
@@ -229,14 +386,76 @@ impl NumericColumn {
         if lo <= chunk.min && chunk.max <= hi {
             return self.fill_present_window(base, bits);
         }
-        let mut values = Vec::with_capacity(chunk.value_count as usize);
-        self.decode_values(chunk, &mut values);
-        if !chunk.multi && !chunk.sparse {
-            let mut found = [0; 64];
-            (simd::kernels().in_range)(&values, lo, hi, &mut found);
-            (simd::kernels().or)(&mut bits.words, &found);
-            return;
+        if chunk.multi() {
+            return self.fill_range_of_several(chunk, lo..=hi, bits);
         }
+        let mut found = Window::empty();
+        let count = chunk.value_count as usize;
+        match self.packed_range(chunk, lo, hi) {
+            Some((from, to)) => {
+                let packed = self.packed(chunk, 0, count);
+                (kernels().range)(packed, from, to, &mut found.words);
+            }
+            None => {
+                let mut values = [0; ROWS];
+                self.unpack_part(chunk, 0, count, &mut values);
+                for (index, value) in values[..count].iter().enumerate() {
+                    let inside = u64::from(lo <= *value && *value <= hi);
+                    found.words[index / 64] |= inside << (index % 64);
+                }
+            }
+        }
+        if chunk.sparse {
+            let (ranks, mut present) = (found.words, Window::empty());
+            self.read_presence(chunk, &mut present);
+            (kernels().deposit)(&ranks, &present.words, &mut found.words);
+        }
+        bits.or(&found);
+    }
+
+    /// The range as packed integers, where these are in the order of the values; it may be empty. The range of the
+    /// values must not hold all of them, or none.
+    fn packed_range(&self, chunk: &ChunkEntry, lo: i64, hi: i64) -> Option<(u64, u64)> {
+        let step = chunk.step.max(1);
+        // no value is left out, since none lies between two steps
+        let stepped = |lo: i64, hi: i64| {
+            if hi < chunk.base {
+                return (1, 0);
+            }
+            let from = match lo > chunk.base {
+                true => (lo.wrapping_sub(chunk.base) as u64).div_ceil(step),
+                false => 0,
+            };
+            (from, hi.wrapping_sub(chunk.base) as u64 / step)
+        };
+        match chunk.encoding {
+            Encoding::Steps => Some(stepped(lo, hi)),
+            Encoding::Line => None,
+            Encoding::Table => {
+                let entries = self.table(chunk).as_chunks::<8>().0;
+                let entry = |bytes: &[u8; 8]| i64::from_le_bytes(*bytes);
+                let from = entries.partition_point(|bytes| entry(bytes) < lo);
+                let to = entries.partition_point(|bytes| entry(bytes) <= hi);
+                Some(match to.checked_sub(1) {
+                    Some(to) => (from as u64, to as u64),
+                    None => (1, 0),
+                })
+            }
+            Encoding::Decimals { digits } => {
+                let (lo, hi) = numerators(lo, hi, digits);
+                Some(stepped(lo, hi))
+            }
+        }
+    }
+
+    /// Adds the rows with a value in the range, where rows may have several.
+    fn fill_range_of_several(
+        &self,
+        chunk: &ChunkEntry,
+        range: std::ops::RangeInclusive<i64>,
+        bits: &mut Window,
+    ) {
+        let bytes = self.part(chunk.values_at, chunk.end);
         let mut present = Window::empty();
         self.read_presence(chunk, &mut present);
         let mut rank = 0;
@@ -244,11 +463,9 @@ impl NumericColumn {
             if !present.contains(row) {
                 continue;
             }
-            let span = self.span(chunk, rank);
-            let values = values
-                .get(span.start as usize..span.end as usize)
-                .unwrap_or(&[]);
-            if values.iter().any(|value| lo <= *value && *value <= hi) {
+            let mut span = self.span(chunk, rank);
+            let inside = |index| range.contains(&self.value(chunk, bytes, index));
+            if span.any(inside) {
                 bits.set(row);
             }
             rank += 1;
@@ -273,7 +490,13 @@ impl NumericColumn {
             let chunk = &self.head.chunks[index as usize];
             let min = window.values.iter().copied().min().unwrap_or(0);
             let max = window.values.iter().copied().max().unwrap_or(0);
-            if window.present.count() != chunk.doc_count || min != chunk.min || max != chunk.max {
+            let sum = window
+                .values
+                .iter()
+                .fold(0, |sum: i64, value| sum.wrapping_add(*value));
+            let other_sum = chunk.sums.is_some_and(|sums| sums.whole != sum);
+            let other_ends = min != chunk.min || max != chunk.max;
+            if window.present.count() != chunk.doc_count || other_ends || other_sum {
                 return Err(section.error("has a chunk that its directory does not describe"));
             }
             let mut counted = 0;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{NumericColumn, OrdinalColumn, PostingsNeed, ReadError, TermsReader};
 use crate::directory::ByteView;
 use crate::format::envelope::{Envelope, EnvelopeWriter, Section, SectionKind};
-use crate::format::v1::columns::ColumnWriter;
+use crate::format::v2::columns::ColumnWriter;
 use crate::ids::{DocId, SegmentId};
 
 /// Memory that fielddata takes, and may take.

@@ -16,11 +16,13 @@ mod verify;
 mod window;
 
 pub use crate::format::envelope::{SectionEntry, SectionKind};
+pub(crate) use columns::Layout;
 pub use columns::{ColumnWindow, NumericColumn, OrdinalColumn, ZoneMap};
 pub use error::{MergeError, OpenSegmentError, ReadError, VerifyError};
 pub use fielddata::{FIELDDATA, FielddataError, FielddataMemory};
 pub use live_docs::LiveDocs;
 pub use norms::{NormsReader, length_of_norm, norm_of_length};
+pub(crate) use points::LeafPairs;
 pub use points::PointsReader;
 pub(crate) use postings::{CELL_DOCS, GapReader, List};
 pub use postings::{Impact, PostingsCursor, PostingsNeed};

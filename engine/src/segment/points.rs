@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::ReadError;
 use crate::format::envelope::Section;
-use crate::format::v1::packed;
 use crate::format::v1::points::{LeafEntry, TRAILER_BYTES, decode_tail, tail_len};
+use crate::simd::columns::{Packed, ROWS, kernels};
 
 /// The numbers of one field in order of value. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -13,6 +13,35 @@ pub struct PointsReader {
     section: Section,
     leaves: Arc<[LeafEntry]>,
     count: u64,
+}
+
+/// The pairs of one leaf, decoded; reused from leaf to leaf.
+pub(crate) struct LeafPairs {
+    values: Box<[i64; ROWS]>,
+    docs: Box<[u32; ROWS]>,
+    count: usize,
+}
+
+impl Default for LeafPairs {
+    fn default() -> Self {
+        LeafPairs {
+            values: Box::new([0; ROWS]),
+            docs: Box::new([0; ROWS]),
+            count: 0,
+        }
+    }
+}
+
+impl LeafPairs {
+    /// Ascending.
+    pub fn values(&self) -> &[i64] {
+        &self.values[..self.count]
+    }
+
+    /// The documents of the values.
+    pub fn docs(&self) -> &[u32] {
+        &self.docs[..self.count]
+    }
 }
 
 impl PointsReader {
@@ -36,24 +65,35 @@ impl PointsReader {
     }
 
     /// Reads the pairs of a leaf over those before.
-    pub(crate) fn leaf(
-        &self,
-        index: usize,
-        values: &mut Vec<i64>,
-        docs: &mut Vec<u32>,
-    ) -> Result<(), ReadError> {
-        values.clear();
-        docs.clear();
+    pub(crate) fn leaf(&self, index: usize, pairs: &mut LeafPairs) -> Result<(), ReadError> {
+        pairs.count = 0;
         let Some(leaf) = self.leaves.get(index) else {
             return Ok(());
         };
-        let bytes = self.section.read(leaf.start, leaf.end - leaf.start)?;
-        let (packed_values, packed_docs) = bytes.split_at((leaf.docs_at - leaf.start) as usize);
-        for index in 0..leaf.count as usize {
-            let distance = packed::get(packed_values, leaf.value_width, index);
-            values.push(leaf.min.wrapping_add(distance as i64));
-            docs.push(packed::get(packed_docs, leaf.doc_width, index) as u32);
-        }
+        self.leaf_docs(index, pairs)?;
+        let bytes = self.section.read(leaf.start, leaf.docs_at - leaf.start)?;
+        let packed = Packed {
+            bytes,
+            width: leaf.value_width,
+            count: pairs.count,
+        };
+        (kernels().unpack)(packed, leaf.min, 1, &mut pairs.values);
+        Ok(())
+    }
+
+    /// The same without the values.
+    fn leaf_docs(&self, index: usize, pairs: &mut LeafPairs) -> Result<(), ReadError> {
+        pairs.count = 0;
+        let Some(leaf) = self.leaves.get(index) else {
+            return Ok(());
+        };
+        let packed = Packed {
+            bytes: self.section.read(leaf.docs_at, leaf.end - leaf.docs_at)?,
+            width: leaf.doc_width,
+            count: (leaf.count as usize).min(ROWS),
+        };
+        (kernels().unpack_u32)(packed, 0, &mut pairs.docs);
+        pairs.count = packed.count;
         Ok(())
     }
 
@@ -70,13 +110,19 @@ impl PointsReader {
 
     /// Calls back with the documents that have a value in `lo..=hi`, in batches, in no order, a document once per value.
     pub fn range(&self, lo: i64, hi: i64, docs: &mut dyn FnMut(&[u32])) -> Result<(), ReadError> {
-        let (mut values, mut leaf_docs) = (Vec::new(), Vec::new());
+        let mut pairs = LeafPairs::default();
         for index in self.leaves_in(lo, hi) {
-            self.leaf(index, &mut values, &mut leaf_docs)?;
-            let start = values.partition_point(|value| *value < lo);
-            let end = values.partition_point(|value| *value <= hi);
+            let leaf = &self.leaves[index];
+            if lo <= leaf.min && leaf.max <= hi {
+                self.leaf_docs(index, &mut pairs)?;
+                docs(pairs.docs());
+                continue;
+            }
+            self.leaf(index, &mut pairs)?;
+            let start = pairs.values().partition_point(|value| *value < lo);
+            let end = pairs.values().partition_point(|value| *value <= hi);
             if start < end {
-                docs(&leaf_docs[start..end]);
+                docs(&pairs.docs()[start..end]);
             }
         }
         Ok(())
@@ -111,16 +157,17 @@ impl PointsReader {
 
     /// Checks order, bounds and documents of every leaf.
     pub(crate) fn verify(&self, max_doc: u32) -> Result<(), ReadError> {
-        let (mut values, mut docs) = (Vec::new(), Vec::new());
+        let mut pairs = LeafPairs::default();
         let mut last = None;
         for (index, leaf) in self.leaves.iter().enumerate() {
-            self.leaf(index, &mut values, &mut docs)?;
+            self.leaf(index, &mut pairs)?;
+            let (values, docs) = (pairs.values(), pairs.docs());
             if values.first() != Some(&leaf.min) || values.last() != Some(&leaf.max) {
                 return Err(self
                     .section
                     .error("has a leaf with other bounds than its directory"));
             }
-            for pair in values.iter().zip(&docs) {
+            for pair in values.iter().zip(docs) {
                 if last.is_some_and(|last| last >= (*pair.0, *pair.1)) || *pair.1 >= max_doc {
                     return Err(self.section.error("has pairs out of order"));
                 }

@@ -109,13 +109,12 @@ impl Window {
 
     /// Appends `base + offset` of every document that is in, ascending.
     pub fn push_docs(&self, base: u32, docs: &mut Vec<u32>) {
-        for (index, &word) in self.words.iter().enumerate() {
-            let mut rest = word;
-            while rest != 0 {
-                docs.push(base + (index as u32) * 64 + rest.trailing_zeros());
-                rest &= rest - 1;
-            }
-        }
+        let before = docs.len();
+        docs.resize(before + WINDOW_DOCS as usize, 0);
+        let room = docs[before..].first_chunk_mut();
+        let room = room.expect("as long as a window");
+        let count = (simd::columns::kernels().list)(&self.words, base, room);
+        docs.truncate(before + count);
     }
 }
 

@@ -14,7 +14,6 @@ pub(super) const KERNELS: Kernels = Kernels {
     or,
     and_not,
     count,
-    in_range,
     scoring: super::scoring::avx2::KERNELS,
     word_bits: text::avx2,
     space_bits: text::avx2_spaces,
@@ -199,31 +198,4 @@ fn and_not_avx2(into: &mut [u64; 64], other: &[u64; 64]) {
 #[target_feature(enable = "avx2,popcnt")]
 fn count_popcnt(words: &[u64; 64]) -> u32 {
     words.iter().map(|word| word.count_ones()).sum()
-}
-
-fn in_range(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
-    // SAFETY: as in `and`.
-    unsafe { in_range_avx2(values, lo, hi, out) }
-}
-
-#[target_feature(enable = "avx2")]
-fn in_range_avx2(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
-    out.fill(0);
-    let values = &values[..values.len().min(4096)];
-    let (low, high) = (_mm256_set1_epi64x(lo), _mm256_set1_epi64x(hi));
-    let (groups, rest) = values.as_chunks::<4>();
-    for (index, group) in groups.iter().enumerate() {
-        // SAFETY: `group` has 4 integers of 8 bytes.
-        let lanes = unsafe { _mm256_loadu_si256(group.as_ptr().cast()) };
-        let outside = _mm256_or_si256(
-            _mm256_cmpgt_epi64(low, lanes),
-            _mm256_cmpgt_epi64(lanes, high),
-        );
-        let inside = !_mm256_movemask_pd(_mm256_castsi256_pd(outside)) as u64 & 0xf;
-        out[index / 16] |= inside << (index % 16 * 4);
-    }
-    for (offset, value) in rest.iter().enumerate() {
-        let index = groups.len() * 4 + offset;
-        out[index / 64] |= u64::from(lo <= *value && *value <= hi) << (index % 64);
-    }
 }

@@ -15,7 +15,6 @@ pub(super) const KERNELS: Kernels = Kernels {
     or,
     and_not,
     count,
-    in_range,
     scoring: super::scoring::avx512::KERNELS,
     word_bits: text::avx2,
     space_bits: text::avx2_spaces,
@@ -161,27 +160,4 @@ fn count_avx512(words: &[u64; 64]) -> u32 {
         total = _mm512_add_epi64(total, _mm512_popcnt_epi64(lanes));
     }
     _mm512_reduce_add_epi64(total) as u32
-}
-
-fn in_range(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
-    // SAFETY: as in `unpack`.
-    unsafe { in_range_avx512(values, lo, hi, out) }
-}
-
-#[target_feature(enable = "avx512f")]
-fn in_range_avx512(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
-    out.fill(0);
-    let values = &values[..values.len().min(4096)];
-    let (low, high) = (_mm512_set1_epi64(lo), _mm512_set1_epi64(hi));
-    let (groups, rest) = values.as_chunks::<8>();
-    for (index, group) in groups.iter().enumerate() {
-        // SAFETY: `group` has 8 integers of 8 bytes.
-        let lanes = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
-        let inside = _mm512_cmple_epi64_mask(low, lanes) & _mm512_cmple_epi64_mask(lanes, high);
-        out[index / 8] |= u64::from(inside) << (index % 8 * 8);
-    }
-    for (offset, value) in rest.iter().enumerate() {
-        let index = groups.len() * 8 + offset;
-        out[index / 64] |= u64::from(lo <= *value && *value <= hi) << (index % 64);
-    }
 }

@@ -8,6 +8,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod columns;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
@@ -35,8 +36,6 @@ pub(crate) struct Kernels {
     pub and_not: fn(&mut [u64; 64], &[u64; 64]),
     /// Counts bits.
     pub count: fn(&[u64; 64]) -> u32,
-    /// Bit `i` of the answer says whether `lo <= values[i] <= hi`; the bits past the values are zero.
-    pub in_range: fn(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]),
     /// Those of ranked retrieval.
     pub scoring: scoring::Kernels,
     /// Tells letters and digits of ASCII (bits in `words`) and bytes that need a closer look (`specials`) from the rest:
@@ -181,18 +180,6 @@ mod tests {
         }
 
         #[test]
-        fn every_range_agrees_with_scalar(values in proptest::collection::vec(-50i64..50, 0..300), lo in -60i64..60, hi in -60i64..60) {
-            let run = |kernels: &Kernels| {
-                let mut out = [u64::MAX; 64];
-                (kernels.in_range)(&values, lo, hi, &mut out);
-                out
-            };
-            for kernels in available() {
-                prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);
-            }
-        }
-
-        #[test]
         fn every_search_for_words_agrees_with_scalar(text in proptest::collection::vec(any::<u8>(), 0..300)) {
             let run = |kernels: &Kernels| {
                 let mut bits = [0; 3].map(|_| vec![7; text.len().div_ceil(64)]);
@@ -203,19 +190,6 @@ mod tests {
             };
             for kernels in available() {
                 prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);
-            }
-        }
-
-        #[test]
-        fn ranges_hold_at_the_ends_of_the_numbers(values: Vec<i64>, lo: i64) {
-            for kernels in available() {
-                let mut out = [0; 64];
-                (kernels.in_range)(&values, i64::MIN, i64::MAX, &mut out);
-                let all = values.len().min(4096) as u32;
-                prop_assert_eq!((kernels.count)(&out), all);
-                (kernels.in_range)(&values, lo, lo, &mut out);
-                let equal = values.iter().take(4096).filter(|value| **value == lo).count();
-                prop_assert_eq!((kernels.count)(&out), equal as u32);
             }
         }
     }

@@ -15,7 +15,6 @@ pub(super) const KERNELS: Kernels = Kernels {
     or: scalar::or,
     and_not: scalar::and_not,
     count: scalar::count,
-    in_range,
     scoring: super::scoring::scalar::KERNELS,
     word_bits: text::scalar,
     space_bits: text::scalar_spaces,
@@ -41,29 +40,5 @@ fn prefix_sum_neon(base: u32, gaps: &mut [u32; 128]) {
         before = vdupq_laneq_u32::<3>(sums);
         // SAFETY: as above.
         unsafe { vst1q_u32(group.as_mut_ptr(), sums) };
-    }
-}
-
-fn in_range(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
-    // SAFETY: as in `prefix_sum`.
-    unsafe { in_range_neon(values, lo, hi, out) }
-}
-
-#[target_feature(enable = "neon")]
-fn in_range_neon(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
-    out.fill(0);
-    let values = &values[..values.len().min(4096)];
-    let (low, high) = (vdupq_n_s64(lo), vdupq_n_s64(hi));
-    let (groups, rest) = values.as_chunks::<2>();
-    for (index, group) in groups.iter().enumerate() {
-        // SAFETY: `group` has 2 integers of 8 bytes.
-        let lanes = unsafe { vld1q_s64(group.as_ptr()) };
-        let inside = vandq_u64(vcgeq_s64(lanes, low), vcleq_s64(lanes, high));
-        let bits = (vgetq_lane_u64::<0>(inside) & 1) | (vgetq_lane_u64::<1>(inside) & 2);
-        out[index / 32] |= bits << (index % 32 * 2);
-    }
-    if let [value] = rest {
-        let index = groups.len() * 2;
-        out[index / 64] |= u64::from(lo <= *value && *value <= hi) << (index % 64);
     }
 }

@@ -10,7 +10,6 @@ pub(super) const KERNELS: Kernels = Kernels {
     or,
     and_not,
     count,
-    in_range,
     scoring: super::scoring::scalar::KERNELS,
     word_bits: text::scalar,
     space_bits: text::scalar_spaces,
@@ -70,12 +69,4 @@ pub(super) fn and_not(into: &mut [u64; 64], other: &[u64; 64]) {
 
 pub(super) fn count(words: &[u64; 64]) -> u32 {
     words.iter().map(|word| word.count_ones()).sum()
-}
-
-pub(super) fn in_range(values: &[i64], lo: i64, hi: i64, out: &mut [u64; 64]) {
-    out.fill(0);
-    for (index, value) in values.iter().take(4096).enumerate() {
-        let inside = u64::from(lo <= *value && *value <= hi);
-        out[index / 64] |= inside << (index % 64);
-    }
 }

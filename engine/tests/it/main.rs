@@ -1,5 +1,6 @@
 //! The engine through its public door.
 
+mod columns;
 mod corruption;
 mod crash;
 mod fielddata;
@@ -13,3 +14,4 @@ mod shard_history;
 mod shard_maintain;
 mod shard_model;
 mod shards;
+mod sorting;

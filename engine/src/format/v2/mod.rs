@@ -1,5 +1,7 @@
 //! Second formats of sections; those that never changed are still in [`v1`](super::v1).
 
+pub(crate) mod column_encodings;
+pub(crate) mod columns;
 mod dense;
 mod packing;
 mod positions;

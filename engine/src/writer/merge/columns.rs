@@ -6,11 +6,11 @@ use std::collections::BinaryHeap;
 use super::postings::MergedTerms;
 use super::{DROPPED, DocSet, Merge};
 use crate::format::envelope::{EnvelopeWriter, SectionKind};
-use crate::format::v1::columns::ColumnWriter;
 use crate::format::v1::points::PointsWriter;
+use crate::format::v2::columns::ColumnWriter;
 use crate::ids::DocId;
 use crate::segment::{
-    ColumnWindow, MergeError, NumericColumn, PointsReader, ReadError, WINDOW_DOCS,
+    ColumnWindow, LeafPairs, MergeError, NumericColumn, PointsReader, ReadError, WINDOW_DOCS,
 };
 
 /// Points between two looks at whether the merge was cancelled.
@@ -220,8 +220,7 @@ struct PointsInput<'a> {
     map: &'a [u32],
     leaf: usize,
     at: usize,
-    values: Vec<i64>,
-    docs: Vec<u32>,
+    pairs: LeafPairs,
 }
 
 impl<'a> PointsInput<'a> {
@@ -231,15 +230,15 @@ impl<'a> PointsInput<'a> {
             map,
             leaf: 0,
             at: 0,
-            values: Vec::new(),
-            docs: Vec::new(),
+            pairs: LeafPairs::default(),
         }
     }
 
     fn next(&mut self) -> Result<Option<(i64, u32)>, ReadError> {
         loop {
-            while self.at < self.docs.len() {
-                let (value, doc) = (self.values[self.at], self.docs[self.at]);
+            let (values, docs) = (self.pairs.values(), self.pairs.docs());
+            while self.at < docs.len() {
+                let (value, doc) = (values[self.at], docs[self.at]);
                 self.at += 1;
                 let new = self.map.get(doc as usize).copied().unwrap_or(DROPPED);
                 if new != DROPPED {
@@ -249,8 +248,7 @@ impl<'a> PointsInput<'a> {
             if self.leaf == self.points.leaf_count() {
                 return Ok(None);
             }
-            self.points
-                .leaf(self.leaf, &mut self.values, &mut self.docs)?;
+            self.points.leaf(self.leaf, &mut self.pairs)?;
             self.leaf += 1;
             self.at = 0;
         }
