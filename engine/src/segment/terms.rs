@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fst::Automaton;
 use fst::raw::{CompiledAddr, Fst, Output};
 
-use super::{GapReader, NormsReader, PostingsCursor, PostingsNeed, ReadError};
+use super::{GapReader, NormsReader, PostingsCursor, PostingsNeed, ReadError, ShortList};
 use crate::directory::ByteView;
 use crate::document::IndexOptions;
 use crate::format::bytes::{ByteReader, u64_at};
@@ -386,15 +386,13 @@ impl TermsReader {
         PostingsCursor::open(self.dictionary.clone(), &term.entry, need)
     }
 
-    /// The document of a term that has only one.
-    pub(crate) fn single_doc(&self, term: &TermInfo) -> Result<Option<u32>, ReadError> {
-        if term.doc_freq != 1 {
-            return Ok(None);
-        }
-        if term.entry.single_doc >= self.dictionary.max_doc {
-            return Err(self.error("has a single document past the end"));
-        }
-        Ok(Some(term.entry.single_doc))
+    /// Reads the list of a term that has less than a block of documents; `false` when it must be walked over.
+    pub(crate) fn read_short(
+        &self,
+        term: &TermInfo,
+        into: &mut ShortList,
+    ) -> Result<bool, ReadError> {
+        into.read(&self.dictionary, &term.entry)
     }
 
     /// An error of the postings.
@@ -402,10 +400,16 @@ impl TermsReader {
         self.dictionary.postings.error(what)
     }
 
-    /// The gaps between all positions of a term; `None` where the format keeps them document by document.
-    pub(crate) fn gaps(&self, term: &TermInfo) -> Option<GapReader> {
-        let apart = self.dictionary.postings.codec() > 1;
-        apart.then(|| GapReader::new(self.dictionary.clone(), &term.entry))
+    /// Has `reader` read the gaps between all positions of a term; `false` where the format keeps them document by document.
+    pub(crate) fn read_gaps(&self, term: &TermInfo, reader: &mut Option<GapReader>) -> bool {
+        if self.dictionary.postings.codec() == 1 {
+            return false;
+        }
+        match reader {
+            Some(reader) => reader.reopen(&self.dictionary, &term.entry),
+            None => *reader = Some(GapReader::new(self.dictionary.clone(), &term.entry)),
+        }
+        true
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod dense;
 mod positions;
+mod short;
 mod sparse;
 mod v1;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use self::dense::DenseCursor;
 pub(crate) use self::positions::GapReader;
+pub(crate) use self::short::ShortList;
 pub(crate) use self::sparse::SparseCursor;
 use super::terms::Dictionary;
 use super::{ReadError, WINDOW_DOCS, Window};

@@ -27,6 +27,16 @@ impl GapReader {
         }
     }
 
+    /// Goes before the first gap of another term.
+    pub(in crate::segment) fn reopen(&mut self, dictionary: &Arc<Dictionary>, entry: &TermEntry) {
+        if !Arc::ptr_eq(&self.dictionary, dictionary) {
+            self.dictionary = dictionary.clone();
+        }
+        self.entry = *entry;
+        self.groups.index = None;
+        self.groups.group = usize::MAX;
+    }
+
     /// The next gaps; none after the last.
     pub fn next_group(&mut self) -> Result<&[u32], ReadError> {
         self.groups.next_group(&self.dictionary, &self.entry)

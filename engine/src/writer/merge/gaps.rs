@@ -3,39 +3,28 @@
 use crate::ids::DocId;
 use crate::segment::{GapReader, PostingsCursor, PostingsNeed, ReadError, TermInfo, TermsReader};
 
-/// The gaps of all documents of a term, one after the other: each document starts from 0 anew.
+/// The gaps of all documents of one term after the other: each document starts from 0 anew.
+#[derive(Default)]
 pub(super) struct Gaps {
-    source: Source,
+    stream: Option<GapReader>,
+    /// Positions by document, as format v1 has them; `None`: the stream has them.
+    documents: Option<PostingsCursor>,
+    positions: Vec<u32>,
     /// What was read and not taken yet, from `at` on.
     ready: Vec<u32>,
     at: usize,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack, and the large one is nearly always it"
-)]
-enum Source {
-    /// One stream.
-    Stream(GapReader),
-    /// Positions by document, as format v1 has them.
-    Documents(PostingsCursor, Vec<u32>),
-}
-
 impl Gaps {
-    pub fn open(terms: &TermsReader, info: &TermInfo) -> Result<Gaps, ReadError> {
-        let source = match terms.gaps(info) {
-            Some(stream) => Source::Stream(stream),
-            None => {
-                let cursor = terms.postings(info, PostingsNeed::Positions)?;
-                Source::Documents(cursor, Vec::new())
-            }
+    /// Goes before the first gap of a term.
+    pub fn open(&mut self, terms: &TermsReader, info: &TermInfo) -> Result<(), ReadError> {
+        self.ready.clear();
+        self.at = 0;
+        self.documents = match terms.read_gaps(info, &mut self.stream) {
+            true => None,
+            false => Some(terms.postings(info, PostingsNeed::Positions)?),
         };
-        Ok(Gaps {
-            source,
-            ready: Vec::new(),
-            at: 0,
-        })
+        Ok(())
     }
 
     /// Calls back with the next gaps, `count` in all, in as many pieces as it takes; with fewer when there are no more.
@@ -43,7 +32,12 @@ impl Gaps {
         let mut left = count as usize;
         while left > 0 {
             if self.at == self.ready.len() {
-                self.read()?;
+                self.ready.clear();
+                self.at = 0;
+                match (&mut self.documents, &mut self.stream) {
+                    (None, Some(stream)) => self.ready.extend_from_slice(stream.next_group()?),
+                    _ => self.read_document()?,
+                }
                 if self.ready.is_empty() {
                     break;
                 }
@@ -56,15 +50,15 @@ impl Gaps {
         Ok(())
     }
 
-    /// Calls back with all the gaps that are left; answers how many.
-    pub fn rest(&mut self, mut each: impl FnMut(&[u32])) -> Result<u64, ReadError> {
-        let mut count = (self.ready.len() - self.at) as u64;
-        each(&self.ready[self.at..]);
+    /// Calls back with all gaps of a term just opened; answers how many.
+    pub fn all(&mut self, mut each: impl FnMut(&[u32])) -> Result<u64, ReadError> {
+        let mut count = 0;
         loop {
-            let gaps = match &mut self.source {
-                Source::Stream(stream) => stream.next_group()?,
-                Source::Documents(..) => {
-                    self.read()?;
+            let gaps = match (&mut self.documents, &mut self.stream) {
+                (None, Some(stream)) => stream.next_group()?,
+                _ => {
+                    self.ready.clear();
+                    self.read_document()?;
                     &self.ready
                 }
             };
@@ -76,20 +70,15 @@ impl Gaps {
         }
     }
 
-    fn read(&mut self) -> Result<(), ReadError> {
-        self.ready.clear();
-        self.at = 0;
-        match &mut self.source {
-            Source::Stream(stream) => self.ready.extend_from_slice(stream.next_group()?),
-            Source::Documents(cursor, positions) => {
-                if cursor.next()? != DocId::NO_MORE {
-                    cursor.positions(positions)?;
-                    let mut before = 0;
-                    for position in positions {
-                        self.ready.push(position.wrapping_sub(before));
-                        before = *position;
-                    }
-                }
+    fn read_document(&mut self) -> Result<(), ReadError> {
+        if let Some(cursor) = &mut self.documents
+            && cursor.next()? != DocId::NO_MORE
+        {
+            cursor.positions(&mut self.positions)?;
+            let mut before = 0;
+            for position in &self.positions {
+                self.ready.push(position.wrapping_sub(before));
+                before = *position;
             }
         }
         Ok(())

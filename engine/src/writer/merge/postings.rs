@@ -10,7 +10,7 @@ use crate::format::envelope::EnvelopeWriter;
 use crate::format::v1::terms::TermsWriter;
 use crate::format::v2::postings::PostingsEncoder;
 use crate::ids::DocId;
-use crate::segment::{ID_FIELD, MergeError, PostingsNeed, ReadError};
+use crate::segment::{ID_FIELD, MergeError, PostingsNeed, ReadError, ShortList};
 
 /// Terms between two looks at whether the merge was cancelled.
 const TERMS_PER_LOOK: u64 = 1024;
@@ -102,7 +102,11 @@ struct PostingsMerge<'a> {
     field: &'a Field<'a>,
     /// Documents that have the field.
     docs_seen: &'a mut DocSet,
+    positions_kept: bool,
     encoder: PostingsEncoder,
+    gaps: Gaps,
+    /// Taken out while it is read from.
+    short: Option<Box<ShortList>>,
     moved: Moved,
     /// Live documents, by their new ids, with freqs and norms.
     docs: Vec<u32>,
@@ -119,7 +123,10 @@ impl<'a> PostingsMerge<'a> {
             merge,
             field,
             docs_seen,
+            positions_kept,
             encoder: PostingsEncoder::new(freqs_kept, positions_kept, merge.max_doc),
+            gaps: Gaps::default(),
+            short: None,
             moved: Moved::default(),
             docs: Vec::new(),
             freqs: Vec::new(),
@@ -155,15 +162,16 @@ impl<'a> PostingsMerge<'a> {
         let Some(info) = input.info() else {
             return Ok(());
         };
-        let mut gaps = match self.field.spec.index {
-            IndexOptions::Positions => Some(Gaps::open(&input.terms, info)?),
-            _ => None,
-        };
+        if self.positions_kept {
+            self.gaps.open(&input.terms, info)?;
+        }
         let mut occurrences = 0;
-        if let Some(doc) = input.terms.single_doc(info)? {
-            occurrences = info.total_term_freq;
-            let freq = occurrences.min(u64::from(u32::MAX)) as u32;
-            self.block(input.number, &[doc], &[freq], gaps.as_mut())?;
+        let sum = |freqs: &[u32]| freqs.iter().map(|freq| u64::from(*freq)).sum::<u64>();
+        let mut short = self.short.take();
+        let list = short.get_or_insert_with(|| Box::new(ShortList::new()));
+        if input.terms.read_short(info, list)? {
+            occurrences = sum(list.freqs());
+            self.block(input.number, list.docs(), list.freqs())?;
         } else {
             let mut cursor = input.terms.postings(info, PostingsNeed::Freqs)?;
             let (mut docs, mut freqs) = ([0; 128], [0; 128]);
@@ -173,16 +181,14 @@ impl<'a> PostingsMerge<'a> {
                 if count == 0 {
                     break;
                 }
-                let (docs, freqs) = (&docs[..count], &freqs[..count]);
-                occurrences += freqs.iter().map(|freq| u64::from(*freq)).sum::<u64>();
-                self.block(input.number, docs, freqs, gaps.as_mut())?;
+                occurrences += sum(&freqs[..count]);
+                self.block(input.number, &docs[..count], &freqs[..count])?;
             }
         }
-        if self.merge.base_of[input.number].is_some()
-            && let Some(mut gaps) = gaps
-        {
+        self.short = short;
+        if self.positions_kept && self.merge.base_of[input.number].is_some() {
             // Documents do not matter to gaps that all stay.
-            let copied = gaps.rest(|gaps| self.encoder.add_gaps(gaps))?;
+            let copied = self.gaps.all(|gaps| self.encoder.add_gaps(gaps))?;
             if copied != occurrences {
                 return Err(input
                     .terms
@@ -193,13 +199,7 @@ impl<'a> PostingsMerge<'a> {
     }
 
     /// Takes documents of an input; their gaps too, unless all of the input's stay.
-    fn block(
-        &mut self,
-        input: usize,
-        docs: &[u32],
-        freqs: &[u32],
-        mut gaps: Option<&mut Gaps>,
-    ) -> Result<(), ReadError> {
+    fn block(&mut self, input: usize, docs: &[u32], freqs: &[u32]) -> Result<(), ReadError> {
         self.docs.clear();
         self.freqs.clear();
         if let Some(base) = self.merge.base_of[input] {
@@ -210,22 +210,17 @@ impl<'a> PostingsMerge<'a> {
         }
         let map = &self.merge.doc_map[input];
         for (doc, freq) in docs.iter().zip(freqs) {
+            let count = if self.positions_kept { *freq } else { 0 };
             let new = map[*doc as usize];
             if new == DROPPED {
-                if let Some(gaps) = &mut gaps {
-                    gaps.take(*freq, |_| {})?;
-                }
+                self.gaps.take(count, |_| {})?;
             } else if self.merge.reordered {
                 let into = self.moved.push(new, *freq);
-                if let Some(gaps) = &mut gaps {
-                    gaps.take(*freq, |gaps| into.extend_from_slice(gaps))?;
-                }
+                self.gaps.take(count, |gaps| into.extend_from_slice(gaps))?;
             } else {
                 self.docs.push(new);
                 self.freqs.push(*freq);
-                if let Some(gaps) = &mut gaps {
-                    gaps.take(*freq, |gaps| self.encoder.add_gaps(gaps))?;
-                }
+                self.gaps.take(count, |gaps| self.encoder.add_gaps(gaps))?;
             }
         }
         self.encode();
