@@ -45,6 +45,8 @@ impl Bm25 {
         for (length, inverse) in LENGTHS.iter().zip(inverse_norms.iter_mut()) {
             *inverse = 1.0 / (k1 * ((1.0 - b) + b * length / average));
         }
+        // A document of a field that keeps lengths, indexed when it kept none, counts as one token long.
+        inverse_norms[0] = inverse_norms[usize::from(NO_NORM)];
         Bm25 {
             weight: boost * idf,
             inverse_norms,

@@ -300,7 +300,7 @@ impl IndexSettings {
                 )?
                 .unwrap_or(Duration::MAX),
             bm25_k1: read.float("index.similarity.default.k1", 1.2, 0.0)? as f32,
-            bm25_b: read.float("index.similarity.default.b", 0.75, 0.0)? as f32,
+            bm25_b: read.share("index.similarity.default.b", 0.75)? as f32,
         })
     }
 }
@@ -397,6 +397,17 @@ impl Reader<'_> {
                 format!("Failed to parse value [{text}] for setting [{key}]"),
             ),
         }
+    }
+
+    /// A number from 0 to 1.
+    fn share(&self, key: &str, default: f64) -> Result<f64, SettingError> {
+        let value = self.float(key, default, 0.0)?;
+        if value > 1.0 {
+            let reason =
+                format!("Failed to parse value [{value}] for setting [{key}] must be <= 1.0");
+            return Self::fail(key, reason);
+        }
+        Ok(value)
     }
 
     fn list(&self, key: &str) -> Option<Vec<String>> {

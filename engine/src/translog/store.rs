@@ -104,7 +104,7 @@ impl Translog {
     }
 
     /// Gives up what is older than `needed` (a generation), but keeps up to `retained_bytes` of it for other copies,
-    /// in at most [`FILES_RETAINED_MAX`] files.
+    /// in a bounded number of files.
     pub fn trim(&self, needed: u64, retained_bytes: u64) -> Result<(), JournalError> {
         let mut keep_from = needed;
         let mut bytes = 0;

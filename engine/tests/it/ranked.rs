@@ -24,10 +24,11 @@ const DOCS: u32 = 14_000;
 /// Words, each of them about three quarters as frequent as the one before.
 const WORDS: u32 = 30;
 
-fn schema() -> Arc<IndexSchema> {
+fn schema(k1: &str) -> Arc<IndexSchema> {
     let mapping =
         serde_json::json!({"properties": {"t": {"type": "text"}, "k": {"type": "keyword"}}});
-    Arc::new(IndexSchema::new(&mapping, &BTreeMap::new()).unwrap())
+    let settings = BTreeMap::from([("index.similarity.default.k1".to_owned(), k1.to_owned())]);
+    Arc::new(IndexSchema::new(&mapping, &settings).unwrap())
 }
 
 fn word(rng: &mut impl Rng) -> String {
@@ -50,9 +51,9 @@ fn text(rng: &mut impl Rng) -> String {
     words.join(" ")
 }
 
-fn fill(disk: &Disk, deletes: bool, segments: u32) -> Shard {
+fn fill(disk: &Disk, k1: &str, deletes: bool, segments: u32) -> Shard {
     let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
-    let shard = open(disk, &schema()).unwrap();
+    let shard = open(disk, &schema(k1)).unwrap();
     for number in 0..DOCS {
         let mut op = index_op(&number.to_string(), 0);
         let body = serde_json::json!({"t": text(&mut rng), "k": format!("k{}", number % 3)});
@@ -205,9 +206,9 @@ fn one_of_each_shape(rng: &mut impl Rng) -> Vec<(&'static str, Query)> {
     ]
 }
 
-fn compare(deletes: bool, segments: u32, rounds: u32) {
+fn compare(k1: &str, deletes: bool, segments: u32, rounds: u32) {
     let disk = Disk::new();
-    let shard = fill(&disk, deletes, segments);
+    let shard = fill(&disk, k1, deletes, segments);
     let reader = shard.reader();
     assert_eq!(reader.segments.len() == 1, segments == 1);
     let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[segments as u8; 32]);
@@ -220,10 +221,16 @@ fn compare(deletes: bool, segments: u32, rounds: u32) {
 
 #[test]
 fn the_best_of_one_segment_are_those_of_a_full_look() {
-    compare(false, 1, 4);
+    compare("1.2", false, 1, 4);
 }
 
 #[test]
 fn the_best_of_some_segments_with_deletes_are_those_of_a_full_look() {
-    compare(true, 4, 3);
+    compare("1.2", true, 4, 3);
+}
+
+#[test]
+fn neither_frequencies_that_count_nothing_nor_scores_of_zero_lose_a_document() {
+    compare("0", false, 1, 1);
+    compare("1e30", false, 1, 1);
 }

@@ -79,7 +79,7 @@ pub(super) struct Conjunction {
     /// Lists in order of cost.
     order: Vec<usize>,
     /// What can be added to the scores of the first lists in order: `lists.len() + 1` rows of a number for each window, rounded
-    /// up. Row 0 is nobody's yet.
+    /// up. Row 0 is what all can score.
     after: Vec<f32>,
     /// Whether it is one phrase and nothing that adds to its score.
     is_phrase: bool,
@@ -457,7 +457,7 @@ impl Conjunction {
                 sum += f64::from(score);
             }
             let rest = self.after[(done + 1) * self.windows + window];
-            if (sum + f64::from(rest)) as f32 <= floor {
+            if self.rounded_up(sum + f64::from(rest)) <= floor {
                 return Ok(());
             }
         }
@@ -514,7 +514,7 @@ impl Conjunction {
         for (doc, score) in self.scratch.batch.docs[..count].iter().zip(scores) {
             let window = (doc / WINDOW_DOCS) as usize;
             let more = if self.is_phrase { 0.0 } else { rest[window] };
-            if score + more > floor && self.alive[window] && *doc >= from {
+            if (score + more).next_up() > floor && self.alive[window] && *doc >= from {
                 let own = if self.is_phrase { 0.0 } else { *score };
                 self.found.push((*doc, own));
             }
@@ -549,7 +549,7 @@ impl Conjunction {
         let mut sum = f64::from(score);
         for done in 1..self.order.len() {
             let rest = self.after[done * self.windows + window];
-            if (sum + f64::from(rest)) as f32 <= floor {
+            if self.rounded_up(sum + f64::from(rest)) <= floor {
                 return Ok(None);
             }
             let list = self.order[done];
@@ -591,6 +591,16 @@ impl Conjunction {
             }
         }
         Ok(Some(score))
+    }
+
+    /// A bound as a score: with optional clauses scores are rounded twice, which may raise them by a last place.
+    fn rounded_up(&self, bound: f64) -> f32 {
+        let rounded = bound as f32;
+        if self.optional.is_empty() {
+            rounded
+        } else {
+            rounded.next_up()
+        }
     }
 
     /// Adds the optional clauses to the score of the needed ones, if the sum may be above `floor`.

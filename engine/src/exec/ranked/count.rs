@@ -149,7 +149,7 @@ impl<'a> Counting<'a> {
             // Those in both are counted twice; where one has few, each is looked up.
             let all = u64::from(rare.cost()) + u64::from(frequent.cost());
             if u64::from(rare.cost()) * LOOKUP <= all + STRETCH * windows as u64 {
-                return Ok(all - self.in_both(rare, frequent)?);
+                return Ok(all.saturating_sub(self.in_both(rare, frequent)?));
             }
         }
         let mut scratch = Scratch::take();

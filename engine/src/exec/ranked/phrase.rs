@@ -109,7 +109,9 @@ impl Phrase {
             let mut at = 0;
             let positions = &self.positions;
             self.starts.retain(|start| {
-                let wanted = start + distance;
+                let Some(wanted) = start.checked_add(distance) else {
+                    return false;
+                };
                 while at < positions.len() && positions[at] < wanted {
                     at += 1;
                 }

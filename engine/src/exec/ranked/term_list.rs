@@ -68,15 +68,17 @@ impl TermList {
     }
 
     /// Works out the bounds of windows: roughly, the highest of all for each; or, as for a list whose blocks will be
-    /// walked over, in detail.
-    pub fn bound(&mut self, in_detail: bool) -> Result<(), SearchError> {
+    /// walked over, in detail. Answers whether this changed them.
+    pub fn bound(&mut self, in_detail: bool) -> Result<bool, SearchError> {
         if in_detail && self.blocks.is_empty() {
-            return self.bound_in_detail();
+            self.bound_in_detail()?;
+            return Ok(true);
         }
-        if self.windows.is_empty() {
+        let unknown = self.windows.is_empty();
+        if unknown {
             self.windows.resize(self.window_count(), self.max);
         }
-        Ok(())
+        Ok(unknown)
     }
 
     fn bound_in_detail(&mut self) -> Result<(), SearchError> {

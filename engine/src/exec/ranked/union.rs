@@ -2,7 +2,7 @@
 
 use super::Ranking;
 use super::scratch::{Buffers, Scratch};
-use super::term_list::TermList;
+use super::term_list::{ABSENT, TermList};
 use crate::search::{SearchContext, SearchError};
 use crate::segment::WINDOW_DOCS;
 use crate::simd;
@@ -88,11 +88,14 @@ impl Union {
                 return self.run_windows(context, ranking);
             }
             let cost = self.terms[self.done].cost();
+            let mut changed = self.from_here.is_empty();
             for term in &mut self.terms[self.done..] {
                 // Bounds of a list that is much longer would cost more than they spare.
-                term.bound(term.cost() / ROUGH_FROM <= cost)?;
+                changed |= term.bound(term.cost() / ROUGH_FROM <= cost)?;
             }
-            self.prepare();
+            if changed {
+                self.prepare();
+            }
             self.run_led(0, context, ranking)?;
             self.done += 1;
         }
@@ -144,11 +147,14 @@ impl Union {
         let mut visited = [usize::MAX; FIRST];
         if count - first.min(count) > 4 * FIRST {
             for slot in 0..FIRST {
-                let (mut best, mut most) = (first, f32::NEG_INFINITY);
+                let (mut best, mut most) = (usize::MAX, f32::NEG_INFINITY);
                 for (block, bound) in self.terms[lead].blocks().iter().enumerate().skip(first) {
                     if *bound > most && !visited.contains(&block) {
                         (best, most) = (block, *bound);
                     }
+                }
+                if best == usize::MAX {
+                    break;
                 }
                 self.visit_block(best, from, ranking)?;
                 visited[slot] = best;
@@ -240,10 +246,13 @@ impl Union {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
+        let mut changed = self.from_here.is_empty();
         for term in &mut self.terms[self.done..] {
-            term.bound(true)?;
+            changed |= term.bound(true)?;
         }
-        self.prepare();
+        if changed {
+            self.prepare();
+        }
         self.visit_first(ranking)?;
         let rest = self.terms[self.done..].iter();
         let docs: u64 = rest.map(|term| u64::from(term.cost())).sum();
@@ -305,8 +314,8 @@ impl Union {
         let mut total = 0.0f64;
         for (number, term) in self.terms.iter().enumerate().skip(self.done) {
             let bounds = term.windows[window..end].iter();
-            let bound = bounds.copied().fold(0.0, f32::max);
-            if bound > 0.0 {
+            let bound = bounds.copied().fold(ABSENT, f32::max);
+            if bound >= 0.0 {
                 self.order.push((bound, number));
                 total += f64::from(bound);
             }
@@ -328,13 +337,14 @@ impl Union {
             return Ok(());
         }
         let from = window as u32 * WINDOW_DOCS;
+        let len = (end - window) * WINDOW_DOCS as usize;
         let to = (end as u32).saturating_mul(WINDOW_DOCS);
         self.scratch.found.clear();
         let least = f64::from(floor) - weak_bound;
         if weak + 1 == self.order.len() && floor > f32::NEG_INFINITY {
             self.scan(self.order[weak].1, from, to, floor, least)?;
         } else {
-            self.add_up(weak, from, to, floor, least)?;
+            self.add_up(weak, from, to, len, floor, least)?;
         }
         self.finish(weak, ranking)
     }
@@ -376,10 +386,10 @@ impl Union {
         weak: usize,
         from: u32,
         to: u32,
+        len: usize,
         floor: f32,
         least: f64,
     ) -> Result<(), SearchError> {
-        let len = (to - from) as usize;
         self.scratch.adding = true;
         for strong in weak..self.order.len() {
             let term = self.order[strong].1;

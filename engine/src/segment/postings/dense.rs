@@ -341,7 +341,7 @@ impl DenseCursor {
             usize::MAX => 0,
             _ => (self.doc / CELL_DOCS) as usize,
         };
-        let cell = cell.min(self.skips.chunks() * CELLS - 1);
+        let cell = cell.min((self.skips.chunks() * CELLS).saturating_sub(1));
         let entry = &self.entry;
         let region = self.dictionary.skips.read(entry.skips, entry.skips_len)?;
         self.impacts.clear();

@@ -149,7 +149,7 @@ impl SparseCursor {
     #[inline]
     pub fn last_doc(&self, block: usize) -> u32 {
         let last = self.last_docs.get(block).copied();
-        last.unwrap_or(self.dictionary.max_doc - 1)
+        last.unwrap_or(self.dictionary.max_doc.saturating_sub(1))
     }
 
     /// The first block at or after `from` whose last document is not before `target`; with a single block, that one.
@@ -224,6 +224,10 @@ impl SparseCursor {
             .map_err(|what| self.dictionary.postings.malformed(what))? as u64;
         if taken > end - start {
             return Err(self.malformed(Malformed("has a block that ends too early")));
+        }
+        if self.skips.is_some() && self.last_loaded() != self.last_docs[block] {
+            let what = Malformed("has a block that ends with another document than its skips say");
+            return Err(self.malformed(what));
         }
         if self.dictionary.freqs_kept && self.need >= PostingsNeed::Freqs {
             self.freqs_waiting = Some((place + taken, end - start - taken));

@@ -128,7 +128,8 @@ fn bounds_avx2(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]) {
                     _mm256_loadu_ps(inverse.as_ptr()),
                 )
             };
-            greatest = _mm256_max_ps(greatest, product);
+            // In this order a product that is no number, as of no document, is passed over.
+            greatest = _mm256_max_ps(product, greatest);
         }
         let bound = _mm256_sub_ps(weight, _mm256_div_ps(weight, _mm256_add_ps(one, greatest)));
         // SAFETY: `start + 8 <= out.len()`.

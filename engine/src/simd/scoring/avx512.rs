@@ -169,7 +169,8 @@ unsafe fn bounds_avx512(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut
             };
             let is_top = _mm512_cmpeq_epi32_mask(freq, top);
             let freq = _mm512_mask_mov_ps(_mm512_cvtepu32_ps(freq), is_top, endless);
-            greatest = _mm512_max_ps(greatest, _mm512_mul_ps(freq, inverse));
+            // In this order a product that is no number, as of no document, is passed over.
+            greatest = _mm512_max_ps(_mm512_mul_ps(freq, inverse), greatest);
             place += 1;
         }
         let bound = _mm512_sub_ps(weight, _mm512_div_ps(weight, _mm512_add_ps(one, greatest)));
