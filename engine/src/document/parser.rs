@@ -17,7 +17,7 @@ use super::source_filter::filter_source;
 use crate::schema::dates::{DEFAULT_FORMAT, DateFormat};
 use crate::schema::{
     Dynamic, FieldMapping, IndexSchema, Mapping, Node, ObjectNode, SchemaError, ValueError,
-    ValueKind, join, parse_node,
+    ValueKind, check_depth, join, parse_node,
 };
 
 /// Parses a document; see [`super::parse_document`] and [`super::parse_accepted`].
@@ -490,6 +490,11 @@ impl Parser<'_> {
         }
         if dynamic == Dynamic::Strict {
             return Err(strict(dynamic, path, name));
+        }
+        if implied {
+            // A name may have many dots; real objects are counted as they are gone into.
+            check_depth(self.schema.context(), &join(&full, "_"))
+                .map_err(|error| DocumentError::new(error.kind, error.reason))?;
         }
         let template = self.template(&full, name, ValueKind::Object);
         let definition = match template {

@@ -479,3 +479,29 @@ fn objects_and_arrays_nest_as_deep_as_the_index_allows() {
     assert_eq!(&document.source[..], deep.as_bytes());
     assert!(json_tree(deep.as_bytes()).is_ok());
 }
+
+#[test]
+fn new_objects_are_no_deeper_than_the_index_allows() {
+    let long = format!("{}x", "a.".repeat(20_000));
+    let mapping = schema(json!({"properties": {"f": {"type": "keyword", "copy_to": long}}}));
+    for source in [json!({"f": "v"}), json!({long.as_str(): 1})] {
+        let error = refuse(&mapping, &source.to_string());
+        let object = ["a"; 20].join(".");
+        assert_eq!(
+            (error.kind, error.reason.as_str()),
+            (
+                "illegal_argument_exception",
+                format!(
+                    "Limit of mapping depth [20] has been exceeded due to object field [{object}]"
+                )
+                .as_str()
+            )
+        );
+    }
+    let ignored = schema(json!({"dynamic": false}));
+    assert!(
+        parse(&ignored, json!({long.as_str(): 1}))
+            .mapping_update
+            .is_none()
+    );
+}

@@ -174,7 +174,11 @@ impl DynamicTemplate {
                 },
                 "mapping" => {
                     has_mapping = true;
-                    template.mapping = value.as_object().cloned().unwrap_or_default();
+                    template.mapping = value.as_object().cloned().ok_or_else(|| {
+                        SchemaError::mapper(format!(
+                            "[mapping] of dynamic template [{name}] must be an object"
+                        ))
+                    })?;
                 }
                 other => {
                     return Err(SchemaError::illegal(format!(

@@ -223,10 +223,27 @@ fn parse_properties(
             }
         };
         let path = join(prefix, name);
+        check_depth(context, &path)?;
         let node = parse_node(context, &path, definition)?;
         insert(object, prefix, &parts, node)?;
     }
     Ok(())
+}
+
+/// Refuses a path that leads through more objects than the index allows, before anything is built along it.
+pub(crate) fn check_depth(context: BuildContext<'_>, path: &str) -> Result<(), SchemaError> {
+    let limit = context.settings.depth_limit;
+    // The root is the first level, the field is none: its objects end at the last dot that is within the limit.
+    match path.match_indices('.').nth(limit - 1) {
+        None => Ok(()),
+        Some((end, _)) => Err(too_deep(limit, &path[..end])),
+    }
+}
+
+fn too_deep(limit: usize, object: &str) -> SchemaError {
+    SchemaError::illegal(format!(
+        "Limit of mapping depth [{limit}] has been exceeded due to object field [{object}]"
+    ))
 }
 
 /// Puts a node below an object, making the objects on its way; one already there is merged.
@@ -245,7 +262,9 @@ fn insert(
             (Some(Node::Object(old)), Node::Object(new)) => {
                 old.dynamic = new.dynamic.or(old.dynamic);
                 old.enabled = new.enabled.or(old.enabled);
-                old.children.extend(new.children);
+                for (name, node) in new.children {
+                    insert(old, &path, &[&name], node)?;
+                }
             }
             (Some(_), _) => {
                 return Err(SchemaError::illegal(format!(
@@ -381,10 +400,7 @@ pub(super) fn validate(context: BuildContext<'_>, mapping: &Mapping) -> Result<(
     for path in mapping.objects() {
         // The root is the first level.
         if path.split('.').count() + 1 > settings.depth_limit {
-            return Err(SchemaError::illegal(format!(
-                "Limit of mapping depth [{}] has been exceeded due to object field [{path}]",
-                settings.depth_limit
-            )));
+            return Err(too_deep(settings.depth_limit, path));
         }
     }
     let too_long = |path: &str| {

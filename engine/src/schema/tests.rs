@@ -103,6 +103,24 @@ fn bad_mappings_say_why() {
 }
 
 #[test]
+fn objects_named_twice_are_one() {
+    let mapping = json!({"properties": {
+        "a.b": {"properties": {"c": {"type": "long"}}},
+        "a": {"dynamic": false, "properties": {"b": {"properties": {"d": {"type": "date"}}}}},
+    }});
+    assert_eq!(
+        schema(mapping).mapping.to_json(),
+        json!({"properties": {"a": {"dynamic": "false", "properties": {"b": {"properties": {
+            "c": {"type": "long"}, "d": {"type": "date"},
+        }}}}}})
+    );
+    let twice = json!({"properties": {
+        "a.b": {"type": "long"}, "a": {"properties": {"b": {"type": "date"}}},
+    }});
+    assert_eq!(refused(twice), "Field [a.b] is defined more than once");
+}
+
+#[test]
 fn limits_hold() {
     let mut settings = BTreeMap::new();
     settings.insert(
@@ -123,6 +141,19 @@ fn limits_hold() {
             .unwrap_err()
             .ends_with("Limit of mapping depth [2] has been exceeded due to object field [a.b]")
     );
+    for name in [
+        "a.b.c".to_owned(),
+        format!("a.b.{}", "c.".repeat(200_000) + "c"),
+    ] {
+        assert!(
+            new(json!({"properties": {name: keyword}}))
+                .unwrap_err()
+                .ends_with(
+                    "Limit of mapping depth [2] has been exceeded due to object field [a.b]"
+                )
+        );
+    }
+    assert!(new(json!({"properties": {"a.b": keyword}})).is_ok());
     settings.insert("index.mapping.depth.limit".to_owned(), "51".to_owned());
     let error = IndexSchema::new(&json!({}), &settings).unwrap_err();
     assert!(error.reason.ends_with("must be <= 50"), "{}", error.reason);

@@ -207,6 +207,62 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_touch_share_their_digits_as_java_does() {
+        let day = 1_420_070_400_000;
+        assert_eq!(
+            ms("yyyyMMddHHmmssSSS", "20150101010203004"),
+            day + 3_723_004
+        );
+        assert_eq!(ms("yyyyMMdd Hmm", "20150101 130"), day + 5_400_000);
+        assert_eq!(ms("yyyyMMdd Hmm", "20150101 1230"), day + 45_000_000);
+        assert_eq!(ms("yyyy-MM-dd", "+12015-01-01"), ms("u-M-d", "12015-1-1"));
+        for bad in ["12015-01-01", "+2015-01-01", "215-01-01"] {
+            let format = DateFormat::parse("yyyy-MM-dd").unwrap();
+            assert!(format.parse_instant(bad, false, None).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_letter_of_hours_counts_from_its_own_number() {
+        for (pattern, midnight, noon) in [
+            ("HH", "00", "12"),
+            ("kk", "24", "12"),
+            ("hh a", "12 AM", "12 PM"),
+            ("KK a", "00 AM", "00 PM"),
+        ] {
+            let format = DateFormat::parse(pattern).unwrap();
+            for (text, hour) in [(midnight, 0), (noon, 12)] {
+                let at = format.parse_instant(text, false, None).unwrap();
+                assert_eq!(at.seconds, hour * 3600, "{pattern} {text}");
+                assert_eq!(format.format_instant(at, None).unwrap(), text, "{pattern}");
+            }
+        }
+        for (pattern, bad) in [("kk", "00"), ("KK a", "12 AM"), ("hh a", "00 AM")] {
+            let format = DateFormat::parse(pattern).unwrap();
+            assert!(
+                format.parse_instant(bad, false, None).is_err(),
+                "{pattern} {bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn optional_parts_may_stay_open_and_nest_within_reason() {
+        let t = 1_420_070_400_000;
+        for text in ["2015", "2015-01", "2015-01-01"] {
+            assert_eq!(ms("yyyy[-MM[-dd", text), t, "{text}");
+        }
+        let nested = |levels: usize| format!("{}yyyy{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(ms(&nested(32), "2015"), t);
+        for levels in [33, 300_000] {
+            let error = DateFormat::parse(&nested(levels)).unwrap_err();
+            assert!(error.reason.contains("in more than 32 levels"), "{levels}");
+        }
+        let open = DateFormat::parse(&"[".repeat(300_000));
+        assert!(open.is_err());
+    }
+
+    #[test]
     fn bad_dates_say_so() {
         let format = DateFormat::parse("strict_date").unwrap();
         for bad in [

@@ -59,7 +59,11 @@ pub(super) enum Field {
     Week,
     Weekday,
     Hour,
+    /// 1 to 24: midnight is 24.
+    ClockHour,
     Hour12,
+    /// 0 to 11: noon and midnight are 0.
+    HourOfHalf,
     Minute,
     Second,
 }
@@ -287,6 +291,9 @@ fn fraction(text: &str, at: usize, min: usize, max: usize) -> Option<(u32, usize
     Some((value as u32 * 10u32.pow(9 - used as u32), used))
 }
 
+/// Levels that optional parts may be nested in each other: reading and writing go down them.
+const OPTIONAL_DEPTH_MAX: usize = 32;
+
 /// Turns letters into elements.
 fn compile(letters: &str) -> Result<Vec<Element>, ValueError> {
     let chars: Vec<char> = letters.chars().collect();
@@ -301,6 +308,11 @@ fn compile(letters: &str) -> Result<Vec<Element>, ValueError> {
         let mut end = at + 1;
         let element = match c {
             '[' => {
+                if stack.len() > OPTIONAL_DEPTH_MAX {
+                    return Err(bad(format!(
+                        "optional parts are nested in more than {OPTIONAL_DEPTH_MAX} levels"
+                    )));
+                }
                 stack.push(Vec::new());
                 at = end;
                 continue;
@@ -357,10 +369,11 @@ fn compile(letters: &str) -> Result<Vec<Element>, ValueError> {
         }
         at = end;
     }
-    let mut elements = stack.remove(0);
     // An optional part may stay open to the end.
-    for inner in stack {
-        elements.push(Element::Optional(inner));
+    let mut elements = stack.pop().unwrap_or_default();
+    while let Some(mut outer) = stack.pop() {
+        outer.push(Element::Optional(elements));
+        elements = outer;
     }
     Ok(elements)
 }
@@ -387,8 +400,9 @@ fn letter(c: char, count: usize) -> Option<Element> {
         'E' if count == 4 => Some(Element::Name(Field::Weekday, true)),
         'a' if count == 1 => Some(Element::AmPm),
         'H' if count <= 2 => number(Field::Hour),
-        'h' | 'K' if count <= 2 => number(Field::Hour12),
-        'k' if count <= 2 => number(Field::Hour),
+        'h' if count <= 2 => number(Field::Hour12),
+        'K' if count <= 2 => number(Field::HourOfHalf),
+        'k' if count <= 2 => number(Field::ClockHour),
         'm' if count <= 2 => number(Field::Minute),
         's' if count <= 2 => number(Field::Second),
         'S' if count <= 9 => Some(Element::Fraction(count, count)),
@@ -460,15 +474,24 @@ fn read_elements(
                 }
             }
             Element::Number(field, min, max) => {
-                let negative = matches!(field, Field::Year | Field::WeekYear)
-                    && text.get(at..)?.starts_with('-');
-                let start = at + usize::from(negative);
-                // A number that touches the next one leaves it its digits.
-                let max = match elements.get(index + 1) {
-                    Some(Element::Number(..)) => (*min).max(1),
-                    _ => *max,
+                let is_year = matches!(field, Field::Year | Field::WeekYear);
+                let sign = text.as_bytes().get(at).filter(|_| is_year);
+                let negative = sign == Some(&b'-');
+                // A year of four letters has a plus when it has more digits, and only then.
+                let is_long = *min >= 4 && sign == Some(&b'+');
+                let start = at + usize::from(negative || is_long);
+                // A number that touches others leaves them their digits.
+                let reserved = fixed_width(&elements[index + 1..]);
+                let max = match reserved {
+                    0 => *max,
+                    _ => run_of_digits(text, start)
+                        .saturating_sub(reserved)
+                        .min(*max),
                 };
                 let (value, used) = digits(text, start, *min, max)?;
+                if is_year && *min >= 4 && !negative && (used > *min) != is_long {
+                    return None;
+                }
                 at = start + used;
                 store(*field, value, negative, parts)?;
             }
@@ -530,6 +553,25 @@ fn read_elements(
     Some(at)
 }
 
+/// Digits that the numbers at the start of a list take, as far as they are of fixed width and touch each other.
+fn fixed_width(elements: &[Element]) -> usize {
+    let mut width = 0;
+    for element in elements {
+        match element {
+            Element::Number(_, min, max) | Element::Fraction(min, max) if min == max => {
+                width += max;
+            }
+            _ => break,
+        }
+    }
+    width
+}
+
+fn run_of_digits(text: &str, at: usize) -> usize {
+    let rest = text.as_bytes().get(at..).unwrap_or_default();
+    rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
 fn store(field: Field, value: u64, negative: bool, parts: &mut Parts) -> Option<()> {
     let small = u8::try_from(value).ok();
     match field {
@@ -554,7 +596,9 @@ fn store(field: Field, value: u64, negative: bool, parts: &mut Parts) -> Option<
         Field::Week => parts.week = Some(small?),
         Field::Weekday => parts.weekday = Some(small?),
         Field::Hour => parts.hour = Some(small?),
-        Field::Hour12 => parts.hour12 = Some(small.filter(|h| *h <= 12)?),
+        Field::ClockHour => parts.hour = Some(small.filter(|h| (1..=24).contains(h))? % 24),
+        Field::Hour12 => parts.hour12 = Some(small.filter(|h| (1..=12).contains(h))?),
+        Field::HourOfHalf => parts.hour12 = Some(small.filter(|h| *h <= 11)?),
         Field::Minute => parts.minute = Some(small?),
         Field::Second => parts.second = Some(small?),
     }
@@ -613,7 +657,12 @@ fn write_elements(elements: &[Element], parts: &Parts, out: &mut String) {
                     Field::Week => i64::from(parts.week.unwrap_or(1)),
                     Field::Weekday => i64::from(parts.weekday.unwrap_or(1)),
                     Field::Hour => i64::from(parts.hour.unwrap_or(0)),
+                    Field::ClockHour => match parts.hour {
+                        None | Some(0) => 24,
+                        Some(hour) => i64::from(hour),
+                    },
                     Field::Hour12 => i64::from(parts.hour12.unwrap_or(12)),
+                    Field::HourOfHalf => i64::from(parts.hour12.unwrap_or(12) % 12),
                     Field::Minute => i64::from(parts.minute.unwrap_or(0)),
                     Field::Second => i64::from(parts.second.unwrap_or(0)),
                 };
