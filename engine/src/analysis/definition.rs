@@ -24,6 +24,7 @@ impl Definition {
     /// Groups flat settings below a prefix by the name that follows: `my.type`, `my.stopwords.0`.
     pub fn group(flat: &BTreeMap<String, String>, prefix: &str) -> BTreeMap<String, Definition> {
         let mut groups: BTreeMap<String, Definition> = BTreeMap::new();
+        let mut lists: BTreeMap<(&str, &str), BTreeMap<usize, &str>> = BTreeMap::new();
         for (key, value) in flat.range(prefix.to_owned()..) {
             let Some(rest) = key.strip_prefix(prefix) else {
                 break;
@@ -32,30 +33,27 @@ impl Definition {
                 continue;
             };
             let definition = groups.entry(name.to_owned()).or_default();
-            definition.set(param, value);
+            match param.rsplit_once('.') {
+                // Keys come in text order (0, 1, 10, 2): the numbers say the place.
+                Some((list, index)) => match index.parse() {
+                    Ok(index) => {
+                        lists.entry((name, list)).or_default().insert(index, value);
+                    }
+                    Err(_) => definition.set(param, value),
+                },
+                None => definition.set(param, value),
+            }
+        }
+        for ((name, list), items) in lists {
+            let definition = groups.entry(name.to_owned()).or_default();
+            definition
+                .params
+                .insert(list.to_owned(), items.into_values().collect());
         }
         groups
     }
 
     fn set(&mut self, param: &str, value: &str) {
-        if let Some((list, index)) = param.rsplit_once('.')
-            && let Ok(index) = index.parse::<usize>()
-        {
-            let entry = self
-                .params
-                .entry(list.to_owned())
-                .or_insert_with(|| Json::Array(Vec::new()));
-            if let Json::Array(items) = entry {
-                // Keys come in text order (0, 1, 10, 2): place by number, within a sane bound.
-                if index >= items.len() && index < 1_000_000 {
-                    items.resize(index + 1, Json::Null);
-                }
-                if let Some(slot) = items.get_mut(index) {
-                    *slot = Json::String(value.to_owned());
-                }
-            }
-            return;
-        }
         // A list may come as the text of a JSON array.
         if value.starts_with('[')
             && let Ok(Json::Array(items)) = serde_json::from_str(value)
@@ -176,10 +174,13 @@ mod tests {
             flat.insert(format!("a.my.words.{n}"), format!("w{n}"));
         }
         flat.insert("a.my.type".to_owned(), "stop".to_owned());
+        // the number alone takes no room
+        flat.insert(format!("a.my.far.{}", usize::MAX), "x".to_owned());
         let groups = Definition::group(&flat, "a.");
         let words = groups["my"].list("words").unwrap();
         assert_eq!(words[2], "w2");
         assert_eq!(words[11], "w11");
+        assert_eq!(groups["my"].list("far").unwrap(), ["x"]);
         assert_eq!(groups["my"].text("type").as_deref(), Some("stop"));
     }
 }

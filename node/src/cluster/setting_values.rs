@@ -1,6 +1,7 @@
 //! Times, sizes and ratios as settings write them, and what a setting accepts.
 
 use super::error::StateError;
+use super::settings::DEPTH_MAX;
 
 /// What a setting's value has to be.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +65,12 @@ impl Setting {
     /// Whether a key is this setting, or of its group.
     pub fn covers(&self, key: &str) -> bool {
         match self.key.strip_suffix('*') {
-            Some(prefix) => key.len() > prefix.len() && key.starts_with(prefix),
+            // a key without end is no setting of anybody's: settings are shown level by level
+            Some(prefix) => {
+                key.len() > prefix.len()
+                    && key.starts_with(prefix)
+                    && key.matches('.').count() < DEPTH_MAX
+            }
             None => match key.strip_prefix(self.key) {
                 Some("") => true,
                 Some(rest) => {
