@@ -17,9 +17,6 @@ use crate::search::{
 };
 use crate::shard::SegmentSnapshot;
 
-/// Hits that a bucket may show.
-pub const HITS_MAX: usize = 100;
-
 /// The best documents of each bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopHitsAgg {

@@ -42,6 +42,8 @@ pub struct IndexSettings {
     pub max_result_window: usize,
     /// `index.max_inner_result_window`.
     pub max_inner_result_window: usize,
+    /// `index.max_adjacency_matrix_filters`.
+    pub max_adjacency_matrix_filters: usize,
     /// `index.max_docvalue_fields_search`.
     pub max_docvalue_fields_search: usize,
     /// `index.max_script_fields`.
@@ -121,6 +123,7 @@ impl Default for IndexSettings {
         IndexSettings {
             max_result_window: 10_000,
             max_inner_result_window: 100,
+            max_adjacency_matrix_filters: 100,
             max_docvalue_fields_search: 100,
             max_script_fields: 32,
             max_terms_count: 65_536,
@@ -176,6 +179,11 @@ impl IndexSettings {
                 "index.max_inner_result_window",
                 default.max_inner_result_window,
                 1,
+            )?,
+            max_adjacency_matrix_filters: read.size(
+                "index.max_adjacency_matrix_filters",
+                default.max_adjacency_matrix_filters,
+                2,
             )?,
             max_docvalue_fields_search: read.size(
                 "index.max_docvalue_fields_search",

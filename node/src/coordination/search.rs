@@ -12,7 +12,7 @@ use quidditch_engine::search::{
     TrackTotalHits,
 };
 
-use super::dsl::aggs::render_aggs;
+use super::dsl::aggs::{check_limits, render_aggs};
 use super::dsl::search_body::{SearchBody, TrackTotal};
 use super::failures::{ShardFailure, failures_json, phase_failed, reduce_failed};
 use super::fan_out::fan_out;
@@ -268,6 +268,7 @@ pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<
             from + size
         )));
     }
+    check_limits(&body.aggs, settings)?;
     let asked = body.docvalue_fields.len();
     let allowed = settings.max_docvalue_fields_search;
     if asked > allowed {

@@ -359,6 +359,22 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A number, also as text; `None` for `null`.
+    pub fn f64_or_null(&self) -> Result<Option<f64>, ParseError> {
+        match self.is_null() {
+            true => Ok(None),
+            false => self.f64().map(Some),
+        }
+    }
+
+    /// A scalar; `None` for `null`.
+    pub fn scalar_or_null(&self) -> Result<Option<Scalar>, ParseError> {
+        match self.is_null() {
+            true => Ok(None),
+            false => self.scalar().map(Some),
+        }
+    }
+
     /// A number of 32 bits, also as text.
     pub fn f32(&self) -> Result<f32, ParseError> {
         self.f64().map(|number| number as f32)

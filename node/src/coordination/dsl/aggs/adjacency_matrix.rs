@@ -6,9 +6,6 @@ use quidditch_engine::aggs::adjacency_matrix::AdjacencyMatrixAgg;
 use super::params::AggBody;
 use crate::coordination::dsl::{ParseError, parse_clause};
 
-/// Filters that one matrix may have.
-const FILTERS_MAX: usize = 100;
-
 /// `{"filters": {"red": {…}, "blue": {…}}, "separator": "&"}`
 pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
     let mut filters = Vec::new();
@@ -28,13 +25,6 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
         return Err(body.json.illegal(format!(
             "[filters] cannot be empty in aggregation [{}]",
             body.agg
-        )));
-    }
-    if filters.len() > FILTERS_MAX {
-        return Err(body.json.illegal(format!(
-            "Number of filters is too large, must be less than or equal to: [{FILTERS_MAX}] but was [{}]. This limit \
-             can be set by changing the [index.max_adjacency_matrix_filters] index level setting.",
-            filters.len()
         )));
     }
     filters.sort_by(|a, b| a.0.cmp(&b.0));

@@ -46,6 +46,12 @@ fn read_key(item: &Json<'_>, keys: &mut Vec<BucketSortKey>) -> Result<(), ParseE
         });
         return Ok(());
     }
+    if !item.is_object() {
+        return Err(item.parsing(format!(
+            "Unexpected token [{}] in [sort]: expected a path or an object",
+            item.token()
+        )));
+    }
     for (path, value) in item.members() {
         let direction = match value.get("order") {
             Some(order) => order.text()?,

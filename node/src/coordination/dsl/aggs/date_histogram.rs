@@ -111,17 +111,10 @@ pub(super) fn offset(value: &Json<'_>) -> Result<i64, ParseError> {
 
 fn bounds(body: &AggBody<'_>, value: &Json<'_>) -> Result<DateBounds, ParseError> {
     let mut bounds = DateBounds::default();
-    for (key, value) in value.members() {
-        let end = |value: &Json<'_>| {
-            if value.is_null() {
-                Ok(None)
-            } else {
-                value.scalar().map(Some)
-            }
-        };
+    for (key, value) in body.object(value, value.key())? {
         match key {
-            "min" => bounds.min = end(&value)?,
-            "max" => bounds.max = end(&value)?,
+            "min" => bounds.min = value.scalar_or_null()?,
+            "max" => bounds.max = value.scalar_or_null()?,
             _ => return Err(body.unknown(key, &value, &["max", "min"])),
         }
     }

@@ -39,17 +39,10 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
 fn parse_range(body: &AggBody<'_>, range: &Json<'_>) -> Result<ScalarRange, ParseError> {
     let mut parsed = ScalarRange::default();
     for (key, value) in range.members() {
-        let end = |value: &Json<'_>| {
-            if value.is_null() {
-                Ok(None)
-            } else {
-                value.scalar().map(Some)
-            }
-        };
         match key {
             "key" => parsed.key = value.text_or_null()?,
-            "from" => parsed.from = end(&value)?,
-            "to" => parsed.to = end(&value)?,
+            "from" => parsed.from = value.scalar_or_null()?,
+            "to" => parsed.to = value.scalar_or_null()?,
             _ => return Err(body.unknown(key, &value, &["from", "key", "to"])),
         }
     }

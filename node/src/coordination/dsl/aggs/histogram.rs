@@ -88,17 +88,10 @@ pub(super) fn min_doc_count(body: &AggBody<'_>, value: &Json<'_>) -> Result<u64,
 
 fn bounds(body: &AggBody<'_>, value: &Json<'_>) -> Result<NumberBounds, ParseError> {
     let mut bounds = NumberBounds::default();
-    for (key, value) in value.members() {
-        let number = |value: &Json<'_>| {
-            if value.is_null() {
-                Ok(None)
-            } else {
-                value.f64().map(Some)
-            }
-        };
+    for (key, value) in body.object(value, value.key())? {
         match key {
-            "min" => bounds.min = number(&value)?,
-            "max" => bounds.max = number(&value)?,
+            "min" => bounds.min = value.f64_or_null()?,
+            "max" => bounds.max = value.f64_or_null()?,
             _ => return Err(body.unknown(key, &value, &["max", "min"])),
         }
     }

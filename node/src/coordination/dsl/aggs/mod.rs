@@ -5,7 +5,6 @@
 
 mod adjacency_matrix;
 mod auto_date_histogram;
-mod avg;
 mod bucket_metrics;
 mod bucket_sort;
 mod cardinality;
@@ -21,9 +20,9 @@ mod geo_grid;
 mod global;
 mod histogram;
 mod ip_range;
-mod max;
+mod limits;
 mod median_absolute_deviation;
-mod min;
+mod metrics;
 mod missing;
 mod multi_terms;
 mod order;
@@ -35,17 +34,15 @@ mod rare_terms;
 mod render;
 mod series;
 mod significant_terms;
-mod stats;
-mod sum;
 mod terms;
 mod top_hits;
-mod value_count;
 mod weighted_avg;
 
 use quidditch_engine::aggs::pipeline::{PipelineAgg, in_order};
 use quidditch_engine::aggs::{AggKind, AggRequest};
 use serde_json::Value;
 
+pub use limits::check_limits;
 pub use render::render_aggs;
 
 use self::params::AggBody;
@@ -92,7 +89,7 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         true,
         r#"{"field": "sold", "buckets": 5}"#
     ),
-    row!("avg", avg::parse, false, r#"{"field": "price"}"#),
+    row!("avg", metrics::avg, false, r#"{"field": "price"}"#),
     row!(
         "avg_bucket",
         bucket_metrics::avg,
@@ -208,7 +205,7 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         true,
         r#"{"field": "client", "ranges": [{"mask": "10.0.0.0/8"}]}"#
     ),
-    row!("max", max::parse, false, r#"{"field": "price"}"#),
+    row!("max", metrics::max, false, r#"{"field": "price"}"#),
     row!(
         "max_bucket",
         bucket_metrics::max,
@@ -221,7 +218,7 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         false,
         r#"{"field": "price"}"#
     ),
-    row!("min", min::parse, false, r#"{"field": "price"}"#),
+    row!("min", metrics::min, false, r#"{"field": "price"}"#),
     row!(
         "min_bucket",
         bucket_metrics::min,
@@ -277,14 +274,14 @@ pub const AGG_CLAUSES: &[AggClause] = &[
         true,
         r#"{"field": "colour", "chi_square": {"include_negatives": true}}"#
     ),
-    row!("stats", stats::parse, false, r#"{"field": "price"}"#),
+    row!("stats", metrics::stats, false, r#"{"field": "price"}"#),
     row!(
         "stats_bucket",
         bucket_metrics::stats,
         false,
         r#"{"buckets_path": "months>sales"}"#
     ),
-    row!("sum", sum::parse, false, r#"{"field": "price"}"#),
+    row!("sum", metrics::sum, false, r#"{"field": "price"}"#),
     row!(
         "sum_bucket",
         bucket_metrics::sum,
@@ -295,7 +292,7 @@ pub const AGG_CLAUSES: &[AggClause] = &[
     row!("top_hits", top_hits::parse, false, r#"{"size": 1}"#),
     row!(
         "value_count",
-        value_count::parse,
+        metrics::value_count,
         false,
         r#"{"field": "price"}"#
     ),

@@ -39,6 +39,22 @@ impl AggBody<'_> {
         Ok(number as u64)
     }
 
+    /// The members of a parameter that has to be an object.
+    pub fn object<'v>(
+        &self,
+        value: &Json<'v>,
+        shown: &str,
+    ) -> Result<impl Iterator<Item = (&'v str, Json<'v>)> + use<'v>, ParseError> {
+        match value.is_object() {
+            true => Ok(value.members()),
+            false => Err(value.content(format!(
+                "[{}] {shown} doesn't support values of type: {}",
+                self.kind,
+                value.token()
+            ))),
+        }
+    }
+
     /// Reads a body that has nothing but a field.
     pub fn field_only(&self) -> Result<FieldSource, ParseError> {
         let mut source = SourceParams::new(self);

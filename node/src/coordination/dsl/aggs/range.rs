@@ -41,17 +41,10 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
 pub(super) fn parse_range(body: &AggBody<'_>, range: &Json<'_>) -> Result<NumberRange, ParseError> {
     let mut parsed = NumberRange::default();
     for (key, value) in range.members() {
-        let number = |value: &Json<'_>| {
-            if value.is_null() {
-                Ok(None)
-            } else {
-                value.f64().map(Some)
-            }
-        };
         match key {
             "key" => parsed.key = value.text_or_null()?,
-            "from" => parsed.from = number(&value)?,
-            "to" => parsed.to = number(&value)?,
+            "from" => parsed.from = value.f64_or_null()?,
+            "to" => parsed.to = value.f64_or_null()?,
             _ => return Err(body.unknown(key, &value, &["from", "key", "to"])),
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
 
 fn measure(body: &AggBody<'_>, name: &str, value: &Json<'_>) -> Result<Significance, ParseError> {
     let mut options = Contingency::default();
-    for (key, value) in value.members() {
+    for (key, value) in body.object(value, name)? {
         match key {
             "include_negatives" if ["mutual_information", "chi_square"].contains(&name) => {
                 options.include_negatives = value.bool()?;

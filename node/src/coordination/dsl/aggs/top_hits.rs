@@ -1,7 +1,7 @@
 //! `top_hits`.
 
 use quidditch_engine::aggs::AggKind;
-use quidditch_engine::aggs::top_hits::{HITS_MAX, TopHitsAgg};
+use quidditch_engine::aggs::top_hits::TopHitsAgg;
 
 use super::params::AggBody;
 use crate::coordination::dsl::ParseError;
@@ -59,15 +59,6 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
                 return Err(body.unknown(key, &value, &known));
             }
         }
-    }
-    let found = agg.from.saturating_add(agg.size);
-    if found > HITS_MAX {
-        return Err(body.json.illegal(format!(
-            "Top hits result window is too large, the top hits aggregator [{}]'s from + size must be less than or \
-             equal to: [{HITS_MAX}] but was [{found}]. This limit can be set by changing the \
-             [index.max_inner_result_window] index level setting.",
-            body.agg
-        )));
     }
     Ok(AggKind::TopHits(agg))
 }

@@ -57,6 +57,33 @@ pub(super) fn single_field<'a>(
     Ok((field, value))
 }
 
+/// The field and the text of a query that is written `{"field": text}` or `{"field": {"query": text, …}}`.
+///
+/// * `read`: gets every other member; false when the query has no such parameter.
+pub(super) fn field_and_text<'a>(
+    query: &str,
+    body: &Json<'a>,
+    mut read: impl FnMut(&str, &Json<'a>) -> Result<bool, ParseError>,
+) -> Result<(&'a str, Value), ParseError> {
+    let (field, inner) = single_field(query, body)?;
+    let mut text = Value::Null;
+    if !inner.is_object() {
+        text = search_value(query, &inner)?;
+    }
+    for (key, value) in inner.members() {
+        require_scalar(query, &value)?;
+        if key == "query" {
+            text = value.scalar()?;
+        } else if !read(key, &value)? {
+            return Err(unsupported(query, &value));
+        }
+    }
+    if text == Value::Null {
+        return Err(inner.illegal(format!("[{query}] requires query value")));
+    }
+    Ok((field, text))
+}
+
 /// `boost`: any number but a negative one and one beyond a float.
 pub(super) fn boost(query: &str, value: &Json<'_>) -> Result<f32, ParseError> {
     let boost = value.f32()?;

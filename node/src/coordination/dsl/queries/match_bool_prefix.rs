@@ -9,32 +9,26 @@ use crate::coordination::dsl::{Json, ParseError};
 /// `match_bool_prefix`.
 pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
     const NAME: &str = "match_bool_prefix";
-    let (field, inner) = clause::single_field(NAME, body)?;
-    let mut query = MatchBoolPrefixQuery::new(field, Value::Null);
-    if !inner.is_object() {
-        query.text = clause::search_value(NAME, &inner)?;
-    }
-    for (key, value) in inner.members() {
-        clause::require_scalar(NAME, &value)?;
+    let mut query = MatchBoolPrefixQuery::new("", Value::Null);
+    let (field, text) = clause::field_and_text(NAME, body, |key, value| {
         match key {
-            "query" => query.text = value.scalar()?,
-            "operator" => query.operator = clause::operator(&value)?,
+            "operator" => query.operator = clause::operator(value)?,
             "minimum_should_match" => {
-                query.minimum_should_match = clause::minimum_should_match(&value)?
+                query.minimum_should_match = clause::minimum_should_match(value)?
             }
-            "fuzziness" => query.fuzziness = Some(clause::fuzziness(&value)?),
-            "prefix_length" => query.prefix_length = clause::count(NAME, &value)?,
-            "max_expansions" => query.max_expansions = clause::count(NAME, &value)?,
+            "fuzziness" => query.fuzziness = Some(clause::fuzziness(value)?),
+            "prefix_length" => query.prefix_length = clause::count(NAME, value)?,
+            "max_expansions" => query.max_expansions = clause::count(NAME, value)?,
             "fuzzy_transpositions" => query.fuzzy_transpositions = value.bool()?,
-            "fuzzy_rewrite" => query.fuzzy_rewrite = clause::rewrite(&value)?,
+            "fuzzy_rewrite" => query.fuzzy_rewrite = clause::rewrite(value)?,
             "analyzer" => query.analyzer = Some(value.text()?),
-            "boost" => query.boost = clause::boost(NAME, &value)?,
-            "_name" => query.name = clause::name(&value)?,
-            _ => return Err(clause::unsupported(NAME, &value)),
+            "boost" => query.boost = clause::boost(NAME, value)?,
+            "_name" => query.name = clause::name(value)?,
+            _ => return Ok(false),
         }
-    }
-    if query.text == Value::Null {
-        return Err(inner.illegal("[match_bool_prefix] requires query value"));
-    }
+        Ok(true)
+    })?;
+    query.field = field.to_owned();
+    query.text = text;
     Ok(Query::MatchBoolPrefix(query))
 }

@@ -9,25 +9,19 @@ use crate::coordination::dsl::{Json, ParseError};
 /// `match_phrase`.
 pub(super) fn parse(body: &Json<'_>) -> Result<Query, ParseError> {
     const NAME: &str = "match_phrase";
-    let (field, inner) = clause::single_field(NAME, body)?;
-    let mut query = MatchPhraseQuery::new(field, Value::Null);
-    if !inner.is_object() {
-        query.text = clause::search_value(NAME, &inner)?;
-    }
-    for (key, value) in inner.members() {
-        clause::require_scalar(NAME, &value)?;
+    let mut query = MatchPhraseQuery::new("", Value::Null);
+    let (field, text) = clause::field_and_text(NAME, body, |key, value| {
         match key {
-            "query" => query.text = value.scalar()?,
-            "slop" => query.slop = clause::count(NAME, &value)?,
+            "slop" => query.slop = clause::count(NAME, value)?,
             "analyzer" => query.analyzer = Some(value.text()?),
-            "zero_terms_query" => query.zero_terms = clause::zero_terms(&value)?,
-            "boost" => query.boost = clause::boost(NAME, &value)?,
-            "_name" => query.name = clause::name(&value)?,
-            _ => return Err(clause::unsupported(NAME, &value)),
+            "zero_terms_query" => query.zero_terms = clause::zero_terms(value)?,
+            "boost" => query.boost = clause::boost(NAME, value)?,
+            "_name" => query.name = clause::name(value)?,
+            _ => return Ok(false),
         }
-    }
-    if query.text == Value::Null {
-        return Err(inner.illegal("[match_phrase] requires query value"));
-    }
+        Ok(true)
+    })?;
+    query.field = field.to_owned();
+    query.text = text;
     Ok(Query::MatchPhrase(query))
 }
