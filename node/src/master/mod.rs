@@ -21,6 +21,7 @@ mod templates;
 pub(crate) mod testing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -45,7 +46,19 @@ use crate::cluster::ClusterState;
 pub trait Masters: Send + Sync {
     /// Has the state changed. Returns the state after it when the change is on disk and the shards of this node
     /// have followed it, so that an answer `acknowledged: true` is true.
-    async fn submit(&self, command: Command) -> Result<Arc<ClusterState>, CommandError>;
+    ///
+    /// * `wait`: how long it may stand in the queue; one that has not begun by then is refused and never begins.
+    ///   `None`: as long as it takes.
+    async fn submit_within(
+        &self,
+        command: Command,
+        wait: Option<Duration>,
+    ) -> Result<Arc<ClusterState>, CommandError>;
+
+    /// The same, however long the queue is.
+    async fn submit(&self, command: Command) -> Result<Arc<ClusterState>, CommandError> {
+        self.submit_within(command, None).await
+    }
 
     /// The newest state.
     fn state(&self) -> Arc<ClusterState>;

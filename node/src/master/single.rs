@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ use super::journal::{StateJournal, StateJournalError};
 use super::shards::{AppliedState, StateApplier};
 use super::{Masters, PendingTask, PendingTasks};
 use crate::cluster::error::StateError;
+use crate::cluster::setting_values::show_ms;
 use crate::cluster::{ClusterState, NodeInfo};
 
 /// Commands that may wait; beyond it, submitting waits.
@@ -216,8 +218,10 @@ impl Worker {
         let mut accepted = Vec::with_capacity(batch.len());
         let mut events: Vec<Event> = Vec::new();
         for submitted in batch {
-            if let Some(waiting) = self.waiting.lock().get_mut(&submitted.number) {
-                waiting.executing = true;
+            match self.waiting.lock().get_mut(&submitted.number) {
+                Some(waiting) => waiting.executing = true,
+                // it has waited for too long, and was told so
+                None => continue,
             }
             numbers.push(submitted.number);
             match decide(
@@ -328,16 +332,39 @@ impl Worker {
     }
 }
 
+fn gone() -> CommandError {
+    StateError::new(
+        503,
+        "cluster_manager_not_discovered_exception",
+        "the cluster manager is stopping",
+    )
+}
+
+impl SingleMaster {
+    /// Takes a command that has waited for too long off the list, so that it never begins; `None` when it has begun.
+    fn give_up(&self, number: u64, wait: Option<Duration>) -> Option<CommandError> {
+        let mut waiting = self.waiting.lock();
+        waiting.get(&number).filter(|command| !command.executing)?;
+        let source = waiting.remove(&number)?.source;
+        let wait_ms = i64::try_from(wait.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
+        Some(StateError::new(
+            503,
+            "process_cluster_event_timeout_exception",
+            format!(
+                "failed to process cluster event ({source}) within {}",
+                show_ms(wait_ms)
+            ),
+        ))
+    }
+}
+
 #[async_trait]
 impl Masters for SingleMaster {
-    async fn submit(&self, command: Command) -> Result<Arc<ClusterState>, CommandError> {
-        let gone = || {
-            StateError::new(
-                503,
-                "cluster_manager_not_discovered_exception",
-                "the cluster manager is stopping",
-            )
-        };
+    async fn submit_within(
+        &self,
+        command: Command,
+        wait: Option<Duration>,
+    ) -> Result<Arc<ClusterState>, CommandError> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         self.waiting.lock().insert(
             number,
@@ -358,11 +385,31 @@ impl Masters for SingleMaster {
             command,
             answer,
         };
-        if self.queue.send(submitted).await.is_err() {
-            return Err(gone());
+        let is_over = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut is_over = std::pin::pin!(is_over);
+        tokio::select! {
+            biased;
+            sent = self.queue.send(submitted) => if sent.is_err() {
+                return Err(gone());
+            },
+            () = &mut is_over => return Err(self.give_up(number, wait).unwrap_or_else(gone)),
         }
         unqueued.is_queued = true;
-        match answered.await {
+        let mut answered = answered;
+        let result = tokio::select! {
+            biased;
+            result = &mut answered => result,
+            () = &mut is_over => match self.give_up(number, wait) {
+                Some(late) => return Err(late),
+                None => answered.await,
+            }
+        };
+        match result {
             Ok(result) => result,
             Err(_) => {
                 self.waiting.lock().remove(&number);
@@ -426,12 +473,30 @@ mod tests {
         }
     }
 
+    /// Begins to start copies when it is let.
+    struct Slow(tokio::sync::Semaphore);
+
+    #[async_trait]
+    impl StateApplier for Slow {
+        async fn apply(&self, state: &Arc<ClusterState>) -> AppliedState {
+            let _permit = self.0.acquire().await;
+            StartsAll.apply(state).await
+        }
+    }
+
     async fn open(directory: &Arc<RamDirectory>) -> Arc<SingleMaster> {
+        open_with(directory, Arc::new(StartsAll)).await
+    }
+
+    async fn open_with(
+        directory: &Arc<RamDirectory>,
+        applier: Arc<dyn StateApplier>,
+    ) -> Arc<SingleMaster> {
         SingleMaster::open(MasterParts {
             directory: directory.clone(),
             cluster_name: "c".to_owned(),
             node: node("n1"),
-            applier: Arc::new(StartsAll),
+            applier,
             now_ms: Arc::new(|| 1_000),
         })
         .await
@@ -462,6 +527,43 @@ mod tests {
             again.routing.primary("a", 0).unwrap().state,
             crate::cluster::ShardState::Started
         );
+        master.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_command_that_waits_for_too_long_never_begins() {
+        let slow = Arc::new(Slow(tokio::sync::Semaphore::new(1)));
+        let master = open_with(&Arc::new(RamDirectory::new()), slow.clone()).await;
+        let permit = slow.0.acquire().await.unwrap();
+        let first = tokio::spawn({
+            let master = master.clone();
+            async move { master.submit(create("first")).await }
+        });
+        let begun = loop {
+            let tasks = master.pending().tasks;
+            match tasks.iter().find(|task| task.executing) {
+                Some(task) => break task.insert_order,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert!(master.give_up(begun, None).is_none(), "it has begun");
+        let wait = Some(Duration::from_millis(1));
+        let late = master.submit_within(create("late"), wait).await;
+        let refused = late.unwrap_err();
+        assert_eq!(
+            (refused.status, refused.kind.as_str()),
+            (503, "process_cluster_event_timeout_exception")
+        );
+        assert!(
+            refused.reason.ends_with(") within 1ms"),
+            "{}",
+            refused.reason
+        );
+        drop(permit);
+        first.await.unwrap().unwrap();
+        let state = master.submit(create("next")).await.unwrap();
+        assert!(state.index("late").is_none() && state.index("first").is_some());
+        assert!(master.pending().tasks.is_empty());
         master.close().await;
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::alias_body::{self, parse_alias, show_alias};
 use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS};
-use super::index_params::{self, body_object, timeouts};
+use super::index_params::{self, body_object, change, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::{AliasMetadata, BlockLevel, ClusterState, IndicesOptions};
@@ -113,9 +113,12 @@ async fn update(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         return Err(aliases_missing(&asked));
     }
     state.check_blocks(&indices, BlockLevel::MetadataWrite)?;
-    app.masters
-        .submit(Command::UpdateAliases { actions: concrete })
-        .await?;
+    change(
+        &app,
+        &request.params,
+        Command::UpdateAliases { actions: concrete },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -288,9 +291,7 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
             metadata: metadata.clone(),
         });
     }
-    app.masters
-        .submit(Command::UpdateAliases { actions })
-        .await?;
+    change(&app, &request.params, Command::UpdateAliases { actions }).await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -318,9 +319,7 @@ async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         return Err(aliases_missing(&wanted));
     }
     state.check_blocks(&index_params::names(&found), BlockLevel::MetadataWrite)?;
-    app.masters
-        .submit(Command::UpdateAliases { actions })
-        .await?;
+    change(&app, &request.params, Command::UpdateAliases { actions }).await?;
     Ok(RestResponse::acknowledged())
 }
 

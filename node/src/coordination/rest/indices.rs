@@ -9,9 +9,11 @@ use serde_json::{Map, Value, json};
 use super::alias_body::show_aliases;
 use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS, MASTER_PARAMS};
 use super::index_body::{created, parse_index_body, put_settings_into};
-use super::index_params::{self, ActiveShards, body_object, names, timeouts, wait_for_active};
+use super::index_params::{
+    self, ActiveShards, body_object, change, names, timeouts, wait_for_active,
+};
 use super::tasks::run_as_task;
-use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
 use crate::cluster::{BlockLevel, IndicesOptions, date_math};
 use crate::master::{Command, CreateIndex};
 
@@ -107,7 +109,7 @@ async fn create(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
             )));
         }
     }
-    app.masters.submit(Command::CreateIndex(command)).await?;
+    change(&app, &request.params, Command::CreateIndex(command)).await?;
     let active = wait_for_active(&app, std::slice::from_ref(&name), wanted, timeout).await;
     Ok(RestResponse::ok(&created(&name, active)))
 }
@@ -164,7 +166,7 @@ async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::Delete)?;
     if !names.is_empty() {
-        app.masters.submit(Command::DeleteIndices { names }).await?;
+        change(&app, &request.params, Command::DeleteIndices { names }).await?;
     }
     Ok(RestResponse::acknowledged())
 }
@@ -212,24 +214,28 @@ async fn open(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::MetadataWrite)?;
     if wait {
-        return open_named(app, names, wanted, timeout).await;
+        return open_named(app, request.params, names, wanted, timeout).await;
     }
     let description = format!("open indices [{}]", names.join(", "));
-    let work = open_named(app.clone(), names, wanted, task_timeout);
+    let work = open_named(app.clone(), request.params, names, wanted, task_timeout);
     Ok(run_as_task(&app, "indices:admin/open", description, work))
 }
 
 async fn open_named(
     app: Arc<App>,
+    params: Params,
     names: Vec<String>,
     wanted: ActiveShards,
     timeout: Duration,
 ) -> Result<RestResponse, RestError> {
-    app.masters
-        .submit(Command::OpenIndices {
+    change(
+        &app,
+        &params,
+        Command::OpenIndices {
             names: names.clone(),
-        })
-        .await?;
+        },
+    )
+    .await?;
     let active = wait_for_active(&app, &names, wanted, timeout).await;
     Ok(RestResponse::ok(
         &json!({"acknowledged": true, "shards_acknowledged": active}),
@@ -246,11 +252,14 @@ async fn close(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN)?;
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::MetadataWrite)?;
-    app.masters
-        .submit(Command::CloseIndices {
+    change(
+        &app,
+        &request.params,
+        Command::CloseIndices {
             names: names.clone(),
-        })
-        .await?;
+        },
+    )
+    .await?;
     let mut closed = Map::new();
     for name in &names {
         closed.insert(name.clone(), json!({"closed": true}));
@@ -275,9 +284,7 @@ async fn add_block(app: Arc<App>, request: RestRequest) -> Result<RestResponse, 
         .iter()
         .map(|name| json!({"name": name, "blocked": true}))
         .collect();
-    app.masters
-        .submit(Command::AddBlock { indices, block })
-        .await?;
+    change(&app, &request.params, Command::AddBlock { indices, block }).await?;
     Ok(RestResponse::ok(&json!({
         "acknowledged": true,
         "shards_acknowledged": !blocked.is_empty(),

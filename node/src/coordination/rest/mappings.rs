@@ -6,7 +6,7 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS, MASTER_PARAMS};
-use super::index_params::{self, body_object, names, timeouts};
+use super::index_params::{self, body_object, change, names, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::{BlockLevel, IndicesOptions};
@@ -93,9 +93,12 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
     };
     app.state()
         .check_blocks(&indices, BlockLevel::MetadataWrite)?;
-    app.masters
-        .submit(Command::PutMapping { indices, update })
-        .await?;
+    change(
+        &app,
+        &request.params,
+        Command::PutMapping { indices, update },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 

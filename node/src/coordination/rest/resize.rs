@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use super::alias_body::parse_aliases;
 use super::endpoints::CHANGE_PARAMS;
 use super::index_body::created;
-use super::index_params::{ActiveShards, body_object, timeouts, wait_for_active};
+use super::index_params::{ActiveShards, body_object, change, timeouts, wait_for_active};
 use super::indices::TASK_TIMEOUT;
 use super::shard_calls::ask_all;
 use super::tasks::run_as_task;
-use super::{App, Endpoint, RestError, RestRequest, RestResponse};
+use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::parse_bytes;
 use crate::cluster::{BlockLevel, IndicesOptions, date_math, settings};
 use crate::master::{Command, ResizeIndex, ResizeKind};
@@ -99,7 +99,7 @@ async fn resize(
         );
     }
     let response = if wait {
-        carry_out(app, order, wanted, timeout).await?
+        carry_out(app, request.params, order, wanted, timeout).await?
     } else {
         let description = format!(
             "{} from [{}] to [{}]",
@@ -107,7 +107,7 @@ async fn resize(
             order.source,
             order.name
         );
-        let work = carry_out(app.clone(), order, wanted, task_timeout);
+        let work = carry_out(app.clone(), request.params, order, wanted, task_timeout);
         run_as_task(&app, "indices:admin/resize", description, work)
     };
     if copy_settings.is_some() {
@@ -120,12 +120,13 @@ async fn resize(
 
 async fn carry_out(
     app: Arc<App>,
+    params: Params,
     order: ResizeIndex,
     wanted: ActiveShards,
     timeout: Duration,
 ) -> Result<RestResponse, RestError> {
     let name = order.name.clone();
-    app.masters.submit(Command::ResizeIndex(order)).await?;
+    change(&app, &params, Command::ResizeIndex(order)).await?;
     let active = wait_for_active(&app, std::slice::from_ref(&name), wanted, timeout).await;
     Ok(RestResponse::ok(&created(&name, active)))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::endpoints::CHANGE_PARAMS;
 use super::index_body::parse_index_body;
-use super::index_params::{ActiveShards, body_object, timeouts, wait_for_active};
+use super::index_params::{ActiveShards, body_object, change, timeouts, wait_for_active};
 use super::shard_calls::ask_all;
 use super::stats_sections::add;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -88,8 +88,10 @@ async fn rollover(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     for condition in conditions.into_iter().filter(|condition| condition.is_met) {
         met.insert(condition.name, condition.value);
     }
-    app.masters
-        .submit(Command::Rollover(Rollover {
+    change(
+        &app,
+        &request.params,
+        Command::Rollover(Rollover {
             alias,
             old_index: old.name.clone(),
             new_index: CreateIndex {
@@ -101,8 +103,9 @@ async fn rollover(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
                 resized_from: None,
             },
             met_conditions: met,
-        }))
-        .await?;
+        }),
+    )
+    .await?;
     let active = wait_for_active(&app, std::slice::from_ref(&new_name), wanted, timeout).await;
     Ok(RestResponse::ok(&answer(true, true, active)))
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::endpoints::{CHANGE_PARAMS, INDICES_PARAMS, MASTER_PARAMS};
 use super::index_body::{show_settings, shown_index_settings};
-use super::index_params::{self, body_object, names, timeouts};
+use super::index_params::{self, body_object, change, names, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::{BlockLevel, IndicesOptions, index_settings, settings};
@@ -107,12 +107,15 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
     if !only_blocks {
         state.check_blocks(&indices, BlockLevel::MetadataWrite)?;
     }
-    app.masters
-        .submit(Command::UpdateSettings(UpdateSettings {
+    change(
+        &app,
+        &request.params,
+        Command::UpdateSettings(UpdateSettings {
             indices,
             settings: changes,
             preserve_existing,
-        }))
-        .await?;
+        }),
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
