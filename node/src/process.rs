@@ -161,6 +161,7 @@ impl Node {
             search,
             contexts,
             pools: shards.pools.clone(),
+            connections: Arc::default(),
             in_flight: InFlight::new(config.in_flight_limit.bytes(memory)),
             config,
             clock,

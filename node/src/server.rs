@@ -75,7 +75,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
             }
         };
         let _ = stream.set_nodelay(true);
-        let app = app.clone();
+        let (app, counted) = (app.clone(), &app);
         let compression = CompressionLayer::new().gzip(app.config.http_compression);
         let service = ServiceBuilder::new()
             .layer(compression)
@@ -90,7 +90,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
             )
             .into_owned();
         let watched = graceful.watch(connection);
+        let counted = counted.connections.open();
         tokio::spawn(async move {
+            let _counted = counted;
             if let Err(error) = watched.await {
                 debug!(%error, "a connection ended early");
             }

@@ -299,11 +299,25 @@ impl SegmentReader {
         Ok(Some(column))
     }
 
-    /// Memory of all fielddata loaded so far.
-    pub fn fielddata_bytes(&self) -> u64 {
-        let open = self.open.read();
-        let loaded = open.values().filter_map(|parts| parts.fielddata.as_ref());
-        loaded.map(Fielddata::bytes).sum()
+    /// The fields whose fielddata is loaded, each with its memory in bytes.
+    pub fn fielddata_loaded(&self) -> Vec<(Arc<str>, u64)> {
+        let mut loaded = Vec::new();
+        for (number, parts) in self.open.read().iter() {
+            if let Some(fielddata) = &parts.fielddata {
+                let path = self.fields[*number as usize].path.clone();
+                loaded.push((path, fielddata.bytes()));
+            }
+        }
+        loaded
+    }
+
+    /// Forgets the fielddata of the fields that are chosen by their path; it is loaded again when it is asked for.
+    pub fn drop_fielddata(&self, is_chosen: &dyn Fn(&str) -> bool) {
+        for (number, parts) in self.open.write().iter_mut() {
+            if is_chosen(&self.fields[*number as usize].path) {
+                parts.fielddata = None;
+            }
+        }
     }
 
     /// The norms of a field; `None` when it keeps none.

@@ -170,6 +170,13 @@ impl Shard {
         report::stats(&self.inner)
     }
 
+    /// Forgets the fielddata of the fields that are chosen by their path.
+    pub fn drop_fielddata(&self, is_chosen: &dyn Fn(&str) -> bool) {
+        for entry in &self.inner.view.load().segments {
+            entry.reader.drop_fielddata(is_chosen);
+        }
+    }
+
     /// What a shard that is not open holds, by its last commit point: documents, segments and bytes on disk.
     pub fn closed_stats(directory: &dyn Directory) -> Result<ShardStats, OpenShardError> {
         report::closed(directory)

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::OpenShardError;
 use super::commit::{Commit, commit_generation, commit_name, live_docs_name};
-use super::inner::Inner;
+use super::inner::{Inner, View};
 use super::{SearchStats, SegmentSummary, ShardStats, TranslogStats};
 use crate::directory::Directory;
 use crate::segment::LiveDocs;
@@ -38,11 +38,7 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
         segments: view.segments.len() as u64,
         segments_bytes: held,
         buffer_bytes: inner.buffer_bytes() as u64,
-        fielddata_bytes: view
-            .segments
-            .iter()
-            .map(|entry| entry.reader.fielddata_bytes())
-            .sum(),
+        fielddata: fielddata(&view),
         version_map_bytes: inner.versions.bytes_used(),
         max_seq_no: inner.checkpoints.max().0,
         local_checkpoint: inner.checkpoints.persisted().0,
@@ -55,6 +51,16 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
             earliest_age_ms: u64::try_from(age).unwrap_or(0),
         },
     }
+}
+
+fn fielddata(view: &View) -> BTreeMap<String, u64> {
+    let mut by_field = BTreeMap::new();
+    for entry in &view.segments {
+        for (path, bytes) in entry.reader.fielddata_loaded() {
+            *by_field.entry(path.to_string()).or_default() += bytes;
+        }
+    }
+    by_field
 }
 
 /// What a shard that is not open holds, by its last commit point: documents, segments and bytes on disk.

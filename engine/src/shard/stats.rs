@@ -86,8 +86,8 @@ pub struct ShardStats {
     pub segments_bytes: u64,
     /// Memory of documents not refreshed yet, in bytes.
     pub buffer_bytes: u64,
-    /// Memory of loaded fielddata, in bytes.
-    pub fielddata_bytes: u64,
+    /// Memory of loaded fielddata, in bytes, by field.
+    pub fielddata: BTreeMap<String, u64>,
     /// Memory of the live version map, in bytes, roughly.
     pub version_map_bytes: u64,
     /// Highest number given.
@@ -117,4 +117,11 @@ pub struct SegmentSummary {
     pub committed: bool,
     /// Seen by searches.
     pub search: bool,
+}
+
+impl ShardStats {
+    /// Memory of all loaded fielddata, in bytes.
+    pub fn fielddata_bytes(&self) -> u64 {
+        self.fielddata.values().sum()
+    }
 }

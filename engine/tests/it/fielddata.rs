@@ -76,11 +76,22 @@ fn documents_indexed_before_and_after_fielddata_was_allowed_show_their_terms() {
     assert_eq!(found, wanted);
     let used = FIELDDATA.used_bytes();
     assert!(used > 0);
-    assert_eq!(shard.stats().fielddata_bytes, used);
+    assert_eq!(
+        shard.stats().fielddata,
+        BTreeMap::from([("t".to_owned(), used)])
+    );
     for segment in &reader.segments {
         rows(&segment.reader);
     }
     assert_eq!(FIELDDATA.used_bytes(), used, "loaded once");
+    shard.drop_fielddata(&|path| path == "other");
+    assert_eq!(shard.stats().fielddata_bytes(), used);
+    shard.drop_fielddata(&|path| path == "t");
+    assert_eq!(FIELDDATA.used_bytes(), 0, "cleared");
+    for segment in &reader.segments {
+        rows(&segment.reader);
+    }
+    assert_eq!(FIELDDATA.used_bytes(), used, "and loaded again");
     drop(reader);
     drop(shard);
     assert_eq!(FIELDDATA.used_bytes(), 0, "given back");

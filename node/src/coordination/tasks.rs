@@ -34,9 +34,10 @@ pub struct Task {
     /// What it does with what, for people.
     pub description: String,
     /// `X-Opaque-Id` of the request that began it.
-    opaque_id: Option<String>,
+    pub opaque_id: Option<String>,
     is_cancellable: bool,
-    start_ms: i64,
+    /// When it began, in ms since the epoch.
+    pub start_ms: i64,
     started: Duration,
     cancelled: AtomicBool,
     /// Requests per second as the bits of an `f32`; infinity: no limit.
@@ -225,16 +226,18 @@ impl Tasks {
         matches!(ended, Ok(Ok(_)))
     }
 
+    /// How long a task has run, or ran.
+    pub fn running_time(&self, task: &Task) -> Duration {
+        match &*task.end.borrow() {
+            Some(end) => Duration::from_nanos(end.running_nanos),
+            None => self.clock.monotonic().saturating_sub(task.started),
+        }
+    }
+
     /// The object that describes a task.
     pub fn describe(&self, task: &Task) -> Value {
-        let end = task.end.borrow();
-        let running = match &*end {
-            Some(end) => end.running_nanos,
-            None => {
-                let running = self.clock.monotonic().saturating_sub(task.started);
-                u64::try_from(running.as_nanos()).unwrap_or(u64::MAX)
-            }
-        };
+        let running = self.running_time(task).as_nanos();
+        let running = u64::try_from(running).unwrap_or(u64::MAX);
         let mut shown = Map::new();
         shown.insert("node".into(), Value::from(self.node_id.as_str()));
         shown.insert("id".into(), Value::from(task.id));

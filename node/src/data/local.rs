@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::document::{DocumentError, StoredValue};
 use quidditch_engine::ids::{PrimaryTerm, SeqNo};
-use quidditch_engine::schema::Durability;
+use quidditch_engine::schema::{Durability, simple_match};
 use quidditch_engine::shard::{
     self, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardReader, VersionCheck, WriteError,
     WriteResult,
@@ -266,6 +266,17 @@ impl ShardService for LocalShards {
             .run(move || shard.shard.force_merge(max_segments, only_expunge_deletes))
             .await?;
         done.map_err(admin_error)
+    }
+
+    async fn clear_fielddata(
+        &self,
+        target: &ShardTarget,
+        patterns: Vec<String>,
+    ) -> Result<(), ShardError> {
+        self.shard(target)?.shard.drop_fielddata(&|path| {
+            patterns.is_empty() || patterns.iter().any(|pattern| simple_match(pattern, path))
+        });
+        Ok(())
     }
 
     async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {

@@ -326,6 +326,13 @@ pub trait ShardService: Send + Sync {
         only_expunge_deletes: bool,
     ) -> Result<(), ShardError>;
 
+    /// Forgets what was loaded of the fields that one of the patterns chooses; without patterns, of all.
+    async fn clear_fielddata(
+        &self,
+        target: &ShardTarget,
+        patterns: Vec<String>,
+    ) -> Result<(), ShardError>;
+
     /// Counters of a shard.
     async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError>;
 

@@ -68,7 +68,96 @@ const MAPPER: &str = "mapper_parsing_exception";
 const DOCUMENT: &str = "mapper_parsing_exception|illegal_argument_exception|not_x_content_exception|parse_exception|\
                         json_parse_exception|json_e_o_f_exception";
 
+/// A request whose JSON body is made.
+const fn made(
+    method: &'static str,
+    path: &'static str,
+    body: fn() -> Vec<u8>,
+    kind: &'static str,
+) -> Row {
+    Row {
+        body: Body::Made(body),
+        ..row(method, path, "", 400, kind)
+    }
+}
+
 pub(super) const ROWS: &[Row] = &[
+    // ── names and patterns of very many parts, which a walk part by part must not follow
+    made("PUT", "/fresh", dotted_mapping, MAPPER),
+    made("PUT", "/hats/_mapping", dotted_mapping_update, ARGUMENT),
+    made("PUT", "/hats/_doc/bad", dotted_document, ARGUMENT),
+    made("PUT", "/fresh", dotted_similarity, ARGUMENT),
+    made(
+        "PUT",
+        "/_cluster/settings",
+        dotted_cluster_setting,
+        ARGUMENT,
+    ),
+    made("POST", "/hats/_search", nested_date_format, ARGUMENT),
+    made("PUT", "/fresh", nested_date_mapping, MAPPER),
+    // ── values of a shape that nobody asked for are not passed over
+    search(
+        r#"{"aggs": {"a": {"date_histogram": {"field": "sold", "fixed_interval": "1d", "extended_bounds": 5}}}}"#,
+        PARSING,
+    ),
+    search(
+        r#"{"aggs": {"a": {"histogram": {"field": "price", "interval": 1, "hard_bounds": []}}}}"#,
+        PARSING,
+    ),
+    search(
+        r#"{"aggs": {"a": {"significant_terms": {"field": "tag", "chi_square": 5}}}}"#,
+        PARSING,
+    ),
+    search(
+        r#"{"aggs": {"a": {"terms": {"field": "tag"}, "aggs": {"b": {"bucket_sort": {"sort": [5], "size": 1}}}}}}"#,
+        PARSING,
+    ),
+    create(
+        r#"{"mappings": {"dynamic_templates": [{"a": {"match": "x", "mapping": "long"}}]}}"#,
+        MAPPER,
+    ),
+    row(
+        "POST",
+        "/_cluster/reroute",
+        r#"{"commands": 5}"#,
+        400,
+        PARSING,
+    ),
+    row(
+        "POST",
+        "/_cluster/allocation/explain",
+        r#"{"foo": 5}"#,
+        400,
+        PARSING,
+    ),
+    row(
+        "POST",
+        "/_cluster/allocation/explain",
+        r#"{"shard": 0, "primary": true}"#,
+        400,
+        VALIDATION,
+    ),
+    row(
+        "POST",
+        "/hats/_delete_by_query",
+        r#"{"query": {"match_all": {}}, "size": 1, "max_docs": 2}"#,
+        400,
+        ARGUMENT,
+    ),
+    row(
+        "PUT",
+        "/_index_template/t",
+        r#"{"index_patterns": ["zz*"], "_meta": 5}"#,
+        400,
+        PARSING,
+    ),
+    row(
+        "PUT",
+        "/_component_template/t",
+        r#"{"template": {}, "_meta": []}"#,
+        400,
+        PARSING,
+    ),
     // ── malformed JSON, everywhere a body is read
     search("{", JSON),
     search("{\"query\":", JSON),
@@ -1821,6 +1910,59 @@ fn deep_query() -> Vec<u8> {
 
 fn deep_arrays() -> Vec<u8> {
     format!("{{\"name\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000)).into_bytes()
+}
+
+/// 24,000 names with dots between them.
+fn dotted() -> String {
+    "a.".repeat(24_000) + "a"
+}
+
+fn dotted_mapping() -> Vec<u8> {
+    format!(
+        r#"{{"mappings":{{"properties":{{"{}":{{"type":"long"}}}}}}}}"#,
+        "a.".repeat(300_000) + "a"
+    )
+    .into_bytes()
+}
+
+fn dotted_mapping_update() -> Vec<u8> {
+    format!(r#"{{"properties":{{"{}":{{"type":"long"}}}}}}"#, dotted()).into_bytes()
+}
+
+fn dotted_document() -> Vec<u8> {
+    format!(r#"{{"{}":1}}"#, dotted()).into_bytes()
+}
+
+fn dotted_similarity() -> Vec<u8> {
+    format!(r#"{{"settings":{{"index.similarity.{}":"x"}}}}"#, dotted()).into_bytes()
+}
+
+fn dotted_cluster_setting() -> Vec<u8> {
+    format!(
+        r#"{{"persistent":{{"cluster.metadata.{}":"x"}}}}"#,
+        dotted()
+    )
+    .into_bytes()
+}
+
+fn nested_pattern() -> String {
+    format!("{}yyyy{}", "[".repeat(300_000), "]".repeat(300_000))
+}
+
+fn nested_date_format() -> Vec<u8> {
+    format!(
+        r#"{{"query":{{"range":{{"sold":{{"gte":"2020","format":"{}"}}}}}}}}"#,
+        nested_pattern()
+    )
+    .into_bytes()
+}
+
+fn nested_date_mapping() -> Vec<u8> {
+    format!(
+        r#"{{"mappings":{{"properties":{{"d":{{"type":"date","format":"{}"}}}}}}}}"#,
+        nested_pattern()
+    )
+    .into_bytes()
 }
 
 fn deep_document() -> Vec<u8> {

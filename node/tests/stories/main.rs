@@ -7,6 +7,7 @@ mod first_day;
 mod hostile;
 mod hostile_table;
 mod node;
+mod operator;
 mod resize;
 mod shop;
 mod wire;

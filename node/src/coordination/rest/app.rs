@@ -13,6 +13,7 @@ use crate::data::service::ShardService;
 use crate::master::Masters;
 use crate::sys::clock::Clock;
 
+use super::connections::Connections;
 use super::in_flight::InFlight;
 
 /// The services of a coordination node, shared by all requests.
@@ -35,6 +36,8 @@ pub struct App {
     pub contexts: Arc<Contexts>,
     /// Threads of this node for work that blocks.
     pub pools: Arc<Pools>,
+    /// Counts connections; the server opens them.
+    pub connections: Arc<Connections>,
     /// Counts request bodies; the server takes from it.
     pub in_flight: Arc<InFlight>,
     /// Time.

@@ -92,9 +92,9 @@ async fn run(app: Arc<App>, request: RestRequest, kind: Kind) -> Result<RestResp
             if let Some(text) = members.shift_remove("conflicts") {
                 conflicts = Some(Json::root(&text).text()?);
             }
-            for name in ["max_docs", "size"] {
+            for name in ["size", "max_docs"] {
                 if let Some(number) = members.shift_remove(name) {
-                    max_docs = Some(Json::root(&number).i64()?);
+                    set_max_docs(&mut max_docs, Json::root(&number).i64()?)?;
                 }
             }
             if members.contains_key("script") {
@@ -185,14 +185,7 @@ pub fn job(
     let mut max_docs = body_max_docs;
     for name in ["size", "max_docs"] {
         if let Some(number) = params.opt_long(name)? {
-            if let Some(other) = max_docs
-                && other != number
-            {
-                return Err(RestError::illegal_argument(format!(
-                    "[max_docs] set to two different values [{other}] and [{number}]"
-                )));
-            }
-            max_docs = Some(number);
+            set_max_docs(&mut max_docs, number)?;
         }
     }
     let max_docs = match max_docs {
@@ -238,6 +231,19 @@ pub fn job(
         refresh,
         write,
     })
+}
+
+/// Body and parameters may say it several times, but one number only.
+fn set_max_docs(max_docs: &mut Option<i64>, number: i64) -> Result<(), RestError> {
+    match *max_docs {
+        Some(other) if other != number => Err(RestError::illegal_argument(format!(
+            "[max_docs] set to two different values [{other}] and [{number}]"
+        ))),
+        _ => {
+            *max_docs = Some(number);
+            Ok(())
+        }
+    }
 }
 
 fn slices(text: Option<&str>) -> Result<Slices, RestError> {

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::endpoints::{CHANGE_PARAMS, MASTER_PARAMS};
 use super::index_body::show_settings;
-use super::index_params::{self, body_object, timeouts};
+use super::index_params::{self, body_object, change, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::{IndicesOptions, ShardCopy, ShardState, cluster_settings, settings};
+use crate::coordination::dsl::json::token_of;
 use crate::master::Command;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -124,12 +125,15 @@ async fn put_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
         return Err(RestError::validation(&["no settings to update".to_owned()]));
     }
     let asked = (persistent.clone(), transient.clone());
-    app.masters
-        .submit(Command::UpdateClusterSettings {
+    change(
+        &app,
+        &request.params,
+        Command::UpdateClusterSettings {
             persistent,
             transient,
-        })
-        .await?;
+        },
+    )
+    .await?;
     let set = |part: BTreeMap<String, Option<String>>| -> BTreeMap<String, String> {
         part.into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
@@ -180,7 +184,14 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
                 format!("[cluster_reroute] unknown field [{key}]"),
             ));
         }
-        for command in value.as_array().into_iter().flatten() {
+        let Some(commands) = value.as_array() else {
+            return Err(RestError::new(
+                400,
+                "x_content_parse_exception",
+                "[cluster_reroute] [commands] must be a list",
+            ));
+        };
+        for command in commands {
             explanations.push(explain_command(&app, command)?);
         }
     }
@@ -190,7 +201,7 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         ));
     }
     if retry_failed && !dry_run {
-        app.masters.submit(Command::RetryShards(None)).await?;
+        change(&app, &request.params, Command::RetryShards(None)).await?;
     }
     let mut answer = Map::new();
     answer.insert("acknowledged".to_owned(), json!(true));
@@ -272,6 +283,7 @@ async fn allocation_explain(
     request.params.bool("include_yes_decisions", false)?;
     let state = app.state();
     let body = body_object(&request)?.unwrap_or_default();
+    check_explain_body(&body)?;
     let (index, shard, copy) = match body.get("index").and_then(Value::as_str) {
         Some(index) => {
             if state.index(index).is_none() {
@@ -378,6 +390,40 @@ async fn allocation_explain(
         );
     }
     Ok(RestResponse::ok(&answer))
+}
+
+/// Refuses what does not say which shard is meant.
+fn check_explain_body(body: &Map<String, Value>) -> Result<(), RestError> {
+    let refused = |what: String| {
+        RestError::new(
+            400,
+            "x_content_parse_exception",
+            format!("[cluster/allocation/explain] {what}"),
+        )
+    };
+    for (key, value) in body {
+        let fits = match key.as_str() {
+            "index" => value.is_string(),
+            "shard" => value.is_u64(),
+            "primary" => value.is_boolean(),
+            "current_node" => {
+                return Err(refused("[current_node] is not supported".to_owned()));
+            }
+            _ => return Err(refused(format!("unknown field [{key}]"))),
+        };
+        if !fits {
+            return Err(refused(format!(
+                "{key} doesn't support values of type: {}",
+                token_of(value)
+            )));
+        }
+    }
+    if !body.is_empty() && !body.contains_key("index") {
+        return Err(RestError::validation(&[
+            "index must be specified".to_owned()
+        ]));
+    }
+    Ok(())
 }
 
 fn first_unassigned(state: &crate::cluster::ClusterState) -> Option<(String, u32, ShardCopy)> {

@@ -10,6 +10,7 @@ use super::RestError;
 pub struct InFlight {
     limit: u64,
     bytes: AtomicU64,
+    total: AtomicU64,
     rejections: AtomicU64,
 }
 
@@ -26,6 +27,7 @@ impl InFlight {
         Arc::new(InFlight {
             limit,
             bytes: AtomicU64::new(0),
+            total: AtomicU64::new(0),
             rejections: AtomicU64::new(0),
         })
     }
@@ -39,6 +41,7 @@ impl InFlight {
         };
         let total = before.saturating_add(bytes);
         if total <= self.limit {
+            self.total.fetch_add(bytes, Ordering::Relaxed);
             return Ok(guard);
         }
         self.rejections.fetch_add(1, Ordering::Relaxed);
@@ -57,6 +60,11 @@ impl InFlight {
     /// Bytes in flight now.
     pub fn current_bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes let in since the start.
+    pub fn total_bytes(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 
     /// The limit in bytes.
@@ -89,5 +97,6 @@ mod tests {
         drop(first);
         assert!(in_flight.take(10).is_ok());
         assert_eq!((in_flight.current_bytes(), in_flight.rejections()), (0, 1));
+        assert_eq!(in_flight.total_bytes(), 18);
     }
 }

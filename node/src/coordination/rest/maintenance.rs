@@ -199,16 +199,30 @@ async fn merge_shards(
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }
 
-/// There are no caches to clear: every shard has done it.
+/// Loaded fielddata is the only cache. Without a flag all caches are meant.
 async fn clear_cache(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let mut chosen = Vec::new();
     for flag in ["fielddata", "query", "request", "file"] {
-        request.params.bool(flag, false)?;
+        if request.params.bool(flag, false)? {
+            chosen.push(flag);
+        }
     }
+    let is_meant = chosen.is_empty() || chosen.contains(&"fielddata");
+    let fields = request.params.list("fields");
     let (state, found) = index_params::resolve(
         &app,
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
-    let calls = ask_all(&state, &found, |_| async { Ok(()) }).await;
+    let calls = ask_all(&state, &found, |target| {
+        let (app, fields) = (app.clone(), fields.clone());
+        async move {
+            match is_meant {
+                true => app.shards.clear_fielddata(&target, fields).await,
+                false => Ok(()),
+            }
+        }
+    })
+    .await;
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }

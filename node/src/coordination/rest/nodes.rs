@@ -11,7 +11,7 @@ use super::cluster_health::count_all;
 use super::index_params::timeouts;
 use super::machine_stats::{disk, machine, process};
 use super::shard_calls::ask_all;
-use super::stats_sections::{SECTIONS, add, parse_sections, show, unrecognized};
+use super::stats_sections::{Sections, add, show, unrecognized};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse, root};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::{ClusterState, IndicesOptions, NodeInfo, settings};
@@ -257,11 +257,16 @@ async fn info(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     let wanted: BTreeSet<&str> = if names.iter().any(|name| name == "_none") {
         BTreeSet::new()
     } else {
+        // unknown ones are passed over; of them alone nothing is left
         let known: Vec<String> = names
-            .into_iter()
-            .filter(|name| name == "_all" || INFO_METRICS.contains(&name.as_str()))
+            .iter()
+            .filter(|name| *name == "_all" || INFO_METRICS.contains(&name.as_str()))
+            .cloned()
             .collect();
-        metrics(&known, INFO_METRICS, &request.path)?
+        match known.is_empty() && !names.is_empty() {
+            true => BTreeSet::new(),
+            false => metrics(&known, INFO_METRICS, &request.path)?,
+        }
     };
     let state = app.state();
     let flat = request.params.bool("flat_settings", false)?;
@@ -403,7 +408,7 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
             index_metrics.join(",")
         )));
     }
-    let sections = parse_sections(&index_metrics, &request.path)?;
+    let sections = Sections::parse(&index_metrics, &request.path, &request.params)?;
     request.params.bool("include_segment_file_sizes", false)?;
     let state = app.state();
     let sum = node_stats(&app, &state).await;
@@ -444,7 +449,7 @@ fn stats_section(
     state: &ClusterState,
     metric: &str,
     sum: &ShardStats,
-    sections: &BTreeSet<&'static str>,
+    sections: &Sections,
 ) -> Option<Value> {
     let now_ms = app.now_ms();
     Some(match metric {
@@ -552,7 +557,10 @@ fn stats_section(
             "server_open": 0, "total_outbound_connections": 0,
             "rx_count": 0, "rx_size_in_bytes": 0, "tx_count": 0, "tx_size_in_bytes": 0,
         }),
-        "http" => json!({"current_open": 0, "total_opened": 0}),
+        "http" => json!({
+            "current_open": app.connections.open_now(),
+            "total_opened": app.connections.opened(),
+        }),
         "breaker" => {
             let usable = usable_memory();
             json!({"parent": {
@@ -585,7 +593,7 @@ fn stats_section(
             "sum": {"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0},
         }),
         "indexing_pressure" => {
-            let used = app.in_flight.current_bytes();
+            let (used, total) = (app.in_flight.current_bytes(), app.in_flight.total_bytes());
             json!({"memory": {
                 "current": {
                     "combined_coordinating_and_primary_in_bytes": used,
@@ -595,11 +603,11 @@ fn stats_section(
                     "all_in_bytes": used,
                 },
                 "total": {
-                    "combined_coordinating_and_primary_in_bytes": used,
-                    "coordinating_in_bytes": used,
+                    "combined_coordinating_and_primary_in_bytes": total,
+                    "coordinating_in_bytes": total,
                     "primary_in_bytes": 0,
                     "replica_in_bytes": 0,
-                    "all_in_bytes": used,
+                    "all_in_bytes": total,
                     "coordinating_rejections": app.in_flight.rejections(),
                     "primary_rejections": 0,
                     "replica_rejections": 0,
@@ -612,7 +620,7 @@ fn stats_section(
 }
 
 /// Processor time of this process since its start, as a part of all processors' time, 0 to 100.
-fn cpu_percent(app: &App) -> u64 {
+pub(super) fn cpu_percent(app: &App) -> u64 {
     let uptime = u64::try_from(app.now_ms() - app.node.started_ms).unwrap_or(0);
     let all = uptime.saturating_mul(crate::sys::machine::processors() as u64);
     (100 * process().cpu_ms)
@@ -721,8 +729,7 @@ async fn cluster_stats(app: Arc<App>, request: RestRequest) -> Result<RestRespon
         .count();
     let sum = node_stats(&app, &state).await;
     let counts = count_all(&state, state.indices.keys().map(String::as_str));
-    let sections: BTreeSet<&'static str> = SECTIONS.iter().map(|(name, _)| *name).collect();
-    let all = show(&sum, &sections);
+    let all = show(&sum, &Sections::all());
     let (process, machine, disk) = (process(), machine(), disk(&app.config.data_dir));
     let indices = state.indices.len() as u64;
     let per_index = |count: u64| {

@@ -1,6 +1,6 @@
 //! `_stats`: the counters of indices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hyper::Method;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::endpoints::INDICES_PARAMS;
 use super::index_params;
 use super::shard_calls::{ShardCalls, ask_all};
-use super::stats_sections::{add, parse_sections, show};
+use super::stats_sections::{Sections, add, show};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::{ClusterState, IndexMetadata, IndexState, IndicesOptions};
@@ -41,7 +41,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
 }];
 
 async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    let wanted = parse_sections(&request.list_var("metric"), &request.path)?;
+    let wanted = Sections::parse(&request.list_var("metric"), &request.path, &request.params)?;
     let level = request.params.get("level").unwrap_or("indices");
     if !["cluster", "indices", "shards"].contains(&level) {
         return Err(RestError::illegal_argument(format!(
@@ -135,7 +135,7 @@ async fn add_closed(
 fn show_index(
     state: &ClusterState,
     shards: &[(&ShardTarget, &ShardStats)],
-    wanted: &BTreeSet<&'static str>,
+    wanted: &Sections,
     with_shards: bool,
 ) -> Value {
     let mut sum = ShardStats::default();
@@ -173,7 +173,7 @@ pub(super) fn show_shard(
     state: &ClusterState,
     target: &ShardTarget,
     stats: &ShardStats,
-    wanted: &BTreeSet<&'static str>,
+    wanted: &Sections,
 ) -> Map<String, Value> {
     let copy = state.routing.primary(&target.index, target.shard);
     let mut shown = Map::new();

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use quidditch_engine::shard::{OperationStats, SearchStats, ShardStats};
 use serde_json::{Map, Value, json};
 
-use super::RestError;
+use super::{Params, RestError};
+use crate::cluster::names::matches_pattern;
 
 /// The sections of `_stats`: name in the path, key in the answer.
 pub const SECTIONS: &[(&str, &str)] = &[
@@ -27,8 +28,36 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("recovery", "recovery"),
 ];
 
+/// Which sections are wanted, and what of them.
+#[derive(Clone, Debug, Default)]
+pub struct Sections {
+    names: BTreeSet<&'static str>,
+    /// Patterns of the fields whose fielddata is shown apart.
+    fielddata_fields: Vec<String>,
+}
+
+impl Sections {
+    /// All of them, as a whole.
+    pub fn all() -> Sections {
+        Sections {
+            names: SECTIONS.iter().map(|(name, _)| *name).collect(),
+            fielddata_fields: Vec::new(),
+        }
+    }
+
+    /// Reads a list of section names, `fields` and `fielddata_fields`.
+    pub fn parse(names: &[String], path: &str, params: &Params) -> Result<Sections, RestError> {
+        let mut fielddata_fields = params.list("fielddata_fields");
+        fielddata_fields.extend(params.list("fields"));
+        Ok(Sections {
+            names: parse_names(names, path)?,
+            fielddata_fields,
+        })
+    }
+}
+
 /// Reads a list of section names; `_all` and none mean all.
-pub fn parse_sections(names: &[String], path: &str) -> Result<BTreeSet<&'static str>, RestError> {
+fn parse_names(names: &[String], path: &str) -> Result<BTreeSet<&'static str>, RestError> {
     let mut wanted = BTreeSet::new();
     if names.is_empty() || names.iter().any(|name| name == "_all") {
         if names.len() > 1 {
@@ -118,7 +147,9 @@ pub fn add(sum: &mut ShardStats, more: &ShardStats) {
     sum.segments += more.segments;
     sum.segments_bytes += more.segments_bytes;
     sum.buffer_bytes += more.buffer_bytes;
-    sum.fielddata_bytes += more.fielddata_bytes;
+    for (field, bytes) in &more.fielddata {
+        *sum.fielddata.entry(field.clone()).or_default() += bytes;
+    }
     sum.version_map_bytes += more.version_map_bytes;
     sum.translog.operations += more.translog.operations;
     sum.translog.size_bytes += more.translog.size_bytes;
@@ -131,11 +162,11 @@ pub fn add(sum: &mut ShardStats, more: &ShardStats) {
 }
 
 /// The wanted sections of some counters.
-pub fn show(stats: &ShardStats, wanted: &BTreeSet<&'static str>) -> Map<String, Value> {
+pub fn show(stats: &ShardStats, wanted: &Sections) -> Map<String, Value> {
     let mut shown = Map::new();
     for (name, key) in SECTIONS {
-        if wanted.contains(name) {
-            shown.insert((*key).to_owned(), section(name, stats));
+        if wanted.names.contains(name) {
+            shown.insert((*key).to_owned(), section(name, stats, wanted));
         }
     }
     shown
@@ -169,7 +200,28 @@ fn show_search(stats: &SearchStats) -> Map<String, Value> {
     }
 }
 
-fn section(name: &str, stats: &ShardStats) -> Value {
+fn show_fielddata(stats: &ShardStats, wanted: &Sections) -> Value {
+    let mut shown = json!({
+        "memory_size_in_bytes": stats.fielddata_bytes(),
+        "evictions": 0,
+    });
+    let mut by_field = Map::new();
+    for (field, bytes) in &stats.fielddata {
+        if wanted
+            .fielddata_fields
+            .iter()
+            .any(|p| matches_pattern(p, field))
+        {
+            by_field.insert(field.clone(), json!({"memory_size_in_bytes": bytes}));
+        }
+    }
+    if !by_field.is_empty() {
+        shown["fields"] = Value::Object(by_field);
+    }
+    shown
+}
+
+fn section(name: &str, stats: &ShardStats, wanted: &Sections) -> Value {
     match name {
         "docs" => json!({"count": stats.docs, "deleted": stats.deleted}),
         "store" => json!({"size_in_bytes": stats.store_bytes, "reserved_in_bytes": 0}),
@@ -239,9 +291,7 @@ fn section(name: &str, stats: &ShardStats) -> Value {
             "memory_size_in_bytes": 0, "total_count": 0, "hit_count": 0, "miss_count": 0,
             "cache_size": 0, "cache_count": 0, "evictions": 0,
         }),
-        "fielddata" => {
-            json!({"memory_size_in_bytes": stats.fielddata_bytes, "evictions": 0})
-        }
+        "fielddata" => show_fielddata(stats, wanted),
         "completion" => json!({"size_in_bytes": 0}),
         "segments" => json!({
             "count": stats.segments,

@@ -70,16 +70,21 @@ async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
 
 /// A list of tasks is one itself, and shows.
 async fn list(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
+    let own = begin_list(&app, &request);
+    list_beside(&app, &request, &own.task).await
+}
+
+/// The task that a list of tasks is.
+pub fn begin_list(app: &App, request: &RestRequest) -> EndOnDrop {
     let opaque_id = request
         .headers
         .get("x-opaque-id")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let own = EndOnDrop {
+    EndOnDrop {
         tasks: app.tasks.clone(),
         task: app.tasks.begin_short(LIST_ACTION, opaque_id),
-    };
-    list_beside(&app, &request, &own.task).await
+    }
 }
 
 async fn list_beside(
@@ -154,7 +159,7 @@ pub fn run_as_task(
 }
 
 /// The running tasks that `nodes` and `actions` choose.
-fn chosen(app: &App, request: &RestRequest) -> Result<Vec<Arc<Task>>, RestError> {
+pub fn chosen(app: &App, request: &RestRequest) -> Result<Vec<Arc<Task>>, RestError> {
     let mut nodes = request.params.list("nodes");
     nodes.extend(request.params.list("node_id"));
     let here = |name: &String| {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::alias_body::show_aliases;
 use super::endpoints::{CHANGE_PARAMS, MASTER_PARAMS};
 use super::index_body::{parse_index_body, show_settings};
-use super::index_params::{body_object, timeouts};
+use super::index_params::{body_object, change, timeouts};
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate, TemplateBody};
@@ -154,6 +154,13 @@ fn number(key: &str, value: &Value) -> Result<i64, RestError> {
     })
 }
 
+fn object(key: &str, value: &Value) -> Result<Map<String, Value>, RestError> {
+    match value {
+        Value::Object(object) => Ok(object.clone()),
+        _ => Err(x_content(format!("[{key}] must be an object"))),
+    }
+}
+
 fn texts(key: &str, value: &Value) -> Result<Vec<String>, RestError> {
     let bad = || {
         RestError::illegal_argument(format!(
@@ -186,7 +193,7 @@ fn parse_index_template(body: &Map<String, Value>) -> Result<IndexTemplate, Rest
             "composed_of" => template.composed_of = texts(key, value)?,
             "priority" => template.priority = Some(number(key, value)?),
             "version" => template.version = Some(number(key, value)?),
-            "_meta" => template.meta = value.as_object().cloned(),
+            "_meta" => template.meta = Some(object(key, value)?),
             "data_stream" => {
                 return Err(RestError::illegal_argument(
                     "[data_stream] is not supported in index templates: data streams are not available",
@@ -213,13 +220,16 @@ async fn put_index_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let template = parse_index_template(&required_body(&request)?)?;
-    app.masters
-        .submit(Command::PutIndexTemplate {
+    change(
+        &app,
+        &request.params,
+        Command::PutIndexTemplate {
             name: request.required_var("name")?.to_owned(),
             template,
             create: request.params.bool("create", false)?,
-        })
-        .await?;
+        },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -326,9 +336,12 @@ async fn delete_index_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    app.masters
-        .submit(Command::DeleteIndexTemplates { name })
-        .await?;
+    change(
+        &app,
+        &request.params,
+        Command::DeleteIndexTemplates { name },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -346,7 +359,7 @@ async fn put_component_template(
         match key.as_str() {
             "template" => template.template = parse_template_object(value)?,
             "version" => template.version = Some(number(key, value)?),
-            "_meta" => template.meta = value.as_object().cloned(),
+            "_meta" => template.meta = Some(object(key, value)?),
             other => {
                 return Err(x_content(format!(
                     "[component_template] unknown field [{other}]"
@@ -354,13 +367,16 @@ async fn put_component_template(
             }
         }
     }
-    app.masters
-        .submit(Command::PutComponentTemplate {
+    change(
+        &app,
+        &request.params,
+        Command::PutComponentTemplate {
             name: request.required_var("name")?.to_owned(),
             template,
             create: request.params.bool("create", false)?,
-        })
-        .await?;
+        },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -402,9 +418,12 @@ async fn delete_component_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    app.masters
-        .submit(Command::DeleteComponentTemplates { name })
-        .await?;
+    change(
+        &app,
+        &request.params,
+        Command::DeleteComponentTemplates { name },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -446,13 +465,16 @@ async fn put_legacy_template(
         ]));
     }
     template.body = parse_index_body(&index_body, "template")?;
-    app.masters
-        .submit(Command::PutLegacyTemplate {
+    change(
+        &app,
+        &request.params,
+        Command::PutLegacyTemplate {
             name: request.required_var("name")?.to_owned(),
             template,
             create: request.params.bool("create", false)?,
-        })
-        .await?;
+        },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 
@@ -495,9 +517,12 @@ async fn delete_legacy_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    app.masters
-        .submit(Command::DeleteLegacyTemplates { name })
-        .await?;
+    change(
+        &app,
+        &request.params,
+        Command::DeleteLegacyTemplates { name },
+    )
+    .await?;
     Ok(RestResponse::acknowledged())
 }
 

@@ -44,7 +44,7 @@ pub fn common() -> impl Iterator<Item = &'static Counter> {
 #[rustfmt::skip]
 pub const COUNTERS: &[Counter] = counters! {
     "completion.size" "cs,completionSize" "size of completion" |_| Cell::Bytes(0);
-    "fielddata.memory_size" "fm,fielddataMemory" "used fielddata cache" |s| Cell::Bytes(s.fielddata_bytes);
+    "fielddata.memory_size" "fm,fielddataMemory" "used fielddata cache" |s| Cell::Bytes(s.fielddata_bytes());
     "fielddata.evictions" "fe,fielddataEvictions" "fielddata evictions" |_| Cell::Number(0);
     "query_cache.memory_size" "qcm,queryCacheMemory" "used query cache" |_| Cell::Bytes(0);
     "query_cache.evictions" "qce,queryCacheEvictions" "query cache evictions" |_| Cell::Number(0);

@@ -7,7 +7,7 @@ use super::table::{Cell, Column, Table, hidden, shown};
 use crate::cluster::ShardState;
 use crate::cluster::names::matches_pattern;
 use crate::coordination::rest::machine_stats::{disk, machine, process};
-use crate::coordination::rest::nodes::{is_chosen, node_stats};
+use crate::coordination::rest::nodes::{cpu_percent, is_chosen, node_stats};
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params, root};
 use crate::sys::machine::usable_memory;
 
@@ -111,7 +111,6 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
             .map_or("", |(_, port)| port);
         let used = disk.total.saturating_sub(disk.available);
         let uptime = u64::try_from(app.now_ms() - node.started_ms).unwrap_or(0);
-        let cpu = (100 * process.cpu_ms).checked_div(uptime).unwrap_or(0);
         let mut row = vec![
             id.into(),
             Cell::Number(i64::from(std::process::id())),
@@ -135,7 +134,7 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
             Cell::count(process.open_files),
             Cell::count(100 * process.open_files / process.open_files_max.max(1)),
             Cell::count(process.open_files_max),
-            Cell::count(cpu.min(100)),
+            Cell::count(cpu_percent(&app)),
             Cell::Decimal(machine.load[0]),
             Cell::Decimal(machine.load[1]),
             Cell::Decimal(machine.load[2]),

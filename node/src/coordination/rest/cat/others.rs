@@ -7,8 +7,10 @@ use crate::cluster::IndicesOptions;
 use crate::cluster::names::matches_pattern;
 use crate::coordination::rest::cluster_health::count_all;
 use crate::coordination::rest::index_body::show_date;
+use crate::coordination::rest::nodes::node_stats;
 use crate::coordination::rest::response::ResponseBody;
 use crate::coordination::rest::segments::recoveries;
+use crate::coordination::rest::tasks::{begin_list, chosen as chosen_tasks};
 use crate::coordination::rest::{App, Params, RestError, RestRequest, RestResponse, index_params};
 
 /// Seconds since the epoch, and the time of day in UTC.
@@ -325,18 +327,38 @@ pub(super) async fn repositories(
 }
 
 pub(super) async fn fielddata(
-    _app: Arc<App>,
+    app: Arc<App>,
     request: RestRequest,
 ) -> Result<RestResponse, RestError> {
-    Table::new(vec![
+    index_params::timeouts(&request.params)?;
+    let mut table = Table::new(vec![
         shown("id", "", "node id"),
         shown("host", "h", "host name"),
         shown("ip", "", "ip address"),
         shown("node", "n", "node name"),
         shown("field", "f", "field name"),
         shown("size", "s", "field data usage").right(),
-    ])
-    .answer(&request)
+    ]);
+    if request.params.bool("help", false)? {
+        return table.answer(&request);
+    }
+    let mut wanted = request.list_var("fields");
+    wanted.extend(request.params.list("fields"));
+    let stats = node_stats(&app, &app.state()).await;
+    for (field, bytes) in stats.fielddata {
+        if !wanted.is_empty() && !wanted.iter().any(|name| matches_pattern(name, &field)) {
+            continue;
+        }
+        table.rows.push(vec![
+            app.node.id.0.clone().into(),
+            app.node.host.clone().into(),
+            app.node.ip.clone().into(),
+            app.node.name.clone().into(),
+            field.into(),
+            Cell::Bytes(bytes),
+        ]);
+    }
+    table.answer(&request)
 }
 
 pub(super) async fn tasks(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -359,45 +381,44 @@ pub(super) async fn tasks(app: Arc<App>, request: RestRequest) -> Result<RestRes
         hidden("description", "desc", "task action"),
     ]);
     request.params.bool("detailed", false)?;
-    // The one task whose life is this answer's.
-    let action = "cluster:monitor/tasks/lists";
-    let is_wanted = request
-        .params
-        .list("actions")
-        .iter()
-        .all(|pattern| matches_pattern(pattern, action));
-    if is_wanted {
-        let now_ms = app.now_ms();
-        let [_, time] = time_cells(now_ms);
-        let opaque = request
-            .headers
-            .get("x-opaque-id")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("-");
-        let port = app
-            .node
-            .transport_address
-            .rsplit_once(':')
-            .map_or("", |(_, port)| port);
+    if request.params.bool("help", false)? {
+        return table.answer(&request);
+    }
+    // The list is a task itself.
+    let own = begin_list(&app, &request);
+    let port = app
+        .node
+        .transport_address
+        .rsplit_once(':')
+        .map_or("", |(_, port)| port);
+    for task in chosen_tasks(&app, &request)? {
+        let [_, time] = time_cells(task.start_ms);
+        let running = app.tasks.running_time(&task);
+        let nanos = i64::try_from(running.as_nanos()).unwrap_or(i64::MAX);
+        let ms = u64::try_from(running.as_millis()).unwrap_or(u64::MAX);
         table.rows.push(vec![
-            Cell::Number(1),
-            action.into(),
-            format!("{}:1", app.node.id).into(),
+            Cell::count(task.id),
+            task.action.into(),
+            app.tasks.name(&task).into(),
             "-".into(),
             "transport".into(),
-            Cell::Number(now_ms),
+            Cell::Number(task.start_ms),
             time,
-            Cell::Number(0),
-            Cell::Millis(0),
+            Cell::Number(nanos),
+            Cell::Millis(ms),
             app.node.id.0.clone().into(),
             app.node.ip.clone().into(),
             port.into(),
             app.node.name.clone().into(),
             app.node.version.clone().into(),
-            opaque.into(),
-            "".into(),
+            task.opaque_id
+                .clone()
+                .unwrap_or_else(|| "-".to_owned())
+                .into(),
+            task.description.clone().into(),
         ]);
     }
+    drop(own);
     table.answer(&request)
 }
 
