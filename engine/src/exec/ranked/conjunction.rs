@@ -1,22 +1,26 @@
 //! The best documents that have all of some terms and phrases, block by block of the rarest term.
 
+use super::count::Tally;
 use super::phrase::Phrase;
-use super::scratch::{STRETCH_DOCS, Scratch};
+use super::scratch::Scratch;
 use super::term_list::{ABSENT, TermList};
 use super::{Ranking, Unscored};
 use crate::exec::scorer::{Hits, Scorer};
 use crate::exec::term_scorer::TermScoring;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{WINDOW_DOCS, Window};
+use crate::simd::scoring::STRETCH_DOCS;
 
-/// Documents of the rarest term in a window, on average, from which on bitmaps of stretches pay.
-const BITMAPS_FROM: usize = 10;
 /// How many times longer than the rarest a list must be for its bounds not to be worked out in detail.
 const ROUGH_FROM: u32 = 12;
 /// What looking up a document costs, as postings of the rarest term that are scored.
 const LOOKUP: u64 = 6;
-/// Blocks visited between two looks at the clock.
-const BLOCKS_PER_LOOK: usize = 256;
+/// Documents of the rarest term from which on bounds of blocks and windows are worth working out.
+const BOUNDS_FROM: u32 = 2048;
+/// Blocks of the rarest term that are worked on at once.
+const BATCH_BLOCKS: usize = 8;
+/// Cells of a window.
+const CELLS: usize = 8;
 
 /// A scorer that decides which documents of a window are wanted.
 struct Decider {
@@ -54,13 +58,6 @@ impl Check {
             })),
         }
     }
-
-    fn contains(&mut self, doc: u32) -> Result<bool, SearchError> {
-        match self {
-            Check::List(list) => list.contains(doc),
-            Check::Decider(decider) => decider.contains(doc),
-        }
-    }
 }
 
 /// Terms and phrases that are all needed, and more.
@@ -78,15 +75,79 @@ pub(super) struct Conjunction {
     excluded: Vec<Check>,
     /// Lists in order of cost.
     order: Vec<usize>,
-    /// What can be added to the scores of the first lists in order: `lists.len() + 1` rows of a number for each window, rounded
-    /// up. Row 0 is what all can score.
+    /// What can be added to the scores of the first lists in order, rounded up: `lists.len() + 1` numbers, of which the first
+    /// is what all can score.
+    rest: Vec<f32>,
+    /// The same for each window, a row for each number; empty until it is worth knowing.
     after: Vec<f32>,
     /// Whether it is one phrase and nothing that adds to its score.
     is_phrase: bool,
-    /// For each window, whether every needed term may occur in it.
+    /// For each window, whether every needed term may occur in it; known with `after`.
     alive: Vec<bool>,
+    matches: Matches,
     scratch: Scratch,
-    found: Vec<(u32, f32)>,
+    freqs: Vec<u32>,
+    scores: Vec<f32>,
+    picked: Vec<u32>,
+}
+
+/// Documents that match, or may, ascending; what they score so far.
+#[derive(Default)]
+struct Matches {
+    docs: Vec<u32>,
+    /// By the clauses that are needed; as many as documents, once they are scored.
+    sums: Vec<f64>,
+    /// By the others.
+    more: Vec<f64>,
+}
+
+impl Matches {
+    fn clear(&mut self) {
+        self.docs.clear();
+        self.sums.clear();
+        self.more.clear();
+    }
+
+    /// Keeps those that `wanted` says, of document, sum and what is added to it. They must be scored.
+    fn keep(&mut self, mut wanted: impl FnMut(u32, f64, f64) -> bool) {
+        let mut kept = 0;
+        for index in 0..self.docs.len() {
+            let (doc, sum, more) = (self.docs[index], self.sums[index], self.more[index]);
+            (self.docs[kept], self.sums[kept], self.more[kept]) = (doc, sum, more);
+            kept += usize::from(wanted(doc, sum, more));
+        }
+        self.docs.truncate(kept);
+        self.sums.truncate(kept);
+        self.more.truncate(kept);
+    }
+
+    /// Keeps those that `wanted` says, which may fail.
+    fn try_keep(
+        &mut self,
+        mut wanted: impl FnMut(u32, &mut f64) -> Result<bool, SearchError>,
+    ) -> Result<(), SearchError> {
+        let mut kept = 0;
+        for index in 0..self.docs.len() {
+            let (doc, mut sum, more) = (self.docs[index], self.sums[index], self.more[index]);
+            if wanted(doc, &mut sum)? {
+                (self.docs[kept], self.sums[kept], self.more[kept]) = (doc, sum, more);
+                kept += 1;
+            }
+        }
+        self.docs.truncate(kept);
+        self.sums.truncate(kept);
+        self.more.truncate(kept);
+        Ok(())
+    }
+
+    /// Keeps those that are in `docs`, ascending.
+    fn keep_docs(&mut self, docs: &[u32]) {
+        let mut docs = docs.iter().peekable();
+        self.keep(|doc, _, _| {
+            while docs.next_if(|other| **other < doc).is_some() {}
+            docs.peek().is_some_and(|other| **other == doc)
+        });
+    }
 }
 
 impl Conjunction {
@@ -102,18 +163,22 @@ impl Conjunction {
             filters: Vec::new(),
             excluded: Vec::new(),
             order: Vec::new(),
+            rest: Vec::new(),
             after: Vec::new(),
             is_phrase: false,
             alive: Vec::new(),
+            matches: Matches::default(),
             scratch: Scratch::take(),
-            found: Vec::new(),
+            freqs: Vec::new(),
+            scores: Vec::new(),
+            picked: Vec::new(),
         }
     }
 
     /// A term that is needed.
     pub fn require(&mut self, list: TermList) {
+        self.scored.push(list.is_scored());
         self.lists.push(list);
-        self.scored.push(true);
     }
 
     /// A phrase that is needed, with its terms' distances and lists.
@@ -140,12 +205,6 @@ impl Conjunction {
         self.excluded.push(Check::new(unwanted));
     }
 
-    /// Whether it is made of terms alone, needed and excluded ones.
-    pub fn is_of_terms_only(&self) -> bool {
-        let lists = |checks: &[Check]| checks.iter().all(|check| matches!(check, Check::List(_)));
-        self.phrases.is_empty() && lists(&self.filters) && lists(&self.excluded)
-    }
-
     /// How many match, dead ones included, where one term says it.
     pub fn known_count(&self) -> Option<u64> {
         let alone = self.lists.len() == 1
@@ -160,135 +219,36 @@ impl Conjunction {
         self.lists.len() == 1 && self.phrases.is_empty()
     }
 
-    /// Whether even the rarest term has so many documents that bitmaps pay.
-    pub fn is_dense(&self) -> bool {
-        let rarest = self.lists.iter().map(TermList::cost).min();
-        rarest.is_some_and(|cost| cost as usize >= BITMAPS_FROM * self.windows)
-    }
-
-    /// Calls `each` with every document that matches and this, ascending, until it answers `false`.
-    pub fn for_each_match(
-        &mut self,
-        context: &SearchContext<'_>,
-        each: &mut dyn FnMut(&mut Self, u32) -> Result<bool, SearchError>,
-    ) -> Result<(), SearchError> {
-        if self.order.is_empty() {
-            self.sort();
-        }
-        let lead = self.order[0];
-        for block in 0..self.lists[lead].block_count() {
-            context.check_cancelled()?;
-            if context.timed_out() {
-                break;
-            }
-            let count = self.lists[lead].load_ranked(block, &mut self.scratch.batch)?;
-            for index in 0..count {
-                let doc = self.scratch.batch.docs[index];
-                if self.has_terms(doc)? && self.matches(doc)? && !each(self, doc)? {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a document that the lead has has all terms and none of those excluded.
-    fn has_terms(&mut self, doc: u32) -> Result<bool, SearchError> {
-        for list in &self.order[1..] {
-            if !self.lists[*list].contains(doc)? {
-                return Ok(false);
-            }
-        }
-        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
-            for check in checks {
-                if let Check::List(list) = check
-                    && list.contains(doc)? != wanted
-                {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// Stretches of the segment, each of [`STRETCH_DOCS`].
-    pub fn stretches(&self) -> u32 {
-        self.windows.div_ceil((STRETCH_DOCS / WINDOW_DOCS) as usize) as u32
-    }
-
-    /// Overwrites `bits` with the documents of a stretch that have all terms and none of those excluded; stretches are
-    /// asked for in ascending order.
-    pub fn match_terms(&mut self, base: u32, bits: &mut [u64]) -> Result<(), SearchError> {
-        if self.order.is_empty() {
-            self.sort();
-        }
-        bits.fill(0);
-        self.scratch.adding = true;
-        let spare = &mut self.scratch.spare;
-        let lead = &mut self.lists[self.order[0]];
-        let cost = lead.cost();
-        lead.fill(base, bits)?;
-        for list in &self.order[1..] {
-            self.lists[*list].keep(cost, true, base, bits, spare)?;
-        }
-        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
-            for check in checks {
-                if let Check::List(list) = check {
-                    list.keep(cost, wanted, base, bits, spare)?;
-                }
-            }
-        }
-        self.scratch.adding = false;
-        Ok(())
-    }
-
-    /// Whether a document that has all terms and none of those excluded matches. What the phrases counted is still known
-    /// when it does.
-    pub fn matches(&mut self, doc: u32) -> Result<bool, SearchError> {
-        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
-            for check in checks {
-                if let Check::Decider(decider) = check
-                    && decider.contains(doc)? != wanted
-                {
-                    return Ok(false);
-                }
-            }
-        }
-        for phrase in &mut self.phrases {
-            if !phrase.occurs(doc, &mut self.lists)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Puts the lists in order and works out what their windows can add. Scores must be wanted.
-    pub fn prepare(&mut self) -> Result<(), SearchError> {
-        self.sort();
+    /// Puts the lists in order and adds up what can be scored.
+    fn prepare(&mut self) {
+        self.order = (0..self.lists.len()).collect();
+        self.order.sort_by_key(|list| self.lists[*list].cost());
         self.optional.sort_by(|a, b| b.max.total_cmp(&a.max));
-        let rarest = self.lists[self.order[0]].cost();
-        for list in self.lists.iter_mut().chain(&mut self.optional) {
-            // Bounds of a list that is much longer would cost more than they spare.
-            list.bound(list.cost() / ROUGH_FROM <= rarest)?;
-        }
-        let windows = self.windows;
-        self.alive = vec![true; windows];
-        for list in &self.lists {
-            for (alive, bound) in self.alive.iter_mut().zip(&list.windows) {
-                *alive &= *bound != ABSENT;
-            }
-        }
         self.is_phrase =
             self.phrases.len() == 1 && self.optional.is_empty() && !self.scored.contains(&true);
-        for phrase in &mut self.phrases {
-            phrase.prepare(&self.lists);
-        }
         self.add_up();
-        Ok(())
     }
 
-    /// Works out what windows can add, without the optional terms that are done with.
+    /// Adds up what can be scored, without the optional terms that are done with; of windows too, if that is known.
     fn add_up(&mut self) {
+        let mut sum = 0.0;
+        for list in &self.optional[self.done..] {
+            sum += f64::from(list.max);
+        }
+        for phrase in &self.phrases {
+            sum += f64::from(phrase.max(&self.lists));
+        }
+        self.rest.clear();
+        self.rest.resize(self.order.len() + 1, 0.0);
+        for done in (0..=self.order.len()).rev() {
+            self.rest[done] = (sum as f32).next_up();
+            if done > 0 && self.scored[self.order[done - 1]] {
+                sum += f64::from(self.lists[self.order[done - 1]].max);
+            }
+        }
+        if self.alive.is_empty() {
+            return;
+        }
         let windows = self.windows;
         let mut sums = vec![0.0f64; windows];
         for list in &self.optional[self.done..] {
@@ -309,68 +269,472 @@ impl Conjunction {
         }
     }
 
-    fn sort(&mut self) {
-        self.order = (0..self.lists.len()).collect();
-        self.order.sort_by_key(|list| self.lists[*list].cost());
+    /// Works out what blocks and windows can score.
+    fn bound(&mut self) -> Result<(), SearchError> {
+        let rarest = self.lists[self.order[0]].cost();
+        for list in self.lists.iter_mut().chain(&mut self.optional) {
+            // Bounds of a list that is much longer would cost more than they spare.
+            list.bound(list.cost() / ROUGH_FROM <= rarest)?;
+        }
+        self.alive = vec![true; self.windows];
+        for list in &self.lists {
+            for (alive, bound) in self.alive.iter_mut().zip(&list.windows) {
+                *alive &= *bound != ABSENT;
+            }
+        }
+        for phrase in &mut self.phrases {
+            phrase.bound(&self.lists);
+        }
+        self.add_up();
+        Ok(())
     }
 
-    /// Offers what may be among the best of the documents at or after `from`. [`prepare`](Self::prepare) comes first.
+    /// What the lists from the `done`-th in order on, and all else, can add to the score of a document.
+    #[inline]
+    fn rest_of(&self, done: usize, doc: u32) -> f32 {
+        match self.after.is_empty() {
+            true => self.rest[done],
+            false => self.after[done * self.windows + (doc / WINDOW_DOCS) as usize],
+        }
+    }
+
+    /// Counts what matches, as far as `tally` wants to know, and offers what may be among the best.
     pub fn run(
         &mut self,
-        from: u32,
         context: &SearchContext<'_>,
-        ranking: &mut Ranking<'_>,
+        mut ranking: Option<&mut Ranking<'_>>,
+        mut tally: Option<&mut Tally<'_>>,
     ) -> Result<(), SearchError> {
-        while self.done < self.optional.len() && self.is_rare_enough(self.done) {
-            ranking.unordered = true;
-            self.run_preferred(from, context, ranking)?;
-            self.done += 1;
-            self.add_up();
+        self.prepare();
+        if let (Some(ranking), None) = (&mut ranking, &tally) {
+            while self.done < self.optional.len() && self.is_rare_enough(self.done) {
+                ranking.unordered = true;
+                self.run_preferred(context, ranking)?;
+                self.done += 1;
+                self.add_up();
+            }
         }
-        let mut from = from;
-        // While nothing is known yet, every match enters: look for matches, then score them.
-        let mut bits = std::mem::take(&mut self.scratch.bits);
-        let dense = self.is_dense();
-        while dense
-            && from.is_multiple_of(STRETCH_DOCS)
-            && from / STRETCH_DOCS < self.stretches()
-            && ranking.floor() == f32::NEG_INFINITY
+        if let (None, Some(tally)) = (&ranking, &mut tally)
+            && self.is_of_dense_terms()
         {
+            return self.count_windows(context, tally);
+        }
+        let lead = self.order[0];
+        let blocks = self.lists[lead].block_count();
+        let mut block = 0;
+        while block < blocks {
             context.check_cancelled()?;
             if context.timed_out() {
                 break;
             }
-            self.match_terms(from, &mut bits)?;
-            for (index, &word) in bits.iter().enumerate() {
-                let mut rest = word;
+            tally = tally.filter(|tally| tally.goes_on());
+            let floor = match (&ranking, &tally) {
+                (Some(ranking), None) => ranking.floor(),
+                (_, Some(_)) => f32::NEG_INFINITY,
+                (None, None) => break,
+            };
+            let is_known = !self.alive.is_empty() || self.lists[lead].cost() < BOUNDS_FROM;
+            if floor > f32::NEG_INFINITY && !is_known {
+                self.bound()?;
+            }
+            self.matches.clear();
+            block = match self.lists[lead].is_dense() {
+                true => self.take_window(block, floor)?,
+                false => self.take_blocks(block, tally.is_none(), floor)?,
+            };
+            if let Some(tally) = &mut tally {
+                tally.keep_alive(&mut self.matches.docs);
+                self.check_all()?;
+                tally.add(self.matches.docs.len());
+            }
+            if let Some(ranking) = &mut ranking {
+                self.rank(tally.is_some(), ranking)?;
+            }
+        }
+        if let Some(ranking) = ranking {
+            ranking.unordered = false;
+        }
+        Ok(())
+    }
+
+    /// Whether a block of the lead may have documents above the floor.
+    fn may_enter(&self, block: usize, floor: f32) -> Result<bool, SearchError> {
+        if floor == f32::NEG_INFINITY || self.alive.is_empty() {
+            return Ok(true);
+        }
+        let lead = self.order[0];
+        let list = &self.lists[lead];
+        let (first, last) = list.range(block)?;
+        let windows =
+            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        let rest = &self.after[self.windows..2 * self.windows];
+        let mut most = f32::NEG_INFINITY;
+        for window in windows {
+            if self.alive[window] {
+                most = most.max(rest[window]);
+            }
+        }
+        let own = if self.scored[lead] {
+            list.blocks()[block]
+        } else {
+            0.0
+        };
+        // A phrase alone scores at most what its rarest term would score in its place.
+        let is_low = self.is_phrase && list.blocks()[block] <= floor;
+        Ok((own + most).next_up() > floor && !is_low)
+    }
+
+    /// Finds the documents with all terms in some blocks of the lead, those that may enter; answers the block after these.
+    /// A lead that is `alone` is scored on the way, if that is wanted.
+    fn take_blocks(
+        &mut self,
+        first: usize,
+        score: bool,
+        floor: f32,
+    ) -> Result<usize, SearchError> {
+        let lead = self.order[0];
+        let blocks = self.lists[lead].block_count();
+        let alone = score && self.order.len() == 1 && self.scored[lead];
+        let mut block = first;
+        let mut taken = 0;
+        while block < blocks && taken < BATCH_BLOCKS {
+            if !self.may_enter(block, floor)? {
+                block += 1;
+                continue;
+            }
+            // Lists are compared with bitmaps, if the documents do not lie too far from each other.
+            let (_, last) = self.lists[lead].range(block)?;
+            let base = self.matches.docs.first().copied();
+            if base.is_some_and(|base| last.saturating_sub(base & !63) >= STRETCH_DOCS) {
+                break;
+            }
+            self.take_block(block, alone, floor)?;
+            (block, taken) = (block + 1, taken + 1);
+        }
+        for index in 1..self.order.len() {
+            if self.matches.docs.is_empty() {
+                break;
+            }
+            let list = &mut self.lists[self.order[index]];
+            list.retain(&mut self.matches.docs, true, &mut self.scratch.bits)?;
+        }
+        Ok(block)
+    }
+
+    /// Takes the documents of a block of the lead; if it is `alone`, those whose scores may be above the floor, with these.
+    fn take_block(&mut self, block: usize, alone: bool, floor: f32) -> Result<(), SearchError> {
+        let list = &mut self.lists[self.order[0]];
+        let batch = &mut self.scratch.batch;
+        let count = match alone {
+            true => list.load_ranked(block, batch)?,
+            false => list.load_docs_ranked(block, batch)?,
+        };
+        let docs = &batch.docs[..count];
+        if let (Some(before), Some(next)) = (self.matches.docs.last(), docs.first())
+            && next <= before
+        {
+            return Err(list.disorder());
+        }
+        if !alone {
+            self.matches.docs.extend_from_slice(docs);
+            return Ok(());
+        }
+        list.score(count, batch);
+        let Matches { docs, sums, .. } = &mut self.matches;
+        for index in 0..count {
+            let (doc, score) = (batch.docs[index], batch.scores[index]);
+            let rest = match self.after.is_empty() {
+                true => self.rest[1],
+                false => self.after[self.windows + (doc / WINDOW_DOCS) as usize],
+            };
+            if (score + rest).next_up() > floor {
+                docs.push(doc);
+                sums.push(f64::from(score));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the documents with all terms in a window, the lead being dense, in those cells that may enter; answers the first
+    /// cell of the next window.
+    fn take_window(&mut self, first: usize, floor: f32) -> Result<usize, SearchError> {
+        let window = first / CELLS;
+        let mut words = [u64::MAX; 64];
+        let mut some = false;
+        for cell in 0..CELLS {
+            let enters = self.may_enter_cell(window, cell, floor);
+            some |= enters;
+            if !enters {
+                words[cell * CELLS..(cell + 1) * CELLS].fill(0);
+            }
+        }
+        if some {
+            for list in &self.order {
+                self.lists[*list].keep_window(window, &mut words)?;
+            }
+            let base = window as u32 * WINDOW_DOCS;
+            for (index, word) in words.iter().enumerate() {
+                let mut rest = *word;
                 while rest != 0 {
-                    let doc = from + index as u32 * 64 + rest.trailing_zeros();
-                    if self.may_enter(doc, ranking.floor())
-                        && self.matches(doc)?
-                        && !self.is_done(doc)?
-                    {
-                        self.offer_match(doc, ranking)?;
-                    }
+                    let doc = base + index as u32 * 64 + rest.trailing_zeros();
+                    self.matches.docs.push(doc);
                     rest &= rest - 1;
                 }
             }
-            from = from.saturating_add(STRETCH_DOCS);
+            for list in self.lists.iter_mut().filter(|list| !list.is_dense()) {
+                list.retain(&mut self.matches.docs, true, &mut self.scratch.bits)?;
+            }
         }
-        bits.fill(0);
-        self.scratch.bits = bits;
-        let lead = self.order[0];
-        let first = self.lists[lead].block_with(from, 0)?;
-        for block in first..self.lists[lead].block_count() {
-            if block.is_multiple_of(BLOCKS_PER_LOOK) {
-                context.check_cancelled()?;
-                if context.timed_out() {
-                    break;
+        Ok((window + 1) * CELLS)
+    }
+
+    /// Counts the documents with all terms, all of them dense.
+    fn count_windows(
+        &mut self,
+        context: &SearchContext<'_>,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), SearchError> {
+        for window in 0..self.windows {
+            if !tally.goes_on() || context.timed_out() {
+                break;
+            }
+            context.check_cancelled()?;
+            let mut words = [u64::MAX; 64];
+            for list in &mut self.lists {
+                list.keep_window(window, &mut words)?;
+            }
+            tally.add_window(window as u32 * WINDOW_DOCS, &mut words);
+        }
+        Ok(())
+    }
+
+    /// Whether it is made of needed, dense terms alone.
+    fn is_of_dense_terms(&self) -> bool {
+        let checks = self.filters.len() + self.excluded.len() + self.phrases.len();
+        checks == 0 && self.lists.iter().all(TermList::is_dense)
+    }
+
+    /// Whether a cell, all lists being dense, may have documents above the floor.
+    fn may_enter_cell(&self, window: usize, cell: usize, floor: f32) -> bool {
+        if floor == f32::NEG_INFINITY || self.alive.is_empty() {
+            return true;
+        }
+        let cell = window * CELLS + cell;
+        let mut sum = f64::from(self.after[self.order.len() * self.windows + window]);
+        let mut least = f32::INFINITY;
+        for (list, scored) in self.lists.iter().zip(&self.scored) {
+            let bound = list.blocks().get(cell).copied();
+            let bound = bound.unwrap_or_else(|| list.windows[window]).max(0.0);
+            if *scored {
+                sum += f64::from(bound);
+            }
+            least = least.min(bound);
+        }
+        (sum as f32).next_up() > floor && !(self.is_phrase && least <= floor)
+    }
+
+    /// Takes out what has not got all that is needed besides terms, or has what is excluded; adds the scores of phrases.
+    fn check_all(&mut self) -> Result<(), SearchError> {
+        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
+            for check in checks {
+                if let Check::List(list) = check {
+                    let docs = &mut self.matches.docs;
+                    list.retain(docs, wanted, &mut self.scratch.bits)?;
                 }
             }
-            self.visit(lead, block, from, ranking)?;
         }
-        ranking.unordered = false;
+        if !self.phrases.is_empty() {
+            self.locate_lead()?;
+        }
+        let mut kept = 0;
+        for index in 0..self.matches.docs.len() {
+            let doc = self.matches.docs[index];
+            if self.passes(doc)?
+                && let Some(sum) = self.occurs(doc)?
+            {
+                self.matches.docs[kept] = doc;
+                self.matches.sums.push(sum);
+                kept += 1;
+            }
+        }
+        self.matches.docs.truncate(kept);
         Ok(())
+    }
+
+    /// Whether those who decide window by window let a document pass.
+    fn passes(&mut self, doc: u32) -> Result<bool, SearchError> {
+        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
+            for check in checks {
+                if let Check::Decider(decider) = check
+                    && decider.contains(doc)? != wanted
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the phrases score in a document that has their terms, if all occur.
+    fn occurs(&mut self, doc: u32) -> Result<Option<f64>, SearchError> {
+        let mut sum = 0.0;
+        for phrase in &mut self.phrases {
+            if !phrase.occurs(doc, &mut self.lists)? {
+                return Ok(None);
+            }
+            sum += f64::from(phrase.score(doc));
+        }
+        Ok(Some(sum))
+    }
+
+    /// Scores the matches and offers those that may be among the best; `checked`: all that is needed was checked.
+    fn rank(&mut self, checked: bool, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
+        // The scores of a lead that is alone are known by now.
+        let first = usize::from(!checked && !self.matches.sums.is_empty());
+        let count = self.matches.docs.len();
+        self.matches.sums.resize(count, 0.0);
+        self.matches.more.resize(count, 0.0);
+        if first == 0 {
+            self.locate_lead()?;
+        }
+        for done in first..self.order.len() {
+            if self.matches.docs.is_empty() {
+                return Ok(());
+            }
+            if !self.scored[self.order[done]] {
+                continue;
+            }
+            self.add_needed(done)?;
+            self.keep_above(done + 1, ranking.floor());
+        }
+        if !checked {
+            self.score_phrases(ranking.floor())?;
+        }
+        self.add_optional(ranking.floor())?;
+        // The needed clauses and the others are rounded apart, as two clauses are.
+        let both = !self.optional.is_empty();
+        let score = |sum: f64, more: f64| match both {
+            true => sum as f32 + more as f32,
+            false => sum as f32,
+        };
+        let floor = ranking.floor();
+        self.matches.keep(|_, sum, more| score(sum, more) > floor);
+        if !checked {
+            self.check_rest()?;
+        }
+        for index in 0..self.matches.docs.len() {
+            let doc = self.matches.docs[index];
+            let score = score(self.matches.sums[index], self.matches.more[index]);
+            if score > ranking.floor() && !self.is_done(doc)? {
+                ranking.offer(doc, score);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds where the matches are in the lead; where they are in other lists is known since these let them pass.
+    fn locate_lead(&mut self) -> Result<(), SearchError> {
+        let lead = &mut self.lists[self.order[0]];
+        lead.locate(&self.matches.docs, &mut self.scratch.bits)
+    }
+
+    /// Adds the scores of the `done`-th list in order.
+    fn add_needed(&mut self, done: usize) -> Result<(), SearchError> {
+        let list = &mut self.lists[self.order[done]];
+        list.scores(&self.matches.docs, &mut self.freqs, &mut self.scores)?;
+        for (sum, score) in self.matches.sums.iter_mut().zip(&self.scores) {
+            *sum += f64::from(*score);
+        }
+        Ok(())
+    }
+
+    /// Keeps what may score above the floor with the lists from the `done`-th on, and all else.
+    fn keep_above(&mut self, done: usize, floor: f32) {
+        if floor == f32::NEG_INFINITY {
+            return;
+        }
+        let mut matches = std::mem::take(&mut self.matches);
+        matches.keep(|doc, sum, more| {
+            let rest = f64::from(self.rest_of(done, doc));
+            ((sum + more + rest) as f32).next_up().next_up() > floor
+        });
+        self.matches = matches;
+    }
+
+    /// Adds what optional terms score that are not done with.
+    fn add_optional(&mut self, floor: f32) -> Result<(), SearchError> {
+        for index in self.done..self.optional.len() {
+            if floor > f32::NEG_INFINITY {
+                let rest = &self.optional[index..];
+                let known = !self.after.is_empty();
+                self.matches.keep(|doc, sum, more| {
+                    let window = (doc / WINDOW_DOCS) as usize;
+                    let bounds = rest.iter().map(|list| match known {
+                        true => f64::from(list.windows[window].max(0.0)),
+                        false => f64::from(list.max),
+                    });
+                    let most = sum + more + bounds.sum::<f64>();
+                    (most as f32).next_up().next_up() > floor
+                });
+            }
+            let Matches { docs, more, .. } = &mut self.matches;
+            let list = &mut self.optional[index];
+            list.locate(docs, &mut self.scratch.bits)?;
+            list.pick(docs, &mut self.picked)?;
+            list.scores(&self.picked, &mut self.freqs, &mut self.scores)?;
+            let mut at = 0;
+            for (doc, score) in self.picked.iter().zip(&self.scores) {
+                while docs[at] != *doc {
+                    at += 1;
+                }
+                more[at] += f64::from(*score);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out what has not got all that is needed besides terms and phrases, or has what is excluded.
+    fn check_rest(&mut self) -> Result<(), SearchError> {
+        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
+            for check in checks {
+                if let Check::List(list) = check {
+                    self.picked.clone_from(&self.matches.docs);
+                    list.retain(&mut self.picked, wanted, &mut self.scratch.bits)?;
+                    self.matches.keep_docs(&self.picked);
+                }
+            }
+        }
+        let mut matches = std::mem::take(&mut self.matches);
+        let kept = matches.try_keep(|doc, _| self.passes(doc));
+        self.matches = matches;
+        kept
+    }
+
+    /// Adds the scores of phrases, and takes out documents without them.
+    fn score_phrases(&mut self, floor: f32) -> Result<(), SearchError> {
+        let mut matches = std::mem::take(&mut self.matches);
+        let mut result = Ok(());
+        for index in 0..self.phrases.len() {
+            let optional = self.optional[self.done..].iter();
+            let later = self.phrases[index + 1..].iter();
+            let others: f64 = optional.map(|list| f64::from(list.max)).sum::<f64>()
+                + later
+                    .map(|phrase| f64::from(phrase.max(&self.lists)))
+                    .sum::<f64>();
+            // A little lower than it has to be: sums are rounded when they are compared.
+            let least = f64::from(floor.next_down().next_down()) - others;
+            let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
+            result = matches.try_keep(|doc, sum| {
+                let score = phrase.check(doc, least - *sum, lists)?;
+                *sum += f64::from(score.unwrap_or(0.0));
+                Ok(score.is_some())
+            });
+            if result.is_err() {
+                break;
+            }
+        }
+        self.matches = matches;
+        result
     }
 
     /// Whether an optional term is so rare that its documents are better looked at first, before those that have not got it.
@@ -385,150 +749,27 @@ impl Conjunction {
         lookups * LOOKUP <= u64::from(rarest.cost())
     }
 
-    /// Offers the documents at or after `from` that have the next optional term and none of those before it.
+    /// Offers the documents that have the next optional term and none of those before it.
     fn run_preferred(
         &mut self,
-        from: u32,
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
-        let lead = self.done;
-        let first = self.optional[lead].block_with(from, 0)?;
-        for block in first..self.optional[lead].block_count() {
-            if block.is_multiple_of(BLOCKS_PER_LOOK) {
-                context.check_cancelled()?;
-                if context.timed_out() {
-                    break;
-                }
+        let preferred = self.done;
+        for block in 0..self.optional[preferred].block_count() {
+            context.check_cancelled()?;
+            if context.timed_out() {
+                break;
             }
-            let floor = ranking.floor();
-            // What all clauses can score: more than enough, as the lead's own bound is in it.
-            let all = &self.after[..self.windows];
-            let list = &mut self.optional[lead];
-            let count = list.load(block, &mut self.scratch.batch)?;
-            self.found.clear();
-            for doc in &self.scratch.batch.docs[..count] {
-                let window = (doc / WINDOW_DOCS) as usize;
-                if self.alive[window] && all[window] > floor && *doc >= from {
-                    self.found.push((*doc, 0.0));
-                }
+            self.matches.clear();
+            let batch = &mut self.scratch.batch;
+            let count = self.optional[preferred].load_docs_ranked(block, batch)?;
+            self.matches.docs.extend_from_slice(&batch.docs[..count]);
+            for list in &self.order {
+                let list = &mut self.lists[*list];
+                list.retain(&mut self.matches.docs, true, &mut self.scratch.bits)?;
             }
-            self.found.sort_unstable_by_key(|(doc, _)| *doc);
-            for index in 0..self.found.len() {
-                let doc = self.found[index].0;
-                if self.is_done(doc)? {
-                    continue;
-                }
-                let list = self.order[0];
-                let score = match self.scored[list] {
-                    true => self.lists[list].lookup(doc)?,
-                    false => self.lists[list].contains(doc)?.then_some(0.0),
-                };
-                if let Some(score) = score
-                    && let Some(score) = self.check(doc, score, ranking.floor())?
-                {
-                    ranking.offer(doc, score);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a document of its window may score above the floor.
-    #[inline]
-    fn may_enter(&self, doc: u32, floor: f32) -> bool {
-        self.after[(doc / WINDOW_DOCS) as usize] > floor
-    }
-
-    /// Offers a document that is known to match, if its score may be above the floor.
-    pub fn offer_match(&mut self, doc: u32, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
-        let floor = ranking.floor();
-        if !self.may_enter(doc, floor) {
-            return Ok(());
-        }
-        let window = (doc / WINDOW_DOCS) as usize;
-        let mut sum = 0.0;
-        for done in 0..self.order.len() {
-            let list = self.order[done];
-            if !self.scored[list] {
-                continue;
-            }
-            if let Some(score) = self.lists[list].lookup(doc)? {
-                sum += f64::from(score);
-            }
-            let rest = self.after[(done + 1) * self.windows + window];
-            if self.rounded_up(sum + f64::from(rest)) <= floor {
-                return Ok(());
-            }
-        }
-        for phrase in &self.phrases {
-            sum += f64::from(phrase.score(doc));
-        }
-        if let Some(score) = self.with_optional(doc, sum as f32, floor)? {
-            ranking.offer(doc, score);
-        }
-        Ok(())
-    }
-
-    /// Scores a block of the lead and checks what may still enter.
-    fn visit(
-        &mut self,
-        lead: usize,
-        block: usize,
-        from: u32,
-        ranking: &mut Ranking<'_>,
-    ) -> Result<(), SearchError> {
-        let floor = ranking.floor();
-        let rest = &self.after[self.windows..2 * self.windows];
-        let list = &mut self.lists[lead];
-        let (first, last) = list.range(block)?;
-        let windows =
-            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-        let mut most = f32::NEG_INFINITY;
-        for window in windows {
-            if self.alive[window] {
-                most = most.max(rest[window]);
-            }
-        }
-        let own = if self.scored[lead] {
-            list.blocks()[block]
-        } else {
-            0.0
-        };
-        // A phrase alone scores at most what its rarest term would score in its place.
-        if own + most <= floor || (self.is_phrase && list.blocks()[block] <= floor) {
-            return Ok(());
-        }
-        // Most documents of a block will be looked up while nothing is known yet, few later.
-        let count = match floor == f32::NEG_INFINITY {
-            true => list.load_ranked(block, &mut self.scratch.batch)?,
-            false => list.load(block, &mut self.scratch.batch)?,
-        };
-        if self.scored[lead] || self.is_phrase {
-            list.score(count, &mut self.scratch.batch);
-        } else {
-            self.scratch.batch.scores[..count].fill(0.0);
-        }
-        self.found.clear();
-        let scores = self.scratch.batch.scores[..count].iter();
-        for (doc, score) in self.scratch.batch.docs[..count].iter().zip(scores) {
-            let window = (doc / WINDOW_DOCS) as usize;
-            let more = if self.is_phrase { 0.0 } else { rest[window] };
-            if (score + more).next_up() > floor && self.alive[window] && *doc >= from {
-                let own = if self.is_phrase { 0.0 } else { *score };
-                self.found.push((*doc, own));
-            }
-        }
-        if floor > f32::NEG_INFINITY {
-            self.found.sort_unstable_by_key(|(doc, _)| *doc);
-        }
-        for index in 0..self.found.len() {
-            let (doc, score) = self.found[index];
-            if let Some(score) = self.check(doc, score, ranking.floor())?
-                && !self.is_done(doc)?
-            {
-                ranking.offer(doc, score);
-            }
+            self.rank(false, ranking)?;
         }
         Ok(())
     }
@@ -541,92 +782,6 @@ impl Conjunction {
             }
         }
         Ok(false)
-    }
-
-    /// The score of a document that the lead has, if it matches and its score may be above `floor`.
-    fn check(&mut self, doc: u32, score: f32, floor: f32) -> Result<Option<f32>, SearchError> {
-        let window = (doc / WINDOW_DOCS) as usize;
-        let mut sum = f64::from(score);
-        for done in 1..self.order.len() {
-            let rest = self.after[done * self.windows + window];
-            if self.rounded_up(sum + f64::from(rest)) <= floor {
-                return Ok(None);
-            }
-            let list = self.order[done];
-            if self.scored[list] {
-                match self.lists[list].lookup(doc)? {
-                    Some(score) => sum += f64::from(score),
-                    None => return Ok(None),
-                }
-            } else if !self.lists[list].contains(doc)? {
-                return Ok(None);
-            }
-        }
-        for filter in &mut self.filters {
-            if !filter.contains(doc)? {
-                return Ok(None);
-            }
-        }
-        for index in 0..self.phrases.len() {
-            let mut others = 0.0;
-            for list in &self.optional[self.done..] {
-                others += f64::from(list.windows[window].max(0.0));
-            }
-            for phrase in &self.phrases[index + 1..] {
-                others += f64::from(phrase.windows[window]);
-            }
-            // A little lower than it has to be: sums are rounded when they are compared.
-            let least = f64::from(floor.next_down()) - sum - others;
-            match self.phrases[index].check(doc, least, &mut self.lists)? {
-                Some(score) => sum += f64::from(score),
-                None => return Ok(None),
-            }
-        }
-        let Some(score) = self.with_optional(doc, sum as f32, floor)? else {
-            return Ok(None);
-        };
-        for unwanted in &mut self.excluded {
-            if unwanted.contains(doc)? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(score))
-    }
-
-    /// A bound as a score: with optional clauses scores are rounded twice, which may raise them by a last place.
-    fn rounded_up(&self, bound: f64) -> f32 {
-        let rounded = bound as f32;
-        if self.optional.is_empty() {
-            rounded
-        } else {
-            rounded.next_up()
-        }
-    }
-
-    /// Adds the optional clauses to the score of the needed ones, if the sum may be above `floor`.
-    fn with_optional(
-        &mut self,
-        doc: u32,
-        mut score: f32,
-        floor: f32,
-    ) -> Result<Option<f32>, SearchError> {
-        if self.done < self.optional.len() {
-            let window = (doc / WINDOW_DOCS) as usize;
-            let mut more = 0.0;
-            for index in self.done..self.optional.len() {
-                let rest = self.optional[index..].iter();
-                let rest: f64 = rest.map(|l| f64::from(l.windows[window].max(0.0))).sum();
-                if score + ((more + rest) as f32) <= floor {
-                    return Ok(None);
-                }
-                if let Some(score) = self.optional[index].lookup(doc)? {
-                    more += f64::from(score);
-                }
-            }
-            // The needed clauses and the others are rounded apart, as two clauses are.
-            score += more as f32;
-        }
-        Ok((score > floor).then_some(score))
     }
 }
 

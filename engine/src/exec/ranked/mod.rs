@@ -79,10 +79,7 @@ pub(crate) fn rank(
     match plan(scope, node, true)? {
         Plan::Nothing => Ok(true),
         Plan::Union(mut union) => union.run(scope.context, ranking).map(|()| true),
-        Plan::Conjunction(mut all) => {
-            all.prepare()?;
-            all.run(0, scope.context, ranking).map(|()| true)
-        }
+        Plan::Conjunction(mut all) => all.run(scope.context, Some(ranking), None).map(|()| true),
         Plan::Other => Ok(false),
     }
 }

@@ -35,8 +35,14 @@ impl Phrase {
         }
     }
 
-    /// Works out the bounds of windows: the score of the rarest term there, if the phrase were wherever that term is.
-    pub fn prepare(&mut self, lists: &[TermList]) {
+    /// The highest score: that of the rarest term, if the phrase were wherever that term is.
+    pub fn max(&self, lists: &[TermList]) -> f32 {
+        let all = self.places.iter().map(|(_, list)| lists[*list].max);
+        all.fold(f32::INFINITY, f32::min)
+    }
+
+    /// Works out the same for windows.
+    pub fn bound(&mut self, lists: &[TermList]) {
         self.windows.clear();
         let first = &lists[self.places[0].1].windows;
         self.windows

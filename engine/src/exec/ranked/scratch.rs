@@ -4,9 +4,7 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
 use super::term_list::Batch;
-
-/// Documents of a stretch, sixteen windows: as many as are worked on at once where lists are sparse.
-pub(super) const STRETCH_DOCS: u32 = 65_536;
+use crate::simd::scoring::{STRETCH_DOCS, StretchBits};
 
 /// Buffers of a search.
 pub(super) struct Buffers {
@@ -14,9 +12,7 @@ pub(super) struct Buffers {
     /// All zero whenever nobody adds up.
     pub sums: Box<[f64]>,
     /// Likewise.
-    pub bits: Box<[u64]>,
-    /// All zero whenever nobody intersects; those who left off half way say so by `adding`.
-    pub spare: Box<[u64]>,
+    pub bits: Box<StretchBits>,
     /// Whether somebody adds up, or left off half way.
     pub adding: bool,
     pub found: Vec<(u32, f64)>,
@@ -36,17 +32,14 @@ impl Scratch {
             Box::new(Buffers {
                 batch: Batch::new(),
                 sums: vec![0.0; STRETCH_DOCS as usize].into(),
-                bits: vec![0; STRETCH_DOCS as usize / 64].into(),
-                spare: vec![0; STRETCH_DOCS as usize / 64].into(),
+                bits: Box::new([0; STRETCH_DOCS as usize / 64]),
                 adding: false,
                 found: Vec::new(),
             })
         });
-        let words = STRETCH_DOCS as usize / 64;
-        if buffers.adding || buffers.bits.len() != words {
+        if buffers.adding {
             buffers.sums.fill(0.0);
-            buffers.bits = vec![0; words].into();
-            buffers.spare.fill(0);
+            buffers.bits.fill(0);
             buffers.adding = false;
         }
         Scratch(Some(buffers))

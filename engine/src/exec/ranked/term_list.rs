@@ -2,15 +2,18 @@
 
 use crate::exec::term_scorer::TermScoring;
 use crate::search::SearchError;
-use crate::segment::{CELL_DOCS, List, WINDOW_DOCS};
+use crate::segment::{CELL_DOCS, List, Spot, WINDOW_DOCS};
 use crate::simd;
+use crate::simd::scoring::{STRETCH_DOCS, StretchBits};
 
 /// Documents of a block at most: those of a cell of a dense list.
 pub(super) const BLOCK_MAX: usize = CELL_DOCS as usize;
 /// Cells of a window.
 const CELLS: usize = (WINDOW_DOCS / CELL_DOCS) as usize;
-/// Documents of a list for one of the rarest, from which on each of these is looked up instead of all of those gathered.
-const LOOKUP_FROM: u32 = 24;
+/// Documents asked for in each block of a list, on average, from which on the blocks are compared with a bitmap of them.
+const BITMAP_FROM: usize = 4;
+/// Documents of one block that are asked for, from which on the freqs of all are decoded.
+const WHOLE_FROM: usize = 4;
 /// Bound of a window that has no document of the list.
 pub(super) const ABSENT: f32 = -1.0;
 
@@ -43,6 +46,10 @@ pub(super) struct TermList {
     pub windows: Vec<f32>,
     /// The highest of all.
     pub max: f32,
+    /// Where the documents are that were located last, ascending, those that the list has; of a sparse list only.
+    spots: Vec<Spot>,
+    /// The spot that was looked at last.
+    at: usize,
 }
 
 impl TermList {
@@ -64,6 +71,8 @@ impl TermList {
             walked: 0,
             windows: Vec::new(),
             max,
+            spots: Vec::new(),
+            at: 0,
         })
     }
 
@@ -129,6 +138,8 @@ impl TermList {
             blocks: Vec::new(),
             walked: 0,
             windows: Vec::new(),
+            spots: Vec::new(),
+            at: 0,
         }
     }
 
@@ -216,7 +227,31 @@ impl TermList {
         }
     }
 
-    /// The same without frequencies.
+    /// The same in ascending order without frequencies.
+    pub fn load_docs_ranked(
+        &mut self,
+        block: usize,
+        batch: &mut Batch,
+    ) -> Result<usize, SearchError> {
+        match &mut self.list {
+            List::Sparse(cursor) => {
+                cursor.load(block)?;
+                Ok(cursor.copy_ranked_docs(&mut batch.docs))
+            }
+            List::Dense(_) => self.load_docs(block, batch),
+        }
+    }
+
+    /// What is wrong with a list whose blocks do not ascend.
+    #[cold]
+    pub fn disorder(&self) -> SearchError {
+        match &self.list {
+            List::Sparse(cursor) => cursor.disorder().into(),
+            List::Dense(cursor) => cursor.disorder().into(),
+        }
+    }
+
+    /// The same in any order without frequencies.
     pub fn load_docs(&mut self, block: usize, batch: &mut Batch) -> Result<usize, SearchError> {
         match &mut self.list {
             List::Sparse(cursor) => {
@@ -273,22 +308,181 @@ impl TermList {
         }
     }
 
+    /// Finds where those of `docs`, ascending, are that the list has. `bits` is all zero before and after.
+    pub fn locate(&mut self, docs: &[u32], bits: &mut StretchBits) -> Result<(), SearchError> {
+        if let List::Dense(_) = self.list {
+            return Ok(());
+        }
+        self.spots.clear();
+        self.at = 0;
+        let (Some(&first), Some(&last)) = (docs.first(), docs.last()) else {
+            return Ok(());
+        };
+        let base = first & !63;
+        let mut blocks = None;
+        if last - base < STRETCH_DOCS && docs.len() >= BITMAP_FROM {
+            let from = self.first_block(first)?;
+            let to = self.block_with(last, from)?.min(self.block_count() - 1);
+            let some = from <= to && docs.len() >= BITMAP_FROM * (to - from + 1);
+            blocks = some.then_some(from..=to);
+        }
+        let List::Sparse(cursor) = &mut self.list else {
+            return Ok(());
+        };
+        let Some(blocks) = blocks else {
+            return Ok(cursor.spots_of(docs, &mut self.spots)?);
+        };
+        set(bits, base, docs);
+        let located = cursor.spots_among(blocks, base, bits, &mut self.spots);
+        for doc in docs {
+            bits[(doc - base) as usize / 64] = 0;
+        }
+        Ok(located?)
+    }
+
+    /// Keeps those of `docs`, ascending, that the list has, and knows where they are; or (not `wanted`) those that it has not.
+    pub fn retain(
+        &mut self,
+        docs: &mut Vec<u32>,
+        wanted: bool,
+        bits: &mut StretchBits,
+    ) -> Result<(), SearchError> {
+        if let List::Dense(cursor) = &self.list {
+            return Ok(cursor.retain(docs, wanted)?);
+        }
+        self.locate(docs, bits)?;
+        if wanted {
+            docs.clear();
+            docs.extend(self.spots.iter().map(|spot| spot.doc));
+        } else if !self.spots.is_empty() {
+            let mut spots = self.spots.iter().peekable();
+            docs.retain(|doc| spots.next_if(|spot| spot.doc == *doc).is_none());
+        }
+        Ok(())
+    }
+
+    /// Copies those of `docs` that the list has; they were located.
+    pub fn pick(&self, docs: &[u32], picked: &mut Vec<u32>) -> Result<(), SearchError> {
+        picked.clear();
+        match &self.list {
+            List::Sparse(_) => picked.extend(self.spots.iter().map(|spot| spot.doc)),
+            List::Dense(cursor) => {
+                picked.extend_from_slice(docs);
+                cursor.retain(picked, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a document is, if a sparse list has it; located ones are found at once, in ascending order.
+    fn spot(&mut self, doc: u32) -> Result<Option<Spot>, SearchError> {
+        let List::Sparse(cursor) = &mut self.list else {
+            return Ok(None);
+        };
+        if self.at > 0 && self.spots.get(self.at).is_none_or(|spot| spot.doc > doc) {
+            self.at = 0;
+        }
+        while let Some(spot) = self.spots.get(self.at) {
+            if spot.doc == doc {
+                return Ok(Some(*spot));
+            }
+            if spot.doc > doc {
+                break;
+            }
+            self.at += 1;
+        }
+        Ok(cursor.spot(doc)?)
+    }
+
+    /// The frequencies of documents, ascending, all of which the list has; best of those located.
+    pub fn freqs(&mut self, docs: &[u32], freqs: &mut [u32]) -> Result<(), SearchError> {
+        if let List::Dense(cursor) = &mut self.list {
+            return Ok(cursor.freqs_of(docs, freqs)?);
+        }
+        let mut at = 0;
+        let mut whole = [0; 128];
+        let mut decoded = u32::MAX;
+        while at < docs.len() {
+            let spot = self.spot(docs[at])?;
+            let List::Sparse(cursor) = &mut self.list else {
+                return Ok(());
+            };
+            freqs[at] = match spot {
+                Some(spot) => {
+                    let later = self.spots.get(self.at + WHOLE_FROM);
+                    if decoded != spot.block && later.is_some_and(|l| l.block == spot.block) {
+                        cursor.freqs_of(spot.block as usize, &mut whole)?;
+                        decoded = spot.block;
+                    }
+                    if decoded == spot.block {
+                        whole[usize::from(spot.slot)]
+                    } else {
+                        cursor.freq_at_spot(spot)?
+                    }
+                }
+                None => 0,
+            };
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// Scores documents, ascending, all of which the list has; best of those located.
+    pub fn scores(
+        &mut self,
+        docs: &[u32],
+        freqs: &mut Vec<u32>,
+        scores: &mut Vec<f32>,
+    ) -> Result<(), SearchError> {
+        freqs.resize(docs.len(), 0);
+        scores.resize(docs.len(), 0.0);
+        self.freqs(docs, freqs)?;
+        if let Some(scoring) = &self.scoring {
+            scoring.score_all(docs, freqs, scores);
+        }
+        Ok(())
+    }
+
+    /// Whether its documents can be scored.
+    pub fn is_scored(&self) -> bool {
+        self.scoring.is_some()
+    }
+
+    /// Whether the list is one of bitmaps; its blocks are the cells of these.
+    pub fn is_dense(&self) -> bool {
+        matches!(self.list, List::Dense(_))
+    }
+
+    /// Keeps the documents of a window that a dense list has.
+    pub fn keep_window(
+        &mut self,
+        window: usize,
+        words: &mut [u64; 64],
+    ) -> Result<(), SearchError> {
+        if let List::Dense(cursor) = &mut self.list {
+            cursor.load(window)?;
+            (simd::kernels().and)(words, cursor.words());
+        }
+        Ok(())
+    }
+
     /// The frequency of a document, if the list has it.
     #[inline]
     pub fn freq(&mut self, doc: u32) -> Result<Option<u32>, SearchError> {
-        Ok(match &mut self.list {
-            List::Sparse(cursor) => match cursor.find(doc)? {
-                Some(slot) => Some(cursor.freq_at(slot)?),
-                None => None,
-            },
-            List::Dense(cursor) => {
-                cursor.load((doc / WINDOW_DOCS) as usize)?;
-                match cursor.contains(doc) {
-                    true => Some(cursor.freq_of(doc)?),
-                    false => None,
-                }
-            }
-        })
+        if let List::Dense(cursor) = &mut self.list {
+            cursor.load((doc / WINDOW_DOCS) as usize)?;
+            return Ok(match cursor.contains(doc) {
+                true => Some(cursor.freq_of(doc)?),
+                false => None,
+            });
+        }
+        let Some(spot) = self.spot(doc)? else {
+            return Ok(None);
+        };
+        let List::Sparse(cursor) = &mut self.list else {
+            return Ok(None);
+        };
+        Ok(Some(cursor.freq_at_spot(spot)?))
     }
 
     /// The score of a document, if the list has it.
@@ -343,42 +537,11 @@ impl TermList {
         Ok(())
     }
 
-    /// Keeps the documents of a stretch that the list has, or (not `wanted`) has not; stretches are asked for in ascending
-    /// order. `cost`: documents of the list that `bits` began with. `scratch` is as long, all zero before and after.
-    pub fn keep(
-        &mut self,
-        cost: u32,
-        wanted: bool,
-        base: u32,
-        bits: &mut [u64],
-        scratch: &mut [u64],
-    ) -> Result<(), SearchError> {
-        if self.cost() / LOOKUP_FROM <= cost {
-            self.fill(base, scratch)?;
-            for (word, other) in bits.iter_mut().zip(scratch.iter_mut()) {
-                *word &= if wanted { *other } else { !*other };
-                *other = 0;
-            }
-            return Ok(());
-        }
-        for (index, word) in bits.iter_mut().enumerate() {
-            let mut rest = *word;
-            while rest != 0 {
-                let bit = rest.trailing_zeros();
-                if self.contains(base + index as u32 * 64 + bit)? != wanted {
-                    *word &= !(1 << bit);
-                }
-                rest &= rest - 1;
-            }
-        }
-        Ok(())
-    }
-
     /// Whether the list has a document.
     #[inline]
     pub fn contains(&mut self, doc: u32) -> Result<bool, SearchError> {
         Ok(match &mut self.list {
-            List::Sparse(cursor) => cursor.find(doc)?.is_some(),
+            List::Sparse(_) => self.spot(doc)?.is_some(),
             List::Dense(cursor) => {
                 cursor.load((doc / WINDOW_DOCS) as usize)?;
                 cursor.contains(doc)
@@ -386,13 +549,14 @@ impl TermList {
         })
     }
 
-    /// Appends the positions in a document that the list has.
+    /// The positions in a document that the list has; overwrites `positions`.
     pub fn positions(&mut self, doc: u32, positions: &mut Vec<u32>) -> Result<(), SearchError> {
         positions.clear();
+        let spot = self.spot(doc)?;
         match &mut self.list {
             List::Sparse(cursor) => {
-                if let Some(slot) = cursor.find(doc)? {
-                    cursor.positions_at(slot, positions)?;
+                if let Some(spot) = spot {
+                    cursor.positions_in(spot.block as usize, usize::from(spot.slot), positions)?;
                 }
             }
             List::Dense(cursor) => {

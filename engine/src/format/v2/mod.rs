@@ -9,5 +9,5 @@ pub(crate) mod postings;
 mod sparse;
 
 pub(crate) use dense::{CELL_DOCS, DenseSkips, cell_freq, cell_freqs};
-pub(crate) use positions::PositionsIndex;
-pub(crate) use sparse::{BLOCK, SparseSkips, decode_docs, decode_freq, decode_freqs};
+pub(crate) use positions::{Group, PositionsIndex};
+pub(crate) use sparse::{BLOCK, SparseSkips, decode_docs, decode_freq, decode_freqs, docs_len};

@@ -128,9 +128,9 @@ impl PositionsIndex {
             [] => 0,
             start => u32_at(start, 0).ok_or(outside)? as usize,
         };
-        for width in before {
-            at += packed_len(GROUP, u32::from(*width));
-        }
+        // A group of 128 integers takes 16 bytes for each bit of its width.
+        let bits: usize = before.iter().map(|width| usize::from(*width)).sum();
+        at += packed_len(GROUP, 1) * bits;
         let count = self.total - (group * GROUP) as u64;
         let count = count.min(GROUP as u64) as usize;
         let width = u32::from(*width);
@@ -157,6 +157,31 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// Adds up some gaps, from one on, and appends each sum to `out`; answers the last one. Answers `None`, with nothing
+    /// done, where reading them one by one does not work: in the last bytes of a section.
+    pub fn add_up(
+        &self,
+        bytes: &[u8],
+        gaps: Range<usize>,
+        mut position: u32,
+        out: &mut Vec<u32>,
+    ) -> Option<u32> {
+        let width = self.width as usize;
+        // Eight bytes hold any integer of up to 32 bits, wherever it begins.
+        if width > 32 || gaps.end > self.count || bytes.len() < gaps.end * width / 8 + 8 {
+            return None;
+        }
+        let mask = (1u64 << width) - 1;
+        for gap in gaps {
+            let bit = gap * width;
+            let word = bytes[bit / 8..].first_chunk::<8>()?;
+            let gap = u64::from_le_bytes(*word) >> (bit % 8) & mask;
+            position = position.wrapping_add(gap as u32);
+            out.push(position);
+        }
+        Some(position)
+    }
+
     /// Unpacks the gaps from the group's bytes, which may reach further.
     pub fn unpack(&self, bytes: &[u8], out: &mut [u32; GROUP]) -> Result<(), Malformed> {
         unpack(bytes, self.count, self.width, out).map(|_| ())
@@ -194,6 +219,16 @@ mod tests {
                 let group = index.place(number, &bytes[widths], &bytes[start]).unwrap();
                 group.unpack(&bytes[group.bytes.start..], &mut out).unwrap();
                 prop_assert_eq!(&out[..group.count], expected);
+                let from = expected.len() / 2;
+                let mut sums = Vec::new();
+                if let Some(last) = group.add_up(&bytes[group.bytes.start..], from..expected.len(), 7, &mut sums) {
+                    let mut sum = 7;
+                    let expected: Vec<u32> = expected[from..].iter().map(|gap| { sum += gap; sum }).collect();
+                    prop_assert_eq!(&sums, &expected);
+                    prop_assert_eq!(last, sum);
+                } else {
+                    prop_assert!(bytes.len() - group.bytes.end < 8);
+                }
             }
             prop_assert!(index.guide(gaps.len().div_ceil(GROUP)).is_err());
         }

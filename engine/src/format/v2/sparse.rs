@@ -18,7 +18,9 @@
 //! A block has four pairs of freq and norm; where fewer say all, the last is repeated. Every document of the block has, for
 //! some pair, at most its freq and at least its norm. A freq of 255 stands for 255 and more.
 
-use super::packing::{GROUP, pack, patched_at, put_patched, take_patched, unpack, width_of};
+use super::packing::{
+    GROUP, pack, packed_len, patched_at, put_patched, take_patched, unpack, width_of,
+};
 use crate::format::bytes::{Malformed, u32_at};
 use crate::format::impacts::{ImpactSet, MAX_IMPACTS};
 use crate::segment::Impact;
@@ -270,6 +272,8 @@ pub(crate) fn decode_docs(
         docs[BLOCK - 1]
     } else {
         (kernels.prefix_sum)(base, docs);
+        // No document, so that nobody finds one there.
+        docs[count..].fill(u32::MAX);
         docs[count - 1]
     };
     let lower_half = before.is_none_or(|before| before < 1 << 31);
@@ -278,6 +282,14 @@ pub(crate) fn decode_docs(
         return Err(Malformed("has a block of documents that do not ascend"));
     }
     Ok(1 + len)
+}
+
+/// Bytes that the documents of a block of `count` take, as its first byte tells; the freqs follow.
+#[inline]
+pub(crate) fn docs_len(block: &[u8], count: usize) -> Option<usize> {
+    let width = u32::from(*block.first()?);
+    let len = 1 + packed_len(count, width);
+    (width <= 32 && len <= block.len()).then_some(len)
 }
 
 /// Whether documents ascend in order of rank, the hard way.

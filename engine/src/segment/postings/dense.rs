@@ -15,6 +15,8 @@ use crate::simd::scoring::Weights;
 
 /// Words of a cell's bitmap.
 const CELL_WORDS: usize = CELL_DOCS as usize / 64;
+/// Documents of a cell that are asked for together, from which on the freqs of all are decoded.
+const WHOLE_FROM: usize = 8;
 /// Cells of a chunk.
 const CELLS: usize = (WINDOW_DOCS / CELL_DOCS) as usize;
 
@@ -234,6 +236,66 @@ impl DenseCursor {
         let (place, len) = self.cell_place(cell)?;
         let bytes = self.dictionary.postings.read_ahead(place, len)?;
         cell_freq(bytes, self.cell_count(cell), rank).map_err(|what| self.malformed(what))
+    }
+
+    /// Keeps those of `docs` that the list has, or (not `wanted`) has not. They must be documents of the segment.
+    pub fn retain(&self, docs: &mut Vec<u32>, wanted: bool) -> Result<(), ReadError> {
+        let (mut chunk, mut bitmap) = (usize::MAX, &[][..]);
+        let mut kept = 0;
+        for index in 0..docs.len() {
+            let doc = docs[index];
+            if (doc / WINDOW_DOCS) as usize != chunk {
+                chunk = (doc / WINDOW_DOCS) as usize;
+                bitmap = self.bitmap(chunk)?;
+            }
+            let byte = bitmap.get((doc % WINDOW_DOCS) as usize / 8);
+            let is_there = byte.is_some_and(|byte| byte >> (doc % 8) & 1 != 0);
+            docs[kept] = doc;
+            kept += usize::from(is_there == wanted);
+        }
+        docs.truncate(kept);
+        Ok(())
+    }
+
+    /// The bitmap of a chunk, empty when it has no documents.
+    fn bitmap(&self, chunk: usize) -> Result<&[u8], ReadError> {
+        let bytes = self.chunk_bytes(chunk)?;
+        let bitmap = bytes.get(..WINDOW_DOCS as usize / 8);
+        match bitmap {
+            _ if bytes.is_empty() => Ok(bytes),
+            Some(bitmap) => Ok(bitmap),
+            None => Err(self.malformed(Malformed("has a chunk that ends too early"))),
+        }
+    }
+
+    /// The frequencies of documents, ascending, all of which the list has.
+    pub fn freqs_of(&mut self, docs: &[u32], freqs: &mut [u32]) -> Result<(), ReadError> {
+        if !self.dictionary.freqs_kept || self.need < PostingsNeed::Freqs {
+            freqs.fill(1);
+            return Ok(());
+        }
+        let mut at = 0;
+        while at < docs.len() {
+            let number = docs[at] / CELL_DOCS;
+            let same = docs[at..].iter().take_while(|doc| **doc / CELL_DOCS == number);
+            let end = at + same.count();
+            let cell = number as usize % CELLS;
+            self.load(number as usize / CELLS)?;
+            if end - at >= WHOLE_FROM {
+                self.load_freqs(cell)?;
+            }
+            for index in at..end {
+                freqs[index] = self.freq_of(docs[index])?;
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with skips whose chunks do not ascend.
+    #[cold]
+    pub fn disorder(&self) -> ReadError {
+        self.dictionary.skips.error("has blocks out of order")
     }
 
     /// Whether the chunk at hand has a document of it.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) use self::dense::DenseCursor;
 pub(crate) use self::positions::GapReader;
 pub(crate) use self::short::ShortList;
-pub(crate) use self::sparse::SparseCursor;
+pub(crate) use self::sparse::{SparseCursor, Spot};
 use super::terms::Dictionary;
 use super::{ReadError, WINDOW_DOCS, Window};
 use crate::format::v1::terms::TermEntry;

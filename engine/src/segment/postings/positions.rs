@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::super::ReadError;
 use super::super::terms::Dictionary;
 use crate::format::v1::terms::TermEntry;
-use crate::format::v2::PositionsIndex;
+use crate::format::v2::{Group, PositionsIndex};
 
 /// Reads the gaps between the positions of a term, those of all its documents one after the other: each document starts
 /// from 0 anew.
@@ -34,6 +34,7 @@ impl GapReader {
         }
         self.entry = *entry;
         self.groups.index = None;
+        self.groups.found = None;
         self.groups.group = usize::MAX;
     }
 
@@ -43,10 +44,16 @@ impl GapReader {
     }
 }
 
+/// Occurrences of a document up to which gaps are read one by one.
+const FEW: usize = 16;
+
 /// Keeps the group of gaps that was read last.
 #[derive(Debug)]
 pub(super) struct PositionsReader {
     index: Option<PositionsIndex>,
+    /// The group found last, and where.
+    found: Option<(usize, Group)>,
+    /// The group that was unpacked last; `usize::MAX`: none.
     group: usize,
     gaps: [u32; 128],
     len: usize,
@@ -56,6 +63,7 @@ impl PositionsReader {
     pub fn new() -> PositionsReader {
         PositionsReader {
             index: None,
+            found: None,
             group: usize::MAX,
             gaps: [0; 128],
             len: 0,
@@ -77,13 +85,24 @@ impl PositionsReader {
         let mut position = 0u32;
         while left > 0 {
             if group != self.group {
+                let place = self.find(dictionary, entry, group)?;
+                let take = left.min(place.count.saturating_sub(at));
+                if take <= FEW {
+                    let bytes = read(dictionary, entry, &place.bytes)?;
+                    if let Some(last) = place.add_up(bytes, at..at + take, position, positions) {
+                        if take == 0 {
+                            return Err(too_few(dictionary));
+                        }
+                        (position, left) = (last, left - take);
+                        (group, at) = (group + 1, 0);
+                        continue;
+                    }
+                }
                 self.load(dictionary, entry, group)?;
             }
             let take = left.min(self.len.saturating_sub(at));
             if take == 0 {
-                return Err(dictionary
-                    .postings
-                    .error("has fewer positions than occurrences"));
+                return Err(too_few(dictionary));
             }
             for gap in &self.gaps[at..at + take] {
                 position = position.wrapping_add(*gap);
@@ -110,34 +129,63 @@ impl PositionsReader {
         Ok(&self.gaps[..self.len])
     }
 
+    /// Finds a group.
+    fn find(
+        &mut self,
+        dictionary: &Dictionary,
+        entry: &TermEntry,
+        group: usize,
+    ) -> Result<&Group, ReadError> {
+        if self.found.as_ref().is_none_or(|(found, _)| *found != group) {
+            let malformed = |what| dictionary.postings.malformed(what);
+            let index = match self.index {
+                Some(index) => index,
+                None => PositionsIndex::new(entry.positions_len as usize, entry.total_term_freq)
+                    .map_err(malformed)?,
+            };
+            self.index = Some(index);
+            let (widths, start) = index.guide(group).map_err(malformed)?;
+            let start = &read(dictionary, entry, &start)?[..start.len()];
+            let widths = &read(dictionary, entry, &widths)?[..widths.len()];
+            let place = index.place(group, widths, start).map_err(malformed)?;
+            self.found = Some((group, place));
+        }
+        match &self.found {
+            Some((_, place)) => Ok(place),
+            None => Err(too_few(dictionary)),
+        }
+    }
+
     fn load(
         &mut self,
         dictionary: &Dictionary,
         entry: &TermEntry,
         group: usize,
     ) -> Result<(), ReadError> {
-        let malformed = |what| dictionary.postings.malformed(what);
-        let stream = entry.payload + (entry.payload_len - entry.positions_len);
-        let index = match self.index {
-            Some(index) => index,
-            None => PositionsIndex::new(entry.positions_len as usize, entry.total_term_freq)
-                .map_err(malformed)?,
-        };
-        self.index = Some(index);
         self.group = usize::MAX;
-        let read = |range: &Range<usize>| {
-            let at = stream + range.start as u64;
-            dictionary.postings.read_ahead(at, range.len() as u64)
-        };
-        let (widths, start) = index.guide(group).map_err(malformed)?;
-        let start = &read(&start)?[..start.len()];
-        let place = index.place(group, &read(&widths)?[..widths.len()], start);
-        let place = place.map_err(malformed)?;
+        let place = self.find(dictionary, entry, group)?.clone();
         place
-            .unpack(read(&place.bytes)?, &mut self.gaps)
-            .map_err(malformed)?;
+            .unpack(read(dictionary, entry, &place.bytes)?, &mut self.gaps)
+            .map_err(|what| dictionary.postings.malformed(what))?;
         self.len = place.count;
         self.group = group;
         Ok(())
     }
+}
+
+/// Bytes of a term's stream; they may reach further.
+fn read<'a>(
+    dictionary: &'a Dictionary,
+    entry: &TermEntry,
+    range: &Range<usize>,
+) -> Result<&'a [u8], ReadError> {
+    let stream = entry.payload + (entry.payload_len - entry.positions_len);
+    let at = stream + range.start as u64;
+    dictionary.postings.read_ahead(at, range.len() as u64)
+}
+
+#[cold]
+fn too_few(dictionary: &Dictionary) -> ReadError {
+    let what = "has fewer positions than occurrences";
+    dictionary.postings.error(what)
 }

@@ -9,10 +9,10 @@ use super::{Impact, PostingsNeed, pairs_of, window_count};
 use crate::format::bytes::Malformed;
 use crate::format::impacts::ImpactSet;
 use crate::format::v1::terms::TermEntry;
-use crate::format::v2::{BLOCK, SparseSkips, decode_docs, decode_freq, decode_freqs};
+use crate::format::v2::{BLOCK, SparseSkips, decode_docs, decode_freq, decode_freqs, docs_len};
 use crate::ids::DocId;
 use crate::simd;
-use crate::simd::scoring::{Weights, slot_of};
+use crate::simd::scoring::{STRETCH_DOCS, StretchBits, Weights, rank_of, ranks_of, slot_of};
 
 /// The bound of a list that keeps no frequencies.
 const NO_FREQS: Impact = Impact { freq: 1, norm: 1 };
@@ -46,10 +46,20 @@ pub(crate) struct SparseCursor {
     impacts: Vec<Impact>,
 }
 
+/// Where a document was found in a sparse list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub doc: u32,
+    pub block: u32,
+    pub slot: u8,
+}
+
 /// Where the positions of the documents of a block are in the term's stream.
 struct Places {
     /// The block that `lasts` is for.
     block: usize,
+    /// Occurrences before the block.
+    before: u32,
     /// Occurrences up to each document of the block, itself included.
     lasts: [u32; BLOCK],
     positions: PositionsReader,
@@ -59,14 +69,15 @@ impl Places {
     fn new() -> Box<Places> {
         Box::new(Places {
             block: usize::MAX,
+            before: 0,
             lasts: [0; BLOCK],
             positions: PositionsReader::new(),
         })
     }
 
-    fn add_up(&mut self, block: usize, before: u32, freqs: &[u32; BLOCK], len: usize) {
-        self.block = block;
-        self.lasts = *freqs;
+    /// Adds up the freqs that `lasts` holds, those of a block of `len` documents.
+    fn add_up(&mut self, block: usize, before: u32, len: usize) {
+        (self.block, self.before) = (block, before);
         if len == BLOCK {
             (simd::kernels().scoring.lane_sums)(before, 0, &mut self.lasts);
             return;
@@ -76,6 +87,17 @@ impl Places {
             sum = sum.wrapping_add(*last);
             *last = sum;
         }
+    }
+
+    /// Occurrences before the document in a slot of the block, which has `len`, and how many that document has.
+    fn of(&self, slot: usize, len: usize) -> (u32, u32) {
+        let before = if len == BLOCK {
+            rank_of(slot).checked_sub(1).map(slot_of)
+        } else {
+            slot.checked_sub(1)
+        };
+        let first = before.map_or(self.before, |before| self.lasts[before]);
+        (first, self.lasts[slot].wrapping_sub(first))
     }
 }
 
@@ -140,6 +162,12 @@ impl SparseCursor {
         self.dictionary.postings.malformed(what)
     }
 
+    /// What is wrong with skips whose blocks do not ascend.
+    #[cold]
+    pub fn disorder(&self) -> ReadError {
+        self.dictionary.skips.error("has blocks out of order")
+    }
+
     /// Number of blocks.
     pub fn block_count(&self) -> usize {
         self.blocks
@@ -198,31 +226,16 @@ impl SparseCursor {
             self.freqs[0] = self.entry.total_term_freq.min(u64::from(u32::MAX)) as u32;
             return Ok(());
         }
-        let blocks_len = self.entry.payload_len - self.entry.positions_len;
-        let (start, end, before) = match &self.skips {
-            None => (0, blocks_len, None),
-            Some(_) => {
-                let end = u64::from(self.block_ends[block]);
-                match block.checked_sub(1) {
-                    None => (0, end, None),
-                    Some(before) => (
-                        u64::from(self.block_ends[before]),
-                        end,
-                        Some(self.last_docs[before]),
-                    ),
-                }
-            }
+        let (place, len) = self.place_of(block)?;
+        let before = match &self.skips {
+            Some(_) => block.checked_sub(1).map(|before| self.last_docs[before]),
+            None => None,
         };
-        if start > end || end > blocks_len {
-            return Err(self.malformed(Malformed("has blocks outside their payload")));
-        }
         self.first_possible = before.map_or(0, |before| before.saturating_add(1));
-        let place = self.entry.payload.checked_add(start);
-        let place = place.ok_or_else(|| self.malformed(Malformed("has a payload past the end")))?;
-        let bytes = self.dictionary.postings.read_ahead(place, end - start)?;
+        let bytes = self.dictionary.postings.read_ahead(place, len)?;
         let taken = decode_docs(bytes, self.len, before, max_doc, &mut self.docs)
             .map_err(|what| self.dictionary.postings.malformed(what))? as u64;
-        if taken > end - start {
+        if taken > len {
             return Err(self.malformed(Malformed("has a block that ends too early")));
         }
         if self.skips.is_some() && self.last_loaded() != self.last_docs[block] {
@@ -230,7 +243,156 @@ impl SparseCursor {
             return Err(self.malformed(what));
         }
         if self.dictionary.freqs_kept && self.need >= PostingsNeed::Freqs {
-            self.freqs_waiting = Some((place + taken, end - start - taken));
+            self.freqs_waiting = Some((place + taken, len - taken));
+        }
+        Ok(())
+    }
+
+    /// Where the bytes of a block are, and how many.
+    #[inline]
+    fn place_of(&self, block: usize) -> Result<(u64, u64), ReadError> {
+        let blocks_len = self.entry.payload_len - self.entry.positions_len;
+        let (start, end) = match &self.skips {
+            None => (0, blocks_len),
+            Some(_) => {
+                let start = block.checked_sub(1).map_or(0, |b| self.block_ends[b]);
+                (u64::from(start), u64::from(self.block_ends[block]))
+            }
+        };
+        if start > end || end > blocks_len {
+            return Err(self.malformed(Malformed("has blocks outside their payload")));
+        }
+        let place = self.entry.payload.checked_add(start);
+        let place = place.ok_or_else(|| self.malformed(Malformed("has a payload past the end")))?;
+        Ok((place, end - start))
+    }
+
+    /// Number of documents of a block.
+    #[inline]
+    fn len_of(&self, block: usize) -> usize {
+        (self.entry.doc_freq as usize - block * BLOCK).min(BLOCK)
+    }
+
+    /// The bytes of the freqs of a block, which may reach further; its documents need not be decoded.
+    fn freq_bytes(&self, block: usize) -> Result<&[u8], ReadError> {
+        let (place, len) = self.place_of(block)?;
+        let bytes = self.dictionary.postings.read_ahead(place, len)?;
+        let docs = docs_len(bytes, self.len_of(block)).filter(|docs| *docs as u64 <= len);
+        match docs {
+            Some(docs) => Ok(&bytes[docs..]),
+            None => Err(self.malformed(Malformed("has a block that ends too early"))),
+        }
+    }
+
+    /// The frequency in a slot of any block.
+    pub fn freq_at_spot(&self, spot: Spot) -> Result<u32, ReadError> {
+        if !self.dictionary.freqs_kept || self.need < PostingsNeed::Freqs {
+            return Ok(1);
+        }
+        if self.entry.doc_freq == 1 {
+            return Ok(self.entry.total_term_freq.min(u64::from(u32::MAX)) as u32);
+        }
+        let block = spot.block as usize;
+        let bytes = self.freq_bytes(block)?;
+        decode_freq(bytes, self.len_of(block), usize::from(spot.slot))
+            .map_err(|what| self.malformed(what))
+    }
+
+    /// Decodes the freqs of any block, by slot.
+    pub fn freqs_of(&self, block: usize, freqs: &mut [u32; BLOCK]) -> Result<(), ReadError> {
+        if !self.dictionary.freqs_kept || self.need < PostingsNeed::Freqs {
+            freqs.fill(1);
+            return Ok(());
+        }
+        if self.entry.doc_freq == 1 {
+            freqs[0] = self.entry.total_term_freq.min(u64::from(u32::MAX)) as u32;
+            return Ok(());
+        }
+        let bytes = self.freq_bytes(block)?;
+        decode_freqs(bytes, self.len_of(block), freqs).map_err(|what| self.malformed(what))
+    }
+
+    /// Where a document is, if the list has it. Any order of documents is right, an ascending one is fast.
+    pub fn spot(&mut self, doc: u32) -> Result<Option<Spot>, ReadError> {
+        let slot = self.find(doc)?;
+        Ok(slot.map(|slot| Spot {
+            doc,
+            block: self.block as u32,
+            slot: slot as u8,
+        }))
+    }
+
+    /// Appends where those of `wanted`, ascending, are that the list has.
+    pub fn spots_of(&mut self, wanted: &[u32], spots: &mut Vec<Spot>) -> Result<(), ReadError> {
+        let mut slots = [0u8; BLOCK];
+        let mut rest = wanted;
+        while let Some(first) = rest.first() {
+            let at_hand = self.block < self.blocks
+                && self.first_possible <= *first
+                && *first <= self.last_loaded();
+            if !at_hand {
+                let ahead = self.block < self.blocks && self.last_loaded() < *first;
+                let block = self.block_with(*first, if ahead { self.block + 1 } else { 0 });
+                if block >= self.blocks {
+                    return Ok(());
+                }
+                self.load(block)?;
+            }
+            let last = self.last_loaded();
+            let mut count = 1;
+            while count < rest.len().min(BLOCK) && rest[count] <= last {
+                count += 1;
+            }
+            let (now, later) = rest.split_at(count);
+            (simd::kernels().scoring.find_each)(&self.docs, now, &mut slots);
+            for (doc, slot) in now.iter().zip(slots) {
+                if usize::from(slot) < self.len {
+                    let block = self.block as u32;
+                    let doc = *doc;
+                    spots.push(Spot { doc, block, slot });
+                }
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Appends where those documents of the list are, in blocks from one up to another, whose bit is set in the stretch at
+    /// `base`, ascending.
+    pub fn spots_among(
+        &mut self,
+        blocks: std::ops::RangeInclusive<usize>,
+        base: u32,
+        bits: &StretchBits,
+        spots: &mut Vec<Spot>,
+    ) -> Result<(), ReadError> {
+        for block in blocks {
+            if self.skips.is_some() {
+                let first = block.checked_sub(1).map_or(0, |b| self.last_docs[b]);
+                if !any_between(bits, base, first, self.last_docs[block]) {
+                    continue;
+                }
+            }
+            self.load(block)?;
+            let mut among = (simd::kernels().scoring.among)(&self.docs, base, bits);
+            if self.len < BLOCK {
+                among &= (1 << self.len) - 1;
+            }
+            if among == 0 {
+                continue;
+            }
+            let full = self.len == BLOCK;
+            let mut ranks = if full { ranks_of(among) } else { among };
+            while ranks != 0 {
+                let rank = ranks.trailing_zeros() as usize;
+                let slot = if full { slot_of(rank) } else { rank };
+                spots.push(Spot {
+                    doc: self.docs[slot],
+                    block: block as u32,
+                    slot: slot as u8,
+                });
+                ranks &= ranks - 1;
+            }
         }
         Ok(())
     }
@@ -278,6 +440,18 @@ impl SparseCursor {
         self.len
     }
 
+    /// Copies the documents of the block at hand, ascending; answers how many.
+    pub fn copy_ranked_docs(&self, docs: &mut [u32]) -> usize {
+        if self.len < BLOCK {
+            docs[..self.len].copy_from_slice(self.docs());
+            return self.len;
+        }
+        for rank in 0..BLOCK {
+            docs[rank] = self.docs[slot_of(rank)];
+        }
+        BLOCK
+    }
+
     /// The slot of a document in the block that could have it, which is then at hand; `None` if it does not. Any order of
     /// documents is right, an ascending one is fast.
     #[inline]
@@ -302,21 +476,8 @@ impl SparseCursor {
             }
             self.load(block)?;
         }
-        if self.len == BLOCK {
-            let slot = (simd::kernels().scoring.find)(&self.docs, doc);
-            return Ok((slot < BLOCK).then_some(slot));
-        }
-        Ok(self.docs[..self.len].binary_search(&doc).ok())
-    }
-
-    /// The frequency in a slot of the block at hand.
-    #[inline]
-    pub fn freq_at(&mut self, slot: usize) -> Result<u32, ReadError> {
-        let Some((place, len)) = self.freqs_waiting else {
-            return Ok(self.freqs[slot]);
-        };
-        let bytes = self.dictionary.postings.read_ahead(place, len)?;
-        decode_freq(bytes, self.len, slot).map_err(|what| self.malformed(what))
+        let slot = (simd::kernels().scoring.find)(&self.docs, doc);
+        Ok((slot < self.len).then_some(slot))
     }
 
     #[inline]
@@ -427,23 +588,37 @@ impl SparseCursor {
 
     /// Appends the positions of the document in a slot of the block at hand.
     pub fn positions_at(&mut self, slot: usize, positions: &mut Vec<u32>) -> Result<(), ReadError> {
+        self.positions_in(self.block, slot, positions)
+    }
+
+    /// Appends the positions of the document in a slot of any block.
+    pub fn positions_in(
+        &mut self,
+        block: usize,
+        slot: usize,
+        positions: &mut Vec<u32>,
+    ) -> Result<(), ReadError> {
         if !self.dictionary.positions_kept || self.need < PostingsNeed::Positions {
             return Ok(());
         }
-        self.load_freqs()?;
-        let before = match &self.skips {
-            Some(skips) => skips.freqs_before(self.region()?, self.block),
-            None => 0,
-        };
-        let places = self.places.get_or_insert_with(Places::new);
-        if places.block != self.block {
-            places.add_up(self.block, before, &self.freqs, self.len);
+        let mut places = self.places.take().unwrap_or_else(Places::new);
+        let len = self.len_of(block);
+        if places.block != block {
+            let before = match &self.skips {
+                Some(skips) => skips.freqs_before(self.region()?, block),
+                None => 0,
+            };
+            places.block = usize::MAX;
+            self.freqs_of(block, &mut places.lasts)?;
+            places.add_up(block, before, len);
         }
-        let (last, count) = (places.lasts[slot], self.freqs[slot]);
-        let first = u64::from(last.wrapping_sub(count));
-        places
+        let (first, count) = places.of(slot, len);
+        let (dictionary, entry) = (&self.dictionary, &self.entry);
+        let read = places
             .positions
-            .read(&self.dictionary, &self.entry, first, count, positions)
+            .read(dictionary, entry, u64::from(first), count, positions);
+        self.places = Some(places);
+        read
     }
 
     pub fn cost(&self) -> u32 {
@@ -555,7 +730,7 @@ impl SparseCursor {
         for (block, value) in of_blocks.iter().enumerate() {
             let last = (self.last_doc(block) / WINDOW_DOCS) as usize;
             if first > last || last >= out.len() {
-                return Err(self.dictionary.skips.error("has blocks out of order"));
+                return Err(self.disorder());
             }
             for slot in &mut out[first..=last] {
                 *slot = slot.max(*value);
@@ -623,4 +798,12 @@ impl SparseCursor {
         }
         Ok(count)
     }
+}
+
+/// Whether some bit of documents after `first` up to `last` is set in the stretch at `base`; may say so of a few around them.
+fn any_between(bits: &StretchBits, base: u32, first: u32, last: u32) -> bool {
+    let end = STRETCH_DOCS - 1;
+    let from = first.saturating_sub(base).min(end) as usize / 64;
+    let to = last.saturating_sub(base).min(end) as usize / 64;
+    last >= base && bits[from..=to].iter().any(|word| *word != 0)
 }

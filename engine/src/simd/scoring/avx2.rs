@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{FEW, ImpactRows, Kernels, Weights, bounding_freq, scalar};
+use super::{FEW, ImpactRows, Kernels, STRETCH_DOCS, StretchBits, Weights, bounding_freq, scalar};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -16,6 +16,8 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     sums_above,
     expand: scalar::expand,
     find,
+    find_each,
+    among,
     count_below,
 };
 
@@ -195,6 +197,49 @@ fn find_avx2(docs: &[u32; 128], target: u32) -> usize {
         }
     }
     128
+}
+
+fn find_each(docs: &[u32; 128], wanted: &[u32], slots: &mut [u8]) {
+    // SAFETY: as in `lane_sums`.
+    unsafe { find_each_avx2(docs, wanted, slots) }
+}
+
+#[target_feature(enable = "avx2")]
+fn find_each_avx2(docs: &[u32; 128], wanted: &[u32], slots: &mut [u8]) {
+    for (target, slot) in wanted.iter().zip(slots) {
+        *slot = find_avx2(docs, *target) as u8;
+    }
+}
+
+fn among(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128 {
+    // SAFETY: as in `lane_sums`.
+    unsafe { among_avx2(docs, base, bits) }
+}
+
+#[target_feature(enable = "avx2")]
+fn among_avx2(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128 {
+    let base = _mm256_set1_epi32(base as i32);
+    let last = _mm256_set1_epi32(STRETCH_DOCS as i32 - 1);
+    let words = bits.as_ptr().cast::<i32>();
+    let mut among = 0;
+    for (group, lanes) in docs.chunks_exact(8).enumerate() {
+        // SAFETY: `lanes` has 8 integers of 4 bytes; only words below `STRETCH_DOCS / 32` are read, which is where `bits`
+        // end.
+        let found = unsafe {
+            let offset = _mm256_sub_epi32(_mm256_loadu_si256(lanes.as_ptr().cast()), base);
+            let inside = _mm256_cmpeq_epi32(_mm256_min_epu32(offset, last), offset);
+            let place = _mm256_srli_epi32::<5>(offset);
+            let word =
+                _mm256_mask_i32gather_epi32::<4>(_mm256_setzero_si256(), words, place, inside);
+            // The bit of each document comes to the top, where the mask is taken from.
+            let bit = _mm256_and_si256(offset, _mm256_set1_epi32(31));
+            let up = _mm256_sub_epi32(_mm256_set1_epi32(31), bit);
+            _mm256_sllv_epi32(word, up)
+        };
+        let mask = _mm256_movemask_ps(_mm256_castsi256_ps(found)) as u32;
+        among |= u128::from(mask) << (group * 8);
+    }
+    among
 }
 
 fn count_below(docs: &[u32; 128], target: u32) -> usize {

@@ -4,7 +4,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{FEW, ImpactRows, Kernels, LANES, ROWS, Weights, bounding_freq, scalar};
+use super::{
+    FEW, ImpactRows, Kernels, LANES, ROWS, STRETCH_DOCS, StretchBits, Weights, bounding_freq, scalar,
+};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -15,6 +17,8 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     sums_above,
     expand,
     find,
+    find_each,
+    among,
     count_below,
 };
 
@@ -348,6 +352,71 @@ fn find_avx512(docs: &[u32; 128], target: u32) -> usize {
     } else {
         64 + found[1].trailing_zeros() as usize
     }
+}
+
+fn find_each(docs: &[u32; 128], wanted: &[u32], slots: &mut [u8]) {
+    // SAFETY: as in `lane_sums`.
+    unsafe { find_each_avx512(docs, wanted, slots) }
+}
+
+#[target_feature(enable = "avx512f,bmi1")]
+fn find_each_avx512(docs: &[u32; 128], wanted: &[u32], slots: &mut [u8]) {
+    let len = wanted.len().min(slots.len());
+    let mut rows = [_mm512_setzero_si512(); ROWS];
+    let mut row = 0;
+    while row < ROWS {
+        // SAFETY: 8 rows of 16 integers of 4 bytes are all there is.
+        rows[row] = unsafe { _mm512_loadu_si512(docs.as_ptr().add(row * LANES).cast()) };
+        row += 1;
+    }
+    let mut index = 0;
+    while index < len {
+        let target = _mm512_set1_epi32(wanted[index] as i32);
+        let mut found = [0u64; 2];
+        let mut row = 0;
+        while row < ROWS {
+            let equal = u64::from(_mm512_cmpeq_epi32_mask(rows[row], target));
+            found[row / 4] |= equal << (row % 4 * 16);
+            row += 1;
+        }
+        let above = 64 + found[1].trailing_zeros();
+        slots[index] = if found[0] != 0 { found[0].trailing_zeros() } else { above } as u8;
+        index += 1;
+    }
+}
+
+fn among(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128 {
+    // SAFETY: as in `lane_sums`.
+    unsafe { among_avx512(docs, base, bits) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn among_avx512(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128 {
+    let base = _mm512_set1_epi32(base as i32);
+    let end = _mm512_set1_epi32(STRETCH_DOCS as i32);
+    let low = _mm512_set1_epi32(31);
+    let one = _mm512_set1_epi32(1);
+    let mut found = [0u64; 2];
+    let mut row = 0;
+    while row < ROWS {
+        // SAFETY: 8 rows of 16 integers of 4 bytes are all there is; only words below `STRETCH_DOCS / 32` are read, which is
+        // where `bits` end.
+        let (offset, word) = unsafe {
+            let lanes = _mm512_loadu_si512(docs.as_ptr().add(row * LANES).cast());
+            let offset = _mm512_sub_epi32(lanes, base);
+            let inside = _mm512_cmplt_epu32_mask(offset, end);
+            let place = _mm512_srli_epi32::<5>(offset);
+            let none = _mm512_setzero_si512();
+            let word =
+                _mm512_mask_i32gather_epi32::<4>(none, inside, place, bits.as_ptr().cast());
+            (offset, word)
+        };
+        let bit = _mm512_sllv_epi32(one, _mm512_and_si512(offset, low));
+        let mask = u64::from(_mm512_test_epi32_mask(word, bit));
+        found[row / 4] |= mask << (row % 4 * 16);
+        row += 1;
+    }
+    u128::from(found[0]) | u128::from(found[1]) << 64
 }
 
 fn count_below(docs: &[u32; 128], target: u32) -> usize {

@@ -21,6 +21,35 @@ pub(crate) const fn slot_of(rank: usize) -> usize {
     (rank % ROWS) * LANES + rank / ROWS
 }
 
+/// The rank of a slot in a lane-major block.
+#[inline]
+pub(crate) const fn rank_of(slot: usize) -> usize {
+    slot % LANES * ROWS + slot / LANES
+}
+
+/// Bits of slots as bits of ranks.
+#[inline]
+pub(crate) fn ranks_of(slots: u128) -> u128 {
+    // Rows of 16 bits become lanes of 8: the even bytes hold the lanes 0 to 7 of each row, the odd ones 8 to 15.
+    let (mut low, mut high) = ([0u8; 8], [0u8; 8]);
+    for (row, lanes) in slots.to_le_bytes().chunks_exact(2).enumerate() {
+        (low[row], high[row]) = (lanes[0], lanes[1]);
+    }
+    let (low, high) = (u64::from_le_bytes(low), u64::from_le_bytes(high));
+    u128::from(transposed(low)) | u128::from(transposed(high)) << 64
+}
+
+/// A matrix of 8 by 8 bits, a byte a row, with rows and columns exchanged (Warren, "Hacker's Delight", 7-3).
+#[inline]
+const fn transposed(mut bits: u64) -> u64 {
+    let mut swap = (bits ^ (bits >> 7)) & 0x00aa_00aa_00aa_00aa;
+    bits ^= swap ^ (swap << 7);
+    swap = (bits ^ (bits >> 14)) & 0x0000_cccc_0000_cccc;
+    bits ^= swap ^ (swap << 14);
+    swap = (bits ^ (bits >> 28)) & 0x0000_0000_f0f0_f0f0;
+    bits ^ swap ^ (swap << 28)
+}
+
 /// Impacts of consecutive blocks, one array for each of the up to four pairs of a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ImpactRows<'a> {
@@ -52,6 +81,11 @@ pub(crate) struct Weights<'a> {
     pub inverse: &'a [f32; 256],
 }
 
+/// Documents of a stretch, sixteen windows: as many as are worked on at once where lists are sparse.
+pub(crate) const STRETCH_DOCS: u32 = 65_536;
+/// A bit for each document of a stretch.
+pub(crate) type StretchBits = [u64; STRETCH_DOCS as usize / 64];
+
 /// See [`Kernels::score`].
 type Score = fn(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]);
 
@@ -79,6 +113,10 @@ pub(crate) struct Kernels {
     pub expand: fn(words: &[u64; 8], base: u32, out: &mut [u32; 512]) -> usize,
     /// The slot of `target` in a block, 128 when it is not there.
     pub find: fn(docs: &[u32; 128], target: u32) -> usize,
+    /// The slots of `wanted` in a block, 128 for those that are not there; `slots` is at least as long as `wanted`.
+    pub find_each: fn(docs: &[u32; 128], wanted: &[u32], slots: &mut [u8]),
+    /// Which slots of a block have a document whose bit is set: bit `doc - base` of `bits`. Documents outside have none.
+    pub among: fn(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128,
     /// How many documents of a block are below `target`.
     pub count_below: fn(docs: &[u32; 128], target: u32) -> usize,
 }
@@ -110,6 +148,11 @@ mod tests {
         assert_eq!(slots[..9], [0, 16, 32, 48, 64, 80, 96, 112, 1]);
         slots.sort_unstable();
         assert!(slots.into_iter().eq(0..128));
+        for rank in 0..128 {
+            assert_eq!(rank_of(slot_of(rank)), rank);
+            assert_eq!(ranks_of(1 << slot_of(rank)), 1 << rank);
+        }
+        assert_eq!(ranks_of(u128::MAX), u128::MAX);
     }
 
     proptest! {
@@ -246,9 +289,42 @@ mod tests {
                 assert_eq!((row.find)(&docs, target), (scalar.find)(&docs, target), "{name}");
                 assert_eq!((row.count_below)(&docs, target), (scalar.count_below)(&docs, target), "{name}");
             });
+            let wanted: Vec<u32> = (target..target + 20).step_by(3).collect();
+            for_every_row(|name, row, scalar| {
+                let (mut a, mut b) = ([0; 7], [0; 7]);
+                (row.find_each)(&docs, &wanted, &mut a);
+                (scalar.find_each)(&docs, &wanted, &mut b);
+                assert_eq!(a, b, "{name}");
+            });
             let below = (scalar_row::KERNELS.scoring.count_below)(&docs, target);
             prop_assert!(below == 128 || docs[slot_of(below)] >= target);
             prop_assert!(below == 0 || docs[slot_of(below - 1)] < target);
+        }
+
+        #[test]
+        fn every_look_at_a_stretch_agrees_with_scalar(
+            docs in proptest::collection::vec(0u32..200_000, 128),
+            base in 0u32..200_000,
+            set in proptest::collection::vec(0usize..STRETCH_DOCS as usize, 0..900),
+        ) {
+            let docs: [u32; 128] = docs.try_into().unwrap();
+            let mut bits: Box<StretchBits> = vec![0; STRETCH_DOCS as usize / 64].try_into().unwrap();
+            for bit in set {
+                bits[bit / 64] |= 1 << (bit % 64);
+            }
+            for doc in docs.iter().step_by(5) {
+                let offset = doc.wrapping_sub(base);
+                if offset < STRETCH_DOCS {
+                    bits[offset as usize / 64] |= 1 << (offset % 64);
+                }
+            }
+            for_every_row(|name, row, scalar| {
+                assert_eq!((row.among)(&docs, base, &bits), (scalar.among)(&docs, base, &bits), "{name}");
+            });
+            let among = (scalar_row::KERNELS.scoring.among)(&docs, base, &bits);
+            for (slot, doc) in docs.iter().enumerate().step_by(5) {
+                prop_assert_eq!(among >> slot & 1 != 0, doc.wrapping_sub(base) < STRETCH_DOCS);
+            }
         }
     }
 }

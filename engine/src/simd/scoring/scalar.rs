@@ -1,6 +1,6 @@
 //! The kernels of ranked retrieval in plain Rust.
 
-use super::{ImpactRows, Kernels, Weights, bounding_freq, slot_of};
+use super::{ImpactRows, Kernels, STRETCH_DOCS, StretchBits, Weights, bounding_freq, slot_of};
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
     lane_sums,
@@ -11,6 +11,8 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     sums_above,
     expand,
     find,
+    find_each,
+    among,
     count_below,
 };
 
@@ -127,6 +129,23 @@ pub(super) fn expand(words: &[u64; 8], base: u32, out: &mut [u32; 512]) -> usize
 
 pub(super) fn find(docs: &[u32; 128], target: u32) -> usize {
     docs.iter().position(|doc| *doc == target).unwrap_or(128)
+}
+
+pub(super) fn find_each(docs: &[u32; 128], wanted: &[u32], slots: &mut [u8]) {
+    for (target, slot) in wanted.iter().zip(slots) {
+        *slot = find(docs, *target) as u8;
+    }
+}
+
+pub(super) fn among(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128 {
+    let mut among = 0;
+    for (slot, doc) in docs.iter().enumerate() {
+        let offset = doc.wrapping_sub(base);
+        if offset < STRETCH_DOCS && bits[offset as usize / 64] >> (offset % 64) & 1 != 0 {
+            among |= 1 << slot;
+        }
+    }
+    among
 }
 
 pub(super) fn count_below(docs: &[u32; 128], target: u32) -> usize {
