@@ -4,6 +4,9 @@
 //! per-term arithmetic is in `f32` in a fixed order of operations; sums over terms are in `f64`, rounded once by whoever
 //! sums.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use crate::segment::length_of_norm;
 use crate::simd::scoring::Weights;
 
@@ -33,7 +36,39 @@ pub(crate) struct Bm25 {
     /// Boost times inverse document frequency: what the score approaches with growing frequency.
     pub weight: f32,
     /// `1 / (k1 * (1 - b + b * length / average))` for each norm.
-    pub inverse_norms: Box<[f32; 256]>,
+    pub inverse_norms: Arc<[f32; 256]>,
+}
+
+/// What the table of a field depends on: `k1`, `b` and the average length, as bits.
+type TableKey = [u32; 3];
+/// Fields whose tables a thread keeps.
+const TABLES_KEPT: usize = 4;
+
+thread_local! {
+    /// The tables made last: the next query will most likely need them again, and one costs as much as scoring a block.
+    static TABLES: RefCell<Vec<(TableKey, Arc<[f32; 256]>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// `1 / (k1 * (1 - b + b * length / average))` for each norm.
+fn inverse_norms(k1: f32, b: f32, average: f32) -> Arc<[f32; 256]> {
+    let key = [k1, b, average].map(f32::to_bits);
+    TABLES.with_borrow_mut(|tables| {
+        if let Some((_, table)) = tables.iter().find(|(of, _)| *of == key) {
+            return table.clone();
+        }
+        let mut table = [0.0; 256];
+        for (length, inverse) in LENGTHS.iter().zip(table.iter_mut()) {
+            *inverse = 1.0 / (k1 * ((1.0 - b) + b * length / average));
+        }
+        // A document of a field that keeps lengths, indexed when it kept none, counts as one token long.
+        table[0] = table[usize::from(NO_NORM)];
+        let table = Arc::new(table);
+        if tables.len() == TABLES_KEPT {
+            tables.remove(0);
+        }
+        tables.push((key, table.clone()));
+        table
+    })
 }
 
 impl Bm25 {
@@ -41,15 +76,9 @@ impl Bm25 {
     /// * `boost`: product of the boosts above the term.
     pub fn new(field: &FieldStatistics, idf: f32, boost: f32, k1: f32, b: f32) -> Bm25 {
         let average = (field.sum_total_term_freq as f64 / field.doc_count.max(1) as f64) as f32;
-        let mut inverse_norms = Box::new([0.0; 256]);
-        for (length, inverse) in LENGTHS.iter().zip(inverse_norms.iter_mut()) {
-            *inverse = 1.0 / (k1 * ((1.0 - b) + b * length / average));
-        }
-        // A document of a field that keeps lengths, indexed when it kept none, counts as one token long.
-        inverse_norms[0] = inverse_norms[usize::from(NO_NORM)];
         Bm25 {
             weight: boost * idf,
-            inverse_norms,
+            inverse_norms: inverse_norms(k1, b, average),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::segment::{NormsReader, PostingsCursor, WINDOW_DOCS, Window};
 use crate::simd;
 
 /// How a term's documents are scored: `None`, not at all.
+#[derive(Clone)]
 pub(crate) struct TermScoring {
     /// The weight.
     pub bm25: Arc<Bm25>,

@@ -181,14 +181,15 @@ impl Conjunction {
         self.lists.push(list);
     }
 
-    /// A phrase that is needed, with its terms' distances and lists.
-    pub fn require_phrase(&mut self, scoring: Option<TermScoring>, lists: Vec<(u32, TermList)>) {
-        let mut places = Vec::with_capacity(lists.len());
-        for (distance, list) in lists {
-            places.push((distance, self.lists.len()));
-            self.lists.push(list);
-            self.scored.push(false);
-        }
+    /// A term of a phrase that is needed; answers its number.
+    pub fn require_of_phrase(&mut self, list: TermList) -> usize {
+        self.lists.push(list);
+        self.scored.push(false);
+        self.lists.len() - 1
+    }
+
+    /// A phrase that is needed: the distance of each place from the first, and the number of its term.
+    pub fn require_phrase(&mut self, scoring: Option<TermScoring>, places: Vec<(u32, usize)>) {
         self.phrases.push(Phrase::new(scoring, places));
     }
 
@@ -226,6 +227,9 @@ impl Conjunction {
         self.optional.sort_by(|a, b| b.max.total_cmp(&a.max));
         self.is_phrase =
             self.phrases.len() == 1 && self.optional.is_empty() && !self.scored.contains(&true);
+        for phrase in &mut self.phrases {
+            phrase.prepare(&self.lists);
+        }
         self.add_up();
     }
 
@@ -712,29 +716,50 @@ impl Conjunction {
 
     /// Adds the scores of phrases, and takes out documents without them.
     fn score_phrases(&mut self, floor: f32) -> Result<(), SearchError> {
-        let mut matches = std::mem::take(&mut self.matches);
-        let mut result = Ok(());
         for index in 0..self.phrases.len() {
-            let optional = self.optional[self.done..].iter();
-            let later = self.phrases[index + 1..].iter();
-            let others: f64 = optional.map(|list| f64::from(list.max)).sum::<f64>()
-                + later
-                    .map(|phrase| f64::from(phrase.max(&self.lists)))
-                    .sum::<f64>();
-            // A little lower than it has to be: sums are rounded when they are compared.
-            let least = f64::from(floor.next_down().next_down()) - others;
-            let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
-            result = matches.try_keep(|doc, sum| {
-                let score = phrase.check(doc, least - *sum, lists)?;
-                *sum += f64::from(score.unwrap_or(0.0));
-                Ok(score.is_some())
-            });
-            if result.is_err() {
-                break;
+            if self.matches.docs.is_empty() {
+                return Ok(());
             }
+            let mut matches = std::mem::take(&mut self.matches);
+            let scored = self.score_phrase(index, floor, &mut matches);
+            self.matches = matches;
+            scored?;
         }
-        self.matches = matches;
-        result
+        Ok(())
+    }
+
+    fn score_phrase(
+        &mut self,
+        index: usize,
+        floor: f32,
+        matches: &mut Matches,
+    ) -> Result<(), SearchError> {
+        let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
+        if floor > f32::NEG_INFINITY {
+            phrase.bounds(&matches.docs, lists, &mut self.scores)?;
+        }
+        // A little lower than it has to be: sums are rounded when they are compared.
+        let floor = f64::from(floor.next_down().next_down());
+        let optional = self.optional[self.done..].iter();
+        let mut others: f64 = optional.map(|list| f64::from(list.max)).sum();
+        for later in &self.phrases[index + 1..] {
+            others += f64::from(later.max(&self.lists));
+        }
+        let mut bounds = self.scores.iter();
+        let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
+        matches.try_keep(|doc, sum| {
+            if floor > f64::NEG_INFINITY {
+                let bound = bounds.next().copied().unwrap_or(f32::INFINITY);
+                if *sum + f64::from(bound) + others <= floor {
+                    return Ok(false);
+                }
+            }
+            let occurs = phrase.occurs(doc, lists)?;
+            if occurs {
+                *sum += f64::from(phrase.score(doc));
+            }
+            Ok(occurs)
+        })
     }
 
     /// Whether an optional term is so rare that its documents are better looked at first, before those that have not got it.

@@ -20,7 +20,7 @@ mod union;
 use self::conjunction::Conjunction;
 use self::term_list::TermList;
 use self::union::Union;
-use super::node::{BoolNode, Node, PhraseNode, TermNode};
+use super::node::{BoolNode, Node, PhraseNode, PhraseSlot, TermNode};
 use super::scorer::Scorer;
 use super::segment_scorer::SegmentScope;
 use crate::ids::DocId;
@@ -243,32 +243,39 @@ fn add_phrase(
     if phrase.slop > 0 || phrase.slots.iter().any(|slot| slot.terms.len() != 1) {
         return Ok(Step::Other);
     }
-    let mut lists = Vec::with_capacity(phrase.slots.len());
-    for slot in &phrase.slots {
-        let Some(cursor) = scope.cursor(&slot.terms[0], PostingsNeed::Positions)? else {
+    let scoring = match scored {
+        true => Some(scope.phrase_scoring(phrase)?),
+        false => None,
+    };
+    if let Some(scoring) = &scoring
+        && (scoring.bm25.weight <= 0.0 || !scoring.bm25.weight.is_finite())
+    {
+        return Ok(Step::Other);
+    }
+    let mut places: Vec<(u32, usize)> = Vec::with_capacity(phrase.slots.len());
+    for (number, slot) in phrase.slots.iter().enumerate() {
+        let term = &slot.terms[0];
+        let same = |before: &PhraseSlot| before.terms[0].term == term.term;
+        if let Some(before) = phrase.slots[..number].iter().position(same) {
+            places.push((slot.position, places[before].1));
+            continue;
+        }
+        let Some(cursor) = scope.cursor(term, PostingsNeed::Positions)? else {
             return Ok(Step::Nothing);
         };
         let Ok(list) = cursor.into_list() else {
             return Ok(Step::Other);
         };
-        let list = match scored {
-            true => TermList::open(list, scope.phrase_scoring(phrase)?)?,
-            false => TermList::unscored(list),
+        let list = match &scoring {
+            Some(scoring) => TermList::open(list, scoring.clone())?,
+            None => TermList::unscored(list),
         };
-        lists.push((slot.position, list));
+        places.push((slot.position, all.require_of_phrase(list)));
     }
-    let mut scoring = None;
-    if scored {
-        let of_phrase = scope.phrase_scoring(phrase)?;
-        if of_phrase.bm25.weight <= 0.0 || !of_phrase.bm25.weight.is_finite() {
-            return Ok(Step::Other);
-        }
-        scoring = Some(of_phrase);
-    }
-    if lists.is_empty() {
+    if places.is_empty() {
         return Ok(Step::Nothing);
     }
-    all.require_phrase(scoring, lists);
+    all.require_phrase(scoring, places);
     Ok(Step::Done)
 }
 

@@ -12,8 +12,11 @@ pub(super) struct Phrase {
     places: Vec<(u32, usize)>,
     /// The highest score in each window.
     pub windows: Vec<f32>,
-    /// Frequency and number of each place in the document at hand, the lowest first.
-    order: Vec<(u32, usize)>,
+    /// Numbers of the places, those of the rarest terms first.
+    order: Vec<usize>,
+    /// The least frequency among the terms, of each document that a bound is asked for; and one term's.
+    least: Vec<u32>,
+    freqs: Vec<u32>,
     /// Where the phrase may begin.
     starts: Vec<u32>,
     positions: Vec<u32>,
@@ -29,10 +32,19 @@ impl Phrase {
             places,
             windows: Vec::new(),
             order: Vec::new(),
+            least: Vec::new(),
+            freqs: Vec::new(),
             starts: Vec::new(),
             positions: Vec::new(),
             count: 0,
         }
+    }
+
+    /// Puts the places in order: most documents are given up before the long lists of positions are read.
+    pub fn prepare(&mut self, lists: &[TermList]) {
+        self.order = (0..self.places.len()).collect();
+        let cost = |place: &usize| lists[self.places[*place].1].cost();
+        self.order.sort_by_key(cost);
     }
 
     /// The highest score: that of the rarest term, if the phrase were wherever that term is.
@@ -54,50 +66,43 @@ impl Phrase {
         }
     }
 
-    /// The score in a document that has all the terms, if the phrase occurs and its score may be above `least`.
-    pub fn check(
+    /// The highest score in each of some documents, ascending, that have all the terms: if the phrase were wherever the
+    /// term is that they have least.
+    pub fn bounds(
         &mut self,
-        doc: u32,
-        least: f64,
+        docs: &[u32],
         lists: &mut [TermList],
-    ) -> Result<Option<f32>, SearchError> {
-        if !self.sort_places(doc, lists)? {
-            return Ok(None);
+        bounds: &mut Vec<f32>,
+    ) -> Result<(), SearchError> {
+        bounds.clear();
+        bounds.resize(docs.len(), 0.0);
+        self.least.clear();
+        self.least.resize(docs.len(), u32::MAX);
+        self.freqs.resize(docs.len(), 0);
+        for (number, (_, list)) in self.places.iter().enumerate() {
+            if self.places[..number].iter().any(|(_, other)| other == list) {
+                continue;
+            }
+            lists[*list].freqs(docs, &mut self.freqs)?;
+            for (least, freq) in self.least.iter_mut().zip(&self.freqs) {
+                *least = (*least).min(*freq);
+            }
         }
-        let most = self.score_of(doc, self.order[0].0);
-        if f64::from(most) <= least {
-            return Ok(None);
+        if let Some(scoring) = &self.scoring {
+            scoring.score_all(docs, &self.least, bounds);
         }
-        self.count_starts(doc, lists)?;
-        Ok((self.count > 0).then(|| self.score(doc)))
+        Ok(())
     }
 
     /// Whether the phrase occurs in a document that has all the terms; counts how often.
     pub fn occurs(&mut self, doc: u32, lists: &mut [TermList]) -> Result<bool, SearchError> {
-        self.count = 0;
-        if self.sort_places(doc, lists)? {
-            self.count_starts(doc, lists)?;
-        }
+        self.count_starts(doc, lists)?;
         Ok(self.count > 0)
     }
 
-    /// Orders the places by how often their terms occur; `false` if one does not.
-    fn sort_places(&mut self, doc: u32, lists: &mut [TermList]) -> Result<bool, SearchError> {
-        self.order.clear();
-        for (place, (_, list)) in self.places.iter().enumerate() {
-            match lists[*list].freq(doc)? {
-                Some(freq) => self.order.push((freq, place)),
-                None => return Ok(false),
-            }
-        }
-        self.order.sort_unstable();
-        Ok(true)
-    }
-
-    /// Counts the places where all fit: those of the rarest term that every other leaves, the rarer ones first, so that most
-    /// documents are given up before the long lists of positions are read.
+    /// Counts the places where all fit: those of the rarest term that every other leaves.
     fn count_starts(&mut self, doc: u32, lists: &mut [TermList]) -> Result<(), SearchError> {
-        let (distance, list) = self.places[self.order[0].1];
+        let (distance, list) = self.places[self.order[0]];
         lists[list].positions(doc, &mut self.starts)?;
         if distance > 0 {
             self.starts.retain_mut(|position| {
@@ -106,7 +111,7 @@ impl Phrase {
                 start.is_some()
             });
         }
-        for (_, place) in &self.order[1..] {
+        for place in &self.order[1..] {
             if self.starts.is_empty() {
                 break;
             }
