@@ -92,6 +92,28 @@ impl TopScores {
         }
     }
 
+    /// Offers many documents of one segment, in any order. Of those that come before anything is known only the best are
+    /// looked at one by one.
+    pub fn offer_all(&mut self, segment: u32, docs: &[u32], scores: &[f32]) {
+        let mut least = f32::NEG_INFINITY;
+        if docs.len() > 2 * self.size && self.floor == f32::NEG_INFINITY && self.size > 0 {
+            let mut sorted = scores.to_vec();
+            // Those that may not be counted are none of the best.
+            sorted.retain(|score| *score < self.after);
+            if sorted.len() > self.size {
+                let nth = self.size - 1;
+                least = *sorted.select_nth_unstable_by(nth, |a, b| b.total_cmp(a)).1;
+            }
+        }
+        for (doc, score) in docs.iter().zip(scores) {
+            if *score >= least {
+                self.offer_one(segment, *doc, *score);
+            } else {
+                self.max = self.max.max(*score);
+            }
+        }
+    }
+
     /// Offers one document.
     #[inline]
     pub fn offer_one(&mut self, segment: u32, doc: u32, score: f32) {
@@ -187,14 +209,25 @@ mod tests {
         fn the_best_are_kept_in_any_order(
             offers in proptest::collection::vec((0u32..3, 0u32..5000, -20i32..20), 0..900),
             size in prop_oneof![1usize..20, 129usize..200],
+            part in prop_oneof![Just(1usize), 3usize..400],
         ) {
             let mut top = TopScores::new(size, None);
             let mut seen = std::collections::BTreeSet::new();
             let mut expected = Vec::new();
             for (segment, doc, score) in offers {
                 if seen.insert((segment, doc)) {
-                    top.offer_one(segment, doc, score as f32);
                     expected.push((Reverse(score), segment, doc));
+                }
+            }
+            for part in expected.chunks(part) {
+                if part.len() < 3 {
+                    part.iter().for_each(|(score, segment, doc)| top.offer_one(*segment, *doc, score.0 as f32));
+                    continue;
+                }
+                for segment in 0..3 {
+                    let of_segment = part.iter().filter(|offer| offer.1 == segment);
+                    let (docs, scores): (Vec<u32>, Vec<f32>) = of_segment.map(|offer| (offer.2, offer.0.0 as f32)).unzip();
+                    top.offer_all(segment, &docs, &scores);
                 }
             }
             expected.sort_unstable();

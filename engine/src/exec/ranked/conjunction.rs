@@ -390,12 +390,7 @@ impl Conjunction {
 
     /// Finds the documents with all terms in some blocks of the lead, those that may enter; answers the block after these.
     /// A lead that is `alone` is scored on the way, if that is wanted.
-    fn take_blocks(
-        &mut self,
-        first: usize,
-        score: bool,
-        floor: f32,
-    ) -> Result<usize, SearchError> {
+    fn take_blocks(&mut self, first: usize, score: bool, floor: f32) -> Result<usize, SearchError> {
         let lead = self.order[0];
         let blocks = self.lists[lead].block_count();
         let alone = score && self.order.len() == 1 && self.scored[lead];
@@ -428,32 +423,40 @@ impl Conjunction {
     /// Takes the documents of a block of the lead; if it is `alone`, those whose scores may be above the floor, with these.
     fn take_block(&mut self, block: usize, alone: bool, floor: f32) -> Result<(), SearchError> {
         let list = &mut self.lists[self.order[0]];
-        let batch = &mut self.scratch.batch;
-        let count = match alone {
-            true => list.load_ranked(block, batch)?,
-            false => list.load_docs_ranked(block, batch)?,
-        };
-        let docs = &batch.docs[..count];
-        if let (Some(before), Some(next)) = (self.matches.docs.last(), docs.first())
-            && next <= before
-        {
+        if self.matches.docs.last().is_some_and(|last| {
+            let first = list.range(block).map_or(0, |(first, _)| first);
+            first <= *last
+        }) {
             return Err(list.disorder());
         }
+        let batch = &mut self.scratch.batch;
         if !alone {
-            self.matches.docs.extend_from_slice(docs);
+            let count = list.load_docs_ranked(block, batch)?;
+            self.matches.docs.extend_from_slice(&batch.docs[..count]);
             return Ok(());
         }
+        let known = !self.after.is_empty();
+        let count = match known && floor > f32::NEG_INFINITY {
+            true => {
+                let windows = &self.after[self.windows..2 * self.windows];
+                let (first, last) = list.range(block)?;
+                let last = ((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+                let windows = &windows[(first / WINDOW_DOCS) as usize..=last];
+                let most = windows.iter().copied().fold(0.0, f32::max);
+                list.load_above(block, (floor - most).next_down(), true, batch)?
+            }
+            false => list.load_ranked(block, batch)?,
+        };
         list.score(count, batch);
         let Matches { docs, sums, .. } = &mut self.matches;
-        for index in 0..count {
-            let (doc, score) = (batch.docs[index], batch.scores[index]);
-            let rest = match self.after.is_empty() {
-                true => self.rest[1],
-                false => self.after[self.windows + (doc / WINDOW_DOCS) as usize],
+        for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
+            let rest = match known {
+                true => self.after[self.windows + (doc / WINDOW_DOCS) as usize],
+                false => self.rest[1],
             };
             if (score + rest).next_up() > floor {
-                docs.push(doc);
-                sums.push(f64::from(score));
+                docs.push(*doc);
+                sums.push(f64::from(*score));
             }
         }
         Ok(())

@@ -21,7 +21,7 @@ pub(crate) fn count(
     let mut tally = Tally::new(live, limit);
     match plan(scope, node, false)? {
         Plan::Nothing => {}
-        Plan::Union(mut union) => tally.any_of(scope.context, union.terms())?,
+        Plan::Union(mut terms) => tally.any_of(scope.context, &mut terms)?,
         Plan::Conjunction(mut all) => match (all.known_count(), live) {
             (Some(count), None) => tally.count = count,
             _ => all.run(scope.context, None, Some(&mut tally))?,

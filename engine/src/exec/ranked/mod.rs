@@ -1,6 +1,7 @@
 //! The best documents of queries made of terms and phrases, found without looking at the others.
 //!
 //! Bounds on scores (impacts) come first: of blocks, of windows of 4096 documents. What cannot enter the best is not decoded.
+//! * [`single`]: one term.
 //! * [`union`]: some term is enough. MAXSCORE (Turtle and Flood, "Query evaluation: strategies and optimizations", 1995) with
 //!   bounds of windows (Ding and Suel, "Faster top-k document retrieval using block-max indexes", 2011); the most
 //!   promising windows go first, as in Mallia et al., "Faster Learned Sparse Retrieval with Block-Max Pruning" (2024).
@@ -14,6 +15,7 @@ mod conjunction;
 pub(crate) mod count;
 mod phrase;
 mod scratch;
+mod single;
 mod term_list;
 mod union;
 
@@ -26,6 +28,7 @@ use super::segment_scorer::SegmentScope;
 use crate::ids::DocId;
 use crate::search::{SearchError, TopScores};
 use crate::segment::{LiveDocs, PostingsCursor, PostingsNeed};
+use crate::simd;
 
 /// Where the best documents of one segment go.
 pub(crate) struct Ranking<'a> {
@@ -62,6 +65,25 @@ impl<'a> Ranking<'a> {
         }
     }
 
+    /// Offers many documents, in any order; what does not enter is taken out of both.
+    fn offer_all(&mut self, docs: &mut [u32], scores: &mut [f32]) {
+        let floor = self.floor();
+        let mut count = docs.len();
+        if floor > f32::NEG_INFINITY {
+            count = (simd::kernels().scoring.keep_above)(docs, scores, floor);
+        }
+        if let Some(live) = self.live {
+            let mut alive = 0;
+            for index in 0..count {
+                (docs[alive], scores[alive]) = (docs[index], scores[index]);
+                alive += usize::from(live.is_live(DocId(docs[index])));
+            }
+            count = alive;
+        }
+        self.top
+            .offer_all(self.segment, &docs[..count], &scores[..count]);
+    }
+
     #[inline]
     fn offer(&mut self, doc: u32, score: f32) {
         if score > self.floor() && self.live.is_none_or(|live| live.is_live(DocId(doc))) {
@@ -78,7 +100,11 @@ pub(crate) fn rank(
 ) -> Result<bool, SearchError> {
     match plan(scope, node, true)? {
         Plan::Nothing => Ok(true),
-        Plan::Union(mut union) => union.run(scope.context, ranking).map(|()| true),
+        Plan::Union(mut terms) => match &mut terms[..] {
+            [alone] => single::run(alone, scope.context, ranking),
+            _ => Union::new(terms).run(scope.context, ranking),
+        }
+        .map(|()| true),
         Plan::Conjunction(mut all) => all.run(scope.context, Some(ranking), None).map(|()| true),
         Plan::Other => Ok(false),
     }
@@ -88,7 +114,8 @@ pub(crate) fn rank(
 enum Plan {
     /// It finds nothing here.
     Nothing,
-    Union(Union),
+    /// One or more terms, of which one is enough.
+    Union(Vec<TermList>),
     Conjunction(Box<Conjunction>),
     /// Not here.
     Other,
@@ -99,7 +126,7 @@ fn plan(scope: &SegmentScope<'_>, node: &Node, scored: bool) -> Result<Plan, Sea
     match node {
         Node::Nothing => Ok(Plan::Nothing),
         Node::Term(term) => Ok(match term_list(scope, term, scored)? {
-            Found::List(list) => Plan::Union(Union::new(vec![list])),
+            Found::List(list) => Plan::Union(vec![list]),
             Found::Absent => Plan::Nothing,
             Found::Other => Plan::Other,
         }),
@@ -190,7 +217,7 @@ fn plan_union(
     }
     Ok(match lists.is_empty() {
         true => Plan::Nothing,
-        false => Plan::Union(Union::new(lists)),
+        false => Plan::Union(lists),
     })
 }
 

@@ -79,7 +79,7 @@ impl TermList {
     /// Works out the bounds of windows: roughly, the highest of all for each; or, as for a list whose blocks will be
     /// walked over, in detail. Answers whether this changed them.
     pub fn bound(&mut self, in_detail: bool) -> Result<bool, SearchError> {
-        if in_detail && self.blocks.is_empty() {
+        if in_detail && (self.blocks.is_empty() || self.windows.is_empty()) {
             self.bound_in_detail()?;
             return Ok(true);
         }
@@ -88,6 +88,18 @@ impl TermList {
             self.windows.resize(self.window_count(), self.max);
         }
         Ok(unknown)
+    }
+
+    /// Works out the bounds of blocks alone.
+    pub fn bound_blocks(&mut self) -> Result<(), SearchError> {
+        if let (Some(scoring), true) = (&self.scoring, self.blocks.is_empty()) {
+            let weights = scoring.bm25.weights();
+            match &mut self.list {
+                List::Sparse(cursor) => cursor.block_bounds(weights, &mut self.blocks)?,
+                List::Dense(cursor) => cursor.cell_bounds(weights, &mut self.blocks)?,
+            }
+        }
+        Ok(())
     }
 
     fn bound_in_detail(&mut self) -> Result<(), SearchError> {
@@ -110,6 +122,7 @@ impl TermList {
                     let slot = &mut windows[(doc / WINDOW_DOCS) as usize];
                     *slot = slot.max(*score);
                 }
+                blocks.clear();
                 blocks.push(scores.iter().copied().fold(0.0, f32::max));
             }
             List::Sparse(cursor) => {
@@ -215,7 +228,68 @@ impl TermList {
         Ok(count)
     }
 
-    /// The same in ascending order.
+    /// Decodes those documents of a block, ascending or (not `ranked`) in any order, that may score above `least`; answers how
+    /// many. Most of the others are told from these by their frequency, without a look at their norms, which lie all over
+    /// the memory.
+    pub fn load_above(
+        &mut self,
+        block: usize,
+        least: f32,
+        ranked: bool,
+        batch: &mut Batch,
+    ) -> Result<usize, SearchError> {
+        let freq = self.least_freq(block, least)?;
+        let count = match ranked {
+            true => self.load_ranked(block, batch)?,
+            false => self.load(block, batch)?,
+        };
+        if freq <= 1 {
+            return Ok(count);
+        }
+        let (docs, freqs) = (&mut batch.docs[..count], &mut batch.freqs[..count]);
+        // Pairs are kept by their first half, which is the frequency here.
+        Ok((simd::kernels().scoring.keep_between)(
+            freqs,
+            docs,
+            freq,
+            u32::MAX,
+        ))
+    }
+
+    /// The least frequency with which a document of a block may score above `least`.
+    fn least_freq(&self, block: usize, least: f32) -> Result<u32, SearchError> {
+        let pairs = match &self.list {
+            List::Sparse(cursor) => cursor.pairs(block)?,
+            List::Dense(cursor) => cursor.pairs(block)?,
+        };
+        let (Some(scoring), Some(pairs)) = (&self.scoring, pairs) else {
+            return Ok(1);
+        };
+        let weight = scoring.bm25.weight;
+        if least <= 0.0 || least >= weight {
+            return Ok(1);
+        }
+        // `weight - weight / (1 + freq * inverse) > least` if `freq * inverse > least / (weight - least)`, nearly: what is
+        // rounded on the way is less than what is taken off here.
+        let product = least / (weight - least) * (1.0 - 1e-4);
+        if product > 500.0 {
+            // So near to the weight that rounding may take more.
+            return Ok(1);
+        }
+        let mut above = 1;
+        for (freq, norm) in pairs {
+            // Documents with more than the freq before have this norm or a higher one.
+            let needed = (product / scoring.bm25.inverse_norms[usize::from(norm)]).ceil();
+            let needed = (needed as u32).max(above);
+            if needed <= u32::from(freq) || freq == u8::MAX {
+                return Ok(needed);
+            }
+            above = above.max(u32::from(freq) + 1);
+        }
+        Ok(above)
+    }
+
+    /// Decodes a block like [`load`](Self::load), in ascending order.
     pub fn load_ranked(&mut self, block: usize, batch: &mut Batch) -> Result<usize, SearchError> {
         match &mut self.list {
             List::Sparse(cursor) => {
@@ -271,15 +345,16 @@ impl TermList {
         }
     }
 
-    /// Decodes what a block has in `from..to`.
+    /// Decodes what a block has in `from..to` that may score above `least`, ascending.
     pub fn load_between(
         &mut self,
         block: usize,
         from: u32,
         to: u32,
+        least: f32,
         batch: &mut Batch,
     ) -> Result<usize, SearchError> {
-        let count = self.load(block, batch)?;
+        let count = self.load_above(block, least, true, batch)?;
         let (first, last) = self.range(block)?;
         if from <= first && last < to {
             return Ok(count);
@@ -454,11 +529,7 @@ impl TermList {
     }
 
     /// Keeps the documents of a window that a dense list has.
-    pub fn keep_window(
-        &mut self,
-        window: usize,
-        words: &mut [u64; 64],
-    ) -> Result<(), SearchError> {
+    pub fn keep_window(&mut self, window: usize, words: &mut [u64; 64]) -> Result<(), SearchError> {
         if let List::Dense(cursor) = &mut self.list {
             cursor.load(window)?;
             (simd::kernels().and)(words, cursor.words());

@@ -56,11 +56,6 @@ impl Union {
         }
     }
 
-    /// Its terms.
-    pub fn terms(&mut self) -> &mut [TermList] {
-        &mut self.terms
-    }
-
     /// Offers what may be among the best.
     pub fn run(
         &mut self,
@@ -182,29 +177,21 @@ impl Union {
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         let (lead, floor) = (self.done, ranking.floor());
-        let alone = lead + 1 == self.terms.len();
-        let bound = self.terms[lead].blocks()[block];
-        if bound <= floor && (alone || self.reach(lead, block)? <= floor) {
+        let most = self.most_after(lead, block)?;
+        if (self.terms[lead].blocks()[block] + most).next_up() <= floor {
             return Ok(());
         }
         let later = &self.from_here[(lead + 1) * self.windows..(lead + 2) * self.windows];
         let list = &mut self.terms[lead];
         let Buffers { batch, found, .. } = &mut *self.scratch;
-        let count = list.load(block, batch)?;
+        // Rounded down, so that nothing above the floor is lost.
+        let count = list.load_above(block, (floor - most).next_down(), true, batch)?;
         list.score(count, batch);
         found.clear();
-        if alone {
-            let (docs, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
-            let kept = (simd::kernels().scoring.keep_above)(docs, scores, floor);
-            let scores = scores[..kept].iter().map(|score| f64::from(*score));
-            found.extend(docs[..kept].iter().copied().zip(scores));
-        } else {
-            for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
-                if score + later[(doc / WINDOW_DOCS) as usize] > floor {
-                    found.push((*doc, f64::from(*score)));
-                }
+        for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
+            if (score + later[(doc / WINDOW_DOCS) as usize]).next_up() > floor {
+                found.push((*doc, f64::from(*score)));
             }
-            found.sort_unstable_by_key(|(doc, _)| *doc);
         }
         if from > 0 {
             found.retain(|(doc, _)| *doc >= from);
@@ -212,16 +199,14 @@ impl Union {
         self.finish(self.order.len(), ranking)
     }
 
-    /// What a document of a block of a term can score with those that come after it.
+    /// What the terms that come after one can add to the score of a document of a block of it.
     #[inline]
-    fn reach(&self, term: usize, block: usize) -> Result<f32, SearchError> {
-        let list = &self.terms[term];
-        let (first, last) = list.range(block)?;
+    fn most_after(&self, term: usize, block: usize) -> Result<f32, SearchError> {
+        let (first, last) = self.terms[term].range(block)?;
         let windows =
             (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
         let later = &self.row_of(term + 1)[windows];
-        let most = later.iter().copied().fold(0.0, f32::max);
-        Ok((list.blocks()[block] + most).next_up())
+        Ok(later.iter().copied().fold(0.0, f32::max))
     }
 
     /// What a document of a block of a term can score with all that are not done with.
@@ -366,7 +351,7 @@ impl Union {
             if self.reach_with_all(term, block)? > floor {
                 let list = &mut self.terms[term];
                 let Buffers { batch, found, .. } = &mut *self.scratch;
-                let count = list.load_between(block, from, to, batch)?;
+                let count = list.load_between(block, from, to, least, batch)?;
                 list.score(count, batch);
                 let (docs, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
                 let kept = (kernels.keep_above)(docs, scores, least);
@@ -375,7 +360,6 @@ impl Union {
             }
             block += 1;
         }
-        self.scratch.found.sort_unstable_by_key(|(doc, _)| *doc);
         Ok(())
     }
 
@@ -399,7 +383,7 @@ impl Union {
                     let list = &mut self.terms[term];
                     let scratch = &mut *self.scratch;
                     let (batch, sums) = (&mut scratch.batch, &mut scratch.sums[..len]);
-                    let count = list.load_between(block, from, to, batch)?;
+                    let count = list.load_between(block, from, to, f32::NEG_INFINITY, batch)?;
                     list.score(count, batch);
                     let bits = &mut scratch.bits[..len / 64];
                     for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::terms::Dictionary;
 use super::super::{ReadError, WINDOW_DOCS, Window};
 use super::positions::PositionsReader;
-use super::{Impact, PostingsNeed, pairs_of};
+use super::{Impact, Pairs, PostingsNeed, pairs_at, pairs_of};
 use crate::format::bytes::Malformed;
 use crate::format::v1::terms::TermEntry;
 use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, cell_freq, cell_freqs};
@@ -277,7 +277,9 @@ impl DenseCursor {
         let mut at = 0;
         while at < docs.len() {
             let number = docs[at] / CELL_DOCS;
-            let same = docs[at..].iter().take_while(|doc| **doc / CELL_DOCS == number);
+            let same = docs[at..]
+                .iter()
+                .take_while(|doc| **doc / CELL_DOCS == number);
             let end = at + same.count();
             let cell = number as usize % CELLS;
             self.load(number as usize / CELLS)?;
@@ -429,6 +431,12 @@ impl DenseCursor {
             None => self.impacts = vec![Impact { freq: 1, norm: 1 }],
         }
         Ok(&self.impacts)
+    }
+
+    /// The pairs that bound a cell, counted over all chunks; `None` where none are kept.
+    pub fn pairs(&self, block: usize) -> Result<Option<Pairs>, ReadError> {
+        let rows = self.skips.impacts(self.region()?);
+        Ok(rows.and_then(|rows| pairs_at(&rows, block)))
     }
 
     /// Bounds of all cells.

@@ -17,7 +17,7 @@ use super::{ReadError, WINDOW_DOCS, Window};
 use crate::format::v1::terms::TermEntry;
 pub(crate) use crate::format::v2::CELL_DOCS;
 use crate::ids::DocId;
-use crate::simd::scoring::Weights;
+use crate::simd::scoring::{ImpactRows, Weights};
 
 /// What a caller will ask a cursor for; less is faster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,6 +184,19 @@ impl PostingsCursor {
     ) -> Result<usize, ReadError> {
         on!(mut self, cursor => cursor.take_block(end, docs, freqs))
     }
+}
+
+/// The pairs of freq and norm that bound a block, as they are kept; see [`pairs_of`].
+pub(crate) type Pairs = [(u8, u8); 4];
+
+/// The pairs of one of many blocks.
+#[inline]
+fn pairs_at(rows: &ImpactRows<'_>, block: usize) -> Option<Pairs> {
+    let mut pairs = [(0, 0); 4];
+    for (pair, (freqs, norms)) in pairs.iter_mut().zip(rows.freqs.iter().zip(&rows.norms)) {
+        *pair = (*freqs.get(block)?, *norms.get(block)?);
+    }
+    Some(pairs)
 }
 
 /// How many windows a segment has.

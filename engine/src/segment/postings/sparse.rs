@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::terms::Dictionary;
 use super::super::{ReadError, WINDOW_DOCS, Window};
 use super::positions::PositionsReader;
-use super::{Impact, PostingsNeed, pairs_of, window_count};
+use super::{Impact, Pairs, PostingsNeed, pairs_at, pairs_of, window_count};
 use crate::format::bytes::Malformed;
 use crate::format::impacts::ImpactSet;
 use crate::format::v1::terms::TermEntry;
@@ -685,6 +685,16 @@ impl SparseCursor {
             impacts.push(NO_FREQS);
         }
         Ok(impacts)
+    }
+
+    /// The pairs that bound a block; `None` where none are kept.
+    pub fn pairs(&self, block: usize) -> Result<Option<Pairs>, ReadError> {
+        let skips = self.skips.as_ref();
+        let rows = match skips {
+            Some(skips) => skips.impacts(self.region()?),
+            None => None,
+        };
+        Ok(rows.and_then(|rows| pairs_at(&rows, block)))
     }
 
     /// Bounds of all blocks.

@@ -5,7 +5,8 @@
 use std::arch::x86_64::*;
 
 use super::{
-    FEW, ImpactRows, Kernels, LANES, ROWS, STRETCH_DOCS, StretchBits, Weights, bounding_freq, scalar,
+    FEW, ImpactRows, Kernels, LANES, ROWS, STRETCH_DOCS, StretchBits, Weights, bounding_freq,
+    scalar,
 };
 
 pub(in crate::simd) const KERNELS: Kernels = Kernels {
@@ -380,7 +381,11 @@ fn find_each_avx512(docs: &[u32; 128], wanted: &[u32], slots: &mut [u8]) {
             row += 1;
         }
         let above = 64 + found[1].trailing_zeros();
-        slots[index] = if found[0] != 0 { found[0].trailing_zeros() } else { above } as u8;
+        slots[index] = if found[0] != 0 {
+            found[0].trailing_zeros()
+        } else {
+            above
+        } as u8;
         index += 1;
     }
 }
@@ -407,8 +412,7 @@ fn among_avx512(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128 {
             let inside = _mm512_cmplt_epu32_mask(offset, end);
             let place = _mm512_srli_epi32::<5>(offset);
             let none = _mm512_setzero_si512();
-            let word =
-                _mm512_mask_i32gather_epi32::<4>(none, inside, place, bits.as_ptr().cast());
+            let word = _mm512_mask_i32gather_epi32::<4>(none, inside, place, bits.as_ptr().cast());
             (offset, word)
         };
         let bit = _mm512_sllv_epi32(one, _mm512_and_si512(offset, low));

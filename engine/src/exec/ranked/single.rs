@@ -1,0 +1,90 @@
+//! The best documents of one term: blocks that can score most first, and of these only what may enter.
+
+use super::Ranking;
+use super::scratch::{Buffers, Scratch};
+use super::term_list::TermList;
+use crate::search::{SearchContext, SearchError};
+
+/// Blocks that are looked at first, the most promising of all, so that the floor is near its end when the others come.
+const FIRST: usize = 4;
+/// Blocks visited between two looks at the clock.
+const STEPS_PER_LOOK: usize = 512;
+
+/// Offers what may be among the best of a term.
+pub(super) fn run(
+    list: &mut TermList,
+    context: &SearchContext<'_>,
+    ranking: &mut Ranking<'_>,
+) -> Result<(), SearchError> {
+    ranking.unordered = true;
+    let result = run_blocks(list, context, ranking);
+    ranking.unordered = false;
+    result
+}
+
+fn run_blocks(
+    list: &mut TermList,
+    context: &SearchContext<'_>,
+    ranking: &mut Ranking<'_>,
+) -> Result<(), SearchError> {
+    let mut scratch = Scratch::take();
+    let count = list.block_count();
+    if list.max <= ranking.floor() {
+        return Ok(());
+    }
+    if count == 1 {
+        return visit(list, 0, &mut scratch, ranking);
+    }
+    list.bound_blocks()?;
+    let first = most_promising(list.blocks());
+    for block in first {
+        if list
+            .blocks()
+            .get(block)
+            .is_some_and(|bound| *bound > ranking.floor())
+        {
+            visit(list, block, &mut scratch, ranking)?;
+        }
+    }
+    for block in 0..count {
+        if block.is_multiple_of(STEPS_PER_LOOK) {
+            context.check_cancelled()?;
+            if context.timed_out() {
+                break;
+            }
+        }
+        if list.blocks()[block] > ranking.floor() && !first.contains(&block) {
+            visit(list, block, &mut scratch, ranking)?;
+        }
+    }
+    Ok(())
+}
+
+/// The blocks with the highest bounds, the highest first; fewer blocks are followed by `usize::MAX`.
+fn most_promising(bounds: &[f32]) -> [usize; FIRST] {
+    let mut best = [(f32::NEG_INFINITY, usize::MAX); FIRST];
+    for (block, bound) in bounds.iter().enumerate() {
+        if *bound > best[FIRST - 1].0 {
+            best[FIRST - 1] = (*bound, block);
+            let mut place = FIRST - 1;
+            while place > 0 && best[place].0 > best[place - 1].0 {
+                best.swap(place, place - 1);
+                place -= 1;
+            }
+        }
+    }
+    best.map(|(_, block)| block)
+}
+
+fn visit(
+    list: &mut TermList,
+    block: usize,
+    scratch: &mut Buffers,
+    ranking: &mut Ranking<'_>,
+) -> Result<(), SearchError> {
+    let batch = &mut scratch.batch;
+    let count = list.load_above(block, ranking.floor(), false, batch)?;
+    list.score(count, batch);
+    ranking.offer_all(&mut batch.docs[..count], &mut batch.scores[..count]);
+    Ok(())
+}
