@@ -1,6 +1,7 @@
 //! The best documents that have all of some terms and phrases, block by block of the rarest term.
 
 use super::count::Tally;
+use super::matches::{MatchBuffers, Matches};
 use super::phrase::Phrase;
 use super::scratch::Scratch;
 use super::term_list::{ABSENT, TermList};
@@ -86,68 +87,9 @@ pub(super) struct Conjunction {
     alive: Vec<bool>,
     matches: Matches,
     scratch: Scratch,
-    freqs: Vec<u32>,
-    scores: Vec<f32>,
-    picked: Vec<u32>,
-}
-
-/// Documents that match, or may, ascending; what they score so far.
-#[derive(Default)]
-struct Matches {
-    docs: Vec<u32>,
-    /// By the clauses that are needed; as many as documents, once they are scored.
-    sums: Vec<f64>,
-    /// By the others.
-    more: Vec<f64>,
-}
-
-impl Matches {
-    fn clear(&mut self) {
-        self.docs.clear();
-        self.sums.clear();
-        self.more.clear();
-    }
-
-    /// Keeps those that `wanted` says, of document, sum and what is added to it. They must be scored.
-    fn keep(&mut self, mut wanted: impl FnMut(u32, f64, f64) -> bool) {
-        let mut kept = 0;
-        for index in 0..self.docs.len() {
-            let (doc, sum, more) = (self.docs[index], self.sums[index], self.more[index]);
-            (self.docs[kept], self.sums[kept], self.more[kept]) = (doc, sum, more);
-            kept += usize::from(wanted(doc, sum, more));
-        }
-        self.docs.truncate(kept);
-        self.sums.truncate(kept);
-        self.more.truncate(kept);
-    }
-
-    /// Keeps those that `wanted` says, which may fail.
-    fn try_keep(
-        &mut self,
-        mut wanted: impl FnMut(u32, &mut f64) -> Result<bool, SearchError>,
-    ) -> Result<(), SearchError> {
-        let mut kept = 0;
-        for index in 0..self.docs.len() {
-            let (doc, mut sum, more) = (self.docs[index], self.sums[index], self.more[index]);
-            if wanted(doc, &mut sum)? {
-                (self.docs[kept], self.sums[kept], self.more[kept]) = (doc, sum, more);
-                kept += 1;
-            }
-        }
-        self.docs.truncate(kept);
-        self.sums.truncate(kept);
-        self.more.truncate(kept);
-        Ok(())
-    }
-
-    /// Keeps those that are in `docs`, ascending.
-    fn keep_docs(&mut self, docs: &[u32]) {
-        let mut docs = docs.iter().peekable();
-        self.keep(|doc, _, _| {
-            while docs.next_if(|other| **other < doc).is_some() {}
-            docs.peek().is_some_and(|other| **other == doc)
-        });
-    }
+    buffers: MatchBuffers,
+    /// Of phrases; or scores.
+    bounds: Vec<f32>,
 }
 
 impl Conjunction {
@@ -169,9 +111,8 @@ impl Conjunction {
             alive: Vec::new(),
             matches: Matches::default(),
             scratch: Scratch::take(),
-            freqs: Vec::new(),
-            scores: Vec::new(),
-            picked: Vec::new(),
+            buffers: MatchBuffers::default(),
+            bounds: Vec::new(),
         }
     }
 
@@ -629,13 +570,15 @@ impl Conjunction {
         if !checked {
             self.check_rest()?;
         }
-        for index in 0..self.matches.docs.len() {
-            let doc = self.matches.docs[index];
-            let score = score(self.matches.sums[index], self.matches.more[index]);
-            if score > ranking.floor() && !self.is_done(doc)? {
-                ranking.offer(doc, score);
-            }
+        for list in &mut self.optional[..self.done] {
+            let bits = &mut self.scratch.bits;
+            self.buffers.keep(list, false, &mut self.matches, bits)?;
         }
+        let Matches { docs, sums, more } = &mut self.matches;
+        let scores = sums.iter().zip(more).map(|(sum, more)| score(*sum, *more));
+        self.bounds.clear();
+        self.bounds.extend(scores);
+        ranking.offer_all(docs, &mut self.bounds);
         Ok(())
     }
 
@@ -648,11 +591,8 @@ impl Conjunction {
     /// Adds the scores of the `done`-th list in order.
     fn add_needed(&mut self, done: usize) -> Result<(), SearchError> {
         let list = &mut self.lists[self.order[done]];
-        list.scores(&self.matches.docs, &mut self.freqs, &mut self.scores)?;
-        for (sum, score) in self.matches.sums.iter_mut().zip(&self.scores) {
-            *sum += f64::from(*score);
-        }
-        Ok(())
+        let Matches { docs, sums, .. } = &mut self.matches;
+        self.buffers.add_to_all(list, docs, sums)
     }
 
     /// Keeps what may score above the floor with the lists from the `done`-th on, and all else.
@@ -684,18 +624,9 @@ impl Conjunction {
                     (most as f32).next_up().next_up() > floor
                 });
             }
-            let Matches { docs, more, .. } = &mut self.matches;
             let list = &mut self.optional[index];
-            list.locate(docs, &mut self.scratch.bits)?;
-            list.pick(docs, &mut self.picked)?;
-            list.scores(&self.picked, &mut self.freqs, &mut self.scores)?;
-            let mut at = 0;
-            for (doc, score) in self.picked.iter().zip(&self.scores) {
-                while docs[at] != *doc {
-                    at += 1;
-                }
-                more[at] += f64::from(*score);
-            }
+            let (docs, more) = self.matches.docs_and_more();
+            self.buffers.add(list, docs, more, &mut self.scratch.bits)?;
         }
         Ok(())
     }
@@ -705,14 +636,13 @@ impl Conjunction {
         for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
             for check in checks {
                 if let Check::List(list) = check {
-                    self.picked.clone_from(&self.matches.docs);
-                    list.retain(&mut self.picked, wanted, &mut self.scratch.bits)?;
-                    self.matches.keep_docs(&self.picked);
+                    let bits = &mut self.scratch.bits;
+                    self.buffers.keep(list, wanted, &mut self.matches, bits)?;
                 }
             }
         }
         let mut matches = std::mem::take(&mut self.matches);
-        let kept = matches.try_keep(|doc, _| self.passes(doc));
+        let kept = matches.try_keep(|doc, _, _| self.passes(doc));
         self.matches = matches;
         kept
     }
@@ -739,7 +669,7 @@ impl Conjunction {
     ) -> Result<(), SearchError> {
         let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
         if floor > f32::NEG_INFINITY {
-            phrase.bounds(&matches.docs, lists, &mut self.scores)?;
+            phrase.bounds(&matches.docs, lists, &mut self.bounds)?;
         }
         // A little lower than it has to be: sums are rounded when they are compared.
         let floor = f64::from(floor.next_down().next_down());
@@ -748,9 +678,9 @@ impl Conjunction {
         for later in &self.phrases[index + 1..] {
             others += f64::from(later.max(&self.lists));
         }
-        let mut bounds = self.scores.iter();
+        let mut bounds = self.bounds.iter();
         let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
-        matches.try_keep(|doc, sum| {
+        matches.try_keep(|doc, sum, _| {
             if floor > f64::NEG_INFINITY {
                 let bound = bounds.next().copied().unwrap_or(f32::INFINITY);
                 if *sum + f64::from(bound) + others <= floor {
@@ -800,16 +730,6 @@ impl Conjunction {
             self.rank(false, ranking)?;
         }
         Ok(())
-    }
-
-    /// Whether a document has one of the optional terms that are done with.
-    fn is_done(&mut self, doc: u32) -> Result<bool, SearchError> {
-        for list in &mut self.optional[..self.done] {
-            if list.contains(doc)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod conjunction;
 pub(crate) mod count;
+mod matches;
 mod phrase;
 mod scratch;
 mod single;
@@ -82,13 +83,6 @@ impl<'a> Ranking<'a> {
         }
         self.top
             .offer_all(self.segment, &docs[..count], &scores[..count]);
-    }
-
-    #[inline]
-    fn offer(&mut self, doc: u32, score: f32) {
-        if score > self.floor() && self.live.is_none_or(|live| live.is_live(DocId(doc))) {
-            self.top.offer_one(self.segment, doc, score);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
+use super::matches::{MatchBuffers, Matches};
 use super::term_list::Batch;
 use crate::simd::scoring::{STRETCH_DOCS, StretchBits};
 
@@ -15,7 +16,10 @@ pub(super) struct Buffers {
     pub bits: Box<StretchBits>,
     /// Whether somebody adds up, or left off half way.
     pub adding: bool,
-    pub found: Vec<(u32, f64)>,
+    /// Of the union at work.
+    pub found: Matches,
+    pub lookups: MatchBuffers,
+    pub scores: Vec<f32>,
 }
 
 thread_local! {
@@ -34,7 +38,9 @@ impl Scratch {
                 sums: vec![0.0; STRETCH_DOCS as usize].into(),
                 bits: Box::new([0; STRETCH_DOCS as usize / 64]),
                 adding: false,
-                found: Vec::new(),
+                found: Matches::default(),
+                lookups: MatchBuffers::default(),
+                scores: Vec::new(),
             })
         });
         if buffers.adding {

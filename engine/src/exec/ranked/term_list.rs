@@ -537,35 +537,6 @@ impl TermList {
         Ok(())
     }
 
-    /// The frequency of a document, if the list has it.
-    #[inline]
-    pub fn freq(&mut self, doc: u32) -> Result<Option<u32>, SearchError> {
-        if let List::Dense(cursor) = &mut self.list {
-            cursor.load((doc / WINDOW_DOCS) as usize)?;
-            return Ok(match cursor.contains(doc) {
-                true => Some(cursor.freq_of(doc)?),
-                false => None,
-            });
-        }
-        let Some(spot) = self.spot(doc)? else {
-            return Ok(None);
-        };
-        let List::Sparse(cursor) = &mut self.list else {
-            return Ok(None);
-        };
-        Ok(Some(cursor.freq_at_spot(spot)?))
-    }
-
-    /// The score of a document, if the list has it.
-    #[inline]
-    pub fn lookup(&mut self, doc: u32) -> Result<Option<f32>, SearchError> {
-        let Some(freq) = self.freq(doc)? else {
-            return Ok(None);
-        };
-        let score = self.scoring.as_ref().map(|s| s.score(doc, freq as f32));
-        Ok(Some(score.unwrap_or(0.0)))
-    }
-
     /// Adds the documents of a stretch, whole windows from `base` on, one bit each; stretches are asked for in ascending order.
     pub fn fill(&mut self, base: u32, bits: &mut [u64]) -> Result<(), SearchError> {
         match &mut self.list {
@@ -606,18 +577,6 @@ impl TermList {
             }
         }
         Ok(())
-    }
-
-    /// Whether the list has a document.
-    #[inline]
-    pub fn contains(&mut self, doc: u32) -> Result<bool, SearchError> {
-        Ok(match &mut self.list {
-            List::Sparse(_) => self.spot(doc)?.is_some(),
-            List::Dense(cursor) => {
-                cursor.load((doc / WINDOW_DOCS) as usize)?;
-                cursor.contains(doc)
-            }
-        })
     }
 
     /// The positions in a document that the list has; overwrites `positions`.

@@ -1,6 +1,7 @@
 //! The best documents of which some term is enough.
 
 use super::Ranking;
+use super::matches::Matches;
 use super::scratch::{Buffers, Scratch};
 use super::term_list::{ABSENT, TermList};
 use crate::search::{SearchContext, SearchError};
@@ -190,11 +191,12 @@ impl Union {
         found.clear();
         for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
             if (score + later[(doc / WINDOW_DOCS) as usize]).next_up() > floor {
-                found.push((*doc, f64::from(*score)));
+                found.docs.push(*doc);
+                found.sums.push(f64::from(*score));
             }
         }
         if from > 0 {
-            found.retain(|(doc, _)| *doc >= from);
+            found.keep(|doc, _, _| doc >= from);
         }
         self.finish(self.order.len(), ranking)
     }
@@ -356,7 +358,8 @@ impl Union {
                 let (docs, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
                 let kept = (kernels.keep_above)(docs, scores, least);
                 let scores = scores[..kept].iter().map(|score| f64::from(*score));
-                found.extend(docs[..kept].iter().copied().zip(scores));
+                found.docs.extend_from_slice(&docs[..kept]);
+                found.sums.extend(scores);
             }
             block += 1;
         }
@@ -397,49 +400,52 @@ impl Union {
         }
         let scratch = &mut *self.scratch;
         let (sums, bits) = (&mut scratch.sums[..len], &mut scratch.bits[..len / 64]);
-        (simd::kernels().scoring.sums_above)(sums, bits, least, &mut scratch.found);
-        bits.fill(0);
-        scratch.adding = false;
-        for (doc, _) in &mut scratch.found {
+        let Matches {
+            docs, sums: kept, ..
+        } = &mut scratch.found;
+        (simd::kernels().scoring.sums_above)(sums, bits, least, docs, kept);
+        for doc in docs {
             *doc += from;
         }
+        bits.fill(0);
+        scratch.adding = false;
         Ok(())
     }
 
     /// Looks up the weak terms, the first `weak` in order, the strongest first, and offers what is left.
     fn finish(&mut self, weak: usize, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
-        'docs: for index in 0..self.scratch.found.len() {
-            let (doc, mut sum) = self.scratch.found[index];
-            let window = (doc / WINDOW_DOCS) as usize;
-            if self.visited.contains(&window) {
-                continue;
-            }
-            let floor = ranking.floor();
-            let mut rest = weak;
-            loop {
-                let mut most = sum;
-                for (_, term) in &self.order[..rest] {
-                    most += f64::from(self.terms[*term].windows[window].max(0.0));
-                }
-                if most as f32 <= floor {
-                    continue 'docs;
-                }
-                if rest == 0 {
-                    break;
-                }
-                rest -= 1;
-                let term = &mut self.terms[self.order[rest].1];
-                if let Some(score) = term.lookup(doc)? {
-                    sum += f64::from(score);
-                }
-            }
-            for term in &mut self.terms[..self.done] {
-                if term.contains(doc)? {
-                    continue 'docs;
-                }
-            }
-            ranking.offer(doc, sum as f32);
+        let scratch = &mut *self.scratch;
+        let (found, lookups) = (&mut scratch.found, &mut scratch.lookups);
+        if self.visited[0] != usize::MAX {
+            let visited = &self.visited;
+            found.keep(|doc, _, _| !visited.contains(&((doc / WINDOW_DOCS) as usize)));
         }
+        let floor = ranking.floor();
+        for rest in (1..=weak).rev() {
+            if floor > f32::NEG_INFINITY {
+                let (terms, order) = (&self.terms, &self.order[..rest]);
+                found.keep(|doc, sum, _| {
+                    let window = (doc / WINDOW_DOCS) as usize;
+                    let bounds = order
+                        .iter()
+                        .map(|(_, term)| f64::from(terms[*term].windows[window].max(0.0)));
+                    (sum + bounds.sum::<f64>()) as f32 > floor
+                });
+            }
+            if found.docs.is_empty() {
+                return Ok(());
+            }
+            let term = &mut self.terms[self.order[rest - 1].1];
+            lookups.add(term, &found.docs, &mut found.sums, &mut scratch.bits)?;
+        }
+        for term in &mut self.terms[..self.done] {
+            lookups.keep(term, false, found, &mut scratch.bits)?;
+        }
+        scratch.scores.clear();
+        scratch
+            .scores
+            .extend(found.sums.iter().map(|sum| *sum as f32));
+        ranking.offer_all(&mut found.docs, &mut scratch.scores);
         Ok(())
     }
 }

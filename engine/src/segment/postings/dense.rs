@@ -300,12 +300,6 @@ impl DenseCursor {
         self.dictionary.skips.error("has blocks out of order")
     }
 
-    /// Whether the chunk at hand has a document of it.
-    #[inline]
-    pub fn contains(&self, doc: u32) -> bool {
-        self.words[doc as usize / 64 % 64] >> (doc % 64) & 1 != 0
-    }
-
     /// Appends the positions of a document of the chunk at hand.
     pub fn positions_of(&mut self, doc: u32, positions: &mut Vec<u32>) -> Result<(), ReadError> {
         if !self.dictionary.positions_kept || self.need < PostingsNeed::Positions {

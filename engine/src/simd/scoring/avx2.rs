@@ -144,13 +144,25 @@ fn bounds_avx2(impacts: ImpactRows<'_>, weights: Weights<'_>, out: &mut [f32]) {
     scalar::bounds(rest, weights, &mut out[whole..]);
 }
 
-fn sums_above(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>) {
+fn sums_above(
+    sums: &mut [f64],
+    bits: &mut [u64],
+    floor: f64,
+    docs: &mut Vec<u32>,
+    kept: &mut Vec<f64>,
+) {
     // SAFETY: as in `lane_sums`.
-    unsafe { sums_above_avx2(sums, bits, floor, kept) }
+    unsafe { sums_above_avx2(sums, bits, floor, docs, kept) }
 }
 
 #[target_feature(enable = "avx2,bmi1")]
-fn sums_above_avx2(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>) {
+fn sums_above_avx2(
+    sums: &mut [f64],
+    bits: &mut [u64],
+    floor: f64,
+    docs: &mut Vec<u32>,
+    kept: &mut Vec<f64>,
+) {
     let least = _mm256_set1_pd(floor);
     for (index, word) in bits.iter_mut().enumerate() {
         if *word == 0 {
@@ -158,7 +170,7 @@ fn sums_above_avx2(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Ve
         }
         let part = &mut sums[index * 64..index * 64 + 64];
         if word.count_ones() <= FEW {
-            scalar::sums_of_word(index, word, part, floor, kept);
+            scalar::sums_of_word(index, word, part, floor, docs, kept);
             continue;
         }
         let mut above = 0u64;
@@ -172,7 +184,8 @@ fn sums_above_avx2(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Ve
         let mut rest = *word;
         while rest != 0 {
             let bit = rest.trailing_zeros();
-            kept.push((index as u32 * 64 + bit, part[bit as usize]));
+            docs.push(index as u32 * 64 + bit);
+            kept.push(part[bit as usize]);
             rest &= rest - 1;
         }
         part.fill(0.0);

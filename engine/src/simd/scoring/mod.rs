@@ -90,7 +90,8 @@ pub(crate) type StretchBits = [u64; STRETCH_DOCS as usize / 64];
 type Score = fn(docs: &[u32], freqs: &[u32], norms: &[u8], weights: Weights<'_>, out: &mut [f32]);
 
 /// See [`Kernels::sums_above`].
-type SumsAbove = fn(sums: &mut [f64], bits: &mut [u64], floor: f64, kept: &mut Vec<(u32, f64)>);
+type SumsAbove =
+    fn(sums: &mut [f64], bits: &mut [u64], floor: f64, docs: &mut Vec<u32>, kept: &mut Vec<f64>);
 
 /// One kernel each; all slices of one call are equally long unless said otherwise.
 #[derive(Clone, Copy)]
@@ -106,7 +107,7 @@ pub(crate) struct Kernels {
     pub keep_above: fn(docs: &mut [u32], scores: &mut [f32], floor: f32) -> usize,
     /// Moves the pairs whose document is in `from..to` to the front, in order; answers how many.
     pub keep_between: fn(docs: &mut [u32], freqs: &mut [u32], from: u32, to: u32) -> usize,
-    /// Keeps the bits whose sum is above `floor`, appends those with their sums to `kept`, ascending, and sets the sums of
+    /// Keeps the bits whose sum is above `floor`, appends them to `docs`, ascending, and their sums to `kept`, and sets the sums of
     /// all words that had bits to zero. There are 64 sums for every word of bits.
     pub sums_above: SumsAbove,
     /// The places of the bits of a cell of 512, plus `base`, ascending; answers how many.
@@ -263,9 +264,10 @@ mod tests {
                     bits[offset / 64] |= 1 << (offset % 64);
                 }
                 let mut kept = Vec::new();
-                (kernels.sums_above)(&mut sums, &mut bits, f64::from(floor), &mut kept);
+                let mut docs = Vec::new();
+                (kernels.sums_above)(&mut sums, &mut bits, f64::from(floor), &mut docs, &mut kept);
                 assert!(sums.iter().all(|sum| *sum == 0.0));
-                (kept, bits)
+                (docs, kept, bits)
             };
             for_every_row(|name, row, scalar| assert_eq!(run(row), run(scalar), "{name} differs from scalar"));
         }

@@ -83,11 +83,19 @@ pub(super) fn sums_above(
     sums: &mut [f64],
     bits: &mut [u64],
     floor: f64,
-    kept: &mut Vec<(u32, f64)>,
+    docs: &mut Vec<u32>,
+    kept: &mut Vec<f64>,
 ) {
     for (index, word) in bits.iter_mut().enumerate() {
         if *word != 0 {
-            sums_of_word(index, word, &mut sums[index * 64..][..64], floor, kept);
+            sums_of_word(
+                index,
+                word,
+                &mut sums[index * 64..][..64],
+                floor,
+                docs,
+                kept,
+            );
         }
     }
 }
@@ -99,14 +107,16 @@ pub(super) fn sums_of_word(
     word: &mut u64,
     sums: &mut [f64],
     floor: f64,
-    kept: &mut Vec<(u32, f64)>,
+    docs: &mut Vec<u32>,
+    kept: &mut Vec<f64>,
 ) {
     let mut rest = *word;
     while rest != 0 {
         let bit = rest.trailing_zeros();
         let sum = std::mem::take(&mut sums[bit as usize]);
         if sum > floor {
-            kept.push((index as u32 * 64 + bit, sum));
+            docs.push(index as u32 * 64 + bit);
+            kept.push(sum);
         } else {
             *word &= !(1 << bit);
         }
