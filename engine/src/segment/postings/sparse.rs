@@ -446,8 +446,8 @@ impl SparseCursor {
             docs[..self.len].copy_from_slice(self.docs());
             return self.len;
         }
-        for rank in 0..BLOCK {
-            docs[rank] = self.docs[slot_of(rank)];
+        for (rank, doc) in docs[..BLOCK].iter_mut().enumerate() {
+            *doc = self.docs[slot_of(rank)];
         }
         BLOCK
     }
