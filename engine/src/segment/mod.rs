@@ -1,5 +1,6 @@
 //! Segments: immutable files of documents `0..max_doc`, opened, read and checked.
 
+mod block_cache;
 mod columns;
 mod error;
 mod fielddata;

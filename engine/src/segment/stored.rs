@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 
+use super::block_cache::{BLOCKS, OwnerId};
 use super::{FieldInfo, ReadError};
 use crate::document::StoredValue;
-use crate::format::bytes::{ByteReader, u32_at, u64_at};
+use crate::format::bytes::{ByteReader, Malformed, u32_at, u64_at};
 use crate::format::envelope::Section;
 use crate::format::v1::stored::{ENTRY, decode_record, decompress};
 use crate::ids::DocId;
@@ -28,10 +28,44 @@ pub struct StoredDocument {
 
 /// A block of documents, decompressed.
 #[derive(Debug)]
-struct Block {
-    number: usize,
-    first_doc: u32,
-    bytes: Vec<u8>,
+pub(super) struct Block {
+    bytes: Bytes,
+    /// Where in `bytes` the record of each document stands.
+    records: Vec<Range<u32>>,
+}
+
+impl Block {
+    /// Finds the records, which must be as many as there are documents and fill the block.
+    fn open(bytes: Vec<u8>, docs: usize) -> Result<Block, Malformed> {
+        let mut reader = ByteReader::new(&bytes);
+        let mut records = Vec::with_capacity(docs.min(bytes.len()));
+        while reader.remaining() > 0 {
+            let len = reader.sized()?.len();
+            let end = bytes.len() - reader.remaining();
+            let place = |at| u32::try_from(at).map_err(|_| Malformed("has a block of 4 GiB"));
+            records.push(place(end - len)?..place(end)?);
+        }
+        if records.len() != docs {
+            return Err(Malformed("has a block with a wrong number of documents"));
+        }
+        Ok(Block {
+            bytes: Bytes::from(bytes),
+            records,
+        })
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Block>() + self.bytes.len() + self.records.capacity() * size_of::<Range<u32>>()
+    }
+
+    #[cfg(test)]
+    pub fn of_bytes(bytes: Vec<u8>) -> Block {
+        Block {
+            bytes: Bytes::from(bytes),
+            records: Vec::new(),
+        }
+    }
 }
 
 /// The stored documents of a segment.
@@ -40,8 +74,14 @@ pub(crate) struct StoredReader {
     data: Section,
     index: Section,
     max_doc: u32,
-    /// The block read last: neighbours are often asked for together.
-    last: Mutex<Option<Arc<Block>>>,
+    /// Its name in the cache of blocks.
+    owner: OwnerId,
+}
+
+impl Drop for StoredReader {
+    fn drop(&mut self) {
+        BLOCKS.forget(self.owner);
+    }
 }
 
 impl StoredReader {
@@ -53,7 +93,7 @@ impl StoredReader {
             data,
             index,
             max_doc,
-            last: Mutex::new(None),
+            owner: OwnerId::next(),
         })
     }
 
@@ -98,14 +138,10 @@ impl StoredReader {
         Ok((self.data.read(start, len)?, raw_len))
     }
 
-    fn read_block(&self, number: usize) -> Result<Block, ReadError> {
+    /// The bytes of a block, decompressed.
+    fn read_block(&self, number: usize) -> Result<Vec<u8>, ReadError> {
         let (frame, raw_len) = self.frame(number)?;
-        let bytes = decompress(frame, raw_len).map_err(|what| self.data.malformed(what))?;
-        Ok(Block {
-            number,
-            first_doc: self.first_doc(number)?,
-            bytes,
-        })
+        decompress(frame, raw_len).map_err(|what| self.data.malformed(what))
     }
 
     /// The number of the block that holds a document of the segment.
@@ -122,14 +158,15 @@ impl StoredReader {
         Ok(low)
     }
 
-    fn block(&self, number: usize) -> Result<Arc<Block>, ReadError> {
-        if let Some(block) = &*self.last.lock()
-            && block.number == number
-        {
-            return Ok(block.clone());
+    fn block(&self, number: usize, docs: &Range<u32>) -> Result<Arc<Block>, ReadError> {
+        // a block is at least a byte long and has its place in an index of 24 bytes each
+        let key = number as u32;
+        if let Some(block) = BLOCKS.get(self.owner, key) {
+            return Ok(block);
         }
-        let block = Arc::new(self.read_block(number)?);
-        *self.last.lock() = Some(block.clone());
+        let block = Block::open(self.read_block(number)?, docs.len());
+        let block = Arc::new(block.map_err(|what| self.data.malformed(what))?);
+        BLOCKS.put(self.owner, key, &block);
         Ok(block)
     }
 
@@ -138,17 +175,15 @@ impl StoredReader {
         if doc.0 >= self.max_doc {
             return Err(self.data.error("was asked for a document past the end"));
         }
-        let block = self.block(self.block_of(doc.0)?)?;
-        let malformed = |what| self.data.malformed(what);
-        let mut reader = ByteReader::new(&block.bytes);
-        let skipped = doc
-            .0
-            .checked_sub(block.first_doc)
-            .ok_or_else(|| self.index.error("has blocks out of order"))?;
-        for _ in 0..skipped {
-            reader.sized().map_err(malformed)?;
-        }
-        let record = decode_record(reader.sized().map_err(malformed)?).map_err(malformed)?;
+        let number = self.block_of(doc.0)?;
+        let docs = self.docs_of(number)?;
+        let block = self.block(number, &docs)?;
+        let place = doc.0.checked_sub(docs.start);
+        let range = place.and_then(|place| block.records.get(place as usize));
+        let range = range.ok_or_else(|| self.index.error("has blocks out of order"))?;
+        let (start, end) = (range.start as usize, range.end as usize);
+        let record = &block.bytes[start..end];
+        let record = decode_record(record).map_err(|what| self.data.malformed(what))?;
         let mut named = Vec::with_capacity(record.fields.len());
         for (number, values) in record.fields {
             let field = fields
@@ -159,7 +194,7 @@ impl StoredReader {
         Ok(StoredDocument {
             id: record.id.to_owned(),
             routing: record.routing.map(str::to_owned),
-            source: Bytes::copy_from_slice(record.source),
+            source: block.bytes.slice_ref(record.source),
             fields: named,
         })
     }
@@ -170,9 +205,9 @@ impl StoredReader {
         number: usize,
         mut each: impl FnMut(u32, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let block = self.read_block(number)?;
-        let mut reader = ByteReader::new(&block.bytes);
-        let mut doc = block.first_doc;
+        let bytes = self.read_block(number)?;
+        let mut reader = ByteReader::new(&bytes);
+        let mut doc = self.first_doc(number)?;
         while reader.remaining() > 0 {
             let record = reader.sized().map_err(|what| self.data.malformed(what))?;
             each(doc, record)?;
@@ -205,7 +240,7 @@ impl StoredReader {
     }
 
     /// The error of a record that cannot be decoded.
-    pub fn malformed(&self, what: crate::format::bytes::Malformed) -> ReadError {
+    pub fn malformed(&self, what: Malformed) -> ReadError {
         self.data.malformed(what)
     }
 }

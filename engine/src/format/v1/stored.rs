@@ -16,6 +16,7 @@
 //!
 //! Worked example: the document `_id` "a", source `{}`, nothing else is `07 01 61 00 02 7b 7d 00`.
 
+use std::cell::RefCell;
 use std::io::{self, Read};
 
 use crate::document::StoredValue;
@@ -108,11 +109,24 @@ impl StoredWriter {
     }
 }
 
+thread_local! {
+    /// Made once: to make its tables takes as long as a block.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> =
+        const { RefCell::new(None) };
+}
+
 /// Decompresses a block of a known length.
 pub(crate) fn decompress(frame: &[u8], raw_len: u64) -> Result<Vec<u8>, Malformed> {
     let broken = Malformed("has a block that does not decompress");
     let raw = if raw_len <= TRUSTED_LEN {
-        zstd::bulk::decompress(frame, raw_len as usize).map_err(|_| broken)?
+        DECOMPRESSOR
+            .with_borrow_mut(|kept| match kept {
+                Some(decompressor) => decompressor.decompress(frame, raw_len as usize),
+                None => kept
+                    .insert(zstd::bulk::Decompressor::new()?)
+                    .decompress(frame, raw_len as usize),
+            })
+            .map_err(|_| broken)?
     } else {
         let mut raw = Vec::new();
         zstd::stream::read::Decoder::with_buffer(frame)
