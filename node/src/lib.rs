@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod config;
+pub mod connections;
 pub mod coordination;
 pub mod data;
 pub mod master;

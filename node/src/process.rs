@@ -23,6 +23,7 @@ use crate::data::contexts::Contexts;
 use crate::data::failed;
 use crate::data::local::LocalShards;
 use crate::data::local_search::LocalSearch;
+use crate::data::pool::{Pools, network_threads};
 use crate::data::scheduler;
 use crate::data::search::SearchService;
 use crate::master::{MasterParts, SingleMaster};
@@ -37,7 +38,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         count => count,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(processors.clamp(1, 4))
+        .worker_threads(network_threads(processors))
         .max_blocking_threads(4 * processors + 64)
         .thread_name("quidditch-net")
         .enable_all()
@@ -112,13 +113,16 @@ impl Node {
         let id = node_id(&own, &rng::uuid22())?.0;
         let mut session = [0u8; 8];
         rng::fill(&mut session);
+        let connections = Arc::default();
         let contexts = Arc::new(Contexts::new(u64::from_le_bytes(session), clock.clone()));
         let shards = LocalShards::new(
             data_dir.clone(),
             id.clone(),
             clock.clone(),
             contexts.clone(),
-            processors,
+            Arc::new(
+                Pools::new(processors, &connections).context("cannot start the network's watch")?,
+            ),
         );
         shards.clean_up();
         let identity = node_info(&config, &id, address, clock.now_ms());
@@ -161,7 +165,7 @@ impl Node {
             search,
             contexts,
             pools: shards.pools.clone(),
-            connections: Arc::default(),
+            connections,
             in_flight: InFlight::new(config.in_flight_limit.bytes(memory)),
             config,
             clock,

@@ -6,7 +6,14 @@ use futures::future::BoxFuture;
 /// Runs the jobs, at most `at_once` of them together, and gives their results in the order of the jobs.
 ///
 /// Dropping the returned future drops the jobs that run, and with them the work on the shards.
-pub async fn fan_out<'a, T: Send + 'a>(jobs: Vec<BoxFuture<'a, T>>, at_once: usize) -> Vec<T> {
+pub async fn fan_out<'a, T: Send + 'a>(mut jobs: Vec<BoxFuture<'a, T>>, at_once: usize) -> Vec<T> {
+    // the stream below would have itself polled again, and another thread woken for that
+    if jobs.len() <= 1 {
+        return match jobs.pop() {
+            Some(job) => vec![job.await],
+            None => Vec::new(),
+        };
+    }
     futures::stream::iter(jobs)
         .buffered(at_once.max(1))
         .collect()
@@ -22,5 +29,6 @@ mod tests {
     async fn results_keep_the_order_of_the_jobs() {
         let jobs = (0..5).map(|n| async move { n * n }.boxed()).collect();
         assert_eq!(fan_out(jobs, 2).await, [0, 1, 4, 9, 16]);
+        assert_eq!(fan_out(vec![async { 7 }.boxed()], 2).await, [7]);
     }
 }

@@ -74,6 +74,8 @@ pub fn reduce(
         terminated_early: false,
         timed_out: false,
     };
+    // a lone shard's hits are in order, unless passes changed their scores
+    let in_order = results.len() == 1 && request.rescore.is_empty();
     for (shard, result) in results.into_iter().enumerate() {
         let Some(result) = result else { continue };
         for hit in result.hits {
@@ -93,10 +95,12 @@ pub fn reduce(
         reduced.timed_out |= result.timed_out;
     }
     check_sort_types(&request.sort, &reduced.hits)?;
-    // a stable sort: ties stay in the order of shards, then of documents
-    reduced
-        .hits
-        .sort_by(|a, b| check_order(&request.sort, &a.hit, &b.hit));
+    if !in_order {
+        // a stable sort: ties stay in the order of shards, then of documents
+        reduced
+            .hits
+            .sort_by(|a, b| check_order(&request.sort, &a.hit, &b.hit));
+    }
     if request.collapse.is_some() {
         let mut groups = HashSet::new();
         reduced

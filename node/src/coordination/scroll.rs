@@ -23,7 +23,7 @@ use super::pit::check_keep_alive;
 use super::reduce::{MergedHit, check_order, reduce};
 use super::rest::RestError;
 use super::route::Route;
-use super::search::{Queried, SearchInput, limits_of, millis, reduce_error, timeout_of};
+use super::search::{Queried, SearchInput, Then, limits_of, millis, reduce_error, timeout_of};
 use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
 use super::searcher::Searcher;
 use crate::cluster::state::ClusterState;
@@ -177,7 +177,7 @@ impl Searcher {
         self.add_statistics(input, &request, &routes, &mut limits)
             .await;
         let queried = self
-            .query_phase(input, &request, &routes, &limits, Some(keep_alive))
+            .query_phase(input, &request, &routes, &limits, Then::Keep(keep_alive))
             .await;
         let Queried {
             replies,
@@ -434,6 +434,7 @@ impl Searcher {
                 context: scroll.contexts[shard].clone(),
                 keep_alive: Some(scroll.keep_alive),
                 purpose: Purpose::Scroll,
+                fetch: None,
             };
             let target = &scroll.routes[shard].target;
             let answer = match &scroll.contexts[shard] {

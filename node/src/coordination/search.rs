@@ -27,7 +27,7 @@ use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::resolve::IndicesOptions;
 use crate::cluster::state::ClusterState;
 use crate::data::search::{
-    ContextId, Purpose, SearchLimits, SearchService, ShardQuery, ShardQueryReply,
+    ContextId, FetchAtOnce, Purpose, SearchLimits, SearchService, ShardQuery, ShardQueryReply,
 };
 use crate::data::service::ShardTarget;
 
@@ -381,6 +381,16 @@ pub struct Queried {
     pub held: HeldContexts,
 }
 
+/// What follows the query phase.
+pub enum Then {
+    /// Nothing: no hit is shown.
+    Nothing,
+    /// The readers that it opens live on for so long.
+    Keep(Duration),
+    /// Every shard reads its hits at once.
+    Fetch(Box<FetchAtOnce>),
+}
+
 /// Readers that a search opened. They are closed with it, however it ends, unless they are kept for its next page.
 pub struct HeldContexts {
     service: Arc<dyn SearchService>,
@@ -468,9 +478,24 @@ impl Searcher {
             .collect();
         self.add_statistics(input, &request, &routes, &mut limits)
             .await;
-        let keep = (input.body.size.unwrap_or(10) > 0).then_some(FETCH_KEEP_ALIVE);
+        let named: Vec<Query> = [Some(&request.query), request.post_filter.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter(|query| has_names(query))
+            .cloned()
+            .collect();
+        let from = input.body.from.unwrap_or(0) as usize;
+        let then = match routes.as_slice() {
+            _ if input.body.size == Some(0) => Then::Nothing,
+            // passes that change scores may leave a shard's hits out of order
+            [only] if request.rescore.is_empty() => Then::Fetch(Box::new(FetchAtOnce {
+                skip: from,
+                request: spec.request(only, &request.query, &named),
+            })),
+            _ => Then::Keep(FETCH_KEEP_ALIVE),
+        };
         let queried = self
-            .query_phase(input, &request, &routes, &limits, keep)
+            .query_phase(input, &request, &routes, &limits, then)
             .await;
         let queried_at = self.clock.monotonic();
         let Queried {
@@ -480,40 +505,42 @@ impl Searcher {
         } = self.check_failures(input, &routes, queried)?;
         let mut contexts: Vec<Option<ContextId>> = Vec::with_capacity(routes.len());
         let mut results = Vec::with_capacity(routes.len());
+        let mut at_once = None;
         for reply in replies {
             contexts.push(reply.as_ref().and_then(|reply| reply.context.clone()));
-            results.push(reply.map(|reply| reply.result));
+            results.push(reply.map(|reply| {
+                at_once = reply.fetched;
+                reply.result
+            }));
         }
         let reduced = match reduce(&request, results) {
             Ok(reduced) => reduced,
             Err(error) => return Err(reduce_error(error)),
         };
-        let named: Vec<Query> = [Some(&request.query), request.post_filter.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter(|query| has_names(query))
-            .cloned()
-            .collect();
-        let from = input.body.from.unwrap_or(0) as usize;
-        let page: Vec<_> = reduced.hits.iter().skip(from).cloned().collect();
-        let phase = FetchPhase {
-            routes: &routes,
-            contexts: &contexts,
-            spec: &spec,
-            query: &request.query,
-            named: &named,
-            limits: &limits,
-            now_ms,
-            release: input.body.pit.is_none(),
-            at_once: input.max_concurrent_shard_requests,
+        let page = reduced.hits.get(from..).unwrap_or_default();
+        let (fetched, fetch_failures) = match at_once {
+            Some(fetched) => (fetched.into_iter().map(Some).collect(), Vec::new()),
+            None => {
+                let phase = FetchPhase {
+                    routes: &routes,
+                    contexts: &contexts,
+                    spec: &spec,
+                    query: &request.query,
+                    named: &named,
+                    limits: &limits,
+                    now_ms,
+                    release: input.body.pit.is_none(),
+                    at_once: input.max_concurrent_shard_requests,
+                };
+                fetch(self, &phase, page).await
+            }
         };
-        let (fetched, fetch_failures) = fetch(self, &phase, &page).await;
         let fetched_at = self.clock.monotonic();
         let mut answer =
             self.answer(input, &routes, &request, &reduced, failures, fetch_failures)?;
         let mut inner = match &input.body.collapse {
             Some(collapse) if !collapse.inner_hits.is_empty() => {
-                self.expand(input, collapse, &page).await?
+                self.expand(input, collapse, page).await?
             }
             _ => Vec::new(),
         }
@@ -567,6 +594,7 @@ impl Searcher {
                 context: route.context.clone(),
                 keep_alive: None,
                 purpose: Purpose::Fetch,
+                fetch: None,
             };
             jobs.push(
                 async move { self.service.term_statistics(&route.target, query).await }.boxed(),
@@ -586,16 +614,19 @@ impl Searcher {
     }
 
     /// Asks all shards, at most so many at once.
-    ///
-    /// * `keep_alive`: how long the readers that it opens live.
     pub async fn query_phase(
         &self,
         input: &SearchInput,
         request: &SearchRequest,
         routes: &[Route],
         limits: &[SearchLimits],
-        keep_alive: Option<Duration>,
+        then: Then,
     ) -> Queried {
+        let (keep_alive, fetch) = match then {
+            Then::Nothing => (None, None),
+            Then::Keep(time) => (Some(time), None),
+            Then::Fetch(fetch) => (None, Some(*fetch)),
+        };
         let held = HeldContexts {
             service: self.service.clone(),
             open: Mutex::default(),
@@ -614,6 +645,7 @@ impl Searcher {
                     Some(_) => Purpose::Scroll,
                     None => Purpose::Fetch,
                 },
+                fetch: fetch.clone(),
             };
             let held = &held;
             jobs.push(

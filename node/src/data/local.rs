@@ -102,7 +102,7 @@ impl LocalShards {
         node_id: String,
         clock: Arc<dyn Clock>,
         contexts: Arc<Contexts>,
-        processors: usize,
+        pools: Arc<Pools>,
     ) -> Arc<LocalShards> {
         Arc::new(LocalShards {
             data_dir,
@@ -114,7 +114,7 @@ impl LocalShards {
             is_swept: AtomicBool::new(false),
             applying: tokio::sync::Mutex::new(()),
             contexts,
-            pools: Arc::new(Pools::new(processors)),
+            pools,
         })
     }
 

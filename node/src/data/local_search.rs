@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use quidditch_engine::search::{
-    self, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics,
+    self, DocAddress, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics,
 };
 use quidditch_engine::shard::ShardReader;
 
@@ -16,7 +16,7 @@ use super::search::{
     ContextId, Purpose, SearchLimits, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
     ShardSearchError,
 };
-use super::search_counters::{Phase, SearchCounters};
+use super::search_counters::{Counting, Phase, SearchCounters};
 use super::service::{ShardError, ShardTarget};
 use crate::cluster::setting_values::parse_bytes;
 
@@ -158,6 +158,20 @@ impl Drop for CancelOnDrop {
     }
 }
 
+fn begin(
+    counters: Option<&Arc<SearchCounters>>,
+    phase: Phase,
+    limits: &SearchLimits,
+) -> Option<Counting> {
+    counters.map(|counters| counters.begin(phase, &limits.groups))
+}
+
+fn succeed(counting: Option<Counting>) {
+    if let Some(counting) = counting {
+        counting.succeed();
+    }
+}
+
 fn context_of<'a>(
     target: &'a ShardTarget,
     limits: &'a SearchLimits,
@@ -200,26 +214,43 @@ impl SearchService for LocalSearch {
             context,
             keep_alive,
             purpose,
+            fetch,
         } = query;
-        let counting = self
-            .readers
-            .counters(target)
-            .map(|counters| counters.begin(Phase::Query, &limits.groups));
-        let result = self
+        let counters = self.readers.counters(target);
+        let counting = begin(counters.as_ref(), Phase::Query, &limits);
+        let (result, fetched) = self
             .run(move |cancelled, memory| {
                 let context = context_of(&place, &limits, request.now_ms, cancelled, memory);
-                search::query(&searched, &request, &context)
+                let result = search::query(&searched, &request, &context)?;
+                succeed(counting);
+                let Some(fetch) = fetch else {
+                    return Ok((result, None));
+                };
+                let hits = result.hits.iter().skip(fetch.skip);
+                let docs: Vec<DocAddress> = hits.map(|hit| hit.doc).collect();
+                if docs.is_empty() {
+                    return Ok((result, Some(Vec::new())));
+                }
+                let counting = begin(counters.as_ref(), Phase::Fetch, &limits);
+                let context = SearchContext {
+                    deadline: None,
+                    ..context
+                };
+                let fetched = search::fetch(&searched, &docs, &fetch.request, &context)?;
+                succeed(counting);
+                Ok((result, Some(fetched)))
             })
             .await?;
-        if let Some(counting) = counting {
-            counting.succeed();
-        }
         let context = match (context, keep_alive) {
             (Some(id), _) => Some(id),
             (None, Some(time)) => Some(self.keep(target, reader, time, purpose)?),
             (None, None) => None,
         };
-        Ok(ShardQueryReply { context, result })
+        Ok(ShardQueryReply {
+            context,
+            result,
+            fetched,
+        })
     }
 
     async fn term_statistics(
@@ -249,10 +280,8 @@ impl SearchService for LocalSearch {
     ) -> Result<Vec<FetchedHit>, ShardSearchError> {
         let reader = self.kept(&fetch.context, None)?;
         let (place, id, release) = (target.clone(), fetch.context.clone(), fetch.release);
-        let counting = self
-            .readers
-            .counters(target)
-            .map(|counters| counters.begin(Phase::Fetch, &fetch.limits.groups));
+        let counters = self.readers.counters(target);
+        let counting = begin(counters.as_ref(), Phase::Fetch, &fetch.limits);
         let result = self
             .run(move |cancelled, memory| {
                 let limits = SearchLimits {
@@ -266,8 +295,8 @@ impl SearchService for LocalSearch {
         if release {
             self.contexts.free(&id);
         }
-        if let (Some(counting), Ok(_)) = (counting, &result) {
-            counting.succeed();
+        if result.is_ok() {
+            succeed(counting);
         }
         result
     }

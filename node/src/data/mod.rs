@@ -3,6 +3,7 @@
 pub mod contexts;
 pub mod failed;
 pub mod lifecycle;
+pub mod loans;
 pub mod local;
 pub mod local_search;
 pub mod pool;

@@ -1,4 +1,4 @@
-//! Threads for work that blocks: never a network thread, never more at once than the machine can carry.
+//! Threads for work that blocks: never more at once than the machine can carry. Short work may borrow a network thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
+use super::loans::Loans;
 use super::service::ShardError;
+use crate::connections::Connections;
 
 /// One class of work: so many at a time, so many waiting.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Pool {
     completed: Arc<AtomicUsize>,
     rejected: AtomicUsize,
     waited_nanos: AtomicU64,
+    /// Where work runs if it may run on a network thread.
+    loans: Option<Arc<Loans>>,
 }
 
 /// Numbers of a pool, as `_cat/thread_pool` and `_nodes/stats` show them.
@@ -56,6 +60,16 @@ impl Pool {
             completed: Arc::default(),
             rejected: AtomicUsize::new(0),
             waited_nanos: AtomicU64::new(0),
+            loans: None,
+        }
+    }
+
+    /// Runs its work on network threads, as far as they are lent: for work that is short as a rule, and never waits for
+    /// the disk to sync.
+    fn on(self, loans: &Arc<Loans>) -> Pool {
+        Pool {
+            loans: Some(loans.clone()),
+            ..self
         }
     }
 
@@ -71,16 +85,20 @@ impl Pool {
         };
         let active = self.active.clone();
         let completed = self.completed.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let job = move || {
             active.fetch_add(1, Ordering::Relaxed);
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             active.fetch_sub(1, Ordering::Relaxed);
             completed.fetch_add(1, Ordering::Relaxed);
             drop(permit);
             result
-        })
-        .await;
-        match done {
+        };
+        let loan = self.loans.as_ref().and_then(|loans| loans.take());
+        let done = match loan {
+            Some(loan) => loan.spawn(job),
+            None => tokio::task::spawn_blocking(job),
+        };
+        match done.await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(panic)) => {
                 let what = panic
@@ -150,16 +168,30 @@ pub struct Pools {
     pub force_merge: Pool,
 }
 
+/// Searches at one time on so many processors.
+fn searches_max(processors: usize) -> usize {
+    processors.max(1) * 3 / 2 + 1
+}
+
+/// Network threads that a machine with so many processors needs: some for the network, some to be lent.
+pub fn network_threads(processors: usize) -> usize {
+    processors.clamp(1, 4) + searches_max(processors)
+}
+
 impl Pools {
-    /// Pools for a machine with so many processors.
-    pub fn new(processors: usize) -> Pools {
-        Pools {
+    /// Pools for a machine with so many processors, on the current runtime.
+    ///
+    /// * `clients`: whose requests the network threads read.
+    pub fn new(processors: usize, clients: &Arc<Connections>) -> std::io::Result<Pools> {
+        let searches = searches_max(processors);
+        let loans = Arc::new(Loans::new(searches, processors, clients.clone())?);
+        Ok(Pools {
             write: Pool::new("write", processors.max(1) * 4, 10_000),
-            get: Pool::new("get", processors.max(1), 1_000),
-            search: Pool::new("search", processors.max(1) * 3 / 2 + 1, 1_000),
+            get: Pool::new("get", processors.max(1), 1_000).on(&loans),
+            search: Pool::new("search", searches, 1_000).on(&loans),
             management: Pool::new("management", processors.clamp(2, 5), 10_000),
             force_merge: Pool::new("force_merge", 1, 10_000),
-        }
+        })
     }
 
     /// Numbers of all pools, by name.

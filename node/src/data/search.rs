@@ -69,6 +69,17 @@ pub struct ShardQuery {
     pub keep_alive: Option<Duration>,
     /// Why a new reader stays open.
     pub purpose: Purpose,
+    /// Hits to read at once, where no other shard can have better ones.
+    pub fetch: Option<FetchAtOnce>,
+}
+
+/// A fetch phase that follows its query on the spot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FetchAtOnce {
+    /// The best hits that are not shown.
+    pub skip: usize,
+    /// What to show of the others.
+    pub request: FetchRequest,
 }
 
 /// The query phase's answer.
@@ -78,6 +89,8 @@ pub struct ShardQueryReply {
     pub context: Option<ContextId>,
     /// What was found.
     pub result: ShardQueryResult,
+    /// What was read of it, in its order, if that was asked for.
+    pub fetched: Option<Vec<FetchedHit>>,
 }
 
 /// The fetch phase on one shard.

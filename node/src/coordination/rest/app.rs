@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cluster::{ClusterState, NodeInfo};
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::coordination::searcher::Searcher;
 use crate::coordination::tasks::Tasks;
 use crate::data::contexts::Contexts;
@@ -13,7 +14,6 @@ use crate::data::service::ShardService;
 use crate::master::Masters;
 use crate::sys::clock::Clock;
 
-use super::connections::Connections;
 use super::in_flight::InFlight;
 
 /// The services of a coordination node, shared by all requests.

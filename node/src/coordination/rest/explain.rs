@@ -93,6 +93,7 @@ async fn explain(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         context: None,
         keep_alive: Some(std::time::Duration::from_secs(60)),
         purpose: Purpose::Fetch,
+        fetch: None,
     };
     let reply = app
         .search

@@ -13,7 +13,6 @@ pub mod cat;
 pub mod cluster;
 pub mod cluster_health;
 pub mod cluster_state;
-pub mod connections;
 pub mod content;
 pub mod count;
 pub mod dispatch;

@@ -116,6 +116,7 @@ async fn try_on(app: &App, route: &Route, query: &Query) -> Result<Option<String
         context: None,
         keep_alive: None,
         purpose: Purpose::Fetch,
+        fetch: None,
     };
     match app.search.query(&route.target, query).await {
         Ok(_) => Ok(None),
