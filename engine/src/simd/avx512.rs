@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{LANE_WIDTH_MAX, LAYOUTS, padded, reach};
+use super::lanes::{LANE_WIDTH_MAX, LAYOUTS, padded, reach};
 use super::{Kernels, scalar, text};
 
 pub(super) const KERNELS: Kernels = Kernels {

@@ -60,11 +60,34 @@ pub(super) fn avx2_spaces(text: &[u8], spaces: &mut [u64]) {
     unsafe { x86::avx2_spaces(text, spaces) }
 }
 
+#[cfg(target_arch = "aarch64")]
+pub(super) fn neon(text: &[u8], words: &mut [u64], specials: &mut [u64]) {
+    // SAFETY: the table with this function is handed out only after detecting NEON.
+    unsafe { arm::neon(text, words, specials) }
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(super) fn neon_spaces(text: &[u8], spaces: &mut [u64]) {
+    // SAFETY: the table with this function is handed out only after detecting NEON.
+    unsafe { arm::neon_spaces(text, spaces) }
+}
+
+/// At most 64 bytes as 64, zeros behind.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn whole_block<'a>(block: &'a [u8], padded: &'a mut [u8; BLOCK]) -> &'a [u8; BLOCK] {
+    if let Ok(whole) = block.try_into() {
+        return whole;
+    }
+    padded[..block.len()].copy_from_slice(block);
+    padded
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::BLOCK;
+    use super::{BLOCK, whole_block};
 
     #[target_feature(enable = "avx2")]
     pub(super) fn avx2(text: &[u8], words: &mut [u64], specials: &mut [u64]) {
@@ -89,14 +112,7 @@ mod x86 {
     #[target_feature(enable = "avx2")]
     fn load(block: &[u8]) -> [__m256i; 2] {
         let mut padded = [0; BLOCK];
-        let bytes = match block.len() {
-            BLOCK => block,
-            len => {
-                padded[..len].copy_from_slice(block);
-                &padded
-            }
-        };
-        assert_eq!(bytes.len(), BLOCK);
+        let bytes = whole_block(block, &mut padded);
         // SAFETY: 32 bytes from 0 and from 32 are inside of 64.
         unsafe {
             [
@@ -139,6 +155,72 @@ mod x86 {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use std::arch::aarch64::*;
+
+    use super::{BLOCK, whole_block};
+    use crate::simd::neon::bits_of;
+
+    #[target_feature(enable = "neon")]
+    pub(super) fn neon(text: &[u8], words: &mut [u64], specials: &mut [u64]) {
+        let blocks = words.iter_mut().zip(specials);
+        for (block, (word, special)) in text.chunks(BLOCK).zip(blocks) {
+            let quarters = load(block);
+            *word = bits_of(quarters.map(|bytes| words_of(bytes)));
+            *special = bits_of(quarters.map(|bytes| specials_of(bytes)));
+        }
+    }
+
+    #[target_feature(enable = "neon")]
+    pub(super) fn neon_spaces(text: &[u8], spaces: &mut [u64]) {
+        for (block, space) in text.chunks(BLOCK).zip(spaces) {
+            *space = bits_of(load(block).map(|bytes| spaces_of(bytes)));
+        }
+    }
+
+    /// At most 64 bytes in four quarters, zeros behind.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn load(block: &[u8]) -> [uint8x16_t; 4] {
+        let mut padded = [0; BLOCK];
+        let bytes = whole_block(block, &mut padded);
+        // SAFETY: 16 bytes from each of these are inside of 64.
+        [0, 16, 32, 48].map(|at| unsafe { vld1q_u8(bytes.as_ptr().add(at)) })
+    }
+
+    /// All ones where a byte is one of the `count` from `first` on.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn within(bytes: uint8x16_t, first: u8, count: u8) -> uint8x16_t {
+        vcltq_u8(vsubq_u8(bytes, vdupq_n_u8(first)), vdupq_n_u8(count))
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn spaces_of(bytes: uint8x16_t) -> uint8x16_t {
+        vorrq_u8(within(bytes, 9, 5), within(bytes, 28, 5))
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn words_of(bytes: uint8x16_t) -> uint8x16_t {
+        let letters = within(vorrq_u8(bytes, vdupq_n_u8(0x20)), b'a', 26);
+        vorrq_u8(letters, within(bytes, b'0', 10))
+    }
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn specials_of(bytes: uint8x16_t) -> uint8x16_t {
+        // `:` and `;` are neighbours.
+        let mut specials = vorrq_u8(within(bytes, b':', 2), within(bytes, 0x80, 0x80));
+        for joiner in [b'_', b'.', b',', b'\''] {
+            specials = vorrq_u8(specials, vceqq_u8(bytes, vdupq_n_u8(joiner)));
+        }
+        specials
+    }
+}
+
 /// Asks the CPU to bring a value near; changes nothing else.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {
@@ -148,6 +230,15 @@ pub(crate) fn prefetch<T>(value: &T) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the instruction only advises, and the address is that of a reference.
+    unsafe {
+        std::arch::asm!(
+            "prfm pldl1keep, [{at}]",
+            at = in(reg) std::ptr::from_ref(value),
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = value;
 }

@@ -4,8 +4,10 @@
 
 use std::arch::x86_64::*;
 
+use super::groups::{REACH, WideLayout, clear_from, for_each_group};
 use super::scalar::Lanes;
 use super::{ColumnKernels, FractionMoments, Packed, ROWS, Stepping, WholeMoments, scalar};
+use crate::simd::lanes::{LANE_WIDTH_MAX, LAYOUTS};
 
 pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     name: "avx2",
@@ -50,42 +52,6 @@ pub(super) const KERNELS: ColumnKernels = ColumnKernels {
 
 /// Integers that are read at once: the bytes of as many begin at a whole byte for every width.
 const GROUP: usize = 8;
-/// Widths up to this one are read in lanes of 32 bits: with an offset of up to 7 bits they fit.
-const NARROW_MAX: u32 = 25;
-/// Bytes from the start of a group that a load may touch.
-const REACH: usize = 64;
-
-/// Calls back with the start of every group's bytes; from each at least [`REACH`] bytes can be read, and those behind
-/// the packed ones are zeros.
-#[inline(always)]
-pub(super) fn for_each_group(
-    packed: Packed<'_>,
-    group_len: usize,
-    mut each: impl FnMut(usize, &[u8; REACH]),
-) {
-    let group_bytes = group_len * packed.width as usize / 8;
-    let groups = packed.count.min(ROWS).div_ceil(group_len);
-    let mut group = 0;
-    while group < groups {
-        let start = group * group_bytes;
-        let Some(bytes) = packed.bytes.get(start..start + REACH) else {
-            break;
-        };
-        each(group, bytes.try_into().expect("as long as asked for"));
-        group += 1;
-    }
-    let start = group * group_bytes;
-    let rest = packed.bytes.get(start..).unwrap_or_default();
-    let mut padded = [0; 2 * REACH];
-    // where the loop above saw all groups, the rest may be long, and nobody reads it
-    let len = rest.len().min(REACH);
-    padded[..len].copy_from_slice(&rest[..len]);
-    for next in group..groups {
-        let at = (next * group_bytes - start).min(REACH);
-        let bytes = padded[at..at + REACH].try_into();
-        each(next, bytes.expect("as long as asked for"));
-    }
-}
 
 /// How 8 integers of up to 25 bits lie in 8 lanes of 32: the first four come from 16 bytes at the start, the others
 /// from 16 bytes at `second`.
@@ -98,28 +64,19 @@ struct Narrow {
 
 #[target_feature(enable = "avx2")]
 fn narrow(width: u32) -> Narrow {
-    let width = width as usize;
-    let second = 4 * width / 8;
-    let (mut shuffle, mut shift) = ([0u8; 32], [0u32; 8]);
-    for lane in 0..8 {
-        let first = lane * width / 8 - if lane < 4 { 0 } else { second };
-        shift[lane] = (lane * width % 8) as u32;
-        for byte in 0..4 {
-            shuffle[lane * 4 + byte] = (first + byte) as u8;
-        }
-    }
+    let layout = &LAYOUTS[width as usize];
     // SAFETY: both arrays are 32 bytes long.
     let (shuffle, shift) = unsafe {
         (
-            _mm256_loadu_si256(shuffle.as_ptr().cast()),
-            _mm256_loadu_si256(shift.as_ptr().cast()),
+            _mm256_loadu_si256(layout.shuffle.as_ptr().cast()),
+            _mm256_loadu_si256(layout.shift.as_ptr().cast()),
         )
     };
     Narrow {
         shuffle,
         shift,
         mask: _mm256_set1_epi32((u32::MAX >> (32 - width)) as i32),
-        second,
+        second: layout.second,
     }
 }
 
@@ -148,29 +105,20 @@ struct Wide {
 
 #[target_feature(enable = "avx2")]
 fn wide(width: u32) -> Wide {
-    let width = width as usize;
-    let starts = [0, 2 * width / 8, 4 * width / 8, 6 * width / 8];
-    let (mut shuffle, mut shift) = ([0u8; 64], [0u64; 8]);
-    for lane in 0..8 {
-        let first = lane * width / 8 - starts[lane / 2];
-        shift[lane] = (lane * width % 8) as u64;
-        for byte in 0..8 {
-            shuffle[lane * 8 + byte] = (first + byte) as u8;
-        }
-    }
+    let layout = WideLayout::of(width);
     // SAFETY: both arrays are 64 bytes long.
     unsafe {
         Wide {
             shuffle: [
-                _mm256_loadu_si256(shuffle.as_ptr().cast()),
-                _mm256_loadu_si256(shuffle.as_ptr().add(32).cast()),
+                _mm256_loadu_si256(layout.shuffle.as_ptr().cast()),
+                _mm256_loadu_si256(layout.shuffle.as_ptr().add(32).cast()),
             ],
             shift: [
-                _mm256_loadu_si256(shift.as_ptr().cast()),
-                _mm256_loadu_si256(shift.as_ptr().add(4).cast()),
+                _mm256_loadu_si256(layout.shift.as_ptr().cast()),
+                _mm256_loadu_si256(layout.shift.as_ptr().add(4).cast()),
             ],
             mask: _mm256_set1_epi64x((u64::MAX >> (64 - width)) as i64),
-            starts,
+            starts: layout.starts,
         }
     }
 }
@@ -220,7 +168,7 @@ fn unpack_avx2(packed: Packed<'_>, min: i64, step: u64, out: &mut [i64; ROWS]) {
 }
 
 fn unpack_u32(packed: Packed<'_>, min: u32, out: &mut [u32; ROWS]) {
-    if !(1..=NARROW_MAX).contains(&packed.width) {
+    if !(1..=LANE_WIDTH_MAX).contains(&packed.width) {
         return scalar::unpack_u32(packed, min, out);
     }
     // SAFETY: as in the table.
@@ -251,20 +199,11 @@ fn range(packed: Packed<'_>, lo: u64, hi: u64, out: &mut [u64; 64]) {
     // SAFETY: as in the table.
     unsafe {
         match width {
-            ..=NARROW_MAX => range_narrow_avx2(packed, lo as u32, hi as u32, out),
+            ..=LANE_WIDTH_MAX => range_narrow_avx2(packed, lo as u32, hi as u32, out),
             _ => range_wide_avx2(packed, lo as i64, hi as i64, out),
         }
     }
     clear_from(out, count);
-}
-
-/// Clears the bits from `count` on.
-#[inline(always)]
-pub(super) fn clear_from(bits: &mut [u64; 64], count: usize) {
-    if count < ROWS {
-        bits[count / 64] &= (1 << (count % 64)) - 1;
-        bits[count / 64 + 1..].fill(0);
-    }
 }
 
 #[target_feature(enable = "avx2")]

@@ -4,9 +4,11 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{clear_from, deposit_bmi2, for_each_group};
+use super::avx2::deposit_bmi2;
+use super::groups::{clear_from, for_each_group};
 use super::scalar::Lanes;
 use super::{ColumnKernels, FractionMoments, Packed, ROWS, Stepping, WholeMoments, scalar};
+use crate::simd::lanes::LANE_WIDTH_MAX;
 
 pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     name: "avx512",
@@ -49,9 +51,6 @@ pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     // SAFETY: as above.
     mix: |values| unsafe { mix_avx512(values) },
 };
-
-/// Widths up to this one are read in lanes of 32 bits.
-const NARROW_MAX: u32 = 25;
 
 /// How integers of one width lie in the lanes: which byte goes where, and how far the lowest bit is from the right.
 struct Layout {
@@ -167,7 +166,7 @@ fn unpack_u32(packed: Packed<'_>, min: u32, out: &mut [u32; ROWS]) {
     // SAFETY: as in the table.
     unsafe {
         match packed.width {
-            1..=NARROW_MAX => unpack_narrow_avx512(packed, min, out),
+            1..=LANE_WIDTH_MAX => unpack_narrow_avx512(packed, min, out),
             26..=56 => unpack_lower_avx512(packed, min, out),
             _ => scalar::unpack_u32(packed, min, out),
         }
@@ -214,7 +213,7 @@ fn range(packed: Packed<'_>, lo: u64, hi: u64, out: &mut [u64; 64]) {
     // SAFETY: as in the table.
     unsafe {
         match width {
-            ..=NARROW_MAX => range_narrow_avx512(packed, lo as u32, (hi - lo) as u32, out),
+            ..=LANE_WIDTH_MAX => range_narrow_avx512(packed, lo as u32, (hi - lo) as u32, out),
             _ => range_wide_avx512(packed, lo, hi - lo, out),
         }
     }

@@ -8,6 +8,9 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod groups;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 use std::sync::OnceLock;
@@ -129,6 +132,10 @@ pub(crate) fn available() -> Vec<&'static ColumnKernels> {
         if avx2 {
             rows.push(&avx2::KERNELS);
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("neon") {
+        rows.push(&neon::KERNELS);
     }
     rows.push(&scalar::KERNELS);
     rows
