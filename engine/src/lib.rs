@@ -14,6 +14,7 @@ pub mod exec;
 mod format;
 pub mod geo;
 pub mod ids;
+pub mod inspect;
 pub mod query;
 pub mod schema;
 pub mod search;

@@ -1,103 +1,683 @@
-//! `quidditch-inspect` on a real file: what it shows, and that it finds damage.
+//! `quidditch-inspect` on real shards: what it shows, and that it finds damage.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, LazyLock};
 
-use quidditch_engine::buffer::{Buffer, DocMeta};
-use quidditch_engine::document::{
-    ColumnKind, FieldSpec, IndexOptions, ParsedDocument, ParsedField, TermBuffer,
+use quidditch_engine::directory::fs::FsDirectory;
+use quidditch_engine::ids::PrimaryTerm;
+use quidditch_engine::schema::IndexSchema;
+use quidditch_engine::shard::{
+    DeleteOp, IndexOp, ManualClock, Origin, Shard, ShardOptions, ShardParts, VersionCheck,
 };
-use quidditch_engine::ids::{PrimaryTerm, SeqNo};
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
-fn field(path: &str, index: IndexOptions, column: ColumnKind) -> ParsedField {
-    ParsedField {
-        path: path.into(),
-        spec: FieldSpec {
-            index,
-            norms: index == IndexOptions::Positions,
-            column,
-            points: column == ColumnKind::Numeric,
-            stored: false,
+fn open(folder: &Path) -> Shard {
+    let mapping = json!({"dynamic": "false", "properties": {
+        "text": {"type": "text"}, "colour": {"type": "keyword"}, "price": {"type": "long"}
+    }});
+    let schema = IndexSchema::new(&mapping, &BTreeMap::new()).unwrap();
+    let part = |name: &str| Arc::new(FsDirectory::open(folder.join(name)).unwrap());
+    Shard::open(ShardParts {
+        directory: part("index"),
+        translog: part("translog"),
+        schema: Arc::new(schema),
+        clock: Arc::new(ManualClock::default()),
+        primary_term: PrimaryTerm(1),
+        options: ShardOptions {
+            buffer_count: 1,
+            background_merges: false,
+            translog_retention_bytes: 0,
+            ..ShardOptions::default()
         },
-        terms: TermBuffer::default(),
-        numbers: Vec::new(),
-        stored: Vec::new(),
-    }
+        allocation_id: "a".to_owned(),
+        create: true,
+    })
+    .unwrap()
 }
 
-/// Two hats as a segment.
-fn segment() -> Vec<u8> {
-    let mut buffer = Buffer::new();
-    for (number, colour) in ["red", "blue"].into_iter().enumerate() {
-        let mut colours = field("colour", IndexOptions::Docs, ColumnKind::Ordinals);
-        colours.terms.push(colour.as_bytes(), 0);
-        let mut price = field("price", IndexOptions::None, ColumnKind::Numeric);
-        price.numbers.push(20 + number as i64);
-        let mut text = field("text", IndexOptions::Positions, ColumnKind::None);
-        for (position, word) in ["a", colour, "hat"].into_iter().enumerate() {
-            text.terms.push(word.as_bytes(), position as u32);
+/// Puts hats on the shelf and makes them a segment.
+fn put(shard: &Shard, numbers: std::ops::Range<u64>) {
+    for n in numbers {
+        let mut words = vec!["hat".to_owned(), format!("number{n}")];
+        if n.is_multiple_of(20) {
+            // one of them says it very often
+            let often = if n == 40 { 90 } else { 1 };
+            words.extend(std::iter::repeat_n("twentieth".to_owned(), often));
         }
-        text.terms.length = 3;
-        let document = ParsedDocument {
-            id: format!("hat-{number}"),
-            routing: None,
-            source: r#"{"colour": "…"}"#.into(),
-            fields: vec![colours, price, text],
-            mapping_update: None,
-        };
-        let meta = DocMeta {
-            seq_no: SeqNo(number as i64),
-            primary_term: PrimaryTerm(1),
-            version: 1,
-        };
-        buffer.add(&document, meta);
+        if n < 5 {
+            words.push("early".to_owned());
+        }
+        let colour = ["red", "blue", "grey"][n as usize % 3];
+        let source = json!({"text": words.join(" "), "colour": colour, "price": 7 * n});
+        shard
+            .index(IndexOp {
+                id: format!("hat-{n}"),
+                routing: None,
+                source: source.to_string().into(),
+                version: VersionCheck::Internal,
+                create_only: false,
+                origin: Origin::Primary,
+            })
+            .unwrap();
     }
-    buffer.freeze().expect("two live documents").bytes
+    shard.flush(true, true).unwrap();
 }
 
-fn inspect(file: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_quidditch-inspect"))
-        .arg(file)
+fn remove(shard: &Shard, numbers: std::ops::Range<u64>) {
+    for n in numbers {
+        let op = DeleteOp {
+            id: format!("hat-{n}"),
+            version: VersionCheck::Internal,
+            origin: Origin::Primary,
+        };
+        shard.delete(op).unwrap();
+    }
+    shard.flush(true, true).unwrap();
+}
+
+/// Two segments, the first of them with bitmaps, blocks, single documents, and some dead; never written again.
+static SHELF: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = TempDir::new().unwrap();
+    let shard = open(folder.path());
+    put(&shard, 0..5000);
+    put(&shard, 5000..5030);
+    remove(&shard, 10..20);
+    shard.close().unwrap();
+    folder
+});
+
+/// A small shard, to be damaged.
+fn small_shelf() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let shard = open(folder.path());
+    put(&shard, 0..30);
+    put(&shard, 30..45);
+    remove(&shard, 3..6);
+    shard.close().unwrap();
+    folder
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/golden/v1")
+}
+
+fn run(place: &Path, arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_quidditch-inspect"))
+        .arg(place)
         .args(arguments)
         .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+    output
+}
+
+/// What a command prints for people.
+fn text(place: &Path, arguments: &[&str]) -> String {
+    let output = run(place, arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json_of(place: &Path, arguments: &[&str]) -> Value {
+    let mut arguments = arguments.to_vec();
+    arguments.push("--json");
+    serde_json::from_str(&text(place, &arguments)).unwrap()
+}
+
+/// The row of an array whose member `key` is `value`.
+fn row<'a>(rows: &'a Value, key: &str, value: &str) -> &'a Value {
+    let found = rows
+        .as_array()
         .unwrap()
+        .iter()
+        .find(|row| row[key] == value);
+    found.unwrap_or_else(|| panic!("no {key} {value} in {rows:#}"))
+}
+
+fn refused(place: &Path, arguments: &[&str], code: i32) -> String {
+    let output = run(place, arguments);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    said
+}
+
+/// All files below a folder, by path from there.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in ["index", "translog"] {
+        for entry in fs::read_dir(folder.join(part)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            found.push(format!("{part}/{name}"));
+        }
+    }
+    found.sort();
+    found
 }
 
 #[test]
-fn shows_what_is_there_and_finds_damage() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("hats.qsg");
-    let mut bytes = segment();
-    std::fs::write(&file, &bytes).unwrap();
-    let shows = |arguments: &[&str], expected: &str| {
-        let output = inspect(&file, arguments);
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{arguments:?}");
-        assert!(text.contains(expected), "{arguments:?} shows\n{text}");
+fn a_shard_is_listed_and_summed_up() {
+    let shelf = SHELF.path();
+    let listed = json_of(shelf, &["ls"]);
+    let names: Vec<&str> = listed["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, files(shelf));
+    assert!(
+        listed["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|file| file["needed"] == "yes")
+    );
+
+    let info = json_of(shelf, &["info"]);
+    assert_eq!(info["live_documents"], 5020);
+    assert_eq!(info["deleted_documents"], 10);
+    assert_eq!(info["max_seq_no"], 5039);
+    assert_eq!(info["segments"].as_array().unwrap().len(), 2);
+    assert_eq!(info["segments"][0]["live"], 4990);
+    assert_eq!(info["segments"][0]["postings"], json!(["v2"]));
+    // an index folder is as good as the shard's
+    assert_eq!(json_of(&shelf.join("index"), &["info"]), info);
+    let lines = text(shelf, &["info"]);
+    assert!(lines.contains("live documents        5,020\n"), "{lines}");
+}
+
+#[test]
+fn sizes_add_up_to_the_files() {
+    let shelf = SHELF.path();
+    let on_disk: u64 = files(shelf)
+        .iter()
+        .map(|file| fs::metadata(shelf.join(file)).unwrap().len())
+        .sum();
+    let sections = json_of(shelf, &["size"]);
+    assert_eq!(sections["total"], on_disk);
+    let sum = |rows: &Value| -> u64 {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["size"].as_u64().unwrap())
+            .sum()
     };
-    shows(&["sections"], "ordinal column\tcolour\t");
-    shows(&["fields"], "text\tpositions+norms\t2\t4\t6\t6\n");
-    shows(
-        &["terms", "text", "--from", "b"],
-        "1\t1\t1\t2\tblue\n2\t2\t2\t",
-    );
-    shows(&["terms", "colour", "--limit", "1"], "0\t1\t1\t0\tblue\n");
-    shows(&["postings", "text", "hat"], "0\t1\t[2]\n1\t1\t[2]\n");
-    shows(&["column", "colour"], "0\t1=red \n1\t0=blue \n");
-    shows(
-        &["column", "price", "--from", "1"],
-        "document\tvalues\n1\t[21]\n",
-    );
-    shows(&["id", "hat-1"], "document\t1\n_id\that-1\n_seq_no\t1\n");
-    shows(&["verify"], "sound; 2 documents");
+    assert_eq!(sum(&sections["sizes"]), on_disk);
 
-    let refused = inspect(&file, &["postings", "text", "cap"]);
-    assert!(!refused.status.success());
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("has no term [cap]"));
+    let fields = json_of(shelf, &["size", "--by", "field"]);
+    let segments = fields["total"].as_u64().unwrap();
+    let around = row(&sections["sizes"], "part", "header, table, gaps")["size"]
+        .as_u64()
+        .unwrap();
+    assert_eq!(
+        sum(&fields["sizes"]) + fields["of_no_field"].as_u64().unwrap() + around,
+        segments
+    );
+    let all = json_of(shelf, &["fields"]);
+    let by_field = row(&fields["sizes"], "field", "text");
+    assert_eq!(
+        row(&all["fields"], "field", "text")["size"],
+        by_field["size"]
+    );
 
-    bytes[100] ^= 1;
-    std::fs::write(&file, &bytes).unwrap();
-    let damaged = inspect(&file, &["verify"]);
-    assert!(!damaged.status.success());
-    assert!(String::from_utf8_lossy(&damaged.stderr).contains("checksum"));
+    let terms = json_of(
+        shelf,
+        &["size", "--by", "term", "--field", "text", "--limit", "3"],
+    );
+    assert_eq!(terms["sizes"][0]["term"], "hat");
+    assert_eq!(terms["sizes"].as_array().unwrap().len(), 3);
+    assert_eq!(terms["sizes_left_out"], 5030 + 3 - 3);
+    let lists = row(&sections["sizes"], "part", "postings")["size"]
+        .as_u64()
+        .unwrap();
+    let of_all = json_of(shelf, &["size", "--by", "term"])["lists"]
+        .as_u64()
+        .unwrap();
+    let skips = row(&sections["sizes"], "part", "skips")["size"]
+        .as_u64()
+        .unwrap();
+    assert_eq!(
+        of_all,
+        lists + skips,
+        "every byte of postings and skips belongs to a term"
+    );
+}
+
+#[test]
+fn fields_say_what_is_kept() {
+    let fields = json_of(SHELF.path(), &["fields"]);
+    let of_text = row(&fields["fields"], "field", "text");
+    assert_eq!(of_text["kept"], "positions+norms");
+    assert_eq!(of_text["documents"], 5030);
+    assert_eq!(of_text["terms"], 5030 + 2 + 1 + 2);
+    let price = row(&fields["fields"], "field", "price");
+    assert_eq!(price["kept"], "numbers+points");
+    assert!(
+        price["column"].as_str().unwrap().starts_with("line"),
+        "{price}"
+    );
+    assert_eq!(row(&fields["fields"], "field", "colour")["terms"], 6);
+}
+
+#[test]
+fn terms_say_how_they_are_kept() {
+    let shelf = SHELF.path();
+    let kept = |term: &str, arguments: &[&str]| {
+        let mut all = vec!["terms", "text", "--prefix", term, "--limit", "1"];
+        all.extend(arguments);
+        let terms = json_of(shelf, &all);
+        assert_eq!(terms["terms"][0]["term"], term);
+        terms["terms"][0]["kept"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kept("hat", &[]), "1 blocks, 1 bitmaps");
+    assert_eq!(kept("hat", &["--segment", "_0"]), "bitmaps");
+    assert_eq!(kept("twentieth", &["--segment", "_0"]), "blocks");
+    assert_eq!(kept("early", &[]), "blocks");
+    assert_eq!(kept("number4711", &[]), "inlined");
+
+    let some = json_of(
+        shelf,
+        &[
+            "terms",
+            "text",
+            "--prefix",
+            "number500",
+            "--from",
+            "number5000",
+            "--limit",
+            "2",
+        ],
+    );
+    let names: Vec<_> = some["terms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["term"])
+        .collect();
+    assert_eq!(names, ["number5000", "number5001"]);
+    assert_eq!(some["next_term"], "number5002");
+    let hat = &json_of(shelf, &["terms", "text", "--prefix", "hat"])["terms"][0];
+    assert_eq!(
+        (&hat["documents"], &hat["segments"]),
+        (&json!(5030), &json!(2))
+    );
+}
+
+#[test]
+fn postings_say_what_each_block_costs() {
+    let shelf = SHELF.path();
+    let of = |term: &str| {
+        json_of(
+            shelf,
+            &["postings", "text", term, "--limit", "1000", "--docs", "3"],
+        )["segments"]
+            .clone()
+    };
+    let sum = |rows: &Value, key: &str| -> u64 {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row[key].as_u64().unwrap())
+            .sum()
+    };
+
+    let twentieth = of("twentieth");
+    let first = &twentieth[0];
+    assert_eq!(
+        (&first["kept"], &first["documents"]),
+        (&json!("blocks"), &json!(250))
+    );
+    assert_eq!(first["occurrences"], 250 + 89);
+    let blocks = &first["blocks"];
+    assert_eq!(blocks.as_array().unwrap().len(), 2);
+    assert_eq!(
+        sum(blocks, "size"),
+        first["documents_and_freqs"].as_u64().unwrap()
+    );
+    assert_eq!(sum(blocks, "documents"), 250);
+    assert_eq!(blocks[0]["gap_bits"], "5", "gaps of 19");
+    assert_eq!(
+        (&blocks[0]["patches"], &blocks[1]["patches"]),
+        (&json!(1), &json!(0)),
+        "{blocks}"
+    );
+    assert!(
+        blocks[0]["bounds"].to_string().contains("\"90/"),
+        "{blocks}"
+    );
+    assert_eq!(
+        (&blocks[1]["first"], &blocks[1]["last"]),
+        (&json!(2560), &json!(4980))
+    );
+    assert_eq!(twentieth[1]["documents"], 2);
+    assert_eq!(
+        first["postings"][1],
+        json!({"document": 20, "live": "yes", "freq": 1, "positions": [2]})
+    );
+
+    let hat = &of("hat")[0];
+    assert_eq!(hat["kept"], "bitmaps");
+    let containers = &hat["containers"];
+    assert_eq!(containers.as_array().unwrap().len(), 2);
+    assert_eq!(sum(containers, "documents"), 5000);
+    assert_eq!(
+        sum(containers, "size"),
+        hat["documents_and_freqs"].as_u64().unwrap()
+    );
+    assert_eq!(containers[0]["gap_bits"], "bitmap");
+    assert_eq!(hat["position_bits"], "0", "every hat is the first word");
+
+    let number = &of("number4711")[0];
+    assert_eq!(number["kept"], "inlined");
+    assert_eq!(number["postings"][0]["document"], 4711);
+    let dead = &of("number12")[0]["postings"][0];
+    assert_eq!(
+        (&dead["document"], &dead["live"]),
+        (&json!(12), &json!("no"))
+    );
+}
+
+#[test]
+fn documents_and_columns_are_shown_as_stored() {
+    let shelf = SHELF.path();
+    let found = json_of(shelf, &["id", "hat-15"]);
+    assert_eq!(found["documents"][0]["live"], "no");
+    let found = json_of(shelf, &["id", "hat-5001"]);
+    assert_eq!(found["documents"][0]["_seq_no"], 5001);
+    let same = json_of(shelf, &["doc", "1", "--segment", "_1"]);
+    assert_eq!(found["documents"][0], same);
+    let prices = json_of(
+        shelf,
+        &[
+            "column",
+            "price",
+            "--segment",
+            "_0",
+            "--from",
+            "4998",
+            "--limit",
+            "2",
+        ],
+    );
+    assert_eq!(
+        prices["rows"],
+        json!([{"document": 4998, "values": [34986]}, {"document": 4999, "values": [34993]}])
+    );
+    assert_eq!(prices["chunks"][0]["documents"], 4096);
+    let colours = json_of(
+        shelf,
+        &["column", "colour", "--segment", "_1", "--limit", "1"],
+    );
+    assert_eq!(colours["rows"][0]["values"], json!(["1=grey"]));
+    assert!(text(shelf, &["sections"]).contains("ordinal column"));
+}
+
+#[test]
+fn the_first_formats_are_shown_and_verified() {
+    let shelf = golden();
+    let listed = files(&shelf);
+    let info = json_of(&shelf, &["info"]);
+    assert_eq!(info["segments"][0]["postings"], json!(["v1"]));
+    assert_eq!(info["translog_operations"], 16);
+    let hat = json_of(&shelf, &["postings", "text", "hat", "--docs", "1"]);
+    assert_eq!(hat["segments"][0]["kept"], "blocks (v1)");
+    assert_eq!(hat["segments"][0]["blocks"][0]["documents"], 128);
+    assert_eq!(hat["segments"][0]["blocks"][1]["gap_bits"], "varint");
+    assert_eq!(json_of(&shelf, &["verify"])["result"], "sound");
+    assert_eq!(files(&shelf), listed, "nothing was written");
+}
+
+#[test]
+fn every_command_speaks_json_and_is_on_the_page() {
+    let help = String::from_utf8(run(Path::new("--help"), &[]).stdout).unwrap();
+    let commands = help
+        .split("Commands:")
+        .nth(1)
+        .unwrap()
+        .split("Arguments:")
+        .next()
+        .unwrap();
+    let names = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: BTreeSet<&str> = names
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/inspect.md");
+    let page = fs::read_to_string(page).unwrap();
+    for (name, more) in [
+        ("ls", &[][..]),
+        ("info", &[]),
+        ("fields", &[]),
+        ("terms", &["colour"]),
+        ("postings", &["text", "hat"]),
+        ("size", &["--by", "term"]),
+        ("verify", &[]),
+        ("sections", &[]),
+        ("column", &["price", "--segment", "_1"]),
+        ("doc", &["7", "--segment", "_1"]),
+        ("id", &["hat-3"]),
+    ] {
+        assert!(names.contains(name), "{name} is not in {names:?}");
+        assert!(
+            page.contains(&format!("| `{name}")),
+            "docs/inspect.md has no row for {name}"
+        );
+        let arguments: Vec<&str> = [name].into_iter().chain(more.iter().copied()).collect();
+        assert!(json_of(SHELF.path(), &arguments).is_object(), "{name}");
+    }
+    assert_eq!(
+        names.len(),
+        11 + 1,
+        "the commands above and help: {names:?}"
+    );
+}
+
+#[test]
+fn the_example_of_the_page_is_true() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/inspect.md");
+    let page = fs::read_to_string(page).unwrap();
+    let example = page
+        .split("```text\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let (command, shown) = example.split_once('\n').unwrap();
+    let arguments: Vec<&str> = command.split(' ').skip(3).collect();
+    assert_eq!(text(SHELF.path(), &arguments), shown);
+}
+
+#[test]
+fn slips_of_the_pen_are_told() {
+    let shelf = SHELF.path();
+    for (arguments, said) in [
+        (
+            &["terms", "txt"][..],
+            "field [txt] has no terms here; `fields` lists",
+        ),
+        (
+            &["postings", "text", "cap"],
+            "field [text] has no term [cap]; `terms` lists",
+        ),
+        (
+            &["postings", "price", "7"],
+            "field [price] is not indexed here",
+        ),
+        (
+            &["doc", "1"],
+            "there are several segments; name one with --segment: _0, _1",
+        ),
+        (
+            &["doc", "99", "--segment", "_1"],
+            "segment _1 has 30 documents",
+        ),
+        (&["id", "cap"], "no document here has the _id [cap]"),
+        (
+            &["info", "--segment", "_9"],
+            "no segment [_9] is here; there are: _0, _1",
+        ),
+        (&["verify", "--segment", "_0"], "leave --segment out"),
+        (&["size", "--field", "text"], "--field goes with --by term"),
+    ] {
+        let error = refused(shelf, arguments, 2);
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("nowhere");
+    assert!(refused(&missing, &["ls"], 2).contains("no shard is here"));
+    assert!(!missing.exists(), "looking makes nothing");
+    assert!(refused(folder.path(), &["ls"], 2).contains("no shard is here"));
+    let letter = folder.path().join("letter.txt");
+    fs::write(&letter, "dear sirs").unwrap();
+    assert!(refused(&letter, &["info"], 1).contains("letter.txt: not a segment file"));
+}
+
+fn flip(file: &Path, byte: u64, bit: u8) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[byte as usize] ^= 1 << bit;
+    fs::write(file, bytes).unwrap();
+}
+
+/// What `verify` says of a damaged place: each damaged file with the sections that are named.
+fn damage(place: &Path) -> Vec<(String, String)> {
+    let output = run(place, &["verify", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["result"], "DAMAGED");
+    let rows = said["checked"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["finding"] != "sound");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    rows.map(|row| (text(&row["file"]), text(&row["section"])))
+        .collect()
+}
+
+#[test]
+fn a_flipped_bit_in_any_section_is_found_and_named() {
+    let shelf = small_shelf();
+    assert_eq!(json_of(shelf.path(), &["verify"])["result"], "sound");
+    let info = json_of(shelf.path(), &["info"]);
+    let sections = json_of(shelf.path(), &["sections", "--segment", "_0"]);
+    let id = row(&info["segments"], "segment", "_0")["id"]
+        .as_str()
+        .unwrap();
+    let name = format!("index/{id}.qsg");
+    let file = shelf.path().join(&name);
+    let mut tried = 0;
+    for section in sections["sections"].as_array().unwrap() {
+        let (offset, len) = (
+            section["offset"].as_u64().unwrap(),
+            section["size"].as_u64().unwrap(),
+        );
+        if len == 0 {
+            continue;
+        }
+        let kind = section["section"].as_str().unwrap();
+        let expected = match section["field"].as_str() {
+            Some(field) => format!("{kind} of field [{field}]"),
+            None => kind.to_owned(),
+        };
+        flip(&file, offset + len / 2, 3);
+        assert_eq!(damage(shelf.path()), [(name.clone(), expected)]);
+        // whatever the others look at, they say what is wrong or show what is right
+        for arguments in [
+            &["info"][..],
+            &["fields"],
+            &["terms", "text"],
+            &["postings", "text", "hat"],
+            &["id", "hat-7"],
+            &["size", "--by", "term"],
+        ] {
+            let output = run(shelf.path(), arguments);
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+                assert!(
+                    said.contains(id) && said.contains("damaged"),
+                    "{arguments:?}: {said}"
+                );
+            }
+        }
+        flip(&file, offset + len / 2, 3);
+        tried += 1;
+    }
+    assert!(tried >= 20, "{tried} sections were tried");
+    // two at once are both named
+    let last = fs::metadata(&file).unwrap().len() - 1;
+    let others: Vec<String> = files(shelf.path())
+        .into_iter()
+        .filter(|file| file.ends_with(".qsg") && *file != name)
+        .collect();
+    flip(&file, 70, 0);
+    flip(&shelf.path().join(&others[0]), 70, 0);
+    assert_eq!(damage(shelf.path()).len(), 2);
+    // and the ends
+    flip(&file, 70, 0);
+    flip(&file, last, 0);
+    let found = damage(shelf.path());
+    assert!(
+        found.contains(&(name.clone(), "footer".to_owned())),
+        "{found:?}"
+    );
+    assert!(refused(&file, &["info"], 1).contains("not a segment file, or its end is damaged"));
+}
+
+#[test]
+fn damage_to_any_file_is_found_and_named() {
+    let shelf = small_shelf();
+    let all = files(shelf.path());
+    assert!(all.iter().any(|file| file.ends_with(".qld")));
+    for name in &all {
+        let file = shelf.path().join(name);
+        let sound = fs::read(&file).unwrap();
+        let cut = &sound[..sound.len() / 2];
+        fs::write(&file, cut).unwrap();
+        let found = damage(shelf.path());
+        assert!(
+            found.iter().any(|(file, _)| file == name),
+            "{name} cut: {found:?}"
+        );
+        fs::write(&file, &sound).unwrap();
+        flip(&file, 9, 1);
+        let found = damage(shelf.path());
+        assert!(
+            found.iter().any(|(file, _)| file == name),
+            "{name}: {found:?}"
+        );
+        fs::remove_file(&file).unwrap();
+        let found = damage(shelf.path());
+        let commit = name.contains("commit-");
+        assert!(
+            commit || found.iter().any(|(file, _)| file == name),
+            "{name} gone: {found:?}"
+        );
+        fs::write(&file, &sound).unwrap();
+    }
+    // a sound file that is not the one of the commit point
+    let live_docs = all.iter().find(|file| file.ends_with(".qld")).unwrap();
+    let segments: Vec<&String> = all.iter().filter(|file| file.ends_with(".qsg")).collect();
+    fs::copy(
+        shelf.path().join(segments[0]),
+        shelf.path().join(segments[1]),
+    )
+    .unwrap();
+    let found = damage(shelf.path());
+    assert!(
+        found.contains(&(segments[1].clone(), "footer".to_owned())),
+        "{found:?}"
+    );
+    assert!(
+        !found.iter().any(|(file, _)| file == live_docs),
+        "{found:?}"
+    );
 }

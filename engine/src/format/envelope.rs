@@ -562,30 +562,45 @@ impl Envelope {
         Ok(())
     }
 
-    /// Checks every byte of the file: gaps, and every section against its sum.
-    pub fn verify_checksums(&self) -> Result<(), VerifyError> {
+    /// All of a section of this very file, whatever its pages say, if it has the sum that the table says.
+    pub fn sound_section(&self, entry: &SectionEntry) -> Option<&[u8]> {
+        let bytes = &self.bytes[entry.offset as usize..(entry.offset + entry.len) as usize];
+        (crc32c(bytes) == entry.crc32c).then_some(bytes)
+    }
+
+    /// Checks every byte of the file: gaps, and every section against its sum. Answers all that is wrong; the field of a section
+    /// goes by what `path` calls its number.
+    pub fn damage(&self, path: impl Fn(u32) -> String) -> Vec<VerifyError> {
         let damaged = |section: String, what: &str| VerifyError {
             segment: self.id,
             section,
             what: what.to_owned(),
         };
+        let mut all = Vec::new();
         let mut free_from = HEADER_BYTES as u64;
         for entry in &self.entries {
             let (start, end) = (entry.offset as usize, (entry.offset + entry.len) as usize);
-            if crc32c(&self.bytes[start..end]) != entry.crc32c {
+            if self.sound_section(entry).is_none() {
                 let name = match entry.field {
-                    Some(field) => format!("{} of field number {field}", entry.kind.name()),
+                    Some(field) => format!("{} of field {}", entry.kind.name(), path(field)),
                     None => entry.kind.name().to_owned(),
                 };
-                return Err(damaged(name, "has a wrong checksum"));
+                all.push(damaged(name, "has a wrong checksum"));
             }
-            self.check_gap(free_from as usize, start)?;
+            all.extend(self.check_gap(free_from as usize, start).err());
             free_from = end as u64;
         }
         let table = self.bytes.len() - FOOTER_BYTES - self.entries.len() * ENTRY_BYTES;
-        self.check_gap(free_from as usize, table)?;
-        self.check(&(0..self.paged as usize))
-            .map_err(|what| damaged("page sums".to_owned(), what))
+        all.extend(self.check_gap(free_from as usize, table).err());
+        if all.is_empty() {
+            let pages = self.check(&(0..self.paged as usize));
+            all.extend(
+                pages
+                    .err()
+                    .map(|what| damaged("page sums".to_owned(), what)),
+            );
+        }
+        all
     }
 
     fn check_gap(&self, from: usize, to: usize) -> Result<(), VerifyError> {

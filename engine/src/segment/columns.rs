@@ -69,6 +69,11 @@ impl NumericColumn {
         })
     }
 
+    /// What is known of each chunk.
+    pub(crate) fn chunks(&self) -> &[ChunkEntry] {
+        &self.head.chunks
+    }
+
     fn chunk(&self, doc: DocId) -> Option<&ChunkEntry> {
         if doc.0 >= self.max_doc {
             return None;

@@ -13,6 +13,7 @@ use crate::document::{
 };
 use crate::format::envelope::EnvelopeWriter;
 use crate::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use crate::inspect;
 use crate::schema::Reorder;
 use crate::simd::scoring::Weights;
 use crate::translog::frame::crc32c;
@@ -120,6 +121,7 @@ fn read_terms(reader: &SegmentReader, path: &str) {
     }
     let mut positions = Vec::new();
     for info in infos {
+        let _ = inspect::postings(&terms, &info).is_ok();
         let Ok(mut cursor) = terms.postings(&info, PostingsNeed::Positions) else {
             continue;
         };
@@ -155,6 +157,7 @@ fn read_all(reader: &SegmentReader) {
         }
         if let Ok(Some(column)) = reader.numeric(path) {
             column.values(DocId(17), &mut Vec::new());
+            inspect::column_chunks(&column);
             column.fill_range_window(DocId(0), 3, 100, &mut super::Window::empty());
         }
         if let Ok(Some(points)) = reader.points(path) {

@@ -30,5 +30,7 @@ pub use postings::{Impact, PostingsCursor, PostingsNeed};
 pub use reader::{FieldInfo, ID_FIELD, SegmentReader};
 pub use stored::StoredDocument;
 pub(crate) use stored::StoredReader;
+pub(crate) use terms::Lists;
 pub use terms::{TermInfo, TermIter, TermSearch, TermsReader};
+pub(crate) use verify::damaged_sections;
 pub use window::{WINDOW_DOCS, Window};

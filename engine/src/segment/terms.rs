@@ -50,6 +50,15 @@ impl std::fmt::Debug for TermsReader {
     }
 }
 
+/// The lists of a field, as they lie in the file.
+pub(crate) struct Lists<'a> {
+    pub postings: &'a Section,
+    pub skips: &'a Section,
+    pub freqs_kept: bool,
+    pub positions_kept: bool,
+    pub max_doc: u32,
+}
+
 /// What the dictionary knows of one term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TermInfo {
@@ -393,6 +402,18 @@ impl TermsReader {
         into: &mut ShortList,
     ) -> Result<bool, ReadError> {
         into.read(&self.dictionary, &term.entry)
+    }
+
+    /// Where the lists are and what they keep, for those who describe them.
+    pub(crate) fn lists(&self) -> Lists<'_> {
+        let dictionary = &*self.dictionary;
+        Lists {
+            postings: &dictionary.postings,
+            skips: &dictionary.skips,
+            freqs_kept: dictionary.freqs_kept,
+            positions_kept: dictionary.positions_kept,
+            max_doc: dictionary.max_doc,
+        }
     }
 
     /// An error of the postings.

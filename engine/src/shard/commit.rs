@@ -34,9 +34,13 @@
 //! |--------:|-------|--------|
 //! |       1 | 0.1   | first  |
 
+use std::io;
+
+use crate::directory::Directory;
 use crate::ids::{PrimaryTerm, SegmentId, SeqNo};
 use crate::translog::frame::crc32c;
 
+use super::OpenShardError;
 use super::versions::{Stamp, Tombstone};
 
 const MAGIC: &[u8; 8] = b"QDCMT\r\n\x1a";
@@ -108,6 +112,23 @@ fn hex(digits: &str) -> Option<u64> {
         return None;
     }
     u64::from_str_radix(digits, 16).ok()
+}
+
+/// The last commit point of a shard that need not be open, and how long its file is.
+pub(crate) fn newest_commit(directory: &dyn Directory) -> Result<(Commit, u64), OpenShardError> {
+    let names = directory.list().map_err(io_error("directory"))?;
+    let generations = names.iter().filter_map(|name| commit_generation(name));
+    let name = commit_name(generations.max().ok_or(OpenShardError::Missing)?);
+    let bytes = directory.open(&name).map_err(io_error(&name))?;
+    let commit = Commit::decode(&bytes);
+    let commit = commit.map_err(|reason| OpenShardError::Corrupt { file: name, reason })?;
+    Ok((commit, bytes.len() as u64))
+}
+
+/// Names the file in an error of the operating system.
+pub(super) fn io_error(file: &str) -> impl FnOnce(io::Error) -> OpenShardError {
+    let file = file.to_owned();
+    move |source| OpenShardError::Io { file, source }
 }
 
 impl Commit {

@@ -38,6 +38,7 @@ pub use operation::{
 };
 pub use options::{OpenShardError, ShardError, ShardOptions, ShardParts};
 pub use reader::{SegmentSnapshot, ShardReader};
+pub(crate) use report::base36;
 pub use stats::{OperationStats, SearchStats, SegmentSummary, ShardStats, TranslogStats};
 
 #[cfg(test)]

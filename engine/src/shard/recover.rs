@@ -9,8 +9,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::checkpoints::Checkpoints;
 use super::commit::{
-    Commit, CommittedSegment, UNFINISHED, commit_generation, commit_name, live_docs_generation,
-    live_docs_name, segment_name,
+    Commit, CommittedSegment, UNFINISHED, commit_generation, commit_name, io_error,
+    live_docs_generation, live_docs_name, segment_name,
 };
 use super::counters::Counters;
 use super::inner::{Backing, Flushing, Inner, Publishing, SegmentEntry, Slot, View};
@@ -23,13 +23,6 @@ use crate::segment::{LiveDocs, SegmentReader};
 use crate::translog::frame::crc32c;
 use crate::translog::{JournalError, Operation, OperationKind, Translog};
 use crate::writer::flush::{prepare_commit, publish_commit};
-
-fn io_error(file: &str) -> impl FnOnce(io::Error) -> OpenShardError + '_ {
-    move |source| OpenShardError::Io {
-        file: file.to_owned(),
-        source,
-    }
-}
 
 fn corrupt(file: &str, reason: impl ToString) -> OpenShardError {
     OpenShardError::Corrupt {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::OpenShardError;
-use super::commit::{Commit, commit_generation, commit_name, live_docs_name};
+use super::commit::{io_error, live_docs_name, newest_commit};
 use super::inner::{Inner, View};
 use super::{SearchStats, SegmentSummary, ShardStats, TranslogStats};
 use crate::directory::Directory;
@@ -65,23 +65,9 @@ fn fielddata(view: &View) -> BTreeMap<String, u64> {
 
 /// What a shard that is not open holds, by its last commit point: documents, segments and bytes on disk.
 pub(super) fn closed(directory: &dyn Directory) -> Result<ShardStats, OpenShardError> {
-    let io = |file: &str| {
-        let file = file.to_owned();
-        move |source| OpenShardError::Io { file, source }
-    };
-    let names = directory.list().map_err(io("directory"))?;
-    let last = names
-        .iter()
-        .filter_map(|name| commit_generation(name))
-        .max();
-    let name = commit_name(last.ok_or(OpenShardError::Missing)?);
-    let bytes = directory.open(&name).map_err(io(&name))?;
-    let commit = Commit::decode(&bytes).map_err(|reason| OpenShardError::Corrupt {
-        file: name.clone(),
-        reason,
-    })?;
+    let (commit, len) = newest_commit(directory)?;
     let mut stats = ShardStats {
-        store_bytes: bytes.len() as u64,
+        store_bytes: len,
         segments: commit.segments.len() as u64,
         max_seq_no: commit.max_seq_no.0,
         local_checkpoint: commit.local_checkpoint.0,
@@ -92,7 +78,7 @@ pub(super) fn closed(directory: &dyn Directory) -> Result<ShardStats, OpenShardE
         let mut deleted = 0;
         if let Some(live) = segment.live {
             let name = live_docs_name(segment.id, live.generation);
-            let bytes = directory.open(&name).map_err(io(&name))?;
+            let bytes = directory.open(&name).map_err(io_error(&name))?;
             let live = LiveDocs::decode(segment.id, segment.max_doc, &bytes)
                 .map_err(|source| OpenShardError::Segment { file: name, source })?;
             deleted = u64::from(live.deleted_count());
@@ -127,7 +113,8 @@ pub(super) fn segments(inner: &Inner) -> Vec<SegmentSummary> {
     view.segments.iter().map(summary).collect()
 }
 
-fn base36(mut number: u64) -> String {
+/// An ordinal as names of segments have it.
+pub(crate) fn base36(mut number: u64) -> String {
     let mut digits = Vec::new();
     loop {
         let digit = u32::try_from(number % 36).expect("below 36");

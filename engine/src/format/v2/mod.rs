@@ -3,6 +3,7 @@
 pub(crate) mod column_encodings;
 pub(crate) mod columns;
 mod dense;
+pub(crate) mod describe;
 mod packing;
 mod positions;
 pub(crate) mod postings;
