@@ -183,6 +183,9 @@ impl IndexMetadata {
     }
 
     fn shard_of_hash(&self, routing: &str, offset: u32) -> u32 {
+        if self.number_of_shards == 1 {
+            return 0;
+        }
         let hash = routing_hash(routing).wrapping_add(offset as i32);
         let slot = hash.rem_euclid(self.routing_num_shards as i32) as u32;
         slot / (self.routing_num_shards / self.number_of_shards)

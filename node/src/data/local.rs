@@ -9,13 +9,9 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::document::{DocumentError, StoredValue};
-use quidditch_engine::ids::{PrimaryTerm, SeqNo};
-use quidditch_engine::schema::{Durability, simple_match};
-use quidditch_engine::shard::{
-    self, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardReader, VersionCheck, WriteError,
-    WriteResult,
-};
-use quidditch_engine::translog::Location;
+use quidditch_engine::ids::SeqNo;
+use quidditch_engine::schema::simple_match;
+use quidditch_engine::shard::{self, GetOptions, Shard, ShardReader, WriteError};
 use serde_json::Value;
 
 use super::contexts::Contexts;
@@ -25,9 +21,9 @@ use super::pool::Pools;
 use super::search_counters::SearchCounters;
 use super::service::{
     GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
-    ShardTarget, StoredDocument, VersionRule, WriteKind, WriteOp, WriteOutcome,
+    ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
 };
-use super::update;
+use super::writes::Writes;
 use crate::sys::clock::Clock;
 
 /// Requests that may wait for one refresh; one more makes it happen at once.
@@ -51,6 +47,8 @@ pub struct LocalShards {
     pub contexts: Arc<Contexts>,
     /// Threads for everything that blocks.
     pub pools: Arc<Pools>,
+    /// Spreads writes over some of them.
+    writes: Writes,
 }
 
 /// Uuid of the index and number of the shard.
@@ -103,6 +101,7 @@ impl LocalShards {
         clock: Arc<dyn Clock>,
         contexts: Arc<Contexts>,
         pools: Arc<Pools>,
+        processors: usize,
     ) -> Arc<LocalShards> {
         Arc::new(LocalShards {
             data_dir,
@@ -114,6 +113,7 @@ impl LocalShards {
             is_swept: AtomicBool::new(false),
             applying: tokio::sync::Mutex::new(()),
             contexts,
+            writes: Writes::new(pools.clone(), processors),
             pools,
         })
     }
@@ -180,13 +180,9 @@ impl ShardService for LocalShards {
         refresh: RefreshPolicy,
     ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
         let shard = self.shard(target)?;
-        let worker = shard.clone();
-        let mut results = self
-            .pools
-            .write
-            .run(move || write_all(&worker.shard, ops))
-            .await??;
-        if matches!(results.last(), Some(Err(ShardError::MappingUpdate(_)))) {
+        let mut results = self.writes.run(&shard, ops).await?;
+        let is_cut = |result: &Result<_, _>| matches!(result, Err(ShardError::MappingUpdate(_)));
+        if results.iter().any(is_cut) {
             return Ok(results);
         }
         let last_seq_no = results
@@ -349,106 +345,6 @@ impl LocalShards {
         // dropped unanswered: the shard was closed, its operations are in the translog
         let _ = waiting.await;
         Ok(false)
-    }
-}
-
-/// Does the operations one after the other, and waits once for the disk.
-fn write_all(
-    shard: &Shard,
-    ops: Vec<WriteOp>,
-) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
-    let mut results = Vec::with_capacity(ops.len());
-    let mut last: Option<Location> = None;
-    for op in ops {
-        let done = write_one(shard, op, &mut last);
-        let stop = matches!(done, Err(ShardError::MappingUpdate(_)));
-        results.push(done);
-        if stop {
-            break;
-        }
-    }
-    if let Some(location) = last
-        && shard.schema().settings.durability == Durability::Request
-    {
-        shard.ensure_synced(location).map_err(|error| {
-            ShardError::internal(format!("the translog could not be made durable: {error}"))
-        })?;
-    }
-    Ok(results)
-}
-
-fn write_one(
-    shard: &Shard,
-    op: WriteOp,
-    last: &mut Option<Location>,
-) -> Result<WriteOutcome, ShardError> {
-    match op {
-        WriteOp::Index {
-            id,
-            routing,
-            source,
-            version,
-            create_only,
-        } => {
-            let result = shard.index(IndexOp {
-                id,
-                routing,
-                source,
-                version: check_of(version),
-                create_only,
-                origin: Origin::Primary,
-            });
-            let result = result.map_err(write_error)?;
-            *last = result.location.or(*last);
-            let kind = match result.created {
-                true => WriteKind::Created,
-                false => WriteKind::Updated,
-            };
-            Ok(outcome(&result, kind))
-        }
-        WriteOp::Delete { id, version } => {
-            let result = shard.delete(DeleteOp {
-                id,
-                version: check_of(version),
-                origin: Origin::Primary,
-            });
-            let result = result.map_err(write_error)?;
-            *last = result.location.or(*last);
-            let kind = match result.found {
-                true => WriteKind::Deleted,
-                false => WriteKind::NotFound,
-            };
-            Ok(outcome(&result, kind))
-        }
-        WriteOp::Update(op) => update::run(shard, op, last),
-    }
-}
-
-/// What a write of the engine looks like from outside.
-pub(super) fn outcome(result: &WriteResult, kind: WriteKind) -> WriteOutcome {
-    WriteOutcome {
-        seq_no: result.seq_no.0,
-        primary_term: result.primary_term.0,
-        version: result.version,
-        result: kind,
-        source: None,
-        forced_refresh: false,
-    }
-}
-
-/// The engine's word for a condition.
-pub(super) fn check_of(rule: VersionRule) -> VersionCheck {
-    match rule {
-        VersionRule::Any => VersionCheck::Internal,
-        VersionRule::IfSeqNo {
-            seq_no,
-            primary_term,
-        } => VersionCheck::IfSeqNo {
-            seq_no: SeqNo(seq_no),
-            primary_term: PrimaryTerm(primary_term),
-        },
-        VersionRule::External(version) => VersionCheck::External(version),
-        VersionRule::ExternalGte(version) => VersionCheck::ExternalGte(version),
     }
 }
 

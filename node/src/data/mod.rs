@@ -13,3 +13,4 @@ pub mod search;
 pub mod search_counters;
 pub mod service;
 pub mod update;
+mod writes;

@@ -216,6 +216,9 @@ pub enum ShardError {
     /// The document has fields that the mapping does not know yet: apply this update, then ask again.
     #[error("mapping update needed")]
     MappingUpdate(Value),
+    /// Not done, since an operation before it needs a mapping update: ask again after that one.
+    #[error("an operation before this one needs a mapping update")]
+    Behind,
     /// Too much is in flight: ask later.
     #[error("{reason}")]
     Rejected {
@@ -288,9 +291,10 @@ impl RecoverySummary {
 pub trait ShardService: Send + Sync {
     /// Does operations in their order and returns when they are as durable as the index wants them to be.
     ///
-    /// The inner results stand at the places of their operations; one that failed does not stop the others, except
-    /// for [`ShardError::MappingUpdate`]: that is the last result then, and the operations from there on were not
-    /// done, so that their order holds when they are sent again. `refresh` is left to the call that sends them.
+    /// Operations on different documents may be done side by side. The results stand at the places of their operations;
+    /// one that failed does not stop the others, except for [`ShardError::MappingUpdate`]: later operations on the same
+    /// document, and perhaps on others, are [`ShardError::Behind`] then, so that their order holds when they are sent again.
+    /// `refresh` is left to the call that sends them.
     async fn write(
         &self,
         target: &ShardTarget,

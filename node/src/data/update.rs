@@ -6,8 +6,9 @@ use quidditch_engine::shard::{
 };
 use quidditch_engine::translog::Location;
 
-use super::local::{check_of, outcome, write_error};
+use super::local::write_error;
 use super::service::{ShardError, UpdateOp, VersionRule, WriteKind, WriteOutcome};
+use super::writes::{check_of, outcome};
 use crate::raw_json::{self, Entries};
 
 /// Does one update; tries again as often as it may when the document changes in between.

@@ -1,5 +1,6 @@
 //! Stories of people who use the server: the real binary, over HTTP.
 
+mod bulk;
 mod crash;
 mod damage;
 mod figures;

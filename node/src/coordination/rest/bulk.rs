@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use hyper::Method;
-use serde_json::Value;
 
 use super::bulk_lines::{self, BulkDefaults};
 use super::content::MediaType;
 use super::endpoints::SOURCE_FILTER_PARAMS;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::source_filter;
-use crate::coordination::write::{self, WriteAnswer, WriteOptions};
+use crate::coordination::write::{self, ItemAnswer, WriteAnswer, WriteOptions};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "bulk",
@@ -92,11 +91,14 @@ async fn bulk(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     }
     let results = write::run(&app, writes, &options).await;
     let took = app.clock.monotonic().saturating_sub(started);
-    Ok(RestResponse::raw_json(
-        200,
-        body(took.as_millis() as u64, &shown, &results, trace),
-    ))
+    match body(took.as_millis() as u64, &shown, &results, trace) {
+        Ok(body) => Ok(RestResponse::raw_json(200, body)),
+        Err(error) => Err(RestError::internal(error.to_string())),
+    }
 }
+
+/// Bytes of most items of an answer.
+const ITEM_BYTES: usize = 192;
 
 /// The answer; clients look for its keys in this very order, without blanks.
 fn body(
@@ -104,30 +106,37 @@ fn body(
     shown: &[(&'static str, String, Option<String>)],
     results: &[Result<WriteAnswer, RestError>],
     trace: bool,
-) -> Vec<u8> {
+) -> serde_json::Result<Vec<u8>> {
     let errors = results.iter().any(Result::is_err);
-    let mut out = format!("{{\"took\":{took_ms},\"errors\":{errors},\"items\":[").into_bytes();
+    let mut out = Vec::with_capacity(results.len() * ITEM_BYTES);
+    out.extend_from_slice(b"{\"took\":");
+    serde_json::to_writer(&mut out, &took_ms)?;
+    out.extend_from_slice(b",\"errors\":");
+    serde_json::to_writer(&mut out, &errors)?;
+    out.extend_from_slice(b",\"items\":[");
     for (at, ((action, index, id), result)) in shown.iter().zip(results).enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        let item = match result {
-            Ok(answer) => {
-                let mut item = answer.json();
-                item.insert("status".to_owned(), Value::from(answer.status()));
-                Value::Object(item)
+        out.extend_from_slice(b"{\"");
+        out.extend_from_slice(action.as_bytes());
+        out.extend_from_slice(b"\":");
+        match result {
+            Ok(answer) => serde_json::to_writer(&mut out, &ItemAnswer(answer))?,
+            Err(error) => {
+                let item = serde_json::json!({
+                    "_index": index,
+                    "_id": id,
+                    "status": error.status,
+                    "error": error.cause_json(trace),
+                });
+                serde_json::to_writer(&mut out, &item)?;
             }
-            Err(error) => serde_json::json!({
-                "_index": index,
-                "_id": id,
-                "status": error.status,
-                "error": error.cause_json(trace),
-            }),
-        };
-        out.extend_from_slice(format!("{{\"{action}\":{item}}}").as_bytes());
+        }
+        out.push(b'}');
     }
     out.extend_from_slice(b"]}");
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -143,7 +152,7 @@ mod tests {
             "no",
         ))];
         assert_eq!(
-            String::from_utf8(body(3, &shown, &results, false)).unwrap(),
+            String::from_utf8(body(3, &shown, &results, false).unwrap()).unwrap(),
             r#"{"took":3,"errors":true,"items":[{"index":{"_index":"i","_id":"1","status":409,"error":{"type":"version_conflict_engine_exception","reason":"no"}}}]}"#
         );
     }

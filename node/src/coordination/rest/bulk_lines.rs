@@ -1,6 +1,7 @@
 //! The lines of a `_bulk` body: actions, each with its metadata, and documents, which stay text.
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::RestError;
@@ -47,8 +48,10 @@ pub(super) fn parse(body: &Bytes, defaults: &BulkDefaults) -> Result<Vec<BulkIte
             continue;
         }
         let number = lines.number;
-        let value: Value = serde_json::from_slice(&line).map_err(|error| json_mistake(&error))?;
-        let action = Action::parse(&value, number, defaults)?;
+        let action = match serde_json::from_slice(&line) {
+            Ok(plain) => Action::plain(plain, defaults),
+            Err(_) => Action::any(&line, number, defaults)?,
+        };
         if action.name == "delete" {
             items.push(action.into_item(WriteAction::Delete));
             continue;
@@ -92,7 +95,7 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn next(&mut self) -> Result<Option<Bytes>, RestError> {
         let rest = &self.body[self.from..];
-        let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
+        let Some(length) = memchr::memchr(b'\n', rest) else {
             if rest.is_empty() {
                 return Ok(None);
             }
@@ -129,7 +132,68 @@ struct Action {
     require_alias: bool,
 }
 
+/// An action as nearly all are. What is written in another way, or wrong, is read by [`Action::any`].
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PlainAction {
+    Index(PlainMetadata),
+    Create(PlainMetadata),
+    Update(PlainMetadata),
+    Delete(PlainMetadata),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainMetadata {
+    #[serde(rename = "_index")]
+    index: Option<String>,
+    #[serde(rename = "_id")]
+    id: Option<String>,
+    routing: Option<String>,
+}
+
 impl Action {
+    fn new(name: &'static str, defaults: &BulkDefaults) -> Action {
+        Action {
+            name,
+            index: defaults.index.clone().unwrap_or_default(),
+            id: None,
+            routing: defaults.routing.clone(),
+            op_type: None,
+            version: None,
+            version_type: VersionType::Internal,
+            if_seq_no: None,
+            if_primary_term: None,
+            retry_on_conflict: None,
+            pipeline: defaults.pipeline.clone(),
+            fetch: defaults.fetch.clone(),
+            require_alias: defaults.require_alias,
+        }
+    }
+
+    fn plain(plain: PlainAction, defaults: &BulkDefaults) -> Action {
+        let (name, metadata) = match plain {
+            PlainAction::Index(metadata) => ("index", metadata),
+            PlainAction::Create(metadata) => ("create", metadata),
+            PlainAction::Update(metadata) => ("update", metadata),
+            PlainAction::Delete(metadata) => ("delete", metadata),
+        };
+        let mut action = Action::new(name, defaults);
+        action.id = metadata.id;
+        if let Some(index) = metadata.index {
+            action.index = index;
+        }
+        if let Some(routing) = metadata.routing {
+            action.routing = Some(routing).filter(|routing| !routing.is_empty());
+        }
+        action
+    }
+
+    fn any(line: &[u8], number: usize, defaults: &BulkDefaults) -> Result<Action, RestError> {
+        let value: Value = serde_json::from_slice(line).map_err(|error| json_mistake(&error))?;
+        Action::parse(&value, number, defaults)
+    }
+
     fn parse(value: &Value, line: usize, defaults: &BulkDefaults) -> Result<Action, RestError> {
         let malformed = |expected: &str, found: &str| {
             RestError::illegal_argument(format!(
@@ -161,21 +225,7 @@ impl Action {
         let Some(metadata) = metadata.as_object() else {
             return Err(malformed("START_OBJECT", token(metadata)));
         };
-        let mut action = Action {
-            name,
-            index: defaults.index.clone().unwrap_or_default(),
-            id: None,
-            routing: defaults.routing.clone(),
-            op_type: None,
-            version: None,
-            version_type: VersionType::Internal,
-            if_seq_no: None,
-            if_primary_term: None,
-            retry_on_conflict: None,
-            pipeline: defaults.pipeline.clone(),
-            fetch: defaults.fetch.clone(),
-            require_alias: defaults.require_alias,
-        };
+        let mut action = Action::new(name, defaults);
         for (key, value) in metadata {
             if key == "_source" {
                 action.fetch = Some(FetchSource::parse(&Json::root(value))?);

@@ -172,7 +172,7 @@ const PATH_PART: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The answer to one write.
 pub(super) fn respond(answer: WriteAnswer) -> Result<RestResponse, RestError> {
-    let response = RestResponse::json(answer.status(), &answer.json());
+    let response = RestResponse::json(answer.status(), &answer);
     if answer.status() != 201 {
         return Ok(response);
     }

@@ -43,7 +43,7 @@ impl From<ShardError> for RestError {
                 RestError::new(404, "document_missing_exception", reason)
             }
             // the write path answers these itself; one that gets out is a mistake of ours
-            ShardError::MappingUpdate(_) => {
+            ShardError::MappingUpdate(_) | ShardError::Behind => {
                 RestError::internal("the mapping was not updated in time")
             }
             ShardError::Rejected { reason } => {

@@ -1,7 +1,7 @@
 //! What a write did, in JSON.
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 
 use crate::data::service::{WriteKind, WriteOutcome};
 
@@ -25,8 +25,20 @@ pub struct WriteAnswer {
 }
 
 /// `_shards` of a write.
-pub fn write_shards_json(wanted: u32, written: u32) -> Value {
-    json!({ "total": wanted, "successful": written, "failed": 0 })
+#[derive(serde::Serialize)]
+struct Copies {
+    total: u32,
+    successful: u32,
+    failed: u32,
+}
+
+/// What an update shows of the document as it is now.
+#[derive(serde::Serialize)]
+struct Shown<'a> {
+    _seq_no: i64,
+    _primary_term: u64,
+    found: bool,
+    _source: &'a RawValue,
 }
 
 impl WriteAnswer {
@@ -39,40 +51,57 @@ impl WriteAnswer {
         }
     }
 
-    /// The body of the answer, or of the bulk item without its status.
-    pub fn json(&self) -> Map<String, Value> {
-        let mut body = Map::new();
+    fn entries<M: SerializeMap>(&self, body: &mut M) -> Result<(), M::Error> {
         let outcome = &self.outcome;
-        body.insert("_index".to_owned(), Value::from(self.index.as_str()));
-        body.insert("_id".to_owned(), Value::from(self.id.as_str()));
-        body.insert("_version".to_owned(), Value::from(outcome.version));
-        body.insert("result".to_owned(), Value::from(outcome.result.name()));
+        body.serialize_entry("_index", &self.index)?;
+        body.serialize_entry("_id", &self.id)?;
+        body.serialize_entry("_version", &outcome.version)?;
+        body.serialize_entry("result", outcome.result.name())?;
         if outcome.forced_refresh {
-            body.insert("forced_refresh".to_owned(), Value::from(true));
+            body.serialize_entry("forced_refresh", &true)?;
         }
-        let shards = match outcome.result {
-            WriteKind::Noop => write_shards_json(0, 0),
-            _ => write_shards_json(self.copies_wanted, self.copies_written),
+        let (total, successful) = match outcome.result {
+            WriteKind::Noop => (0, 0),
+            _ => (self.copies_wanted, self.copies_written),
         };
-        body.insert("_shards".to_owned(), shards);
-        body.insert("_seq_no".to_owned(), Value::from(outcome.seq_no));
-        body.insert(
-            "_primary_term".to_owned(),
-            Value::from(outcome.primary_term),
-        );
+        let copies = Copies {
+            total,
+            successful,
+            failed: 0,
+        };
+        body.serialize_entry("_shards", &copies)?;
+        body.serialize_entry("_seq_no", &outcome.seq_no)?;
+        body.serialize_entry("_primary_term", &outcome.primary_term)?;
         if let Some(source) = &self.shown_source {
-            let mut get = Map::new();
-            get.insert("_seq_no".to_owned(), Value::from(outcome.seq_no));
-            get.insert(
-                "_primary_term".to_owned(),
-                Value::from(outcome.primary_term),
-            );
-            get.insert("found".to_owned(), Value::from(true));
-            // the text was checked when the filter cut it out
-            let value = serde_json::from_str(source.get()).unwrap_or(Value::Null);
-            get.insert("_source".to_owned(), value);
-            body.insert("get".to_owned(), Value::Object(get));
+            let shown = Shown {
+                _seq_no: outcome.seq_no,
+                _primary_term: outcome.primary_term,
+                found: true,
+                _source: source,
+            };
+            body.serialize_entry("get", &shown)?;
         }
-        body
+        Ok(())
+    }
+}
+
+/// The body of the answer.
+impl Serialize for WriteAnswer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_map(None)?;
+        self.entries(&mut body)?;
+        body.end()
+    }
+}
+
+/// An answer among those of a bulk request, with its status.
+pub struct ItemAnswer<'a>(pub &'a WriteAnswer);
+
+impl Serialize for ItemAnswer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_map(None)?;
+        self.0.entries(&mut body)?;
+        body.serialize_entry("status", &self.0.status())?;
+        body.end()
     }
 }

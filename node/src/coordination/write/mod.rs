@@ -13,7 +13,7 @@ mod request;
 mod run;
 mod target;
 
-pub use answer::{WriteAnswer, write_shards_json};
+pub use answer::{ItemAnswer, WriteAnswer};
 pub use request::{DocWrite, VersionType, WriteAction, WriteOptions};
 pub use run::run;
 pub use target::{auto_create_allowed, check_read_block, routing_missing, routing_of};

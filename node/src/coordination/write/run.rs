@@ -1,6 +1,6 @@
 //! Writes on their way: placed, grouped by shard, written side by side, asked again after a mapping update.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use serde_json::value::RawValue;
 
 use super::answer::WriteAnswer;
 use super::request::{DocWrite, WriteAction, WriteOptions};
-use super::target::{self, Placed};
-use crate::cluster::ShardState;
+use super::target::{self, Placed, Placing};
+use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::setting_values::{show_bytes, show_ms};
+use crate::cluster::{ClusterState, ShardState};
 use crate::coordination::dsl::source::FetchSource;
 use crate::coordination::rest::{App, RestError};
 use crate::coordination::source_filter;
@@ -25,6 +26,9 @@ const MAPPING_ROUNDS_MAX: usize = 20;
 /// A longer document is not shown in error messages.
 const SHOWN_SOURCE_BYTES_MAX: usize = 2048;
 
+/// What became of one write.
+type Outcome = Result<WriteAnswer, RestError>;
+
 /// One write with its place, on the way to its shard.
 struct Prepared {
     /// Place among the writes of the request.
@@ -36,37 +40,13 @@ struct Prepared {
     mapping_rounds: usize,
 }
 
-/// Does all writes; the results stand at their places. Writes on one shard keep their order.
-pub async fn run(
-    app: &Arc<App>,
-    writes: Vec<DocWrite>,
-    options: &WriteOptions,
-) -> Vec<Result<WriteAnswer, RestError>> {
+/// Does all writes; the results stand at their places. Writes of one document keep their order.
+pub async fn run(app: &Arc<App>, writes: Vec<DocWrite>, options: &WriteOptions) -> Vec<Outcome> {
     let failures = target::auto_create(app, &writes).await;
-    let state = app.state();
-    let mut results: Vec<Option<Result<WriteAnswer, RestError>>> = Vec::new();
-    let mut shards: BTreeMap<ShardTarget, Vec<Prepared>> = BTreeMap::new();
-    for (at, write) in writes.into_iter().enumerate() {
-        let failure = failures.iter().find(|(name, _)| *name == write.index);
-        let placed = match failure {
-            Some((_, error)) => Err(error.clone()),
-            None => target::place(app, &state, &write),
-        };
-        match placed {
-            Err(error) => results.push(Some(Err(error))),
-            Ok(placed) => {
-                results.push(None);
-                let prepared = prepare(at, placed, write);
-                shards
-                    .entry(prepared.placed.target.clone())
-                    .or_default()
-                    .push(prepared);
-            }
-        }
-    }
+    let (mut results, groups) = by_shard(app, writes, &failures);
     let mut running = Vec::new();
-    for (target, group) in shards {
-        running.push(write_shard(app.clone(), target, group, options.clone()));
+    for group in groups {
+        running.push(write_shard(app, group, options));
     }
     for group in futures::future::join_all(running).await {
         for (at, result) in group {
@@ -83,6 +63,39 @@ pub async fn run(
         answers.push(result.unwrap_or_else(lost));
     }
     answers
+}
+
+/// The writes of each shard, in their order, and at the places of the others why they cannot be done.
+fn by_shard(
+    app: &App,
+    writes: Vec<DocWrite>,
+    failures: &[(String, RestError)],
+) -> (Vec<Option<Outcome>>, Vec<Vec<Prepared>>) {
+    let state = app.state();
+    let mut placing = Placing::new(&state, app.now_ms());
+    let mut results = Vec::with_capacity(writes.len());
+    let mut groups: Vec<Vec<Prepared>> = Vec::new();
+    let mut group_of: HashMap<(*const IndexMetadata, u32), usize> = HashMap::new();
+    for (at, write) in writes.into_iter().enumerate() {
+        let failure = failures.iter().find(|(name, _)| *name == write.index);
+        let placed = match failure {
+            Some((_, error)) => Err(error.clone()),
+            None => placing.place(&write),
+        };
+        match placed {
+            Err(error) => results.push(Some(Err(error))),
+            Ok(placed) => {
+                results.push(None);
+                let shard = (Arc::as_ptr(&placed.index), placed.shard);
+                let group = *group_of.entry(shard).or_insert_with(|| {
+                    groups.push(Vec::new());
+                    groups.len() - 1
+                });
+                groups[group].push(prepare(at, placed, write));
+            }
+        }
+    }
+    (results, groups)
 }
 
 fn prepare(at: usize, placed: Placed, write: DocWrite) -> Prepared {
@@ -125,20 +138,21 @@ fn prepare(at: usize, placed: Placed, write: DocWrite) -> Prepared {
     }
 }
 
-/// Writes what goes to one shard.
+/// Writes what goes to one shard: at least one document.
 async fn write_shard(
-    app: Arc<App>,
-    target: ShardTarget,
+    app: &Arc<App>,
     group: Vec<Prepared>,
-    options: WriteOptions,
-) -> Vec<(usize, Result<WriteAnswer, RestError>)> {
+    options: &WriteOptions,
+) -> Vec<(usize, Outcome)> {
+    let target = group[0].placed.target();
     let mut done = Vec::with_capacity(group.len());
-    if let Err(error) = wait_for_copies(&app, &group, &options).await {
+    if let Err(error) = wait_for_copies(app, &target, &group, options).await {
         for prepared in group {
             done.push((prepared.at, Err(error.clone())));
         }
         return done;
     }
+    let copies = started_copies(&app.state(), &target).max(1);
     let mut rest = group;
     // Writes of a round that a mapping update cut short are refreshed with the next round that writes.
     let mut owes_refresh = false;
@@ -156,39 +170,40 @@ async fn write_shard(
                 break;
             }
         };
-        let is_cut = matches!(results.last(), Some(Err(ShardError::MappingUpdate(_))));
         let has_written = results
             .iter()
             .flatten()
             .any(|outcome| outcome.result != WriteKind::Noop);
-        if has_written {
-            owes_refresh = is_cut;
-            is_changed = true;
-        }
-        let mut queue = rest.into_iter();
-        let mut again = None;
-        for result in results {
-            let Some(prepared) = queue.next() else { break };
+        let mut again = Vec::new();
+        for (prepared, result) in rest.into_iter().zip(results) {
             match result {
-                Err(ShardError::MappingUpdate(update)) => {
-                    again = Some((prepared, update));
-                    break;
+                Err(ShardError::MappingUpdate(update)) => again.push((prepared, Some(update))),
+                Err(ShardError::Behind) => again.push((prepared, None)),
+                result => {
+                    let answer = answer(&target, copies, &prepared, result);
+                    done.push((prepared.at, answer));
                 }
-                result => done.push((prepared.at, answer(&app, &target, &prepared, result))),
             }
         }
-        rest = queue.collect();
-        let Some((mut prepared, update)) = again else {
-            continue;
-        };
-        prepared.mapping_rounds += 1;
-        let updated = match prepared.mapping_rounds > MAPPING_ROUNDS_MAX {
-            true => Err(RestError::from(ShardError::MappingUpdate(update))),
-            false => update_mapping(&app, &target, update).await,
-        };
-        match updated {
-            Ok(()) => rest.insert(0, prepared),
-            Err(error) => done.push((prepared.at, Err(error))),
+        if has_written {
+            owes_refresh = !again.is_empty();
+            is_changed = true;
+        }
+        rest = Vec::with_capacity(again.len());
+        for (mut prepared, update) in again {
+            let Some(update) = update else {
+                rest.push(prepared);
+                continue;
+            };
+            prepared.mapping_rounds += 1;
+            let updated = match prepared.mapping_rounds > MAPPING_ROUNDS_MAX {
+                true => Err(RestError::from(ShardError::MappingUpdate(update))),
+                false => update_mapping(app, &target, update).await,
+            };
+            match updated {
+                Ok(()) => rest.push(prepared),
+                Err(error) => done.push((prepared.at, Err(error))),
+            }
         }
     }
     if owes_refresh
@@ -230,34 +245,30 @@ async fn update_mapping(
 /// Waits until as many copies are there as the request wants.
 async fn wait_for_copies(
     app: &App,
+    target: &ShardTarget,
     group: &[Prepared],
     options: &WriteOptions,
 ) -> Result<(), RestError> {
-    let placed = &group[0].placed;
     let wanted = match options.active_shards {
         Some(0) => return Ok(()),
         Some(count) => count,
-        None => placed.index.number_of_replicas + 1,
+        None => group[0].placed.index.number_of_replicas + 1,
     };
-    let (index, shard) = (placed.target.index.clone(), placed.target.shard);
+    if started_copies(&app.state(), target) >= wanted {
+        return Ok(());
+    }
     let mut states = app.masters.watch();
-    let active = |state: &crate::cluster::ClusterState| {
-        let copies = state.routing.copies(&index, shard);
-        copies
-            .iter()
-            .filter(|copy| copy.state == ShardState::Started)
-            .count() as u32
-    };
-    let waiting = states.wait_for(|state| active(state) >= wanted);
+    let waiting = states.wait_for(|state| started_copies(state, target) >= wanted);
     let limit = options
         .timeout
         .unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
     if let Ok(Ok(_)) = tokio::time::timeout(limit, waiting).await {
         return Ok(());
     }
-    let have = active(&app.state());
+    let have = started_copies(&app.state(), target);
     let shown = show_ms(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
-    let request = request_text(group, options.refresh);
+    let request = request_text(target, group, options.refresh);
+    let (index, shard) = (&target.index, target.shard);
     let problem = match have {
         0 => "primary shard is not active".to_owned(),
         have => format!(
@@ -271,9 +282,17 @@ async fn wait_for_copies(
     Err(RestError::new(503, "unavailable_shards_exception", reason))
 }
 
+/// Copies of a shard that serve.
+fn started_copies(state: &ClusterState, target: &ShardTarget) -> u32 {
+    let copies = state.routing.copies(&target.index, target.shard);
+    let started = copies
+        .iter()
+        .filter(|copy| copy.state == ShardState::Started);
+    started.count() as u32
+}
+
 /// What goes to one shard, as error messages show it.
-fn request_text(group: &[Prepared], refresh: RefreshPolicy) -> String {
-    let target = &group[0].placed.target;
+fn request_text(target: &ShardTarget, group: &[Prepared], refresh: RefreshPolicy) -> String {
     let (index, shard) = (&target.index, target.shard);
     let items = match group {
         [one] => match &one.op {
@@ -298,31 +317,26 @@ fn request_text(group: &[Prepared], refresh: RefreshPolicy) -> String {
     format!("BulkShardRequest [[{index}][{shard}]] containing {items}{refresh}")
 }
 
+/// * `copies`: that have the write.
 fn answer(
-    app: &App,
     target: &ShardTarget,
+    copies: u32,
     prepared: &Prepared,
     result: Result<WriteOutcome, ShardError>,
-) -> Result<WriteAnswer, RestError> {
+) -> Outcome {
     let outcome = result.map_err(|error| error.at(target))?;
     let shown_source = match (&prepared.fetch, &outcome.source) {
         (Some(fetch), Some(source)) => shown(source, fetch)?,
         _ => None,
     };
     let index = &prepared.placed.index;
-    let state = app.state();
-    let copies = state.routing.copies(&target.index, target.shard);
-    let written = copies
-        .iter()
-        .filter(|copy| copy.state == ShardState::Started)
-        .count();
     Ok(WriteAnswer {
         index: index.name.clone(),
         id: prepared.placed.id.clone(),
         routing: prepared.placed.routing.clone(),
         outcome,
         copies_wanted: index.number_of_replicas + 1,
-        copies_written: written.max(1) as u32,
+        copies_written: copies,
         shown_source,
     })
 }

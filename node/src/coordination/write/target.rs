@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cluster::resolve::WriteTarget;
 use crate::cluster::{ClusterState, IndexMetadata, IndexState};
 use crate::coordination::rest::filter_path::wildcard_match;
 use crate::coordination::rest::{App, RestError};
@@ -16,8 +17,8 @@ use super::request::{DocWrite, WriteAction};
 pub(super) struct Placed {
     /// The index.
     pub index: Arc<IndexMetadata>,
-    /// The shard.
-    pub target: ShardTarget,
+    /// Number of the shard.
+    pub shard: u32,
     /// `_id`, given or made up.
     pub id: String,
     /// Routing, from the request or the alias.
@@ -98,20 +99,90 @@ pub fn auto_create_allowed(state: &ClusterState, index: &str) -> Result<(), Rest
     ))
 }
 
-/// The index and shard of one write.
-pub(super) fn place(
-    app: &App,
-    state: &ClusterState,
-    write: &DocWrite,
-) -> Result<Placed, RestError> {
-    let target = state.write_target(&write.index, write.require_alias, app.now_ms())?;
+impl Placed {
+    /// The shard, as it is asked for.
+    pub fn target(&self) -> ShardTarget {
+        ShardTarget {
+            index: self.index.name.clone(),
+            index_uuid: self.index.uuid.clone(),
+            shard: self.shard,
+        }
+    }
+}
+
+/// Finds the places of writes in one cluster state.
+pub(super) struct Placing<'a> {
+    state: &'a ClusterState,
+    now_ms: i64,
+    /// Where the last write went: most requests write to one index.
+    last: Option<(Wanted, Result<WriteTarget, RestError>)>,
+}
+
+/// What decides on the index, and whether it may be written.
+#[derive(PartialEq)]
+struct Wanted {
+    index: String,
+    require_alias: bool,
+    is_delete: bool,
+    pipeline: Option<String>,
+}
+
+impl Wanted {
+    fn is_of(&self, write: &DocWrite) -> bool {
+        self.index == write.index
+            && self.require_alias == write.require_alias
+            && self.is_delete == matches!(write.action, WriteAction::Delete)
+            && self.pipeline == write.pipeline
+    }
+}
+
+impl<'a> Placing<'a> {
+    pub fn new(state: &'a ClusterState, now_ms: i64) -> Placing<'a> {
+        Placing {
+            state,
+            now_ms,
+            last: None,
+        }
+    }
+
+    /// The index and shard of one write.
+    pub fn place(&mut self, write: &DocWrite) -> Result<Placed, RestError> {
+        let target = match self.last.take() {
+            Some((wanted, target)) if wanted.is_of(write) => (wanted, target),
+            _ => {
+                let wanted = Wanted {
+                    index: write.index.clone(),
+                    require_alias: write.require_alias,
+                    is_delete: matches!(write.action, WriteAction::Delete),
+                    pipeline: write.pipeline.clone(),
+                };
+                (wanted, writable(self.state, write, self.now_ms))
+            }
+        };
+        let (_, target) = self.last.insert(target);
+        place_in(
+            target.as_ref().map_err(RestError::clone)?,
+            write,
+            self.now_ms,
+        )
+    }
+}
+
+/// The index that a name stands for, if it takes writes.
+fn writable(state: &ClusterState, write: &DocWrite, now_ms: i64) -> Result<WriteTarget, RestError> {
+    let target = state.write_target(&write.index, write.require_alias, now_ms)?;
     let Some(target) = target else {
         return Err(RestError::index_not_found(&write.index));
     };
-    let index = target.metadata;
-    check_open(&index)?;
-    check_write_block(&index, matches!(write.action, WriteAction::Delete))?;
-    check_pipeline(state, &index, write)?;
+    let index = &target.metadata;
+    check_open(index)?;
+    check_write_block(index, matches!(write.action, WriteAction::Delete))?;
+    check_pipeline(state, index, write)?;
+    Ok(target)
+}
+
+fn place_in(target: &WriteTarget, write: &DocWrite, now_ms: i64) -> Result<Placed, RestError> {
+    let index = target.metadata.clone();
     let routing = routing_of(
         &write.index,
         write.routing.as_deref(),
@@ -124,18 +195,14 @@ pub(super) fn place(
             ));
         }
         Some(id) => id.clone(),
-        None => rng::document_id(app.now_ms()),
+        None => rng::document_id(now_ms),
     };
     if routing.is_none() && index.schema.mapping.routing_required() {
         return Err(routing_missing(&index, &id));
     }
     let shard = index.shard_of(&id, routing.as_deref());
     Ok(Placed {
-        target: ShardTarget {
-            index: index.name.clone(),
-            index_uuid: index.uuid.clone(),
-            shard,
-        },
+        shard,
         id,
         routing,
         index,
