@@ -24,8 +24,10 @@ has_all() {
 install_all() {
   command -v apt-get >/dev/null || cannot "no apt-get to install ${packages[*]} with"
   [ "$(id -u)" = 0 ] || cannot "not root, and these are not all installed: ${packages[*]}"
-  dpkg --add-architecture arm64 && apt-get update -qq >/dev/null 2>&1
+  # Asked before ARM's packages are: not every system has a place to get those from.
+  apt-get update -qq >/dev/null 2>&1
   apt-cache show rustc-web >/dev/null 2>&1 || cannot "this system has no package rustc-web"
+  dpkg --add-architecture arm64 && apt-get update -qq >/dev/null 2>&1
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends --no-remove "${packages[@]}" >/dev/null 2>&1
 }
 
