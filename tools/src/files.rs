@@ -23,11 +23,7 @@ pub fn ls(place: &Place) -> Result<Report> {
             None => Cell::Nothing,
         };
         let bytes = place.index.open(&name)?.len() as u64;
-        let shown = if place.only.is_some() {
-            name
-        } else {
-            format!("index/{name}")
-        };
+        let shown = format!("{}{name}", place.shown[0]);
         table.row(vec![
             Cell::Text(shown),
             Cell::text(kind.name()),
@@ -38,7 +34,7 @@ pub fn ls(place: &Place) -> Result<Report> {
     if let Some(translog) = &place.translog {
         for name in translog.list()? {
             let bytes = translog.open(&name)?.len() as u64;
-            let shown = Cell::Text(format!("translog/{name}"));
+            let shown = Cell::Text(format!("{}{name}", place.shown[1]));
             table.row(vec![
                 shown,
                 Cell::text("translog"),
@@ -125,7 +121,10 @@ pub fn info(place: &Place, wanted: Option<&str>) -> Result<Report> {
             .fact("translog_size", Cell::Bytes(shape.bytes));
         if let Some(file) = shape.files.iter().find(|file| !file.damage.is_empty()) {
             let (name, damage) = (&file.name, &file.damage[0]);
-            let said = format!("translog/{name}: {}: {}", damage.section, damage.what);
+            let said = format!(
+                "{}{name}: {}: {}",
+                place.shown[1], damage.section, damage.what
+            );
             report.fact("translog_damage", Cell::Text(said));
         }
     }
@@ -153,13 +152,13 @@ pub fn verify(place: &Place) -> Result<(Report, bool)> {
         Some(only) => files.push(inspect::verify_segment(only, place.index.open(only)?)),
         None => {
             let checked = inspect::verify(&place.index)?.into_iter();
-            files.extend(checked.map(|file| within("index", file)));
+            files.extend(checked.map(|file| within(place.shown[0], file)));
         }
     }
     if let Some(folder) = &place.translog {
         translog = inspect::translog(folder)?;
         let checked = std::mem::take(&mut translog.files).into_iter();
-        files.extend(checked.map(|file| within("translog", file)));
+        files.extend(checked.map(|file| within(place.shown[1], file)));
     }
     let damaged = files.iter().filter(|file| !file.damage.is_empty()).count() as u64;
     let mut report = Report::default();
@@ -205,7 +204,7 @@ pub fn verify(place: &Place) -> Result<(Report, bool)> {
 
 fn within(folder: &str, file: CheckedFile) -> CheckedFile {
     CheckedFile {
-        name: format!("{folder}/{}", file.name),
+        name: format!("{folder}{}", file.name),
         ..file
     }
 }

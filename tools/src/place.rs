@@ -18,6 +18,8 @@ pub struct Place {
     pub translog: Option<FsDirectory>,
     /// The one file that was named.
     pub only: Option<String>,
+    /// How the two folders are called in what is shown: from the path that was named.
+    pub shown: [&'static str; 2],
 }
 
 /// A segment, open.
@@ -67,6 +69,7 @@ impl Place {
                 index: folder(&path.join("index"))?,
                 translog: existing(path.join("translog"))?,
                 only: None,
+                shown: ["index/", "translog/"],
             });
         }
         if path.is_dir() && holds_segments(path)? {
@@ -79,6 +82,7 @@ impl Place {
                 index: folder(path)?,
                 translog: translog.map(existing).transpose()?.flatten(),
                 only: None,
+                shown: ["", "../translog/"],
             });
         }
         bail!(
@@ -99,6 +103,7 @@ impl Place {
             index: folder(parent)?,
             translog: None,
             only: Some(name.to_owned()),
+            shown: ["", ""],
         })
     }
 

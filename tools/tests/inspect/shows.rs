@@ -42,6 +42,9 @@ fn a_shard_is_listed_and_summed_up() {
     assert_eq!(info["segments"][0]["postings"], json!(["v2"]));
     // an index folder is as good as the shard's
     assert_eq!(json_of(&shelf.join("index"), &["info"]), info);
+    let from_inside = json_of(&shelf.join("index"), &["ls"]);
+    let first = from_inside["files"][0]["file"].as_str().unwrap();
+    assert_eq!(format!("index/{first}"), names[0]);
     let lines = text(shelf, &["info"]);
     assert!(lines.contains("live documents        5,020\n"), "{lines}");
 }
