@@ -3,7 +3,7 @@
 use super::count::Tally;
 use super::matches::{MatchBuffers, Matches};
 use super::phrase::Phrase;
-use super::scratch::Scratch;
+use super::scratch::{Buffers, Scratch};
 use super::term_list::{ABSENT, TermList};
 use super::{Ranking, Unscored};
 use crate::exec::scorer::{Hits, Scorer};
@@ -154,6 +154,24 @@ impl Conjunction {
             && self.filters.is_empty()
             && self.excluded.is_empty();
         alone.then(|| u64::from(self.lists[0].cost()))
+    }
+
+    /// The term and the excluded ones, if it is made of these alone; and the buffers that it would have used.
+    pub fn as_exclusion(&mut self) -> Option<(&mut TermList, Vec<&mut TermList>, &mut Buffers)> {
+        if !self.filters.is_empty() || !self.phrases.is_empty() {
+            return None;
+        }
+        let [list] = &mut self.lists[..] else {
+            return None;
+        };
+        let mut excluded = Vec::with_capacity(self.excluded.len());
+        for check in &mut self.excluded {
+            match check {
+                Check::List(list) => excluded.push(list),
+                Check::Decider(_) => return None,
+            }
+        }
+        Some((list, excluded, &mut *self.scratch))
     }
 
     /// Whether a single term decides which documents are looked at, so that about all of them match.
@@ -335,9 +353,16 @@ impl Conjunction {
         let lead = self.order[0];
         let blocks = self.lists[lead].block_count();
         let alone = score && self.order.len() == 1 && self.scored[lead];
+        let are_near = self.lists[lead].cost() as usize * STRETCH_DOCS as usize
+            >= BATCH_BLOCKS * 128 * self.windows * WINDOW_DOCS as usize;
+        // Whoever looks for the best alone wants to know a first few before the rest is scored.
+        let most = match alone && floor == f32::NEG_INFINITY {
+            true => 1,
+            false => BATCH_BLOCKS,
+        };
         let mut block = first;
         let mut taken = 0;
-        while block < blocks && taken < BATCH_BLOCKS {
+        while block < blocks && taken < most {
             if !self.may_enter(block, floor)? {
                 block += 1;
                 continue;
@@ -345,7 +370,8 @@ impl Conjunction {
             // Lists are compared with bitmaps, if the documents do not lie too far from each other.
             let (_, last) = self.lists[lead].range(block)?;
             let base = self.matches.docs.first().copied();
-            if base.is_some_and(|base| last.saturating_sub(base & !63) >= STRETCH_DOCS) {
+            if are_near && base.is_some_and(|base| last.saturating_sub(base & !63) >= STRETCH_DOCS)
+            {
                 break;
             }
             self.take_block(block, alone, floor)?;
@@ -376,31 +402,17 @@ impl Conjunction {
             self.matches.docs.extend_from_slice(&batch.docs[..count]);
             return Ok(());
         }
-        let known = !self.after.is_empty();
-        let count = match known && floor > f32::NEG_INFINITY {
-            true => {
-                let windows = &self.after[self.windows..2 * self.windows];
-                let (first, last) = list.range(block)?;
-                let last = ((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-                let windows = &windows[(first / WINDOW_DOCS) as usize..=last];
-                let most = windows.iter().copied().fold(0.0, f32::max);
-                list.load_above(block, (floor - most).next_down(), true, batch)?
-            }
-            false => list.load_ranked(block, batch)?,
-        };
-        list.score(count, batch);
         let Matches { docs, sums, .. } = &mut self.matches;
-        for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
-            let rest = match known {
-                true => self.after[self.windows + (doc / WINDOW_DOCS) as usize],
-                false => self.rest[1],
-            };
-            if (score + rest).next_up() > floor {
-                docs.push(*doc);
-                sums.push(f64::from(*score));
-            }
+        if self.after.is_empty() || floor == f32::NEG_INFINITY {
+            let least = (floor - self.rest[1]).next_down();
+            return list.take_above(block, least, batch, docs, sums);
         }
-        Ok(())
+        let (first, last) = list.range(block)?;
+        let last = ((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        let rest = &self.after[self.windows..2 * self.windows];
+        let windows = &rest[(first / WINDOW_DOCS) as usize..=last];
+        let most = windows.iter().copied().fold(0.0, f32::max);
+        list.take_above(block, (floor - most).next_down(), batch, docs, sums)
     }
 
     /// Finds the documents with all terms in a window, the lead being dense, in those cells that may enter; answers the first

@@ -22,10 +22,15 @@ pub(crate) fn count(
     match plan(scope, node, false)? {
         Plan::Nothing => {}
         Plan::Union(mut terms) => tally.any_of(scope.context, &mut terms)?,
-        Plan::Conjunction(mut all) => match (all.known_count(), live) {
-            (Some(count), None) => tally.count = count,
-            _ => all.run(scope.context, None, Some(&mut tally))?,
-        },
+        Plan::Conjunction(mut all) => {
+            if live.is_none()
+                && let Some((list, excluded, buffers)) = all.as_exclusion()
+            {
+                let found = found_in(scope.context, list, excluded, buffers)?;
+                return Ok(Some(u64::from(list.cost()).saturating_sub(found)));
+            }
+            all.run(scope.context, None, Some(&mut tally))?;
+        }
         Plan::Other => return Ok(None),
     }
     Ok(Some(tally.count))
@@ -133,7 +138,8 @@ impl<'a> Tally<'a> {
             // Those in both are counted twice; where one has few, each is looked up.
             let all = u64::from(rare.cost()) + u64::from(frequent.cost());
             if u64::from(rare.cost()) * LOOKUP <= all + STRETCH * windows as u64 {
-                self.count = all.saturating_sub(in_both(context, rare, frequent)?);
+                let both = found_in(context, rare, vec![frequent], &mut Scratch::take())?;
+                self.count = all.saturating_sub(both);
                 return Ok(());
             }
         }
@@ -161,23 +167,48 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// How many documents of the rarer list the other one has too.
+/// How many documents of a list some others have too.
+fn found_in(
+    context: &SearchContext<'_>,
+    list: &mut TermList,
+    others: Vec<&mut TermList>,
+    buffers: &mut Buffers,
+) -> Result<u64, SearchError> {
+    let mut found: Vec<u32> = Vec::new();
+    let several = others.len() > 1;
+    for other in others {
+        let rarer = list.cost() <= other.cost();
+        let (rare, frequent) = if rarer {
+            (&mut *list, other)
+        } else {
+            (other, &mut *list)
+        };
+        in_both(context, rare, frequent, buffers, &mut found)?;
+    }
+    if several {
+        found.sort_unstable();
+        found.dedup();
+    }
+    Ok(found.len() as u64)
+}
+
+/// Appends the documents of the rarer list that the other one has too.
 fn in_both(
     context: &SearchContext<'_>,
     rare: &mut TermList,
     frequent: &mut TermList,
-) -> Result<u64, SearchError> {
-    let mut scratch = Scratch::take();
-    let Buffers { batch, bits, .. } = &mut *scratch;
+    buffers: &mut Buffers,
+    both: &mut Vec<u32>,
+) -> Result<(), SearchError> {
+    let Buffers { batch, bits, .. } = buffers;
     let mut docs = Vec::new();
-    let mut both = 0;
     for block in 0..rare.block_count() {
         context.check_cancelled()?;
         let count = rare.load_docs_ranked(block, batch)?;
         docs.clear();
         docs.extend_from_slice(&batch.docs[..count]);
         frequent.retain(&mut docs, true, bits)?;
-        both += docs.len() as u64;
+        both.extend_from_slice(&docs);
     }
-    Ok(both)
+    Ok(())
 }

@@ -22,6 +22,8 @@ pub(super) struct Batch {
     pub docs: [u32; BLOCK_MAX],
     pub freqs: [u32; BLOCK_MAX],
     pub scores: [f32; BLOCK_MAX],
+    /// To sort some of them.
+    pairs: [u64; BLOCK_MAX],
 }
 
 impl Batch {
@@ -30,6 +32,7 @@ impl Batch {
             docs: [0; BLOCK_MAX],
             freqs: [0; BLOCK_MAX],
             scores: [0.0; BLOCK_MAX],
+            pairs: [0; BLOCK_MAX],
         }
     }
 }
@@ -254,6 +257,38 @@ impl TermList {
             freq,
             u32::MAX,
         ))
+    }
+
+    /// Appends those documents of a block that score more than `least`, ascending, and their scores.
+    pub fn take_above(
+        &mut self,
+        block: usize,
+        least: f32,
+        batch: &mut Batch,
+        docs: &mut Vec<u32>,
+        sums: &mut Vec<f64>,
+    ) -> Result<(), SearchError> {
+        // Few are left of most blocks, once something is known: these are put in order then.
+        let ranked = least <= 0.0;
+        let count = self.load_above(block, least, ranked, batch)?;
+        self.score(count, batch);
+        let (found, scores) = (&mut batch.docs[..count], &mut batch.scores[..count]);
+        let kept = (simd::kernels().scoring.keep_above)(found, scores, least);
+        let scores = &scores[..kept];
+        if ranked {
+            docs.extend_from_slice(&found[..kept]);
+            sums.extend(scores.iter().map(|score| f64::from(*score)));
+            return Ok(());
+        }
+        let pairs = &mut batch.pairs[..kept];
+        for ((pair, doc), score) in pairs.iter_mut().zip(found).zip(scores) {
+            *pair = u64::from(*doc) << 32 | u64::from(score.to_bits());
+        }
+        pairs.sort_unstable();
+        docs.extend(pairs.iter().map(|pair| (pair >> 32) as u32));
+        let scores = pairs.iter().map(|pair| f32::from_bits(*pair as u32));
+        sums.extend(scores.map(f64::from));
+        Ok(())
     }
 
     /// The least frequency with which a document of a block may score above `least`.

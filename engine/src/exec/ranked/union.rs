@@ -1,5 +1,7 @@
 //! The best documents of which some term is enough.
 
+use std::ops::RangeInclusive;
+
 use super::Ranking;
 use super::matches::Matches;
 use super::scratch::{Buffers, Scratch};
@@ -178,7 +180,9 @@ impl Union {
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         let (lead, floor) = (self.done, ranking.floor());
-        let most = self.most_after(lead, block)?;
+        let windows = self.windows_of(lead, block)?;
+        let later = &self.row_of(lead + 1)[windows.clone()];
+        let most = later.iter().copied().fold(0.0, f32::max);
         if (self.terms[lead].blocks()[block] + most).next_up() <= floor {
             return Ok(());
         }
@@ -186,38 +190,34 @@ impl Union {
         let list = &mut self.terms[lead];
         let Buffers { batch, found, .. } = &mut *self.scratch;
         // Rounded down, so that nothing above the floor is lost.
-        let count = list.load_above(block, (floor - most).next_down(), true, batch)?;
-        list.score(count, batch);
+        let least = (floor - most).next_down();
         found.clear();
-        for (doc, score) in batch.docs[..count].iter().zip(&batch.scores) {
-            if (score + later[(doc / WINDOW_DOCS) as usize]).next_up() > floor {
-                found.docs.push(*doc);
-                found.sums.push(f64::from(*score));
-            }
+        list.take_above(block, least, batch, &mut found.docs, &mut found.sums)?;
+        if windows.start() < windows.end() {
+            found.keep(|doc, sum, _| {
+                let rest = later[(doc / WINDOW_DOCS) as usize];
+                (sum as f32 + rest).next_up() > floor
+            });
         }
         if from > 0 {
             found.keep(|doc, _, _| doc >= from);
         }
-        self.finish(self.order.len(), ranking)
+        self.finish(self.order.len(), true, ranking)
     }
 
-    /// What the terms that come after one can add to the score of a document of a block of it.
+    /// The windows that a block of a term reaches into.
     #[inline]
-    fn most_after(&self, term: usize, block: usize) -> Result<f32, SearchError> {
+    fn windows_of(&self, term: usize, block: usize) -> Result<RangeInclusive<usize>, SearchError> {
         let (first, last) = self.terms[term].range(block)?;
-        let windows =
-            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
-        let later = &self.row_of(term + 1)[windows];
-        Ok(later.iter().copied().fold(0.0, f32::max))
+        let last = ((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        Ok((first / WINDOW_DOCS) as usize..=last)
     }
 
     /// What a document of a block of a term can score with all that are not done with.
     #[inline]
     fn reach_with_all(&self, term: usize, block: usize) -> Result<f32, SearchError> {
         let list = &self.terms[term];
-        let (first, last) = list.range(block)?;
-        let windows =
-            (first / WINDOW_DOCS) as usize..=((last / WINDOW_DOCS) as usize).min(self.windows - 1);
+        let windows = self.windows_of(term, block)?;
         let all = self.row_of(self.done)[windows.clone()].iter();
         let others = all.zip(&list.windows[windows]);
         let most = others
@@ -333,7 +333,7 @@ impl Union {
         } else {
             self.add_up(weak, from, to, len, floor, least)?;
         }
-        self.finish(weak, ranking)
+        self.finish(weak, false, ranking)
     }
 
     /// Finds the documents of one term in `from..to` that score more than `least`, and with the others may pass `floor`.
@@ -412,8 +412,14 @@ impl Union {
         Ok(())
     }
 
-    /// Looks up the weak terms, the first `weak` in order, the strongest first, and offers what is left.
-    fn finish(&mut self, weak: usize, ranking: &mut Ranking<'_>) -> Result<(), SearchError> {
+    /// Looks up the weak terms, the first `weak` in order, the strongest first, and offers what is left; `told`: all that is
+    /// found may be above the floor.
+    fn finish(
+        &mut self,
+        weak: usize,
+        told: bool,
+        ranking: &mut Ranking<'_>,
+    ) -> Result<(), SearchError> {
         let scratch = &mut *self.scratch;
         let (found, lookups) = (&mut scratch.found, &mut scratch.lookups);
         if self.visited[0] != usize::MAX {
@@ -422,7 +428,7 @@ impl Union {
         }
         let floor = ranking.floor();
         for rest in (1..=weak).rev() {
-            if floor > f32::NEG_INFINITY {
+            if floor > f32::NEG_INFINITY && !(told && rest == weak) {
                 let (terms, order) = (&self.terms, &self.order[..rest]);
                 found.keep(|doc, sum, _| {
                     let window = (doc / WINDOW_DOCS) as usize;

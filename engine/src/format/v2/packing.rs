@@ -129,7 +129,19 @@ pub(super) fn take_patched(
     let mut reader = ByteReader::new(&rest[packed..]);
     let exceptions = match exceptions {
         15 => reader.varint_len()?,
-        some => some,
+        some => {
+            // Nearly all exceptions are two bytes, a slot and what is above the width.
+            let pairs = rest[packed..].get(..2 * some).unwrap_or(&[0x80; 2]);
+            if pairs.chunks_exact(2).all(|pair| pair[1] < 0x80) {
+                for pair in pairs.chunks_exact(2) {
+                    let slot = out.get_mut(usize::from(pair[0]));
+                    let slot = slot.ok_or(Malformed("has an exception outside its block"))?;
+                    *slot |= u32::from(pair[1]) << width;
+                }
+                return Ok(1 + packed + pairs.len());
+            }
+            some
+        }
     };
     for _ in 0..exceptions {
         let slot = out.get_mut(usize::from(reader.u8()?));
@@ -157,6 +169,24 @@ fn patched_len(bytes: &[u8], count: usize) -> Result<usize, Malformed> {
         reader.varint()?;
     }
     Ok(bytes.len() - reader.remaining())
+}
+
+/// What exceptions of two bytes each have for a slot, 0 for none; `None` where some exception before it is longer.
+#[inline]
+fn few_at(pairs: &[u8], slot: usize) -> Option<u8> {
+    for pair in pairs.chunks_exact(2) {
+        if pair[1] >= 0x80 {
+            return None;
+        }
+        if usize::from(pair[0]) >= slot {
+            return Some(if usize::from(pair[0]) == slot {
+                pair[1]
+            } else {
+                0
+            });
+        }
+    }
+    Some(0)
 }
 
 /// One integer of patched groups of 128, the last of them shorter, of `count` integers in all.
@@ -187,7 +217,11 @@ pub(super) fn patched_at(
         let mut reader = ByteReader::new(rest);
         let exceptions = match exceptions {
             15 => reader.varint_len()?,
-            some => some,
+            // Nearly all exceptions are two bytes, a slot and what is above the width, in order of slot.
+            some => match rest.get(..2 * some).and_then(|pairs| few_at(pairs, index)) {
+                Some(high) => return Ok(value | u32::from(high) << width),
+                None => some,
+            },
         };
         for _ in 0..exceptions {
             let slot = usize::from(reader.u8()?);

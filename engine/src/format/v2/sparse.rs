@@ -134,18 +134,26 @@ impl SparseSkips {
 
     /// The last document of each block.
     pub fn last_docs(&self, region: &[u8]) -> Vec<u32> {
-        self.numbers(region, self.last_docs)
-    }
-
-    /// Where each block ends in the payload.
-    pub fn block_ends(&self, region: &[u8]) -> Vec<u32> {
-        self.numbers(region, self.last_docs + 4 * self.blocks)
-    }
-
-    fn numbers(&self, region: &[u8], at: usize) -> Vec<u32> {
+        let at = self.last_docs;
         let bytes = region.get(at..at + 4 * self.blocks).unwrap_or(&[]);
         let (words, _) = bytes.as_chunks::<4>();
         words.iter().map(|word| u32::from_le_bytes(*word)).collect()
+    }
+
+    /// Start and end of a block in the payload.
+    #[inline]
+    pub fn block(&self, region: &[u8], block: usize) -> (u64, u64) {
+        let ends = region
+            .get(self.last_docs + 4 * self.blocks..)
+            .unwrap_or(&[]);
+        let start = match block {
+            0 => 0,
+            block => u32_at(ends, block - 1).unwrap_or(u32::MAX),
+        };
+        (
+            u64::from(start),
+            u64::from(u32_at(ends, block).unwrap_or(0)),
+        )
     }
 
     /// Occurrences in the blocks before.

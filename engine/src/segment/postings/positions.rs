@@ -55,7 +55,7 @@ pub(super) struct PositionsReader {
     found: Option<(usize, Group)>,
     /// The group that was unpacked last; `usize::MAX`: none.
     group: usize,
-    gaps: [u32; 128],
+    gaps: Option<Box<[u32; 128]>>,
     len: usize,
 }
 
@@ -65,7 +65,7 @@ impl PositionsReader {
             index: None,
             found: None,
             group: usize::MAX,
-            gaps: [0; 128],
+            gaps: None,
             len: 0,
         }
     }
@@ -104,7 +104,7 @@ impl PositionsReader {
             if take == 0 {
                 return Err(too_few(dictionary));
             }
-            for gap in &self.gaps[at..at + take] {
+            for gap in &self.gaps()[at..at + take] {
                 position = position.wrapping_add(*gap);
                 positions.push(position);
             }
@@ -126,7 +126,12 @@ impl PositionsReader {
             return Ok(&[]);
         }
         self.load(dictionary, entry, next)?;
-        Ok(&self.gaps[..self.len])
+        Ok(&self.gaps()[..self.len])
+    }
+
+    /// Those of the group that was unpacked last.
+    fn gaps(&self) -> &[u32] {
+        self.gaps.as_ref().map_or(&[], |gaps| &gaps[..])
     }
 
     /// Finds a group.
@@ -164,8 +169,9 @@ impl PositionsReader {
     ) -> Result<(), ReadError> {
         self.group = usize::MAX;
         let place = self.find(dictionary, entry, group)?.clone();
+        let gaps = self.gaps.get_or_insert_with(|| Box::new([0; 128]));
         place
-            .unpack(read(dictionary, entry, &place.bytes)?, &mut self.gaps)
+            .unpack(read(dictionary, entry, &place.bytes)?, gaps)
             .map_err(|what| dictionary.postings.malformed(what))?;
         self.len = place.count;
         self.group = group;

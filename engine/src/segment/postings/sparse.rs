@@ -24,9 +24,8 @@ pub(crate) struct SparseCursor {
     need: PostingsNeed,
     blocks: usize,
     skips: Option<SparseSkips>,
-    /// Of each block, with skips: the last document, and where the block ends in the payload.
+    /// The last document of each block, with skips.
     last_docs: Vec<u32>,
-    block_ends: Vec<u32>,
     /// The block in `docs`; `usize::MAX` before the first, `blocks` after the last.
     block: usize,
     /// Documents and freqs of the block, lane-major if it is full.
@@ -120,7 +119,6 @@ impl SparseCursor {
             blocks,
             skips: None,
             last_docs: Vec::new(),
-            block_ends: Vec::new(),
             block: usize::MAX,
             docs: [0; BLOCK],
             freqs: [1; BLOCK],
@@ -144,9 +142,8 @@ impl SparseCursor {
                 dictionary.positions_kept,
             )
             .map_err(|what| dictionary.skips.malformed(what))?;
-            let (last_docs, block_ends) = (skips.last_docs(region), skips.block_ends(region));
+            let last_docs = skips.last_docs(region);
             cursor.last_docs = last_docs;
-            cursor.block_ends = block_ends;
             cursor.skips = Some(skips);
         }
         Ok(cursor)
@@ -254,10 +251,7 @@ impl SparseCursor {
         let blocks_len = self.entry.payload_len - self.entry.positions_len;
         let (start, end) = match &self.skips {
             None => (0, blocks_len),
-            Some(_) => {
-                let start = block.checked_sub(1).map_or(0, |b| self.block_ends[b]);
-                (u64::from(start), u64::from(self.block_ends[block]))
-            }
+            Some(skips) => skips.block(self.region()?, block),
         };
         if start > end || end > blocks_len {
             return Err(self.malformed(Malformed("has blocks outside their payload")));
