@@ -455,7 +455,7 @@ fn count_apart(
         Node::Bool(node) => {
             let excluding = node.must.len() == 1 && !node.must_not.is_empty();
             let led_by_term = excluding && matches!(node.must[0], Node::Term(_));
-            !node.must.is_empty() && !led_by_term
+            !ranked::is_union(node) && !node.must.is_empty() && !led_by_term
         }
         Node::Phrase(_) => true,
         _ => false,

@@ -2,6 +2,7 @@
 //! queries of every shape, over rare and frequent terms, with deletes, in one segment and in several.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -25,8 +26,7 @@ const DOCS: u32 = 14_000;
 const WORDS: u32 = 30;
 
 fn schema(k1: &str) -> Arc<IndexSchema> {
-    let mapping =
-        serde_json::json!({"properties": {"t": {"type": "text"}, "k": {"type": "keyword"}}});
+    let mapping = serde_json::json!({"properties": {"t": {"type": "text"}, "k": {"type": "keyword"}, "n": {"type": "integer"}}});
     let settings = BTreeMap::from([("index.similarity.default.k1".to_owned(), k1.to_owned())]);
     Arc::new(IndexSchema::new(&mapping, &settings).unwrap())
 }
@@ -56,7 +56,8 @@ fn fill(disk: &Disk, k1: &str, deletes: bool, segments: u32) -> Shard {
     let shard = open(disk, &schema(k1)).unwrap();
     for number in 0..DOCS {
         let mut op = index_op(&number.to_string(), 0);
-        let body = serde_json::json!({"t": text(&mut rng), "k": format!("k{}", number % 3)});
+        let body =
+            serde_json::json!({"t": text(&mut rng), "k": format!("k{}", number % 3), "n": number});
         op.source = body.to_string().into();
         shard.index(op).unwrap();
         if (number + 1).is_multiple_of(DOCS / segments) {
@@ -154,6 +155,13 @@ fn phrase(rng: &mut impl Rng) -> Query {
     Query::MatchPhrase(MatchPhraseQuery::new("t", text_value(words.join(" "))))
 }
 
+fn numbers(rng: &mut impl Rng) -> Vec<Query> {
+    let from = rng.next_u32() % DOCS;
+    let bounds = [from, from + DOCS / 2].map(|number| Value::I64(i64::from(number)));
+    let [from, to] = bounds.map(Bound::Included);
+    vec![Query::Range(RangeQuery::new("n", from, to))]
+}
+
 fn one_of_each_shape(rng: &mut impl Rng) -> Vec<(&'static str, Query)> {
     let shape = |must, should, must_not, filter| {
         Query::Bool(BoolQuery {
@@ -189,6 +197,37 @@ fn one_of_each_shape(rng: &mut impl Rng) -> Vec<(&'static str, Query)> {
         (
             "+a b -c #f",
             shape(terms(rng, 1), terms(rng, 1), terms(rng, 1), keyword()),
+        ),
+        (
+            "+(a b) #f",
+            shape(
+                vec![shape(vec![], terms(rng, 2), vec![], vec![])],
+                vec![],
+                vec![],
+                keyword(),
+            ),
+        ),
+        (
+            "a b c -d",
+            shape(vec![], terms(rng, 3), terms(rng, 1), vec![]),
+        ),
+        (
+            "+(a b c) #numbers -\"d e\"",
+            shape(
+                vec![shape(vec![], terms(rng, 3), vec![], vec![])],
+                vec![],
+                vec![phrase(rng)],
+                numbers(rng),
+            ),
+        ),
+        (
+            "a b #f, one needed",
+            Query::Bool(BoolQuery {
+                should: terms(rng, 2),
+                filter: keyword(),
+                minimum_should_match: Some(MinimumShouldMatch::parse("1").unwrap()),
+                ..BoolQuery::default()
+            }),
         ),
         ("\"a b\"", phrase(rng)),
         (

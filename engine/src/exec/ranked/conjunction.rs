@@ -1,15 +1,15 @@
 //! The best documents that have all of some terms and phrases, block by block of the rarest term.
 
+use super::Ranking;
+use super::checks::Check;
 use super::count::Tally;
 use super::matches::{MatchBuffers, Matches};
 use super::phrase::Phrase;
 use super::scratch::{Buffers, Scratch};
 use super::term_list::{ABSENT, TermList};
-use super::{Ranking, Unscored};
-use crate::exec::scorer::{Hits, Scorer};
 use crate::exec::term_scorer::TermScoring;
 use crate::search::{SearchContext, SearchError};
-use crate::segment::{WINDOW_DOCS, Window};
+use crate::segment::WINDOW_DOCS;
 use crate::simd::scoring::STRETCH_DOCS;
 
 /// How many times longer than the rarest a list must be for its bounds not to be worked out in detail.
@@ -22,44 +22,6 @@ const BOUNDS_FROM: u32 = 2048;
 const BATCH_BLOCKS: usize = 8;
 /// Cells of a window.
 const CELLS: usize = 8;
-
-/// A scorer that decides which documents of a window are wanted.
-struct Decider {
-    scorer: Box<dyn Scorer>,
-    base: u32,
-    hits: Hits,
-}
-
-impl Decider {
-    fn contains(&mut self, doc: u32) -> Result<bool, SearchError> {
-        let base = Window::base_of(doc);
-        if self.base != base {
-            self.scorer
-                .fill(base, None, f32::NEG_INFINITY, &mut self.hits)?;
-            self.base = base;
-        }
-        Ok(self.hits.docs.contains(doc - base))
-    }
-}
-
-/// What is asked of a document besides.
-enum Check {
-    List(TermList),
-    Decider(Box<Decider>),
-}
-
-impl Check {
-    fn new(unscored: Unscored) -> Check {
-        match unscored {
-            Unscored::List(list) => Check::List(list),
-            Unscored::Scorer(scorer) => Check::Decider(Box::new(Decider {
-                scorer,
-                base: u32::MAX,
-                hits: Hits::new(),
-            })),
-        }
-    }
-}
 
 /// Terms and phrases that are all needed, and more.
 pub(super) struct Conjunction {
@@ -139,12 +101,14 @@ impl Conjunction {
         self.optional.push(list);
     }
 
-    pub fn filter(&mut self, filter: Unscored) {
-        self.filters.push(Check::new(filter));
+    /// Something that is needed and not scored.
+    pub fn filter(&mut self, filter: Check) {
+        self.filters.push(filter);
     }
 
-    pub fn exclude(&mut self, unwanted: Unscored) {
-        self.excluded.push(Check::new(unwanted));
+    /// Something that is excluded.
+    pub fn exclude(&mut self, unwanted: Check) {
+        self.excluded.push(unwanted);
     }
 
     /// How many match, dead ones included, where one term says it.
@@ -168,7 +132,7 @@ impl Conjunction {
         for check in &mut self.excluded {
             match check {
                 Check::List(list) => excluded.push(list),
-                Check::Decider(_) => return None,
+                Check::Decider(_) | Check::Known(_) => return None,
             }
         }
         Some((list, excluded, &mut *self.scratch))
@@ -184,6 +148,10 @@ impl Conjunction {
         self.order = (0..self.lists.len()).collect();
         self.order.sort_by_key(|list| self.lists[*list].cost());
         self.optional.sort_by(|a, b| b.max.total_cmp(&a.max));
+        // Terms first: what decides window by window costs more.
+        for checks in [&mut self.filters, &mut self.excluded] {
+            checks.sort_by_key(|check| !matches!(check, Check::List(_)));
+        }
         self.is_phrase =
             self.phrases.len() == 1 && self.optional.is_empty() && !self.scored.contains(&true);
         for phrase in &mut self.phrases {
@@ -495,56 +463,22 @@ impl Conjunction {
 
     /// Takes out what has not got all that is needed besides terms, or has what is excluded; adds the scores of phrases.
     fn check_all(&mut self) -> Result<(), SearchError> {
-        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
-            for check in checks {
-                if let Check::List(list) = check {
-                    let docs = &mut self.matches.docs;
-                    list.retain(docs, wanted, &mut self.scratch.bits)?;
-                }
-            }
+        self.matches.sums.resize(self.matches.docs.len(), 0.0);
+        self.check_rest()?;
+        if self.phrases.is_empty() {
+            return Ok(());
         }
-        if !self.phrases.is_empty() {
-            self.locate_lead()?;
-        }
-        let mut kept = 0;
-        for index in 0..self.matches.docs.len() {
-            let doc = self.matches.docs[index];
-            if self.passes(doc)?
-                && let Some(sum) = self.occurs(doc)?
-            {
-                self.matches.docs[kept] = doc;
-                self.matches.sums.push(sum);
-                kept += 1;
-            }
-        }
-        self.matches.docs.truncate(kept);
-        Ok(())
-    }
-
-    /// Whether those who decide window by window let a document pass.
-    fn passes(&mut self, doc: u32) -> Result<bool, SearchError> {
-        for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
-            for check in checks {
-                if let Check::Decider(decider) = check
-                    && decider.contains(doc)? != wanted
-                {
+        self.locate_lead()?;
+        let (phrases, lists) = (&mut self.phrases, &mut self.lists);
+        self.matches.try_keep(|doc, sum, _| {
+            for phrase in &mut *phrases {
+                if !phrase.occurs(doc, lists)? {
                     return Ok(false);
                 }
+                *sum += f64::from(phrase.score(doc));
             }
-        }
-        Ok(true)
-    }
-
-    /// What the phrases score in a document that has their terms, if all occur.
-    fn occurs(&mut self, doc: u32) -> Result<Option<f64>, SearchError> {
-        let mut sum = 0.0;
-        for phrase in &mut self.phrases {
-            if !phrase.occurs(doc, &mut self.lists)? {
-                return Ok(None);
-            }
-            sum += f64::from(phrase.score(doc));
-        }
-        Ok(Some(sum))
+            Ok(true)
+        })
     }
 
     /// Scores the matches and offers those that may be among the best; `checked`: all that is needed was checked.
@@ -645,18 +579,13 @@ impl Conjunction {
 
     /// Takes out what has not got all that is needed besides terms and phrases, or has what is excluded.
     fn check_rest(&mut self) -> Result<(), SearchError> {
+        let (matches, buffers) = (&mut self.matches, &mut self.buffers);
         for (checks, wanted) in [(&mut self.filters, true), (&mut self.excluded, false)] {
             for check in checks {
-                if let Check::List(list) = check {
-                    let bits = &mut self.scratch.bits;
-                    self.buffers.keep(list, wanted, &mut self.matches, bits)?;
-                }
+                check.keep(wanted, matches, buffers, &mut self.scratch.bits)?;
             }
         }
-        let mut matches = std::mem::take(&mut self.matches);
-        let kept = matches.try_keep(|doc, _, _| self.passes(doc));
-        self.matches = matches;
-        kept
+        Ok(())
     }
 
     /// Adds the scores of phrases, and takes out documents without them.

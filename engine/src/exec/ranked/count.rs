@@ -1,15 +1,16 @@
 //! How many documents match, in bitmaps of stretches.
 
+use super::checks::Check;
 use super::scratch::{Buffers, Scratch};
 use super::term_list::TermList;
-use super::{Plan, Ranking, plan};
+use super::{Plan, Ranking, is_union, plan};
 use crate::exec::node::Node;
 use crate::exec::segment_scorer::SegmentScope;
 use crate::ids::DocId;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{LiveDocs, WINDOW_DOCS, Window};
 use crate::simd;
-use crate::simd::scoring::STRETCH_DOCS;
+use crate::simd::scoring::{STRETCH_DOCS, StretchBits};
 
 /// Counts the live documents of a segment, at least up to the first above `limit`; `None` for queries of another shape.
 pub(crate) fn count(
@@ -21,7 +22,9 @@ pub(crate) fn count(
     let mut tally = Tally::new(live, limit);
     match plan(scope, node, false)? {
         Plan::Nothing => {}
-        Plan::Union(mut terms) => tally.any_of(scope.context, &mut terms)?,
+        Plan::Union(mut terms, mut checks) => {
+            tally.any_of(scope.context, &mut terms, &mut checks)?;
+        }
         Plan::Conjunction(mut all) => {
             if live.is_none()
                 && let Some((list, excluded, buffers)) = all.as_exclusion()
@@ -45,7 +48,7 @@ pub(crate) fn count_and_rank(
     limit: u64,
     ranking: &mut Ranking<'_>,
 ) -> Result<Option<u64>, SearchError> {
-    if matches!(node, Node::Bool(node) if node.must.is_empty()) {
+    if matches!(node, Node::Bool(node) if is_union(node)) {
         return Ok(None);
     }
     let Plan::Conjunction(mut all) = plan(scope, node, true)? else {
@@ -112,14 +115,15 @@ impl<'a> Tally<'a> {
         self.count += u64::from((simd::kernels().count)(words));
     }
 
-    /// Counts the documents that have at least one of some terms.
+    /// Counts the documents that have at least one of some terms, and all that is needed or not what is excluded besides.
     fn any_of(
         &mut self,
         context: &SearchContext<'_>,
         lists: &mut [TermList],
+        checks: &mut [(Check, bool)],
     ) -> Result<(), SearchError> {
         let costs = lists.iter().map(|list| u64::from(list.cost()));
-        if self.live.is_none() {
+        if self.live.is_none() && checks.is_empty() {
             if lists.len() == 1 {
                 self.count = costs.sum();
                 return Ok(());
@@ -130,7 +134,7 @@ impl<'a> Tally<'a> {
             }
         }
         let windows = lists.iter().map(TermList::window_count).max().unwrap_or(0);
-        if let ([one, other], None) = (&mut *lists, self.live) {
+        if let ([one, other], None, []) = (&mut *lists, self.live, &*checks) {
             let (rare, frequent) = match one.cost() <= other.cost() {
                 true => (one, other),
                 false => (other, one),
@@ -143,6 +147,7 @@ impl<'a> Tally<'a> {
                 return Ok(());
             }
         }
+        let mut spare: Box<StretchBits> = Box::new([0; STRETCH_DOCS as usize / 64]);
         let mut scratch = Scratch::take();
         let scratch = &mut *scratch;
         scratch.adding = true;
@@ -152,8 +157,13 @@ impl<'a> Tally<'a> {
             for list in &mut *lists {
                 list.fill(base, &mut bits[..])?;
             }
-            let (windows, _) = bits.as_chunks_mut::<64>();
-            for (number, words) in (0..).zip(windows) {
+            let left = windows - (base / WINDOW_DOCS) as usize;
+            let (words, _) = bits.as_chunks_mut::<64>();
+            let inside = left.min(words.len());
+            for (check, wanted) in &mut *checks {
+                check.keep_windows(*wanted, base, &mut words[..inside], &mut spare)?;
+            }
+            for (number, words) in (0..).zip(words) {
                 self.add_window(base + number * WINDOW_DOCS, words);
             }
             bits.fill(0);

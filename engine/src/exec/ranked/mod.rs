@@ -11,6 +11,7 @@
 //!
 //! Queries of any other shape run in [`Scorer`](super::Scorer)s.
 
+mod checks;
 mod conjunction;
 pub(crate) mod count;
 mod matches;
@@ -20,11 +21,11 @@ mod single;
 mod term_list;
 mod union;
 
+use self::checks::Check;
 use self::conjunction::Conjunction;
 use self::term_list::TermList;
 use self::union::Union;
 use super::node::{BoolNode, Node, PhraseNode, PhraseSlot, TermNode};
-use super::scorer::Scorer;
 use super::segment_scorer::SegmentScope;
 use crate::ids::DocId;
 use crate::search::{SearchError, TopScores};
@@ -94,9 +95,9 @@ pub(crate) fn rank(
 ) -> Result<bool, SearchError> {
     match plan(scope, node, true)? {
         Plan::Nothing => Ok(true),
-        Plan::Union(mut terms) => match &mut terms[..] {
-            [alone] => single::run(alone, scope.context, ranking),
-            _ => Union::new(terms).run(scope.context, ranking),
+        Plan::Union(mut terms, checks) => match &mut terms[..] {
+            [alone] if checks.is_empty() => single::run(alone, scope.context, ranking),
+            _ => Union::new(terms, checks).run(scope.context, ranking),
         }
         .map(|()| true),
         Plan::Conjunction(mut all) => all.run(scope.context, Some(ranking), None).map(|()| true),
@@ -104,12 +105,15 @@ pub(crate) fn rank(
     }
 }
 
+/// How many times fewer documents than a union a filter must have to be asked first.
+const SELECTIVE_FROM: u64 = 8;
+
 /// How a query is run in one segment.
 enum Plan {
     /// It finds nothing here.
     Nothing,
-    /// One or more terms, of which one is enough.
-    Union(Vec<TermList>),
+    /// One or more terms, of which one is enough; and what is needed or (`false`) excluded besides.
+    Union(Vec<TermList>, Vec<(Check, bool)>),
     Conjunction(Box<Conjunction>),
     /// Not here.
     Other,
@@ -120,7 +124,7 @@ fn plan(scope: &SegmentScope<'_>, node: &Node, scored: bool) -> Result<Plan, Sea
     match node {
         Node::Nothing => Ok(Plan::Nothing),
         Node::Term(term) => Ok(match term_list(scope, term, scored)? {
-            Found::List(list) => Plan::Union(vec![list]),
+            Found::List(list) => Plan::Union(vec![list], Vec::new()),
             Found::Absent => Plan::Nothing,
             Found::Other => Plan::Other,
         }),
@@ -138,13 +142,10 @@ fn plan(scope: &SegmentScope<'_>, node: &Node, scored: bool) -> Result<Plan, Sea
 }
 
 fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<Plan, SearchError> {
-    if node.must.is_empty() {
-        if !node.filter.is_empty() || !node.must_not.is_empty() || node.needed > 1 {
-            return Ok(Plan::Other);
-        }
-        return plan_union(scope, &node.should, scored);
+    if let Some(clauses) = clauses_of_union(node) {
+        return plan_union(scope, node, clauses, scored);
     }
-    if node.needed > 0 {
+    if node.must.is_empty() || node.needed > 0 {
         return Ok(Plan::Other);
     }
     let mut all = Conjunction::new(scope.reader().max_doc());
@@ -193,8 +194,29 @@ fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<
     Ok(Plan::Conjunction(Box::new(all)))
 }
 
+/// The clauses of which one is enough, in a query that asks for nothing else but filters and excluded clauses.
+fn clauses_of_union(node: &BoolNode) -> Option<&[Node]> {
+    match &node.must[..] {
+        [] if node.needed == 1 || (node.filter.is_empty() && node.needed == 0) => {
+            Some(&node.should)
+        }
+        [Node::Bool(inner)] if node.should.is_empty() && node.needed == 0 => {
+            let alone =
+                inner.must.is_empty() && inner.filter.is_empty() && inner.must_not.is_empty();
+            (alone && inner.needed <= 1).then_some(&inner.should[..])
+        }
+        _ => None,
+    }
+}
+
+/// Whether one of some clauses is enough, so that it is cheaper to count apart from what is ranked.
+pub(crate) fn is_union(node: &BoolNode) -> bool {
+    clauses_of_union(node).is_some()
+}
+
 fn plan_union(
     scope: &SegmentScope<'_>,
+    node: &BoolNode,
     clauses: &[Node],
     scored: bool,
 ) -> Result<Plan, SearchError> {
@@ -209,10 +231,27 @@ fn plan_union(
             Found::Other => return Ok(Plan::Other),
         }
     }
-    Ok(match lists.is_empty() {
-        true => Plan::Nothing,
-        false => Plan::Union(lists),
-    })
+    if lists.is_empty() {
+        return Ok(Plan::Nothing);
+    }
+    let costs: u64 = lists.iter().map(|list| u64::from(list.cost())).sum();
+    let mut checks = Vec::with_capacity(node.filter.len() + node.must_not.len());
+    for clause in &node.filter {
+        let Some(filter) = unscored(scope, clause)? else {
+            return Ok(Plan::Nothing);
+        };
+        if filter.cost() < costs / SELECTIVE_FROM {
+            // Its documents are so few that they had better lead.
+            return Ok(Plan::Other);
+        }
+        checks.push((filter, true));
+    }
+    for clause in &node.must_not {
+        if let Some(unwanted) = unscored(scope, clause)? {
+            checks.push((unwanted, false));
+        }
+    }
+    Ok(Plan::Union(lists, checks))
 }
 
 /// What a term is in one segment.
@@ -300,27 +339,15 @@ fn add_phrase(
     Ok(Step::Done)
 }
 
-/// Something that decides without scoring.
-enum Unscored {
-    /// A term, looked up document by document.
-    List(TermList),
-    /// Anything else, window by window.
-    Scorer(Box<dyn Scorer>),
-}
-
-/// `None`: it finds nothing here.
-fn unscored(scope: &SegmentScope<'_>, node: &Node) -> Result<Option<Unscored>, SearchError> {
+/// A clause that decides without scoring; `None`: it finds nothing here.
+fn unscored(scope: &SegmentScope<'_>, node: &Node) -> Result<Option<Check>, SearchError> {
     if let Node::Term(term) = node {
         let Some(cursor) = scope.cursor(term, PostingsNeed::Docs)? else {
             return Ok(None);
         };
-        return Ok(Some(match PostingsCursor::into_list(cursor) {
-            Ok(list) => Unscored::List(TermList::unscored(list)),
-            Err(_) => match scope.scorer(node, false)? {
-                Some(scorer) => Unscored::Scorer(scorer),
-                None => return Ok(None),
-            },
-        }));
+        if let Ok(list) = PostingsCursor::into_list(cursor) {
+            return Ok(Some(Check::List(TermList::unscored(list))));
+        }
     }
-    Ok(scope.scorer(node, false)?.map(Unscored::Scorer))
+    Ok(scope.scorer(node, false)?.map(Check::by))
 }

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::Ranking;
+use super::checks::Check;
 use super::matches::Matches;
 use super::scratch::{Buffers, Scratch};
 use super::term_list::{ABSENT, TermList};
@@ -32,6 +33,8 @@ const LOOKUP: u64 = 12;
 pub(super) struct Union {
     /// The one that can score most first.
     terms: Vec<TermList>,
+    /// What is needed or (`false`) excluded besides.
+    checks: Vec<(Check, bool)>,
     windows: usize,
     /// What the terms from each one on can score together in each window, rounded up: `terms.len() + 1` rows.
     from_here: Vec<f32>,
@@ -45,8 +48,8 @@ pub(super) struct Union {
 }
 
 impl Union {
-    /// At least one term.
-    pub fn new(mut terms: Vec<TermList>) -> Union {
+    /// At least one term; what is needed or (`false`) excluded besides.
+    pub fn new(mut terms: Vec<TermList>, checks: Vec<(Check, bool)>) -> Union {
         terms.sort_by(|a, b| b.max.total_cmp(&a.max));
         Union {
             windows: terms.first().map_or(0, TermList::window_count),
@@ -56,6 +59,7 @@ impl Union {
             scratch: Scratch::take(),
             order: Vec::with_capacity(terms.len()),
             terms,
+            checks,
         }
     }
 
@@ -65,6 +69,9 @@ impl Union {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
+        for (check, _) in &mut self.checks {
+            check.settle(self.windows, context)?;
+        }
         ranking.unordered = true;
         let result = self.run_steps(context, ranking);
         ranking.unordered = false;
@@ -446,6 +453,12 @@ impl Union {
         }
         for term in &mut self.terms[..self.done] {
             lookups.keep(term, false, found, &mut scratch.bits)?;
+        }
+        if !self.checks.is_empty() {
+            found.keep(|_, sum, _| sum as f32 > floor);
+        }
+        for (check, wanted) in &mut self.checks {
+            check.keep(*wanted, found, lookups, &mut scratch.bits)?;
         }
         scratch.scores.clear();
         scratch
