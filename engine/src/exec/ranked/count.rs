@@ -26,9 +26,13 @@ pub(crate) fn count(
             tally.any_of(scope.context, &mut terms, &mut checks)?;
         }
         Plan::Conjunction(mut all) => {
-            if live.is_none()
-                && let Some((list, excluded, buffers)) = all.as_exclusion()
+            if let Some((list, excluded, buffers)) = all.as_exclusion()
+                && (live.is_none() || excluded.is_empty())
             {
+                if live.is_some() {
+                    tally.all_of(scope.context, list, buffers)?;
+                    return Ok(Some(tally.count));
+                }
                 let found = found_in(scope.context, list, excluded, buffers)?;
                 return Ok(Some(u64::from(list.cost()).saturating_sub(found)));
             }
@@ -66,6 +70,8 @@ pub(crate) fn count_and_rank(
     Ok(Some(tally.count))
 }
 
+/// Blocks or windows counted between two looks at the clock.
+const STEPS_PER_LOOK: usize = 64;
 /// What looking up a document costs, as postings that are set in a bitmap.
 const LOOKUP: u64 = 20;
 /// What a window's part of a bitmap costs, likewise.
@@ -115,6 +121,43 @@ impl<'a> Tally<'a> {
         self.count += u64::from((simd::kernels().count)(words));
     }
 
+    /// Counts the documents of one list that are alive.
+    fn all_of(
+        &mut self,
+        context: &SearchContext<'_>,
+        list: &mut TermList,
+        buffers: &mut Buffers,
+    ) -> Result<(), SearchError> {
+        let batch = &mut buffers.batch;
+        let dense = list.is_dense();
+        let steps = if dense {
+            list.window_count()
+        } else {
+            list.block_count()
+        };
+        for step in 0..steps {
+            if step.is_multiple_of(STEPS_PER_LOOK) {
+                context.check_cancelled()?;
+                if !self.goes_on() || context.timed_out() {
+                    break;
+                }
+            }
+            if dense {
+                let mut words = [u64::MAX; 64];
+                list.keep_window(step, &mut words)?;
+                self.add_window(step as u32 * WINDOW_DOCS, &mut words);
+            } else {
+                let count = list.load_docs(step, batch)?;
+                let docs = batch.docs[..count].iter();
+                self.count += match self.live {
+                    Some(live) => docs.filter(|doc| live.is_live(DocId(**doc))).count() as u64,
+                    None => count as u64,
+                };
+            }
+        }
+        Ok(())
+    }
+
     /// Counts the documents that have at least one of some terms, and all that is needed or not what is excluded besides.
     fn any_of(
         &mut self,
@@ -133,6 +176,9 @@ impl<'a> Tally<'a> {
                 return Ok(());
             }
         }
+        if let ([list], []) = (&mut *lists, &*checks) {
+            return self.all_of(context, list, &mut Scratch::take());
+        }
         let windows = lists.iter().map(TermList::window_count).max().unwrap_or(0);
         if let ([one, other], None, []) = (&mut *lists, self.live, &*checks) {
             let (rare, frequent) = match one.cost() <= other.cost() {
@@ -147,7 +193,7 @@ impl<'a> Tally<'a> {
                 return Ok(());
             }
         }
-        let mut spare: Box<StretchBits> = Box::new([0; STRETCH_DOCS as usize / 64]);
+        let mut spare: Option<Box<StretchBits>> = None;
         let mut scratch = Scratch::take();
         let scratch = &mut *scratch;
         scratch.adding = true;
@@ -161,7 +207,8 @@ impl<'a> Tally<'a> {
             let (words, _) = bits.as_chunks_mut::<64>();
             let inside = left.min(words.len());
             for (check, wanted) in &mut *checks {
-                check.keep_windows(*wanted, base, &mut words[..inside], &mut spare)?;
+                let spare = spare.get_or_insert_with(|| Box::new([0; STRETCH_DOCS as usize / 64]));
+                check.keep_windows(*wanted, base, &mut words[..inside], spare)?;
             }
             for (number, words) in (0..).zip(words) {
                 self.add_window(base + number * WINDOW_DOCS, words);
