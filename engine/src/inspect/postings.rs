@@ -251,7 +251,10 @@ fn blocks(
         let (freqs, positions) = (lists.freqs_kept, lists.positions_kept);
         let skips = SparseSkips::open(region, entry.doc_freq, freqs, positions)
             .map_err(|what| lists.skips.malformed(what))?;
-        (skips.last_docs(region), skips.block_ends(region))
+        let last_docs = skips.last_docs(region);
+        let end = |block| u32::try_from(skips.block(region, block).1).unwrap_or(u32::MAX);
+        let ends = (0..last_docs.len()).map(end).collect();
+        (last_docs, ends)
     } else {
         single_block(lists, entry)
     };

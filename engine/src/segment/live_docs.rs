@@ -16,10 +16,11 @@
 
 use roaring::RoaringBitmap;
 
-use super::{OpenSegmentError, Window};
+use super::{OpenSegmentError, WINDOW_DOCS, Window};
 use crate::format::bytes::{ByteReader, Malformed};
 use crate::format::envelope::crc32c;
 use crate::ids::{DocId, SegmentId};
+use crate::simd;
 
 const MAGIC: &[u8; 8] = b"QDDEL\r\n\x1a";
 const VERSION: u16 = 1;
@@ -29,13 +30,24 @@ const VERSION: u16 = 1;
 pub struct LiveDocs {
     max_doc: u32,
     deleted: RoaringBitmap,
+    /// The same as one bit a document, whole windows: searches ask for single documents, millions of times.
+    dead: Box<[u64]>,
 }
 
 impl LiveDocs {
     /// Of a segment with `max_doc` documents; entries of `deleted` past it are dropped.
     pub fn new(max_doc: u32, mut deleted: RoaringBitmap) -> LiveDocs {
         deleted.remove_range(max_doc..);
-        LiveDocs { max_doc, deleted }
+        let windows = max_doc.div_ceil(WINDOW_DOCS) as usize;
+        let mut dead = vec![0; windows * (WINDOW_DOCS / 64) as usize];
+        for doc in &deleted {
+            dead[doc as usize / 64] |= 1 << (doc % 64);
+        }
+        LiveDocs {
+            max_doc,
+            deleted,
+            dead: dead.into(),
+        }
     }
 
     /// Documents of the segment, dead ones included.
@@ -54,8 +66,10 @@ impl LiveDocs {
     }
 
     /// Whether a document is alive.
+    #[inline]
     pub fn is_live(&self, doc: DocId) -> bool {
-        doc.0 < self.max_doc && !self.deleted.contains(doc.0)
+        let word = self.dead.get(doc.0 as usize / 64);
+        doc.0 < self.max_doc && word.is_some_and(|word| word >> (doc.0 % 64) & 1 == 0)
     }
 
     /// The dead documents.
@@ -65,8 +79,9 @@ impl LiveDocs {
 
     /// Takes the dead documents of the window at `base` (a multiple of 4096) out of `bits`.
     pub fn mask_window(&self, base: DocId, bits: &mut Window) {
-        for doc in self.deleted.range(base.0..=base.0.saturating_add(4095)) {
-            bits.unset(doc - base.0);
+        let (windows, _) = self.dead.as_chunks::<64>();
+        if let Some(dead) = windows.get((base.0 / WINDOW_DOCS) as usize) {
+            (simd::kernels().and_not)(&mut bits.words, dead);
         }
     }
 
@@ -132,7 +147,7 @@ impl LiveDocs {
         if found_max_doc != max_doc || deleted.len() != count || !inside {
             return Err(damaged(Malformed("has wrong counts")));
         }
-        Ok(LiveDocs { max_doc, deleted })
+        Ok(LiveDocs::new(max_doc, deleted))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opening a segment, and the doors to its parts.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
@@ -38,14 +38,15 @@ pub struct FieldInfo {
 }
 
 /// Readers made so far for one field, kept because making one checks all its bytes.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct OpenParts {
-    dictionary: Option<TermsReader>,
-    points: Option<PointsReader>,
-    numeric: Option<NumericColumn>,
-    ordinals: Option<OrdinalColumn>,
-    fielddata: Option<Fielddata>,
-    norms: Option<NormsReader>,
+    dictionary: OnceLock<TermsReader>,
+    points: OnceLock<PointsReader>,
+    numeric: OnceLock<NumericColumn>,
+    ordinals: OnceLock<OrdinalColumn>,
+    /// The one part that may be forgotten again.
+    fielddata: RwLock<Option<Fielddata>>,
+    norms: OnceLock<NormsReader>,
 }
 
 /// One segment, open for reading. Every read checks the bytes it touches, once.
@@ -56,7 +57,8 @@ pub struct SegmentReader {
     sections: HashMap<(SectionKind, Option<u32>), SectionEntry>,
     stored: StoredReader,
     id_filter: Section,
-    open: RwLock<HashMap<u32, OpenParts>>,
+    /// By number of the field.
+    open: Box<[OpenParts]>,
 }
 
 impl SegmentReader {
@@ -96,11 +98,12 @@ impl SegmentReader {
         .map_err(damaged)?;
         let id_filter = section(SectionKind::IdFilter)?;
         Ok(SegmentReader {
+            open: fields.iter().map(|_| OpenParts::default()).collect(),
             fields,
             stored,
             id_filter,
             sections,
-            open: RwLock::new(HashMap::new()),
+
             file,
         })
     }
@@ -174,18 +177,17 @@ impl SegmentReader {
     fn opened<T: Clone>(
         &self,
         number: u32,
-        part: fn(&mut OpenParts) -> &mut Option<T>,
+        part: fn(&OpenParts) -> &OnceLock<T>,
         make: impl FnOnce() -> Result<Option<T>, ReadError>,
     ) -> Result<Option<T>, ReadError> {
-        if let Some(parts) = self.open.read().get(&number)
-            && let Some(found) = part(&mut parts.clone())
-        {
+        let kept = self.open.get(number as usize).map(part);
+        if let Some(found) = kept.and_then(OnceLock::get) {
             return Ok(Some(found.clone()));
         }
-        // Made outside of the lock: two threads may do the same work once, neither waits for the other's disk.
+        // Two threads may do the same work once, neither waits for the other's disk.
         let made = make()?;
-        if made.is_some() {
-            *part(self.open.write().entry(number).or_default()) = made.clone();
+        if let (Some(kept), Some(made)) = (kept, &made) {
+            let _ = kept.set(made.clone());
         }
         Ok(made)
     }
@@ -194,7 +196,7 @@ impl SegmentReader {
     pub(super) fn dictionary(&self, number: u32) -> Result<Option<TermsReader>, ReadError> {
         self.opened(
             number,
-            |parts| &mut parts.dictionary,
+            |parts| &parts.dictionary,
             || {
                 let Some(blocks) = self.section(SectionKind::TermBlocks, number) else {
                     return Ok(None);
@@ -233,7 +235,7 @@ impl SegmentReader {
         };
         self.opened(
             number,
-            |parts| &mut parts.points,
+            |parts| &parts.points,
             || {
                 let section = self.section(SectionKind::Points, number);
                 section.map(PointsReader::open).transpose()
@@ -248,7 +250,7 @@ impl SegmentReader {
         };
         self.opened(
             number,
-            |parts| &mut parts.numeric,
+            |parts| &parts.numeric,
             || {
                 let section = self.section(SectionKind::Numeric, number);
                 section
@@ -268,7 +270,7 @@ impl SegmentReader {
         };
         self.opened(
             number,
-            |parts| &mut parts.ordinals,
+            |parts| &parts.ordinals,
             || {
                 let Some(terms) = self.dictionary(number)? else {
                     return Ok(None);
@@ -288,24 +290,23 @@ impl SegmentReader {
         let (Some(number), Some(terms)) = (self.number(path), self.terms(path)?) else {
             return Ok(None);
         };
-        let known = |open: &HashMap<u32, OpenParts>| open.get(&number)?.fielddata.clone();
-        if let Some(loaded) = known(&self.open.read()) {
+        let kept = &self.open[number as usize].fielddata;
+        if let Some(loaded) = &*kept.read() {
             return Ok(Some(loaded.column().clone()));
         }
         let info = &self.fields[number as usize];
         let loaded = Fielddata::load(&info.path, terms, info.sum_doc_freq, self.max_doc())?;
         let column = loaded.column().clone();
-        self.open.write().entry(number).or_default().fielddata = Some(loaded);
+        *kept.write() = Some(loaded);
         Ok(Some(column))
     }
 
     /// The fields whose fielddata is loaded, each with its memory in bytes.
     pub fn fielddata_loaded(&self) -> Vec<(Arc<str>, u64)> {
         let mut loaded = Vec::new();
-        for (number, parts) in self.open.read().iter() {
-            if let Some(fielddata) = &parts.fielddata {
-                let path = self.fields[*number as usize].path.clone();
-                loaded.push((path, fielddata.bytes()));
+        for (field, parts) in self.fields.iter().zip(&self.open) {
+            if let Some(fielddata) = &*parts.fielddata.read() {
+                loaded.push((field.path.clone(), fielddata.bytes()));
             }
         }
         loaded
@@ -313,9 +314,9 @@ impl SegmentReader {
 
     /// Forgets the fielddata of the fields that are chosen by their path; it is loaded again when it is asked for.
     pub fn drop_fielddata(&self, is_chosen: &dyn Fn(&str) -> bool) {
-        for (number, parts) in self.open.write().iter_mut() {
-            if is_chosen(&self.fields[*number as usize].path) {
-                parts.fielddata = None;
+        for (field, parts) in self.fields.iter().zip(&self.open) {
+            if is_chosen(&field.path) {
+                *parts.fielddata.write() = None;
             }
         }
     }
@@ -331,7 +332,7 @@ impl SegmentReader {
     fn norms_of(&self, number: u32) -> Result<Option<NormsReader>, ReadError> {
         self.opened(
             number,
-            |parts| &mut parts.norms,
+            |parts| &parts.norms,
             || {
                 let section = self.section(SectionKind::Norms, number);
                 section

@@ -1,6 +1,5 @@
 //! The terms of a field: find one, walk over a range, walk over what an automaton accepts.
 
-use std::cmp::Ordering;
 use std::ops::Bound;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -102,9 +101,29 @@ impl Dictionary {
             .ok_or_else(|| self.blocks.error("has an index that points nowhere"))
     }
 
-    fn start_of(&self, block: u64) -> Result<u64, ReadError> {
-        let entry = self.blocks.read(self.starts_at + block * 8, 8)?;
-        Ok(u64_at(entry, 0).unwrap_or(0))
+    /// Start and length of a block.
+    fn place_of(&self, block: u64) -> Result<(u64, u64), ReadError> {
+        let left = self.block_count - block;
+        let bytes = self
+            .blocks
+            .read(self.starts_at + block * 8, 8 * left.min(2))?;
+        let start = u64_at(bytes, 0).unwrap_or(0);
+        let end = u64_at(bytes, 1).unwrap_or(self.starts_at);
+        let len = end.checked_sub(start).filter(|_| end <= self.starts_at);
+        let len = len.ok_or_else(|| self.blocks.error("has blocks out of order"))?;
+        Ok((start, len))
+    }
+
+    /// The bytes of a block that there is, and the place before its first term.
+    fn open_block(&self, block: u64) -> Result<(&[u8], BlockState), ReadError> {
+        let (start, len) = self.place_of(block)?;
+        let bytes = self.blocks.read(start, len)?;
+        let state = BlockState::open(bytes).map_err(|what| self.blocks.malformed(what))?;
+        let full = u64::from(state.terms) == BLOCK_TERMS;
+        if !full && block + 1 < self.block_count {
+            return Err(self.blocks.error("has a short block before the last"));
+        }
+        Ok((bytes, state))
     }
 }
 
@@ -188,26 +207,13 @@ impl Place {
 
     /// Goes before the first term of a block; `false` when there is no such block.
     fn open_block(&mut self, block: u64) -> Result<bool, ReadError> {
-        let dictionary = &self.dictionary;
-        if block >= dictionary.block_count {
+        if block >= self.dictionary.block_count {
             return Ok(false);
         }
-        self.start = dictionary.start_of(block)?;
-        let end = if block + 1 < dictionary.block_count {
-            dictionary.start_of(block + 1)?
-        } else {
-            dictionary.starts_at
-        };
-        let len = end
-            .checked_sub(self.start)
-            .filter(|_| end <= dictionary.starts_at);
-        self.len = len.ok_or_else(|| dictionary.blocks.error("has blocks out of order"))?;
-        let bytes = dictionary.blocks.read(self.start, self.len)?;
-        self.state = BlockState::open(bytes).map_err(|what| dictionary.blocks.malformed(what))?;
-        let full = u64::from(self.state.terms) == BLOCK_TERMS;
-        if !full && block + 1 < dictionary.block_count {
-            return Err(dictionary.blocks.error("has a short block before the last"));
-        }
+        let place = self.dictionary.place_of(block)?;
+        let (_, state) = self.dictionary.open_block(block)?;
+        (self.start, self.len) = place;
+        self.state = state;
         self.block = block;
         self.key.clear();
         Ok(true)
@@ -317,16 +323,16 @@ impl TermsReader {
 
     /// Finds a term.
     pub fn get(&self, term: &[u8]) -> Result<Option<TermInfo>, ReadError> {
-        let mut place = Place::before_first(&self.dictionary);
-        place.open_block(self.dictionary.block_of(term)?)?;
-        while place.next_in_block()? {
-            match place.key.as_slice().cmp(term) {
-                Ordering::Less => {}
-                Ordering::Equal => return Ok(Some(place.info())),
-                Ordering::Greater => return Ok(None),
-            }
-        }
-        Ok(None)
+        let dictionary = &*self.dictionary;
+        let block = dictionary.block_of(term)?;
+        let (bytes, mut state) = dictionary.open_block(block)?;
+        let mut entry = TermEntry::default();
+        let (freqs, positions) = (dictionary.freqs_kept, dictionary.positions_kept);
+        let found = state
+            .find(bytes, freqs, positions, term, &mut entry)
+            .map_err(|what| dictionary.blocks.malformed(what))?;
+        let ord = block * BLOCK_TERMS + u64::from(state.taken);
+        Ok(found.then(|| TermInfo::new(ord - 1, entry)))
     }
 
     /// The rank of a term, or (`Err` inside) the rank of the first term above it, `len()` if there is none.

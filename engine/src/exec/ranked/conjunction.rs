@@ -111,15 +111,6 @@ impl Conjunction {
         self.excluded.push(unwanted);
     }
 
-    /// How many match, dead ones included, where one term says it.
-    pub fn known_count(&self) -> Option<u64> {
-        let alone = self.lists.len() == 1
-            && self.phrases.is_empty()
-            && self.filters.is_empty()
-            && self.excluded.is_empty();
-        alone.then(|| u64::from(self.lists[0].cost()))
-    }
-
     /// The term and the excluded ones, if it is made of these alone; and the buffers that it would have used.
     pub fn as_exclusion(&mut self) -> Option<(&mut TermList, Vec<&mut TermList>, &mut Buffers)> {
         if !self.filters.is_empty() || !self.phrases.is_empty() {

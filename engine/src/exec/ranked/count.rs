@@ -26,15 +26,15 @@ pub(crate) fn count(
             tally.any_of(scope.context, &mut terms, &mut checks)?;
         }
         Plan::Conjunction(mut all) => {
-            if let Some((list, excluded, buffers)) = all.as_exclusion()
-                && (live.is_none() || excluded.is_empty())
-            {
-                if live.is_some() {
-                    tally.all_of(scope.context, list, buffers)?;
-                    return Ok(Some(tally.count));
+            if let Some((list, excluded, buffers)) = all.as_exclusion() {
+                let found = found_in(scope.context, list, excluded, live, buffers)?;
+                // So many more have to be looked at before there are too many.
+                tally.limit = limit.saturating_add(found);
+                match live {
+                    Some(_) => tally.all_of(scope.context, list, buffers)?,
+                    None => tally.count = u64::from(list.cost()),
                 }
-                let found = found_in(scope.context, list, excluded, buffers)?;
-                return Ok(Some(u64::from(list.cost()).saturating_sub(found)));
+                return Ok(Some(tally.count.saturating_sub(found)));
             }
             all.run(scope.context, None, Some(&mut tally))?;
         }
@@ -58,12 +58,13 @@ pub(crate) fn count_and_rank(
     let Plan::Conjunction(mut all) = plan(scope, node, true)? else {
         return Ok(None);
     };
-    if let (Some(count), None) = (all.known_count(), ranking.live) {
+    if all.is_led_by_one_term() {
+        // About all that is looked at matches, so that the best are better found without the others.
+        let Some(count) = count(scope, node, ranking.live, limit)? else {
+            return Ok(None);
+        };
         all.run(scope.context, Some(ranking), None)?;
         return Ok(Some(count));
-    }
-    if all.is_led_by_one_term() {
-        return Ok(None);
     }
     let mut tally = Tally::new(ranking.live, limit);
     all.run(scope.context, Some(ranking), Some(&mut tally))?;
@@ -188,7 +189,7 @@ impl<'a> Tally<'a> {
             // Those in both are counted twice; where one has few, each is looked up.
             let all = u64::from(rare.cost()) + u64::from(frequent.cost());
             if u64::from(rare.cost()) * LOOKUP <= all + STRETCH * windows as u64 {
-                let both = found_in(context, rare, vec![frequent], &mut Scratch::take())?;
+                let both = found_in(context, rare, vec![frequent], None, &mut Scratch::take())?;
                 self.count = all.saturating_sub(both);
                 return Ok(());
             }
@@ -224,11 +225,12 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// How many documents of a list some others have too.
+/// How many documents of a list that are alive some others have too.
 fn found_in(
     context: &SearchContext<'_>,
     list: &mut TermList,
     others: Vec<&mut TermList>,
+    live: Option<&LiveDocs>,
     buffers: &mut Buffers,
 ) -> Result<u64, SearchError> {
     let mut found: Vec<u32> = Vec::new();
@@ -245,6 +247,9 @@ fn found_in(
     if several {
         found.sort_unstable();
         found.dedup();
+    }
+    if let Some(live) = live {
+        found.retain(|doc| live.is_live(DocId(*doc)));
     }
     Ok(found.len() as u64)
 }

@@ -1,6 +1,6 @@
 //! Buffers of a search, kept by the thread for the next one.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
 use super::matches::{MatchBuffers, Matches};
@@ -22,8 +22,11 @@ pub(super) struct Buffers {
     pub scores: Vec<f32>,
 }
 
+/// Buffers that a thread keeps: counting needs its own while those of ranking are at work.
+const KEPT_MOST: usize = 2;
+
 thread_local! {
-    static KEPT: Cell<Option<Box<Buffers>>> = const { Cell::new(None) };
+    static KEPT: RefCell<Vec<Box<Buffers>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The thread's buffers, until they are dropped.
@@ -32,7 +35,7 @@ pub(super) struct Scratch(Option<Box<Buffers>>);
 impl Scratch {
     /// The thread's buffers, or new ones while somebody else has them.
     pub fn take() -> Scratch {
-        let mut buffers = KEPT.take().unwrap_or_else(|| {
+        let mut buffers = KEPT.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
             Box::new(Buffers {
                 batch: Batch::new(),
                 sums: vec![0.0; STRETCH_DOCS as usize].into(),
@@ -54,7 +57,12 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        KEPT.set(self.0.take());
+        let buffers = self.0.take();
+        KEPT.with_borrow_mut(|kept| {
+            if kept.len() < KEPT_MOST {
+                kept.extend(buffers);
+            }
+        });
     }
 }
 

@@ -277,7 +277,63 @@ impl BlockState {
         key.truncate(shared);
         key.extend_from_slice(reader.sized()?);
         self.key_at = self.keys_end - reader.remaining();
+        self.next_known(block, freqs_kept, positions_kept, entry)?;
+        Ok(true)
+    }
 
+    /// Goes from the head of the block over the key that is `term`, and reads what is known of it; `false` if there is none.
+    /// Keys are told from it without being put together: of a sorted list only what it shares with the term counts.
+    pub fn find(
+        &mut self,
+        block: &[u8],
+        freqs_kept: bool,
+        positions_kept: bool,
+        term: &[u8],
+        entry: &mut TermEntry,
+    ) -> Result<bool, Malformed> {
+        let keys = block.get(self.key_at..self.keys_end);
+        let mut reader = ByteReader::new(keys.ok_or(Malformed("has keys outside a block"))?);
+        // How much of the term the key before shares with it, being below it.
+        let mut matched = 0;
+        let mut rank = 0;
+        loop {
+            if rank == self.terms {
+                return Ok(false);
+            }
+            let shared = reader.varint_len()?;
+            let suffix = reader.sized()?;
+            if shared < matched {
+                // It differs where the key before was still equal, so it is above.
+                return Ok(false);
+            }
+            if shared == matched {
+                let rest = &term[matched..];
+                let same = shared_prefix(suffix, rest);
+                match (suffix.get(same), rest.get(same)) {
+                    (None, None) => break,
+                    (None, Some(_)) => {}
+                    (Some(_), None) => return Ok(false),
+                    (Some(own), Some(wanted)) if own > wanted => return Ok(false),
+                    _ => {}
+                }
+                matched += same;
+            }
+            rank += 1;
+        }
+        while self.taken <= rank {
+            self.next_known(block, freqs_kept, positions_kept, entry)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads what is known of the next term.
+    fn next_known(
+        &mut self,
+        block: &[u8],
+        freqs_kept: bool,
+        positions_kept: bool,
+        entry: &mut TermEntry,
+    ) -> Result<(), Malformed> {
         let known = block.get(self.known_at..);
         let mut reader = ByteReader::new(known.ok_or(Malformed("ends inside a block"))?);
         let doc_freq = reader.varint_u32()?;
@@ -317,6 +373,6 @@ impl BlockState {
             .checked_add(entry.skips_len)
             .ok_or(Malformed("has skips past the end"))?;
         self.taken += 1;
-        Ok(true)
+        Ok(())
     }
 }
