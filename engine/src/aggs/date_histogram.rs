@@ -14,12 +14,13 @@ use super::histogram::take_buckets;
 use super::histogram_partial::{Finish, HistogramPartial};
 use super::order::BucketOrder;
 use super::partial::{Finisher, Partial};
+use super::range_histogram::{Ends, RangeHistogram, RangeKeys, range_field};
 use super::request::{AggRequest, FieldSource, ValueType};
 use super::result::{Key, ResultBody};
 use super::rounding::{Interval, Rounding, parse_zone};
 use super::source::{NumericSource, Source, Values, unsupported_field};
 use super::steps::Steps;
-use crate::schema::NumericKind;
+use crate::schema::{FieldKind, NumericKind};
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
 use crate::value::Value;
@@ -81,6 +82,15 @@ impl DateHistogramAgg {
         )
     }
 
+    /// The hard bounds, or those of all times.
+    fn hard(&self, format: &ValueFormat, now_ms: i64) -> Result<(i64, i64), SearchError> {
+        let (low, high) = match &self.hard_bounds {
+            Some(bounds) => bounds.read(format, now_ms)?,
+            None => (None, None),
+        };
+        Ok((low.unwrap_or(i64::MIN), high.unwrap_or(i64::MAX)))
+    }
+
     fn nothing(&self, format: ValueFormat, now_ms: i64) -> Result<HistogramPartial, SearchError> {
         let mut extended = None;
         if let Some(bounds) = &self.extended_bounds {
@@ -113,6 +123,21 @@ impl Aggregation for DateHistogramAgg {
         ctx: &AggContext<'a>,
     ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
         let schema = &ctx.reader.schema;
+        let dates = &[FieldKind::Date];
+        if let Some(field) = range_field(&self.source, schema, "date_histogram", dates)? {
+            let format = ValueFormat::of_field(
+                field,
+                self.source.format.as_deref(),
+                self.source.time_zone.as_deref(),
+            )?;
+            let hard = self.hard(&format, ctx.search.now_ms)?;
+            let nothing = self.nothing(format, ctx.search.now_ms)?;
+            let keys = Intervals {
+                rounding: self.rounding(),
+                hard,
+            };
+            return RangeHistogram::boxed(field, keys, nothing, request, ctx);
+        }
         let source = match Source::resolve(&self.source, schema, ctx.search, Some(ValueType::Date))?
         {
             // numbers are taken for milliseconds, as OpenSearch takes them
@@ -139,17 +164,14 @@ impl Aggregation for DateHistogramAgg {
             Some(source) => source.format.clone(),
             None => self.default_format()?,
         };
-        let hard = match &self.hard_bounds {
-            Some(bounds) => bounds.read(&format, ctx.search.now_ms)?,
-            None => (None, None),
-        };
+        let (low, high) = self.hard(&format, ctx.search.now_ms)?;
         let nothing = self.nothing(format, ctx.search.now_ms)?;
         Ok(Box::new(Collector {
             source,
             nothing,
             rounding: self.rounding(),
-            low: hard.0.unwrap_or(i64::MIN),
-            high: hard.1.unwrap_or(i64::MAX),
+            low,
+            high,
             steps: None,
             table: BucketTable::default(),
             places: Vec::new(),
@@ -185,6 +207,38 @@ impl Aggregation for DateHistogramAgg {
         }
         .run(partial, finisher)?;
         Ok(("date_histogram", body))
+    }
+}
+
+/// The intervals of time that a range reaches into.
+struct Intervals {
+    rounding: Rounding,
+    /// Both included.
+    hard: (i64, i64),
+}
+
+impl Intervals {
+    fn starts(&self, (low, high): Ends) -> impl Iterator<Item = i64> {
+        let (low, high) = (low.max(self.hard.0), high.min(self.hard.1));
+        let first = (low <= high).then(|| self.rounding.round(low));
+        std::iter::successors(first, move |start| {
+            let next = self.rounding.next(*start);
+            // at the end of times there is no later one
+            (next > *start && next <= high).then_some(next)
+        })
+    }
+}
+
+impl RangeKeys for Intervals {
+    fn count(&self, ends: Ends, most: u64) -> u64 {
+        let beyond = usize::try_from(most)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        self.starts(ends).take(beyond).count() as u64
+    }
+
+    fn keys(&self, ends: Ends, _count: u64, key: &mut dyn FnMut(i64)) {
+        self.starts(ends).for_each(key);
     }
 }
 

@@ -42,7 +42,7 @@ impl ValueFormat {
         format: Option<&str>,
         zone: Option<&str>,
     ) -> Result<ValueFormat, SearchError> {
-        match field.kind() {
+        match field.range_ends().unwrap_or(field.kind()) {
             FieldKind::Date | FieldKind::DateNanos => Self::date(
                 format.or_else(|| field.date_format().map(DateFormat::text)),
                 zone,
@@ -52,7 +52,7 @@ impl ValueFormat {
                 refuse_zone(field, zone)?;
                 Ok(ValueFormat::Boolean)
             }
-            _ if field.numeric().is_some() => {
+            _ if field.numeric().is_some() || field.range_ends().is_some() => {
                 refuse_zone(field, zone)?;
                 Self::decimal(format)
             }

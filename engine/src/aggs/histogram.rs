@@ -12,10 +12,11 @@ use super::format::ValueFormat;
 use super::histogram_partial::{Finish, HistogramBucket, HistogramPartial};
 use super::order::BucketOrder;
 use super::partial::{Finisher, Partial};
+use super::range_histogram::{Ends, RangeHistogram, RangeKeys, range_field};
 use super::request::{AggRequest, FieldSource};
 use super::result::{Key, ResultBody};
 use super::source::{NumericSource, Source, Values};
-use crate::schema::{f64_from_sortable, f64_to_sortable};
+use crate::schema::{FieldKind, f64_from_sortable, f64_to_sortable};
 use crate::search::SearchError;
 use crate::shard::SegmentSnapshot;
 use crate::simd::columns::{Stepping, kernels};
@@ -86,6 +87,20 @@ impl Aggregation for HistogramAgg {
         request: &'a AggRequest,
         ctx: &AggContext<'a>,
     ) -> Result<Box<dyn Aggregator + 'a>, SearchError> {
+        let schema = &ctx.reader.schema;
+        if let Some(field) = range_field(&self.source, schema, "histogram", RANGES)? {
+            let format = ValueFormat::of_field(
+                field,
+                self.source.format.as_deref(),
+                self.source.time_zone.as_deref(),
+            )?;
+            let floats = matches!(
+                field.range_ends(),
+                Some(FieldKind::Float | FieldKind::Double)
+            );
+            let keys = Steps { agg: self, floats };
+            return RangeHistogram::boxed(field, keys, self.nothing(format), request, ctx);
+        }
         Ok(Box::new(Collector {
             agg: self,
             source: Source::numeric(&self.source, &ctx.reader.schema, ctx.search, "histogram")?,
@@ -131,6 +146,49 @@ impl Aggregation for HistogramAgg {
         }
         .run(partial, finisher)?;
         Ok(("histogram", body))
+    }
+}
+
+/// Ranges that have buckets of numbers.
+const RANGES: &[FieldKind] = &[
+    FieldKind::Integer,
+    FieldKind::Long,
+    FieldKind::Float,
+    FieldKind::Double,
+];
+
+/// The buckets of equal width that a range reaches into.
+struct Steps<'a> {
+    agg: &'a HistogramAgg,
+    floats: bool,
+}
+
+impl Steps<'_> {
+    /// The steps of both ends, within hard bounds.
+    fn ends(&self, (low, high): Ends) -> (f64, f64) {
+        let number = |end: i64| match self.floats {
+            true => f64_from_sortable(end),
+            false => end as f64,
+        };
+        let bounds = self.agg.hard_bounds.unwrap_or_default();
+        let low = number(low).max(bounds.min.unwrap_or(f64::NEG_INFINITY));
+        let high = number(high).min(bounds.max.unwrap_or(f64::INFINITY));
+        (self.agg.step(low), self.agg.step(high))
+    }
+}
+
+impl RangeKeys for Steps<'_> {
+    fn count(&self, ends: Ends, _most: u64) -> u64 {
+        let (first, last) = self.ends(ends);
+        // too many for 64 bits become the most that these hold
+        (last - first + 1.0).max(0.0) as u64
+    }
+
+    fn keys(&self, ends: Ends, count: u64, key: &mut dyn FnMut(i64)) {
+        let (first, _) = self.ends(ends);
+        for step in 0..count {
+            key(f64_to_sortable(self.agg.start(first + step as f64)));
+        }
     }
 }
 

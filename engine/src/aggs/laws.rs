@@ -28,6 +28,10 @@ fn schema() -> Arc<IndexSchema> {
         "used": {"type": "boolean"},
         "client": {"type": "ip"},
         "name": {"type": "text"},
+        "shelf": {"type": "long_range"},
+        "size": {"type": "double_range"},
+        "season": {"type": "date_range", "format": "yyyy-MM-dd"},
+        "network": {"type": "ip_range"},
     }});
     Arc::new(IndexSchema::new(&mapping, &BTreeMap::new()).unwrap())
 }
@@ -168,6 +172,11 @@ fn examples() -> Vec<AggRequest> {
         }),
         AggKind::ValueCount(value_count::ValueCountAgg {
             source: field("tags"),
+        }),
+        AggKind::Histogram(histogram_of("shelf", 2.0)),
+        AggKind::DateHistogram(date_histogram::DateHistogramAgg {
+            source: field("season"),
+            ..date_histogram_of(CalendarUnit::Week, None)
         }),
         AggKind::Stats(stats::StatsAgg {
             source: field("stock"),
@@ -341,6 +350,8 @@ fn document(i: u64) -> serde_json::Value {
         "sold": format!("2026-{:02}-15T23:30:00Z", 1 + i % 5),
         "used": i.is_multiple_of(2),
         "client": format!("10.0.0.{}", i % 8),
+        "shelf": [{"gte": i % 9, "lte": i % 9 + 2}, {"gt": i % 11, "lt": i % 11 + 3}],
+        "season": {"gte": format!("2026-{:02}-20", 1 + i % 5), "lte": format!("2026-{:02}-20", 2 + i % 5 + i % 3)},
     })
 }
 
@@ -504,6 +515,114 @@ fn histograms_fill_gaps_and_bounds() {
             ("200.0", 0),
         ],
     );
+}
+
+#[test]
+fn ranges_count_in_every_bucket_that_they_reach_into() {
+    let reader = shard(&[vec![
+        json!({"shelf": {"lte": 10}, "size": {"gte": 0.5, "lt": 2}}),
+        // two that overlap, and one of one number, count once in each bucket
+        json!({"shelf": [{"gte": 3, "lte": 7}, {"gte": 5, "lt": 12}, {"gte": 4, "lte": 4}], "size": {"gte": 9, "lte": 9}}),
+        json!({"shelf": {"gte": 15}}),
+        json!({"colour": "red"}),
+    ]]);
+    let within = |agg: histogram::HistogramAgg, min: f64, max: f64| histogram::HistogramAgg {
+        hard_bounds: Some(histogram::NumberBounds {
+            min: Some(min),
+            max: Some(max),
+        }),
+        ..agg
+    };
+    let ask = |agg| AggRequest::new("h", AggKind::Histogram(agg));
+    check(
+        &answer(&reader, ask(within(histogram_of("shelf", 5.0), 0.0, 20.0))),
+        &[
+            ("0.0", 2),
+            ("5.0", 2),
+            ("10.0", 2),
+            ("15.0", 1),
+            ("20.0", 1),
+        ],
+    );
+    check(
+        &answer(
+            &reader,
+            ask(histogram::HistogramAgg {
+                min_doc_count: 1,
+                ..histogram_of("size", 1.0)
+            }),
+        ),
+        &[("0.0", 1), ("1.0", 1), ("9.0", 1)],
+    );
+    let with_metric = AggRequest::new(
+        "h",
+        AggKind::Histogram(within(histogram_of("shelf", 5.0), 5.0, 14.0)),
+    );
+    let counted = answer(&reader, with_metric.with(avg("mean", "stock")));
+    check(&counted, &[("5.0", 2), ("10.0", 2)]);
+    let error = try_collect(
+        &reader,
+        &[ask(histogram_of("shelf", 1.0))],
+        |_| true,
+        1 << 30,
+    );
+    assert_eq!(error.unwrap_err().kind(), "too_many_buckets_exception");
+    for agg in [histogram_of("network", 1.0), histogram_of("season", 1.0)] {
+        let error = try_collect(&reader, &[ask(agg)], |_| true, 1 << 30).unwrap_err();
+        assert!(
+            error
+                .reason()
+                .ends_with("is not supported for aggregation [histogram]"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn ranges_of_dates_count_in_every_interval_that_they_reach_into() {
+    let reader = shard(&[vec![
+        json!({"season": {"gte": "2016-01-01", "lt": "2016-01-02"}}),
+        json!({"season": {"gte": "2016-01-31", "lte": "2016-03-01"}}),
+        json!({"season": {"gte": "2016-03-05"}}),
+    ]]);
+    let agg = date_histogram::DateHistogramAgg {
+        source: FieldSource {
+            format: Some("yyyy-MM".to_owned()),
+            ..field("season")
+        },
+        hard_bounds: Some(date_histogram::DateBounds {
+            min: None,
+            max: Some(Value::Str("2016-04".to_owned())),
+        }),
+        ..date_histogram_of(CalendarUnit::Month, None)
+    };
+    let found = answer(
+        &reader,
+        AggRequest::new("d", AggKind::DateHistogram(agg.clone())),
+    );
+    let ResultBody::Buckets(buckets) = &found.body else {
+        panic!("no buckets: {found:?}");
+    };
+    let shown: Vec<(&str, u64)> = buckets
+        .buckets
+        .iter()
+        .map(|bucket| (bucket.key_as_string.as_deref().unwrap(), bucket.doc_count))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("2016-01", 2),
+            ("2016-02", 1),
+            ("2016-03", 2),
+            ("2016-04", 1)
+        ]
+    );
+    let endless = AggKind::DateHistogram(date_histogram::DateHistogramAgg {
+        hard_bounds: None,
+        ..agg
+    });
+    let error = try_collect(&reader, &[AggRequest::new("d", endless)], |_| true, 1 << 30);
+    assert_eq!(error.unwrap_err().kind(), "too_many_buckets_exception");
 }
 
 #[test]

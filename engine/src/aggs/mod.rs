@@ -58,6 +58,7 @@ pub mod percentile_ranks;
 pub mod percentiles;
 pub mod pipeline;
 pub mod range;
+mod range_histogram;
 mod range_partial;
 pub mod rare_terms;
 mod request;

@@ -226,6 +226,18 @@ pub(crate) struct TermSource {
 }
 
 impl TermSource {
+    /// The ranges of a field, which are terms of both their ends.
+    pub fn of_ranges(path: &str) -> TermSource {
+        TermSource {
+            path: path.to_owned(),
+            format: ValueFormat::Raw,
+            missing: None,
+            indexed: false,
+            column: None,
+            loaded: Loaded::default(),
+        }
+    }
+
     /// The ordinal that stands for `missing`.
     pub const MISSING_ORD: u64 = i64::MAX as u64;
 

@@ -353,7 +353,12 @@ fn places_ranges_and_counts_become_values() {
     assert_eq!(field("r").terms.spans.len(), 2);
     assert_eq!(field("d").terms.spans.len(), 1);
     assert_eq!(field("n").numbers, [3]);
+    let moved = json!({"d": {"gte": "2015-12-31||+1d", "lte": "2016-01-01||+1d-1s"}});
+    let plain = json!({"d": {"gte": "2016-01-01", "lte": "2016-01-01T23:59:59Z"}});
+    let term = |source| format!("{:?}", parse(source).unwrap().fields.remove(0).terms);
+    assert_eq!(term(moved), term(plain));
     for bad in [
+        json!({"d": {"gte": "now-1d"}}),
         json!({"p": [200, 0]}),
         json!({"p": true}),
         json!({"r": {"gte": 5, "lte": 1}}),

@@ -59,6 +59,11 @@ impl FieldMapping {
         self.ops.name()
     }
 
+    /// What the ends of its values are, for types of ranges.
+    pub fn range_ends(&self) -> Option<FieldKind> {
+        self.ops.ends()
+    }
+
     /// Whether queries find it: `index: true`.
     pub fn indexed(&self) -> bool {
         self.spec.points

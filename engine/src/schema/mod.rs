@@ -38,8 +38,8 @@ pub use types::field_type_names;
 pub(crate) use dynamic::{Dynamic, ValueKind};
 pub(crate) use mapping::{Node, ObjectNode, join};
 pub(crate) use mapping_parse::{check_depth, parse_node};
-pub(crate) use types::immense_term;
 pub use types::read_geo_point;
+pub(crate) use types::{immense_term, range_ends};
 
 use crate::value::Value;
 

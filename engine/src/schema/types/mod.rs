@@ -17,6 +17,7 @@ mod whole;
 
 pub use geo_point::read_geo_point;
 pub(crate) use keyword::immense as immense_term;
+pub(crate) use ranges::range_ends;
 
 use std::fmt::Debug;
 use std::ops::Bound;
@@ -41,6 +42,11 @@ pub(crate) trait FieldType: Debug + Sync {
 
     /// How the column reads.
     fn numeric(&self, _params: &Params) -> Option<NumericKind> {
+        None
+    }
+
+    /// What the ends of its values are, if they are ranges.
+    fn ends(&self) -> Option<FieldKind> {
         None
     }
 

@@ -7,6 +7,7 @@ use std::ops::Bound;
 
 use serde_json::Value as Json;
 
+use super::super::dates::{DateFormat, Instant};
 use super::super::params::{Param, ParamKind, Params, fixed, free};
 use super::date::Date;
 use super::float::Float;
@@ -105,7 +106,7 @@ impl Ranges {
             ))
         })?;
         if let (FieldKind::Date, Some(format)) = (self.ends.kind(), &field.format) {
-            let millis = format.parse_instant(&scalar.text(), false, None)?.millis();
+            let millis = date_end(format, &scalar.text())?.millis();
             let moved = match (included, is_lower) {
                 (true, _) => Some(millis),
                 (false, true) => millis.checked_add(1),
@@ -166,7 +167,7 @@ impl Ranges {
             return Ok(end.clone());
         }
         if let (FieldKind::Date, Some(format)) = (self.ends.kind(), &field.format) {
-            let instant = format.parse_instant(&scalar.text(), false, None)?;
+            let instant = date_end(format, &scalar.text())?;
             return Ok(Json::String(format.format_instant(instant, None)?));
         }
         let number = super::float::read_double(scalar)?;
@@ -194,6 +195,14 @@ impl Ranges {
     }
 }
 
+/// An end that is a date; date math may move it, but not from the time at which it is indexed.
+fn date_end(format: &DateFormat, text: &str) -> Result<Instant, ValueError> {
+    if text.starts_with("now") {
+        return Err(ValueError::illegal("now is not used at indexing time"));
+    }
+    format.parse_math_instant(text, 0, false, None)
+}
+
 fn out_of_range(value: &Scalar<'_>) -> ValueError {
     ValueError::illegal(format!("Value [{}] is out of range", value.text()))
 }
@@ -202,6 +211,19 @@ fn out_of_range(value: &Scalar<'_>) -> ValueError {
 fn number_bytes(number: i64) -> Vec<u8> {
     let flipped = (number as u64) ^ (1 << 63);
     (0..8).rev().map(|at| (flipped >> (at * 8)) as u8).collect()
+}
+
+/// Both ends of the term of a range of numbers or dates, included; of floats as
+/// [`f64_to_sortable`](crate::schema::f64_to_sortable) has them. `None` for what is no such term.
+pub(crate) fn range_ends(term: &[u8]) -> Option<(i64, i64)> {
+    let (low, high) = term.split_at_checked(8)?;
+    let number = |bytes: &[u8]| {
+        let bits = bytes
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+        (bits ^ (1 << 63)) as i64
+    };
+    (high.len() == 8).then(|| (number(low), number(high)))
 }
 
 /// The next or the previous of all texts of bytes of one length.
@@ -230,6 +252,10 @@ impl FieldType for Ranges {
 
     fn params(&self) -> &'static [Param] {
         self.params
+    }
+
+    fn ends(&self) -> Option<FieldKind> {
+        Some(self.ends.kind())
     }
 
     fn spec(&self, params: &Params) -> FieldSpec {
@@ -403,6 +429,12 @@ mod tests {
         for pair in numbers.windows(2) {
             assert!(number_bytes(pair[0]) < number_bytes(pair[1]));
         }
+        for number in numbers {
+            let term = [number_bytes(number), number_bytes(7)].concat();
+            assert_eq!(range_ends(&term), Some((number, 7)));
+        }
+        assert_eq!(range_ends(&[0; 15]), None);
+        assert_eq!(range_ends(&[0; 32]), None);
         assert_eq!(neighbour(vec![1, 255], true), Some(vec![2, 0]));
         assert_eq!(neighbour(vec![1, 0], false), Some(vec![0, 255]));
         assert_eq!(neighbour(vec![255, 255], true), None);
