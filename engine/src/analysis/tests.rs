@@ -302,7 +302,7 @@ fn char_filters_keep_offsets_true() {
     );
     assert_eq!(
         spans(
-            json!({"tokenizer": "whitespace", "char_filter": [{"type": "mapping", "mappings": [":) => happy", "ph=>f"]}]}),
+            json!({"tokenizer": "whitespace", "char_filter": [{"type": "mapping", "mappings": ["# a comment", ":) => happy", "ph=>f", "#=>no"]}]}),
             "ab :) phone"
         ),
         [

@@ -33,6 +33,10 @@ mod tests {
             ("a*b*c", "a1b2c", true),
             ("a*b*c", "ac", false),
             ("abc", "abcd", false),
+            ("", "a", false),
+            ("**", "x", true),
+            ("a*bc*c", "abc", false),
+            ("a*b*c", "aXcYb", false),
             ("ab*ba", "aba", false),
             ("obj.*", "obj.a.b", true),
         ] {

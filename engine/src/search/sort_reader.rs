@@ -541,9 +541,11 @@ fn several(stored: &[i64], kind: NumericKind, shape: NumberShape, mode: SortMode
             _ => (kind.to_f64(middle.0) + kind.to_f64(middle.1)) / 2.0,
         });
     }
+    if shape == NumberShape::U64 {
+        return SortValue::U64(several_unsigned(stored, middle, mode));
+    }
     let plain = |value: i64| match single(value, kind, shape) {
         SortValue::I64(n) => i128::from(n),
-        SortValue::U64(n) => i128::from(n),
         _ => 0,
     };
     let sum: i128 = stored.iter().map(|value| plain(*value)).sum();
@@ -553,13 +555,25 @@ fn several(stored: &[i64], kind: NumericKind, shape: NumberShape, mode: SortMode
         SortMode::Avg => (sum as f64 / count as f64 + 0.5).floor() as i128,
         _ => ((plain(middle.0) + plain(middle.1)) as f64 / 2.0 + 0.5).floor() as i128,
     };
-    match shape {
-        NumberShape::U64 => SortValue::U64(u64::try_from(result.max(0)).unwrap_or(u64::MAX)),
-        _ => SortValue::I64(i64::try_from(result).unwrap_or(if result < 0 {
-            i64::MIN
-        } else {
-            i64::MAX
-        })),
+    let outermost = if result < 0 { i64::MIN } else { i64::MAX };
+    SortValue::I64(i64::try_from(result).unwrap_or(outermost))
+}
+
+/// The same of unsigned numbers, whose sums start again at 0 beyond 64 bits, as the reference's do.
+fn several_unsigned(stored: &[i64], middle: (i64, i64), mode: SortMode) -> u64 {
+    let sum_of = |stored: &[i64]| {
+        let numbers = stored.iter().map(|value| (*value as u64) ^ (1 << 63));
+        numbers.fold(0u64, u64::wrapping_add)
+    };
+    // to the nearest, halves up
+    let part = |sum: u64, count: usize| {
+        let (sum, count) = (u128::from(sum), count as u128);
+        ((2 * sum + count) / (2 * count)) as u64
+    };
+    match mode {
+        SortMode::Avg => part(sum_of(stored), stored.len()),
+        SortMode::Median => part(sum_of(&[middle.0, middle.1]), 2),
+        _ => sum_of(stored),
     }
 }
 
@@ -578,6 +592,25 @@ mod tests {
         check(SortMode::Sum, 17);
         check(SortMode::Avg, 4);
         check(SortMode::Median, 3);
+    }
+
+    #[test]
+    fn modes_of_several_unsigned_values() {
+        let flip = |number: u64| (number ^ (1 << 63)) as i64;
+        let check = |values: [u64; 4], mode, expected| {
+            let value = several(&values.map(flip), NumericKind::U64, NumberShape::U64, mode);
+            assert_eq!(value, SortValue::U64(expected), "{mode:?}");
+        };
+        let small = [1, 2, 5, 10];
+        check(small, SortMode::Sum, 18);
+        check(small, SortMode::Avg, 5);
+        check(small, SortMode::Median, 4);
+        // a double would not tell these numbers apart
+        let large = [3, 4, 13_835_058_055_282_163_720, 13_835_058_055_282_163_721];
+        check(large, SortMode::Max, 13_835_058_055_282_163_721);
+        check(large, SortMode::Sum, 9_223_372_036_854_775_832);
+        check(large, SortMode::Avg, 2_305_843_009_213_693_958);
+        check(large, SortMode::Median, 6_917_529_027_641_081_862);
     }
 
     #[test]

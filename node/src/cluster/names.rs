@@ -2,8 +2,11 @@
 
 use super::error::StateError;
 
+/// Whether `*` wildcards of a pattern cover a text. Nothing else is special.
+pub use quidditch_engine::schema::simple_match as matches_pattern;
+
 /// Longest name of an index, in bytes of UTF-8.
-const NAME_BYTES_MAX: usize = 255;
+pub const NAME_BYTES_MAX: usize = 255;
 /// What no name may hold.
 const FORBIDDEN: [char; 10] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ','];
 
@@ -65,29 +68,6 @@ fn check(name: &str, is_index: bool) -> Result<(), StateError> {
         return Err(invalid("must not be '.' or '..'"));
     }
     Ok(())
-}
-
-/// Whether `*` wildcards of a pattern cover a text. Nothing else is special.
-pub fn matches_pattern(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut last = None;
-    for part in parts {
-        if let Some(middle) = last.replace(part) {
-            let middle: &str = middle;
-            match rest.find(middle) {
-                Some(at) => rest = &rest[at + middle.len()..],
-                None => return false,
-            }
-        }
-    }
-    match last {
-        None => rest.is_empty(),
-        Some(end) => rest.ends_with(end),
-    }
 }
 
 /// Whether some text is covered by both patterns.

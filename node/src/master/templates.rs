@@ -12,7 +12,9 @@ use crate::cluster::ClusterState;
 use crate::cluster::error::StateError;
 use crate::cluster::index_metadata::AliasMetadata;
 use crate::cluster::index_settings;
-use crate::cluster::names::{matches_pattern, patterns_compete, validate_alias_name};
+use crate::cluster::names::{
+    NAME_BYTES_MAX, matches_pattern, patterns_compete, validate_alias_name,
+};
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate, TemplateBody};
 
 /// What templates bring to an index.
@@ -368,6 +370,9 @@ fn invalid(name: &str, why: &str) -> CommandError {
     )
 }
 
+/// Bytes of all patterns of a template: each is compared with those of every other template.
+const PATTERNS_BYTES_MAX: usize = 16 << 10;
+
 /// Checks name, patterns and settings of a template, in the reference's words.
 fn validate(
     name: &str,
@@ -392,7 +397,20 @@ fn validate(
     if name.to_lowercase() != name {
         errors.push("name must be lower cased".to_owned());
     }
-    for pattern in patterns.unwrap_or_default() {
+    let patterns = patterns.unwrap_or_default();
+    if patterns.iter().map(String::len).sum::<usize>() > PATTERNS_BYTES_MAX {
+        errors.push(format!(
+            "index_patterns have more than {PATTERNS_BYTES_MAX} bytes in all"
+        ));
+    }
+    for pattern in patterns {
+        if pattern.len() > NAME_BYTES_MAX {
+            errors.push(format!(
+                "an index_pattern is too long, ({} > {NAME_BYTES_MAX})",
+                pattern.len()
+            ));
+            continue;
+        }
         for (sign, word) in [
             (' ', "a space"),
             (',', "a ','"),

@@ -95,6 +95,29 @@ pub(super) const ROWS: &[Row] = &[
     ),
     made("POST", "/hats/_search", nested_date_format, ARGUMENT),
     made("PUT", "/fresh", nested_date_mapping, MAPPER),
+    made(
+        "PUT",
+        "/_index_template/t",
+        long_pattern,
+        "invalid_index_template_exception",
+    ),
+    made(
+        "PUT",
+        "/_index_template/t",
+        many_patterns,
+        "invalid_index_template_exception",
+    ),
+    row(
+        "POST",
+        "/_reindex",
+        r#"{"source": {"index": "hats"}, "dest": {"index": "x"}, "size": 1, "max_docs": 2}"#,
+        400,
+        ARGUMENT,
+    ),
+    search(
+        r#"{"aggs": {"a": {"histogram": {"field": "price", "interval": 1, "offset": "NaN"}}}}"#,
+        ARGUMENT,
+    ),
     // ── values of a shape that nobody asked for are not passed over
     search(
         r#"{"aggs": {"a": {"date_histogram": {"field": "sold", "fixed_interval": "1d", "extended_bounds": 5}}}}"#,
@@ -1963,6 +1986,15 @@ fn nested_date_mapping() -> Vec<u8> {
         nested_pattern()
     )
     .into_bytes()
+}
+
+fn long_pattern() -> Vec<u8> {
+    format!(r#"{{"index_patterns":["{}"]}}"#, "a*".repeat(300_000)).into_bytes()
+}
+
+fn many_patterns() -> Vec<u8> {
+    let patterns: Vec<String> = (0..20_000).map(|n| format!("\"p{n}*\"")).collect();
+    format!(r#"{{"index_patterns":[{}]}}"#, patterns.join(",")).into_bytes()
 }
 
 fn deep_document() -> Vec<u8> {

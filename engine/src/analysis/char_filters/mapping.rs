@@ -16,6 +16,10 @@ pub(super) fn build(definition: &Definition) -> Result<Box<dyn CharFilter>, Sche
     let mut rules = Vec::new();
     for item in definition.items("mappings") {
         let Some(line) = item.as_str() else { continue };
+        // a rule may begin with `#`, a comment has no arrow
+        if line.trim_start().starts_with('#') && !line.contains("=>") {
+            continue;
+        }
         let invalid = || SchemaError::illegal(format!("Invalid Mapping Rule : [{line}]"));
         let (from, to) = line.split_once("=>").ok_or_else(invalid)?;
         let from = unescape(from.trim()).ok_or_else(invalid)?;

@@ -52,6 +52,11 @@ impl Planner<'_> {
             area,
             rule: query.rule,
         };
-        Ok(Node::constant(docs, boost))
+        // the reference runs a shape over points as a filter: it adds nothing to the score
+        let score = match query.written_as {
+            GeoClause::Shape => 0.0,
+            _ => boost,
+        };
+        Ok(Node::constant(docs, score))
     }
 }

@@ -9,7 +9,9 @@ use crate::exec::automaton::TermAutomaton;
 use crate::exec::node::{BoolNode, DocsNode, Node};
 use crate::exec::regexp::{Builder, wildcard};
 use crate::query::{ExistsQuery, RangeQuery, RangeRelation, TermQuery, TermsQuery, TermsSetQuery};
-use crate::schema::{FieldKind, FieldMapping, Mapping, RangeMatch, RangeOptions, Similarity};
+use crate::schema::{
+    FieldKind, FieldMapping, Mapping, RangeMatch, RangeOptions, Similarity, simple_match,
+};
 use crate::search::SearchError;
 use crate::value::Value;
 
@@ -360,7 +362,7 @@ impl Planner<'_> {
                 let index = self.context.index_name;
                 let has = values
                     .iter()
-                    .any(|value| matches_pattern(&text_of(value), index));
+                    .any(|value| simple_match(&text_of(value), index));
                 Ok(Some(match has {
                     true => Node::All { boost },
                     false => Node::Nothing,
@@ -633,45 +635,5 @@ fn whole_number(value: &Value) -> Result<i64, SearchError> {
                 format!("For input string: \"{text}\""),
             )
         }),
-    }
-}
-
-/// Whether a name matches a pattern in which `*` stands for any text.
-pub(super) fn matches_pattern(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or("");
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        return rest.is_empty();
-    };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_names() {
-        for (pattern, name, expected) in [
-            ("logs", "logs", true),
-            ("logs", "logs2", false),
-            ("logs*", "logs-2", true),
-            ("*-2", "logs-2", true),
-            ("l*g*2", "logs-2", true),
-            ("l*x*2", "logs-2", false),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(matches_pattern(pattern, name), expected, "{pattern} {name}");
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! `_source`: whether and which parts of the document's source an answer shows.
 
+use quidditch_engine::schema::simple_match;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -93,10 +94,18 @@ impl FetchSource {
         let mut kept = Map::new();
         for (key, value) in members {
             let here = format!("{path}{key}");
-            if self.excludes.iter().any(|pattern| glob(pattern, &here)) {
+            if self
+                .excludes
+                .iter()
+                .any(|pattern| simple_match(pattern, &here))
+            {
                 continue;
             }
-            let included = included || self.includes.iter().any(|pattern| glob(pattern, &here));
+            let included = included
+                || self
+                    .includes
+                    .iter()
+                    .any(|pattern| simple_match(pattern, &here));
             match value {
                 Value::Object(inner) => {
                     let inner = self.filter(inner, &format!("{here}."), included);
@@ -141,29 +150,6 @@ impl FetchSource {
         }
         kept
     }
-}
-
-/// Whether a path is matched by a pattern in which `*` stands for any text, dots too; without recursion.
-fn glob(pattern: &str, path: &str) -> bool {
-    let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while t < path.len() {
-        if pattern.get(p) == Some(&b'*') {
-            back = Some((p, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&path[t]) {
-            p += 1;
-            t += 1;
-        } else if let Some((star, from)) = back {
-            back = Some((star, from + 1));
-            p = star + 1;
-            t = from + 1;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 fn patterns(value: &Json<'_>) -> Result<Vec<String>, ParseError> {

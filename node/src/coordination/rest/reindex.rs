@@ -151,7 +151,17 @@ fn parse(body: &Json<'_>) -> Result<Ask, ParseError> {
             },
             "dest" => ask.dest = parse_dest(&value)?,
             "conflicts" => ask.conflicts = Some(value.text()?),
-            "max_docs" | "size" => ask.max_docs = Some(value.i64()?),
+            "max_docs" | "size" => {
+                let number = value.i64()?;
+                if ask
+                    .max_docs
+                    .replace(number)
+                    .is_some_and(|other| other != number)
+                {
+                    return Err(value
+                        .illegal("[max_docs] and [size] are two names of one number, and differ"));
+                }
+            }
             "script" => {
                 return Err(value.illegal("[script] is not supported: this server runs no scripts"));
             }

@@ -201,7 +201,7 @@ fn new_name(
         } else {
             return None;
         };
-        Some(format!("{before}-{:06}", number + 1))
+        Some(format!("{before}-{:06}", number.checked_add(1)?))
     });
     let Some(next) = next else {
         return Err(RestError::illegal_argument(format!(

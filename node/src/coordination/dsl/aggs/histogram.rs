@@ -53,6 +53,12 @@ pub(super) fn parse(body: &AggBody<'_>) -> Result<AggKind, ParseError> {
             body.agg
         )));
     }
+    if !agg.offset.is_finite() {
+        return Err(body.json.illegal(format!(
+            "[offset] must be a finite number for histogram aggregation [{}]",
+            body.agg
+        )));
+    }
     if let Some(bounds) = agg.extended_bounds
         && let (Some(min), Some(max)) = (bounds.min, bounds.max)
         && max < min
