@@ -139,7 +139,7 @@ pub const INDEX_SETTINGS: &[Setting] = &[
     setting!("priority", "1", Kind::Int(0, 2147483647), Dynamic),
     setting!("allocation.max_retries", "5", Kind::Int(0, 2147483647), Dynamic),
     setting!("allocation.existing_shards_allocator", "gateway_allocator", Kind::Text, Static),
-    setting!("write.wait_for_active_shards", "1", Kind::Text, Dynamic),
+    setting!("write.wait_for_active_shards", "1", Kind::ActiveShards, Dynamic),
     setting!("unassigned.node_left.delayed_timeout", "1m", Kind::Time(-1), Dynamic),
     setting!("recovery.initial_shards", "quorum", Kind::Text, Dynamic),
     setting!("recovery.type", "", Kind::Text, Static),

@@ -27,6 +27,8 @@ pub enum Kind {
     BoolOrPatterns,
     /// `0-1`, `0-all`, `false`.
     AutoExpand,
+    /// How many copies: a whole number from 0, or `all`.
+    ActiveShards,
     /// Any text.
     Text,
     /// Any list of texts.
@@ -162,6 +164,15 @@ impl Setting {
                     words.join(", ")
                 )))
             }
+            Kind::ActiveShards => match value {
+                "all" => Ok(()),
+                count => match count.parse::<u32>() {
+                    Ok(_) => Ok(()),
+                    Err(_) => Err(StateError::illegal_argument(format!(
+                        "cannot parse ActiveShardCount[{count}]"
+                    ))),
+                },
+            },
             Kind::AutoExpand => {
                 let valid = value == "false"
                     || value.split_once('-').is_some_and(|(min, max)| {

@@ -166,7 +166,7 @@ impl Searcher {
             request.track_scores = true;
         }
         request.sort.push(sort_key("_shard_doc"));
-        let timeout = timeout_of(input)?;
+        let timeout = timeout_of(input, state)?;
         let mut limits: Vec<SearchLimits> = routes
             .iter()
             .map(|route| SearchLimits {

@@ -56,7 +56,7 @@ pub struct SearchInput {
     /// How many shards work at once.
     pub max_concurrent_shard_requests: usize,
     /// Whether an answer may lack shards.
-    pub allow_partial: bool,
+    pub allow_partial: Option<bool>,
     /// Whether term statistics of all shards are wanted.
     pub dfs: bool,
     /// When to give up as a whole.
@@ -80,7 +80,7 @@ impl SearchInput {
             request_cache: None,
             batched_reduce_size: 512,
             max_concurrent_shard_requests: 5,
-            allow_partial: true,
+            allow_partial: None,
             dfs: false,
             cancel_after: None,
             phase_took: false,
@@ -241,6 +241,9 @@ pub fn limits_of(
         request_memory: state
             .effective_setting("indices.breaker.request.limit")
             .to_owned(),
+        fielddata_memory: state
+            .effective_setting("indices.breaker.fielddata.limit")
+            .to_owned(),
         statistics: None,
         groups: Vec::new(),
     }
@@ -307,7 +310,14 @@ pub fn check_index_limits(input: &SearchInput, index: &IndexMetadata) -> Result<
     }
     check_collapse(input, index)?;
     if let Some(slice) = &body.slice {
-        check_slices(slice.max, settings.max_slices_per_scroll)?;
+        if body.pit.is_some() {
+            let set = index.setting("index.max_slices_per_pit");
+            let allowed = set.and_then(|text| text.parse().ok()).unwrap_or(1024);
+            check_slices(slice.max, allowed, "index.max_slices_per_pit")?;
+        } else {
+            let allowed = settings.max_slices_per_scroll;
+            check_slices(slice.max, allowed, "index.max_slices_per_scroll")?;
+        }
     }
     if body.search_after.is_some() && from > 0 {
         return Err(SearchError::illegal(
@@ -421,7 +431,11 @@ impl Searcher {
     /// Answers a search.
     pub async fn search(&self, input: &SearchInput) -> Result<SearchAnswer, RestError> {
         let work = self.search_within(input);
-        let Some(limit) = input.cancel_after else {
+        let limit = match input.cancel_after {
+            Some(limit) => Some(limit),
+            None => time_setting(&self.state(), "search.cancel_after_time_interval"),
+        };
+        let Some(limit) = limit else {
             return work.await;
         };
         match tokio::time::timeout(limit, work).await {
@@ -464,11 +478,12 @@ impl Searcher {
             state.resolve_all(&[name], &input.options, now_ms)?;
         }
         boost_routes(&mut routes, &input.body.indices_boost);
+        check_shard_count(&state, routes.len())?;
         if input.scroll.is_some() {
             return self.begin_scroll(input, &state, routes, started).await;
         }
         let request = input.request(now_ms);
-        let timeout = timeout_of(input)?;
+        let timeout = timeout_of(input, &state)?;
         let mut limits: Vec<SearchLimits> = routes
             .iter()
             .map(|route| SearchLimits {
@@ -698,7 +713,7 @@ impl Searcher {
                 &self.node_id,
             ));
         }
-        if !input.allow_partial {
+        if !allows_partial(input, &self.state()) {
             return Err(phase_failed(
                 "query",
                 "Partial shards failure",
@@ -737,7 +752,8 @@ impl Searcher {
             Some(render_aggs(&results, input.render.typed_keys))
         };
         if !fetch_failures.is_empty()
-            && (!input.allow_partial || fetch_failures.len() + failures.len() == routes.len())
+            && (!allows_partial(input, &self.state())
+                || fetch_failures.len() + failures.len() == routes.len())
         {
             // a lone shard is asked for both phases at once
             let (phase, reason) = match routes.len() {
@@ -779,12 +795,42 @@ impl Searcher {
     }
 }
 
-/// The body's `timeout`.
-pub fn timeout_of(input: &SearchInput) -> Result<Option<Duration>, RestError> {
+/// The body's `timeout`, or the cluster's.
+pub fn timeout_of(
+    input: &SearchInput,
+    state: &ClusterState,
+) -> Result<Option<Duration>, RestError> {
     match &input.body.timeout {
         Some(text) => parse_time_value(text, "timeout"),
-        None => Ok(None),
+        None => Ok(time_setting(state, "search.default_search_timeout")),
     }
+}
+
+/// A cluster setting that is a time; `None` when it is -1.
+fn time_setting(state: &ClusterState, key: &str) -> Option<Duration> {
+    // it was read when it was set
+    parse_time_value(state.effective_setting(key), key).ok()?
+}
+
+/// Whether an answer may leave out shards that failed.
+fn allows_partial(input: &SearchInput, state: &ClusterState) -> bool {
+    let default = || state.effective_setting("search.default_allow_partial_results") == "true";
+    input.allow_partial.unwrap_or_else(default)
+}
+
+/// Refuses to ask more shards than the cluster allows one search.
+fn check_shard_count(state: &ClusterState, shards: usize) -> Result<(), RestError> {
+    const KEY: &str = "action.search.shard_count.limit";
+    let most = state.setting_number(KEY, i64::MAX);
+    if i64::try_from(shards).is_ok_and(|shards| shards <= most) {
+        return Ok(());
+    }
+    Err(RestError::illegal_argument(format!(
+        "Trying to query {shards} shards, which is over the limit of {most}. This limit exists because querying many \
+         shards at the same time can make the job of the coordinating node very CPU and/or memory intensive. It is \
+         usually a better idea to have a smaller number of larger shards. Update [{KEY}] to a greater value if you \
+         really want to query that many shards at the same time."
+    )))
 }
 
 /// The REST face of answers that do not go together.
@@ -800,13 +846,13 @@ pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Refuses more slices than an index allows.
-pub fn check_slices(count: u32, allowed: usize) -> Result<(), SearchError> {
+/// Refuses more slices than a setting of an index allows.
+pub fn check_slices(count: u32, allowed: usize, setting: &str) -> Result<(), SearchError> {
     if count as usize <= allowed {
         return Ok(());
     }
     Err(SearchError::illegal(format!(
         "The number of slices [{count}] is too large. It must be less than [{allowed}]. This limit can be set by \
-         changing the [index.max_slices_per_scroll] index level setting."
+         changing the [{setting}] index level setting."
     )))
 }

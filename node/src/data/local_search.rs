@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use quidditch_engine::search::{
     self, DocAddress, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics,
 };
+use quidditch_engine::segment::FIELDDATA;
 use quidditch_engine::shard::ShardReader;
 
 use super::contexts::{Contexts, OPEN_MAX};
@@ -143,7 +144,7 @@ fn bytes_or_part(text: &str, total: u64) -> Option<u64> {
     }
     match text.parse::<f64>() {
         Ok(ratio) if (0.0..=1.0).contains(&ratio) => Some(part(ratio)),
-        _ => match parse_bytes(text, "indices.breaker.request.limit").ok()? {
+        _ => match parse_bytes(text, "indices.breaker").ok()? {
             -1 => Some(u64::MAX),
             bytes => u64::try_from(bytes).ok(),
         },
@@ -206,6 +207,9 @@ impl SearchService for LocalSearch {
         };
         if let Some(limit) = bytes_or_part(&query.limits.request_memory, self.memory_total) {
             self.memory.set_limit(limit);
+        }
+        if let Some(limit) = bytes_or_part(&query.limits.fielddata_memory, self.memory_total) {
+            FIELDDATA.set_limit(limit);
         }
         let (place, searched) = (target.clone(), reader.clone());
         let ShardQuery {

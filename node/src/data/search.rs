@@ -38,6 +38,8 @@ pub struct SearchLimits {
     pub max_buckets: u64,
     /// `indices.breaker.request.limit`, as it was set: bytes or a part of the memory for searches
     pub request_memory: String,
+    /// `indices.breaker.fielddata.limit`, in the same way
+    pub fielddata_memory: String,
     /// Term statistics of all shards in place of the shard's own.
     pub statistics: Option<TermStatistics>,
     /// Groups under which the search is counted.

@@ -140,3 +140,71 @@ fn settings_are_kept_and_shown_as_they_were_written() {
         "{tokens}"
     );
 }
+
+#[test]
+fn limits_that_the_cluster_sets_hold() {
+    let shop = Shop::open();
+    shop.put(
+        "/hats",
+        json!({
+            "settings": {"number_of_shards": 2},
+            "mappings": {"properties": {"name": {"type": "text", "fielddata": true}}},
+        }),
+    );
+    shop.put("/hats/_doc/1?refresh=true", json!({"name": "red hat"}));
+    let set = |key: &str, value: Value| {
+        let (status, answer) = shop.put("/_cluster/settings", json!({"transient": {key: value}}));
+        assert_eq!(status, 200, "{answer}");
+    };
+    let search = |body: Value| shop.post("/hats/_search", body);
+    let reason = |answer: &Value| answer["error"].to_string();
+
+    set("action.search.shard_count.limit", json!(1));
+    let (status, answer) = search(json!({}));
+    assert_eq!(status, 400, "{answer}");
+    assert!(reason(&answer).contains("Trying to query 2 shards"));
+    set("action.search.shard_count.limit", Value::Null);
+
+    set("indices.breaker.fielddata.limit", json!("1b"));
+    let (status, answer) = search(json!({"sort": ["name"]}));
+    assert_eq!((status, &answer["_shards"]["failed"]), (200, &json!(1)));
+    set("search.default_allow_partial_results", json!(false));
+    let (status, answer) = search(json!({"sort": ["name"]}));
+    assert!(status >= 400, "{answer}");
+    assert!(reason(&answer).contains("[fielddata] Data too large"));
+    set("indices.breaker.fielddata.limit", Value::Null);
+    assert_eq!(search(json!({"sort": ["name"]})).0, 200);
+
+    let (_, pit) = shop.post("/hats/_search/point_in_time?keep_alive=1m", json!({}));
+    shop.put("/hats/_settings", json!({"index.max_slices_per_pit": 2}));
+    let slices = |max: u32| {
+        let slice = json!({"id": 0, "max": max});
+        shop.post(
+            "/_search",
+            json!({"pit": {"id": pit["pit_id"]}, "slice": slice}),
+        )
+    };
+    assert_eq!(slices(2).0, 200);
+    let (status, answer) = slices(3);
+    assert_eq!(status, 400, "{answer}");
+    assert!(reason(&answer).contains("[index.max_slices_per_pit]"));
+}
+
+#[test]
+fn an_index_says_how_many_copies_a_write_waits_for() {
+    let shop = Shop::open();
+    let wanted = json!({"index.write.wait_for_active_shards": "all", "number_of_replicas": 1});
+    shop.put("/hats", json!({"settings": wanted}));
+    let put = |path: &str| shop.put(path, json!({"colour": "red"}));
+    let (status, answer) = put("/hats/_doc/1?timeout=10ms");
+    assert_eq!(
+        (status, &answer["error"]["type"]),
+        (503, &json!("unavailable_shards_exception"))
+    );
+    assert_eq!(put("/hats/_doc/1?wait_for_active_shards=1").0, 201);
+    let wrong = json!({"index.write.wait_for_active_shards": "many"});
+    assert_eq!(shop.put("/hats/_settings", wrong).0, 400);
+    let one = json!({"index.write.wait_for_active_shards": "1"});
+    assert_eq!(shop.put("/hats/_settings", one).0, 200);
+    assert_eq!(put("/hats/_doc/2").0, 201);
+}

@@ -80,7 +80,8 @@ fn slice_count(app: &App, job: &Job) -> Result<u32, RestError> {
     match job.slices {
         Slices::Count(count) => {
             for index in &indices {
-                check_slices(count, index.metadata.schema.settings.max_slices_per_scroll)?;
+                let allowed = index.metadata.schema.settings.max_slices_per_scroll;
+                check_slices(count, allowed, "index.max_slices_per_scroll")?;
             }
             Ok(count.max(1))
         }
@@ -114,7 +115,7 @@ impl Shared<'_> {
                 field: None,
             });
         }
-        search.allow_partial = false;
+        search.allow_partial = Some(false);
         let mut page = self.app.searcher.search(&search).await?;
         let total = page.total.map_or(0, |total| total.value);
         self.update(part, |progress| {

@@ -217,7 +217,7 @@ fn read_header(input: &mut SearchInput, header: &Json<'_>) -> Result<(), RestErr
             "request_cache" | "requestCache" => input.request_cache = Some(value.bool()?),
             "preference" => input.preference = value.text_or_null()?,
             "routing" => input.routing = value.text_or_null()?,
-            "allow_partial_search_results" => input.allow_partial = value.bool()?,
+            "allow_partial_search_results" => input.allow_partial = Some(value.bool()?),
             "max_concurrent_shard_requests" => {
                 let count = value.i32()?;
                 if count < 1 {

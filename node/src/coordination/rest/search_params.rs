@@ -246,7 +246,7 @@ fn execution_params(input: &mut SearchInput, params: &Params) -> Result<(), Rest
         ));
     }
     params.opt_bool("ccs_minimize_roundtrips")?;
-    input.allow_partial = params.bool("allow_partial_search_results", true)?;
+    input.allow_partial = params.opt_bool("allow_partial_search_results")?;
     input.phase_took = params.bool("phase_took", false)?;
     input.cancel_after = time_param(params, "cancel_after_time_interval")?;
     for name in [

@@ -3,10 +3,14 @@
 //! `UPDATE_DOCS=1 cargo test -p quidditch-node support_page` writes the page anew.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use quidditch_engine::schema::field_type_names;
 
 use super::endpoints::{COMMON_PARAMS, all};
+use crate::cluster::cluster_settings::CLUSTER_SETTINGS;
+use crate::cluster::index_settings::INDEX_SETTINGS;
+use crate::cluster::setting_values::{Scope, Setting};
 use crate::coordination::dsl::aggs::AGG_CLAUSES;
 use crate::coordination::dsl::queries::QUERY_CLAUSES;
 
@@ -42,6 +46,13 @@ They are read, checked and shown, and trade space for speed in OpenSearch; here 
 `eager_global_ordinals`, `index_phrases`, `index_prefixes`, `skip_list`. `term_vector` and `index_options: offsets` only
 lift the limit on how long a text may be to be highlighted: offsets are found by analysing the text, and `_termvectors`
 is not served.
+";
+
+const SETTINGS: &str = "
+## Settings that are kept and have no effect
+
+They are checked, kept and shown as OpenSearch does it, so that templates and tools that set them go on working, but
+nothing here reads them: they tune what works in another way, or what is not there yet.
 ";
 
 fn code(names: &[&str]) -> String {
@@ -110,7 +121,55 @@ fn page() -> Result<String, std::fmt::Error> {
         code(&types)
     )?;
     page.push_str(SPEED_ALONE);
+    let sources = sources();
+    page.push_str(SETTINGS);
+    for (what, table) in [("index", INDEX_SETTINGS), ("cluster", CLUSTER_SETTINGS)] {
+        let unread = unread(table, &sources);
+        writeln!(
+            page,
+            "\nOf the {what} ({}): {}",
+            unread.len(),
+            code(&unread)
+        )?;
+    }
     Ok(page)
+}
+
+/// The text of all sources but the tables of settings.
+fn sources() -> String {
+    let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    folders.push(PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../engine/src"
+    )));
+    let mut text = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap_or_default().to_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name != "index_settings.rs" && name != "cluster_settings.rs" {
+                text.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    text
+}
+
+/// The settings of a table that no source reads.
+fn unread(table: &'static [Setting], sources: &str) -> Vec<&'static str> {
+    let is_read = |key: &str| {
+        let key = key.trim_end_matches(['*', '.']);
+        // the settings of the merge policy are read by their last part
+        let part = key.strip_prefix("index.merge.policy.");
+        sources.contains(key)
+            || part.is_some_and(|part| sources.contains(&format!("merge(\"{part}\")")))
+    };
+    let unread = table.iter().filter(|setting| {
+        !matches!(setting.scope, Scope::Unsupported | Scope::Private) && !is_read(setting.key)
+    });
+    unread.map(|setting| setting.key).collect()
 }
 
 /// An example on one line, with nothing that ends a cell of a table.

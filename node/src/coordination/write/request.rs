@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::cluster::IndexMetadata;
 use crate::coordination::dsl::source::FetchSource;
 use crate::coordination::rest::{Params, RestError};
 use crate::data::service::{RefreshPolicy, UpdateOp, VersionRule};
@@ -87,8 +88,33 @@ pub struct WriteOptions {
     pub refresh: RefreshPolicy,
     /// `timeout`; `None` waits as long as it takes.
     pub timeout: Option<Duration>,
-    /// `wait_for_active_shards`; `None` means all copies.
-    pub active_shards: Option<u32>,
+    /// `wait_for_active_shards`
+    pub active_shards: ActiveCopies,
+}
+
+/// How many copies of a shard have to serve before it is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActiveCopies {
+    /// What `index.write.wait_for_active_shards` says, 1 unless set.
+    OfIndex,
+    /// So many.
+    Count(u32),
+    /// All that are configured.
+    All,
+}
+
+impl ActiveCopies {
+    /// As many as the index wants, where the request says nothing.
+    pub fn or_of(self, index: &IndexMetadata) -> ActiveCopies {
+        match (self, index.setting("index.write.wait_for_active_shards")) {
+            (ActiveCopies::OfIndex, Some("all")) => ActiveCopies::All,
+            (ActiveCopies::OfIndex, setting) => {
+                let count = setting.and_then(|text| text.parse().ok());
+                ActiveCopies::Count(count.unwrap_or(1))
+            }
+            (given, _) => given,
+        }
+    }
 }
 
 impl Default for WriteOptions {
@@ -96,7 +122,7 @@ impl Default for WriteOptions {
         WriteOptions {
             refresh: RefreshPolicy::None,
             timeout: Some(Duration::from_secs(60)),
-            active_shards: Some(1),
+            active_shards: ActiveCopies::OfIndex,
         }
     }
 }
@@ -115,15 +141,15 @@ impl WriteOptions {
             }
         };
         let active_shards = match params.get("wait_for_active_shards") {
-            None => Some(1),
-            Some("all") => None,
+            None => ActiveCopies::OfIndex,
+            Some("all") => ActiveCopies::All,
             Some(text) => match text.parse::<i64>() {
                 Ok(count) if count < 0 => {
                     return Err(RestError::illegal_argument(format!(
                         "cannot parse ActiveShardCount[{text}]"
                     )));
                 }
-                Ok(count) => Some(u32::try_from(count).unwrap_or(u32::MAX)),
+                Ok(count) => ActiveCopies::Count(u32::try_from(count).unwrap_or(u32::MAX)),
                 Err(_) => {
                     return Err(RestError::illegal_argument(format!(
                         "cannot parse ActiveShardCount[{text}]"

@@ -8,7 +8,7 @@ use quidditch_engine::schema::UpdateReason;
 use serde_json::value::RawValue;
 
 use super::answer::WriteAnswer;
-use super::request::{DocWrite, WriteAction, WriteOptions};
+use super::request::{ActiveCopies, DocWrite, WriteAction, WriteOptions};
 use super::target::{self, Placed, Placing};
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::setting_values::{show_bytes, show_ms};
@@ -249,10 +249,12 @@ async fn wait_for_copies(
     group: &[Prepared],
     options: &WriteOptions,
 ) -> Result<(), RestError> {
-    let wanted = match options.active_shards {
-        Some(0) => return Ok(()),
-        Some(count) => count,
-        None => group[0].placed.index.number_of_replicas + 1,
+    let index = &group[0].placed.index;
+    let all = index.number_of_replicas + 1;
+    let (wanted, shown_wanted) = match options.active_shards.or_of(index) {
+        ActiveCopies::Count(0) => return Ok(()),
+        ActiveCopies::Count(count) => (count, count.to_string()),
+        ActiveCopies::All | ActiveCopies::OfIndex => (all, "ALL".to_owned()),
     };
     if started_copies(&app.state(), target) >= wanted {
         return Ok(());
@@ -272,10 +274,7 @@ async fn wait_for_copies(
     let problem = match have {
         0 => "primary shard is not active".to_owned(),
         have => format!(
-            "Not enough active copies to meet shard count of [{}] (have {have}, needed {wanted}).",
-            options
-                .active_shards
-                .map_or("ALL".to_owned(), |count| count.to_string())
+            "Not enough active copies to meet shard count of [{shown_wanted}] (have {have}, needed {wanted})."
         ),
     };
     let reason = format!("[{index}][{shard}] {problem} Timeout: [{shown}], request: [{request}]");
