@@ -193,9 +193,26 @@ fn print(report: &Report, json: bool) -> io::Result<()> {
     out.flush()
 }
 
+/// A shard in use gives up files that it needs no more: then what was asked for is asked again.
+fn run_steadily(arguments: &Arguments) -> Result<(Report, bool)> {
+    const TRIES: usize = 3;
+    for _ in 1..TRIES {
+        match run(arguments) {
+            Err(error) if error.chain().any(is_gone) => {}
+            done => return done,
+        }
+    }
+    run(arguments)
+}
+
+fn is_gone(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let io = cause.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = run(&arguments).and_then(|(report, sound)| {
+    let outcome = run_steadily(&arguments).and_then(|(report, sound)| {
         match print(&report, arguments.json) {
             // Whoever reads may have had enough, as `head` has.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(sound),

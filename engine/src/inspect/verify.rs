@@ -38,9 +38,36 @@ pub struct CheckedFile {
     pub damage: Vec<Damage>,
 }
 
+/// How often a check is made of a shard that goes on meanwhile.
+const TRIES: usize = 3;
+
+/// Checks anew what is not sound if the folder has changed meanwhile: a shard in use gives up the files that it needs no more.
+fn steady<T>(
+    directory: &dyn Directory,
+    check: impl Fn(&dyn Directory) -> io::Result<T>,
+    is_sound: impl Fn(&T) -> bool,
+) -> io::Result<T> {
+    for _ in 1..TRIES {
+        let before = directory.list()?;
+        let checked = check(directory);
+        if checked.as_ref().is_ok_and(&is_sound) || directory.list()? == before {
+            return checked;
+        }
+    }
+    check(directory)
+}
+
+fn are_sound(files: &[CheckedFile]) -> bool {
+    files.iter().all(|file| file.damage.is_empty())
+}
+
 /// Checks an index folder: its newest commit point and all that this names; where the commit point cannot be read, every
 /// segment that is there.
 pub fn verify(directory: &dyn Directory) -> io::Result<Vec<CheckedFile>> {
+    steady(directory, verify_now, |files| are_sound(files))
+}
+
+fn verify_now(directory: &dyn Directory) -> io::Result<Vec<CheckedFile>> {
     let names = directory.list()?;
     let mut checked = Vec::new();
     match newest_commit(directory) {
@@ -226,6 +253,10 @@ pub struct TranslogShape {
 
 /// Reads a translog folder from its first operation to its last.
 pub fn translog(directory: &dyn Directory) -> io::Result<TranslogShape> {
+    steady(directory, translog_now, |shape| are_sound(&shape.files))
+}
+
+fn translog_now(directory: &dyn Directory) -> io::Result<TranslogShape> {
     // Opening a translog tidies its folder up: that is done to a copy in memory.
     let copy = Arc::new(RamDirectory::new());
     let mut files = BTreeMap::new();
@@ -278,4 +309,97 @@ fn read_all(copy: Arc<RamDirectory>, shape: &mut TranslogShape) -> Result<(), Jo
         shape.operations += 1;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::directory::FileWriter;
+    use crate::ids::{PrimaryTerm, SeqNo};
+    use crate::shard::commit::{Commit, CommittedSegment, FileStamp, commit_name};
+
+    /// A folder that has another commit point, and none of the segments of the first, from some listing on.
+    #[derive(Debug)]
+    struct MovingOn {
+        commits: [Commit; 2],
+        listed: AtomicUsize,
+        until: usize,
+    }
+
+    impl Directory for MovingOn {
+        fn list(&self) -> io::Result<Vec<String>> {
+            let later = self.listed.fetch_add(1, Ordering::Relaxed) >= self.until;
+            Ok(vec![commit_name(
+                self.commits[usize::from(later)].generation,
+            )])
+        }
+
+        fn open(&self, name: &str) -> io::Result<ByteView> {
+            let mut commits = self.commits.iter();
+            let commit = commits.find(|commit| commit_name(commit.generation) == name);
+            let commit = commit.ok_or(io::ErrorKind::NotFound)?;
+            Ok(ByteView::new(commit.encode()))
+        }
+
+        fn create(&self, _: &str) -> io::Result<Box<dyn FileWriter>> {
+            unreachable!("nothing is written")
+        }
+
+        fn append(&self, _: &str, _: u64) -> io::Result<Box<dyn FileWriter>> {
+            unreachable!("nothing is written")
+        }
+
+        fn rename(&self, _: &str, _: &str) -> io::Result<()> {
+            unreachable!("nothing is written")
+        }
+
+        fn delete(&self, _: &str) -> io::Result<()> {
+            unreachable!("nothing is written")
+        }
+
+        fn sync_names(&self) -> io::Result<()> {
+            unreachable!("nothing is written")
+        }
+    }
+
+    fn moving_on(until: usize) -> MovingOn {
+        let commit = |generation, segments| Commit {
+            generation,
+            max_seq_no: SeqNo(0),
+            local_checkpoint: SeqNo(0),
+            translog_generation: 1,
+            primary_term: PrimaryTerm(1),
+            history_id: 1,
+            next_ordinal: 1,
+            segments,
+            tombstones: Vec::new(),
+        };
+        let gone = CommittedSegment {
+            id: SegmentId(7),
+            ordinal: 0,
+            file: FileStamp { len: 1, crc: 1 },
+            max_doc: 1,
+            live: None,
+        };
+        MovingOn {
+            commits: [commit(1, vec![gone]), commit(2, Vec::new())],
+            listed: AtomicUsize::new(0),
+            until,
+        }
+    }
+
+    #[test]
+    fn a_file_given_up_meanwhile_is_no_damage() {
+        // The first two listings are those of the first check.
+        let checked = verify(&moving_on(2)).unwrap();
+        assert_eq!(checked.len(), 1);
+        assert_eq!(checked[0].name, commit_name(2));
+        assert!(are_sound(&checked));
+
+        let checked = verify(&moving_on(usize::MAX)).unwrap();
+        let what = &checked[1].damage[0].what;
+        assert_eq!(what, "is missing", "who stays that way is damaged");
+    }
 }

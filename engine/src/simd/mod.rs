@@ -2,7 +2,8 @@
 //!
 //! Scalar code is the specification. Every other variant is a row of `available` and must agree with it, which
 //! the property tests below check for every row that this machine can run. The row is chosen once, at first use:
-//! the fastest, or the one that `QUIDDITCH_SIMD` names (`scalar`, `avx2`, `avx512`, `neon`).
+//! the fastest, or the one that `QUIDDITCH_SIMD` names (`scalar`, `avx2`, `avx512`, `neon`). What is for ARM is not even compiled
+//! elsewhere: `tools/ci/neon.sh` builds it and runs the tests under emulation.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
