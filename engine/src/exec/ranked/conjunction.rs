@@ -551,14 +551,18 @@ impl Conjunction {
             if floor > f32::NEG_INFINITY {
                 let rest = &self.optional[index..];
                 let known = !self.after.is_empty();
+                let (mut at, mut most) = (usize::MAX, 0.0);
                 self.matches.keep(|doc, sum, more| {
                     let window = (doc / WINDOW_DOCS) as usize;
-                    let bounds = rest.iter().map(|list| match known {
-                        true => f64::from(list.windows[window].max(0.0)),
-                        false => f64::from(list.max),
-                    });
-                    let most = sum + more + bounds.sum::<f64>();
-                    (most as f32).next_up().next_up() > floor
+                    if window != at {
+                        let bounds = rest.iter().map(|list| match known {
+                            true => f64::from(list.windows[window].max(0.0)),
+                            false => f64::from(list.max),
+                        });
+                        most = bounds.sum();
+                        at = window;
+                    }
+                    ((sum + more + most) as f32).next_up().next_up() > floor
                 });
             }
             let list = &mut self.optional[index];

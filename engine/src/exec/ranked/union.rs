@@ -437,12 +437,18 @@ impl Union {
         for rest in (1..=weak).rev() {
             if floor > f32::NEG_INFINITY && !(told && rest == weak) {
                 let (terms, order) = (&self.terms, &self.order[..rest]);
+                // The documents ascend, so that few of them are the first of a window.
+                let (mut at, mut most) = (usize::MAX, 0.0);
                 found.keep(|doc, sum, _| {
                     let window = (doc / WINDOW_DOCS) as usize;
-                    let bounds = order
-                        .iter()
-                        .map(|(_, term)| f64::from(terms[*term].windows[window].max(0.0)));
-                    (sum + bounds.sum::<f64>()) as f32 > floor
+                    if window != at {
+                        let bounds = order.iter().map(|(_, term)| &terms[*term].windows);
+                        most = bounds
+                            .map(|bounds| f64::from(bounds[window].max(0.0)))
+                            .sum();
+                        at = window;
+                    }
+                    (sum + most) as f32 > floor
                 });
             }
             if found.docs.is_empty() {
