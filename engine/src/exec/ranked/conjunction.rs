@@ -15,7 +15,7 @@ use crate::simd::scoring::STRETCH_DOCS;
 /// How many times longer than the rarest a list must be for its bounds not to be worked out in detail.
 const ROUGH_FROM: u32 = 12;
 /// What looking up a document costs, as postings of the rarest term that are scored.
-const LOOKUP: u64 = 6;
+const LOOKUP: u64 = 2;
 /// Documents of the rarest term from which on bounds of blocks and windows are worth working out.
 const BOUNDS_FROM: u32 = 2048;
 /// Blocks of the rarest term that are worked on at once.

@@ -74,7 +74,7 @@ pub(crate) fn count_and_rank(
 /// Blocks or windows counted between two looks at the clock.
 const STEPS_PER_LOOK: usize = 64;
 /// What looking up a document costs, as postings that are set in a bitmap.
-const LOOKUP: u64 = 20;
+const LOOKUP: u64 = 5;
 /// What a window's part of a bitmap costs, likewise.
 const STRETCH: u64 = 40;
 

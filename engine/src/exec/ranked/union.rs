@@ -23,7 +23,7 @@ const STEPS_PER_LOOK: usize = 64;
 /// How many times longer than the next one a list must be for its bounds not to be worked out in detail.
 const ROUGH_FROM: u32 = 12;
 /// What looking up a document costs, as postings that are added up.
-const LOOKUP: u64 = 12;
+const LOOKUP: u64 = 5;
 
 /// Terms of which one is enough.
 ///
