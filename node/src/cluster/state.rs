@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::index_metadata::{AliasMetadata, IndexMetadata};
 use super::node::{NodeId, NodeInfo};
 use super::routing::RoutingTable;
+use super::settings::EMPTY_LIST;
 use super::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
 
 /// What the cluster agrees on. Cheap to share (`Arc`), never changed in place.
@@ -102,11 +103,55 @@ impl ClusterState {
         members
     }
 
+    /// A cluster setting in force that is a list, in whichever form it was written: transient before persistent; `None`
+    /// means its default.
+    pub fn setting_list(&self, key: &str) -> Option<Vec<String>> {
+        let layers = [&self.transient, &self.persistent];
+        layers.into_iter().find_map(|layer| list(layer, key))
+    }
+
     /// A cluster setting in force: transient before persistent; `None` means its default.
     pub fn cluster_setting(&self, key: &str) -> Option<&str> {
         self.transient
             .get(key)
             .or_else(|| self.persistent.get(key))
             .map(String::as_str)
+    }
+}
+
+fn list(settings: &BTreeMap<String, String>, key: &str) -> Option<Vec<String>> {
+    match settings.get(key).map(String::as_str) {
+        Some(EMPTY_LIST) => Some(Vec::new()),
+        Some(text) => Some(text.split(',').map(|part| part.trim().to_owned()).collect()),
+        None => {
+            let elements: Vec<String> = (0..)
+                .map_while(|n| settings.get(&format!("{key}.{n}")).cloned())
+                .collect();
+            (!elements.is_empty()).then_some(elements)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_that_of_the_layer_that_wins() {
+        let mut state = ClusterState::empty("c", "u", NodeId("n".to_owned()));
+        let set = |layer: &mut BTreeMap<String, String>, key: &str, value: &str| {
+            layer.insert(key.to_owned(), value.to_owned());
+        };
+        assert_eq!(state.setting_list("k"), None);
+        set(&mut state.persistent, "k", "a, b");
+        assert_eq!(state.setting_list("k").unwrap(), ["a", "b"]);
+        for n in 0..11 {
+            set(&mut state.transient, &format!("k.{n}"), &n.to_string());
+        }
+        let numbers: Vec<String> = (0..11).map(|n| n.to_string()).collect();
+        assert_eq!(state.setting_list("k").unwrap(), numbers);
+        state.transient.clear();
+        set(&mut state.transient, "k", EMPTY_LIST);
+        assert!(state.setting_list("k").unwrap().is_empty());
     }
 }

@@ -4,10 +4,10 @@
 //! below. Works on JSON text, so that numbers stay as they were written.
 
 use bytes::Bytes;
+use quidditch_engine::schema::simple_match;
 use serde_json::value::RawValue;
 
 use super::dsl::source::FetchSource;
-use super::rest::filter_path::wildcard_match;
 use super::rest::{Params, RestError};
 use crate::raw_json::Entries;
 
@@ -175,10 +175,10 @@ impl Walk<'_> {
 /// Whether a pattern means this path, or something above it.
 fn matches_any(patterns: &[String], path: &str) -> bool {
     patterns.iter().any(|pattern| {
-        wildcard_match(pattern, path)
+        simple_match(pattern, path)
             || path
                 .match_indices('.')
-                .any(|(dot, _)| wildcard_match(pattern, &path[..dot]))
+                .any(|(dot, _)| simple_match(pattern, &path[..dot]))
     })
 }
 

@@ -83,7 +83,7 @@ fn check_free(state: &ClusterState, name: &str) -> Result<(), CommandError> {
 }
 
 /// Whether `action.auto_create_index` lets a first write make this index.
-fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), CommandError> {
+pub fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), CommandError> {
     let refused = |why: String| {
         Err(StateError::new(
             404,
@@ -93,31 +93,21 @@ fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), CommandErro
         .with("index", name)
         .with("index_uuid", "_na_"))
     };
-    let mut text = state
-        .effective_setting("action.auto_create_index")
-        .to_owned();
-    if text == "true" || text.is_empty() {
-        // A list is kept one element a key.
-        let mut parts = Vec::new();
-        for i in 0.. {
-            match state.cluster_setting(&format!("action.auto_create_index.{i}")) {
-                Some(part) => parts.push(part),
-                None => break,
-            }
+    let Some(parts) = state.setting_list("action.auto_create_index") else {
+        return Ok(());
+    };
+    match parts.as_slice() {
+        [only] if only == "true" || only.is_empty() => return Ok(()),
+        [only] if only == "false" => {
+            return refused("[action.auto_create_index] is [false]".to_owned());
         }
-        if parts.is_empty() {
-            return Ok(());
-        }
-        text = parts.join(",");
+        _ => {}
     }
-    if text == "false" {
-        return refused("[action.auto_create_index] is [false]".to_owned());
-    }
-    for part in text.split(',').map(str::trim) {
+    for part in &parts {
         let (pattern, allowed) = match part.split_at_checked(1) {
             Some(("-", rest)) => (rest, false),
             Some(("+", rest)) => (rest, true),
-            _ => (part, true),
+            _ => (part.as_str(), true),
         };
         if matches_pattern(pattern, name) {
             if allowed {
@@ -128,6 +118,7 @@ fn check_auto_create(state: &ClusterState, name: &str) -> Result<(), CommandErro
             ));
         }
     }
+    let text = parts.join(",");
     refused(format!(
         "[action.auto_create_index] ([{text}]) doesn't match"
     ))

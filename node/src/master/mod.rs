@@ -30,7 +30,7 @@ pub use apply::apply;
 pub use command::{
     Command, CommandError, CreateIndex, ResizeIndex, ResizeKind, Rollover, UpdateSettings,
 };
-pub use create_index::simulate_index;
+pub use create_index::{check_auto_create, simulate_index};
 pub use decide::decide;
 pub use event::Event;
 pub use ids::{Ids, RandomIds};

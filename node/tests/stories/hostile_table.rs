@@ -139,6 +139,13 @@ pub(super) const ROWS: &[Row] = &[
         r#"{"mappings": {"dynamic_templates": [{"a": {"match": "x", "mapping": "long"}}]}}"#,
         MAPPER,
     ),
+    bare("GET", "/_cluster/stats/osx/nodes/_all", 400, ARGUMENT),
+    bare(
+        "GET",
+        "/_cluster/stats/indices/doc/nodes/_all",
+        400,
+        ARGUMENT,
+    ),
     row(
         "POST",
         "/_cluster/reroute",

@@ -265,21 +265,12 @@ impl Nodes {
 /// The shards on the nodes of each value of the awareness attributes: the one named, or those that
 /// `cluster.routing.allocation.awareness.attributes` lists.
 fn show_by_attribute(state: &ClusterState, named: Option<&str>) -> Value {
-    let key = "cluster.routing.allocation.awareness.attributes";
-    let mut attributes: Vec<String> = match (named, state.cluster_setting(key)) {
-        (Some(name), _) => vec![name.to_owned()],
-        (None, Some(list)) => list.split(',').map(|name| name.trim().to_owned()).collect(),
-        (None, None) => Vec::new(),
+    let attributes: Vec<String> = match named {
+        Some(name) => vec![name.to_owned()],
+        None => state
+            .setting_list("cluster.routing.allocation.awareness.attributes")
+            .unwrap_or_default(),
     };
-    if named.is_none() {
-        // A list is kept one element a key.
-        for i in 0.. {
-            match state.cluster_setting(&format!("{key}.{i}")) {
-                Some(name) => attributes.push(name.to_owned()),
-                None => break,
-            }
-        }
-    }
     let mut shown = Map::new();
     for attribute in attributes {
         let mut values: BTreeMap<&str, (u64, Counts)> = BTreeMap::new();

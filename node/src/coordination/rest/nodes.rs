@@ -148,6 +148,31 @@ const STATS_METRICS: &[&str] = &[
     "remote_store",
 ];
 
+const CLUSTER_METRICS: &[&str] = &[
+    "indices",
+    "os",
+    "process",
+    "jvm",
+    "fs",
+    "plugins",
+    "ingest",
+    "network_types",
+    "discovery_types",
+    "packaging_types",
+];
+
+const CLUSTER_INDEX_METRICS: &[&str] = &[
+    "shards",
+    "docs",
+    "store",
+    "fielddata",
+    "query_cache",
+    "completion",
+    "segments",
+    "analysis",
+    "mappings",
+];
+
 /// Whether a node filter (`_all`, `_local`, `_master`, ids, names, `data:true`, …) chooses a node.
 pub(super) fn is_chosen(state: &ClusterState, node: &NodeInfo, filter: Option<&str>) -> bool {
     let Some(filter) = filter.filter(|filter| !filter.is_empty()) else {
@@ -721,6 +746,9 @@ async fn usage(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
 async fn cluster_stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let wanted: Vec<String> = request.list_var("metric");
+    let index_wanted = request.list_var("index_metric");
+    metrics(&wanted, CLUSTER_METRICS, &request.path)?;
+    metrics(&index_wanted, CLUSTER_INDEX_METRICS, &request.path)?;
     let state = app.state();
     let chosen = state
         .nodes
@@ -764,7 +792,6 @@ async fn cluster_stats(app: Arc<App>, request: RestRequest) -> Result<RestRespon
     }
     index_stats.insert("mappings".to_owned(), mapping_stats(&state));
     index_stats.insert("analysis".to_owned(), json!({}));
-    let index_wanted = request.list_var("index_metric");
     if !index_wanted.is_empty() && !index_wanted.iter().any(|name| name == "_all") {
         index_stats.retain(|key, _| key == "count" || index_wanted.contains(key));
     }

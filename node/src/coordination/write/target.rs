@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use crate::cluster::resolve::WriteTarget;
 use crate::cluster::{ClusterState, IndexMetadata, IndexState};
-use crate::coordination::rest::filter_path::wildcard_match;
 use crate::coordination::rest::{App, RestError};
 use crate::data::service::ShardTarget;
-use crate::master::Command;
+use crate::master::{Command, check_auto_create};
 use crate::sys::rng;
 
 use super::request::{DocWrite, WriteAction};
@@ -54,8 +53,8 @@ pub(super) async fn auto_create(app: &App, writes: &[DocWrite]) -> Vec<(String, 
                 continue;
             }
         };
-        if let Err(error) = auto_create_allowed(&state, &concrete) {
-            failures.push((name.to_owned(), error));
+        if let Err(error) = check_auto_create(&state, &concrete) {
+            failures.push((name.to_owned(), RestError::from(error)));
             continue;
         }
         if let Err(error) = app
@@ -67,36 +66,6 @@ pub(super) async fn auto_create(app: &App, writes: &[DocWrite]) -> Vec<(String, 
         }
     }
     failures
-}
-
-/// Whether `action.auto_create_index` lets a first write make this index.
-pub fn auto_create_allowed(state: &ClusterState, index: &str) -> Result<(), RestError> {
-    let refused = |why: String| {
-        Err(RestError::index_not_found(index)
-            .reworded(format!("no such index [{index}] and {why}")))
-    };
-    let Some(setting) = state.cluster_setting("action.auto_create_index") else {
-        return Ok(());
-    };
-    match setting {
-        "true" | "" => return Ok(()),
-        "false" => return refused("[action.auto_create_index] is [false]".to_owned()),
-        _ => {}
-    }
-    for pattern in setting.split(',').map(str::trim) {
-        if let Some(pattern) = pattern.strip_prefix('-') {
-            if wildcard_match(pattern, index) {
-                return refused(format!(
-                    "[action.auto_create_index] contains [-{pattern}] which forbids automatic creation of the index"
-                ));
-            }
-        } else if wildcard_match(pattern.strip_prefix('+').unwrap_or(pattern), index) {
-            return Ok(());
-        }
-    }
-    refused(format!(
-        "[action.auto_create_index] ([{setting}]) doesn't match"
-    ))
 }
 
 impl Placed {
@@ -336,7 +305,7 @@ mod tests {
             state
                 .persistent
                 .insert("action.auto_create_index".to_owned(), setting.to_owned());
-            auto_create_allowed(&state, index).map_err(|error| error.reason)
+            check_auto_create(&state, index).map_err(|error| error.reason)
         };
         assert!(check("true", "a").is_ok());
         assert_eq!(
