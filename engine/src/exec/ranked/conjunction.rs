@@ -8,7 +8,7 @@ use super::checks::Check;
 use super::count::Tally;
 use super::matches::{MatchBuffers, Matches};
 use super::phrase::Phrase;
-use super::scratch::{Buffers, Scratch};
+use super::scratch::Scratch;
 use super::term_list::{ABSENT, TermList};
 use crate::exec::term_scorer::TermScoring;
 use crate::search::{SearchContext, SearchError};
@@ -107,24 +107,6 @@ impl Conjunction {
     /// Something that is excluded.
     pub fn exclude(&mut self, unwanted: Check) {
         self.excluded.push(unwanted);
-    }
-
-    /// The term and the excluded ones, if it is made of these alone; and the buffers that it would have used.
-    pub fn as_exclusion(&mut self) -> Option<(&mut TermList, Vec<&mut TermList>, &mut Buffers)> {
-        if !self.filters.is_empty() || !self.phrases.is_empty() {
-            return None;
-        }
-        let [list] = &mut self.lists[..] else {
-            return None;
-        };
-        let mut excluded = Vec::with_capacity(self.excluded.len());
-        for check in &mut self.excluded {
-            match check {
-                Check::List(list) => excluded.push(list),
-                Check::Decider(_) | Check::Known(_) => return None,
-            }
-        }
-        Some((list, excluded, &mut *self.scratch))
     }
 
     /// Whether a single term decides which documents are looked at, so that about all of them match.

@@ -25,19 +25,7 @@ pub(crate) fn count(
         Plan::Union(mut terms, mut checks) => {
             tally.any_of(scope.context, &mut terms, &mut checks)?;
         }
-        Plan::Conjunction(mut all) => {
-            if let Some((list, excluded, buffers)) = all.as_exclusion() {
-                let found = found_in(scope.context, list, excluded, live, buffers)?;
-                // So many more have to be looked at before there are too many.
-                tally.limit = limit.saturating_add(found);
-                match live {
-                    Some(_) => tally.all_of(scope.context, list, buffers)?,
-                    None => tally.count = u64::from(list.cost()),
-                }
-                return Ok(Some(tally.count.saturating_sub(found)));
-            }
-            all.run(scope.context, None, Some(&mut tally))?;
-        }
+        Plan::Conjunction(mut all) => all.run(scope.context, None, Some(&mut tally))?,
         Plan::Other => return Ok(None),
     }
     Ok(Some(tally.count))
@@ -122,6 +110,26 @@ impl<'a> Tally<'a> {
         self.count += u64::from((simd::kernels().count)(words));
     }
 
+    /// Counts the documents that one list has and none of the others.
+    fn all_but(
+        &mut self,
+        context: &SearchContext<'_>,
+        list: &mut TermList,
+        excluded: Vec<&mut TermList>,
+    ) -> Result<(), SearchError> {
+        let mut scratch = Scratch::take();
+        let found = found_in(context, list, excluded, self.live, &mut scratch)?;
+        // So many more have to be looked at before there are too many.
+        self.limit = self.limit.saturating_add(found);
+        match self.live {
+            Some(_) => self.all_of(context, list, &mut scratch)?,
+            None => self.count = u64::from(list.cost()),
+        }
+        self.limit = self.limit.saturating_sub(found);
+        self.count = self.count.saturating_sub(found);
+        Ok(())
+    }
+
     /// Counts the documents of one list that are alive.
     fn all_of(
         &mut self,
@@ -166,19 +174,17 @@ impl<'a> Tally<'a> {
         lists: &mut [TermList],
         checks: &mut [(Check, bool)],
     ) -> Result<(), SearchError> {
-        let costs = lists.iter().map(|list| u64::from(list.cost()));
+        if let [list] = &mut *lists
+            && let Some(excluded) = excluded_lists(checks)
+        {
+            return self.all_but(context, list, excluded);
+        }
         if self.live.is_none() && checks.is_empty() {
-            if lists.len() == 1 {
-                self.count = costs.sum();
-                return Ok(());
-            }
+            let costs = lists.iter().map(|list| u64::from(list.cost()));
             if costs.max().is_some_and(|most| most > self.limit) {
                 self.count = self.limit + 1;
                 return Ok(());
             }
-        }
-        if let ([list], []) = (&mut *lists, &*checks) {
-            return self.all_of(context, list, &mut Scratch::take());
         }
         let windows = lists.iter().map(TermList::window_count).max().unwrap_or(0);
         if let ([one, other], None, []) = (&mut *lists, self.live, &*checks) {
@@ -223,6 +229,15 @@ impl<'a> Tally<'a> {
         scratch.adding = false;
         Ok(())
     }
+}
+
+/// The lists of terms that are excluded, if nothing else is asked.
+fn excluded_lists(checks: &mut [(Check, bool)]) -> Option<Vec<&mut TermList>> {
+    let lists = checks.iter_mut().map(|(check, wanted)| match check {
+        Check::List(list) if !*wanted => Some(list),
+        _ => None,
+    });
+    lists.collect()
 }
 
 /// How many documents of a list that are alive some others have too.

@@ -96,7 +96,9 @@ pub(crate) fn rank(
     match plan(scope, node, true)? {
         Plan::Nothing => Ok(true),
         Plan::Union(mut terms, checks) => match &mut terms[..] {
-            [alone] if checks.is_empty() => single::run(alone, scope.context, ranking),
+            [alone] if checks.iter().all(|(_, wanted)| !wanted) => {
+                single::run(alone, checks, scope.context, ranking)
+            }
             _ => Union::new(terms, checks).run(scope.context, ranking),
         }
         .map(|()| true),
@@ -199,6 +201,12 @@ fn clauses_of_union(node: &BoolNode) -> Option<&[Node]> {
     match &node.must[..] {
         [] if node.needed == 1 || (node.filter.is_empty() && node.needed == 0) => {
             Some(&node.should)
+        }
+        // One of one, so to say.
+        [Node::Term(_)] if node.should.is_empty() && node.filter.is_empty() => {
+            let is_term = |clause: &Node| matches!(clause, Node::Term(_));
+            let excluding = node.must_not.iter().all(is_term) && !node.must_not.is_empty();
+            (excluding && node.needed == 0).then_some(&node.must[..])
         }
         [Node::Bool(inner)] if node.should.is_empty() && node.needed == 0 => {
             let alone =

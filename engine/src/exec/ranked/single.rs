@@ -1,6 +1,7 @@
-//! The best documents of one term: blocks that can score most first, and of these only what may enter.
+//! The best documents of one term, less what is excluded: blocks that can score most first, and of these only what may enter.
 
 use super::Ranking;
+use super::checks::Check;
 use super::scratch::{Buffers, Scratch};
 use super::term_list::TermList;
 use crate::search::{SearchContext, SearchError};
@@ -10,20 +11,25 @@ const FIRST: usize = 4;
 /// Blocks visited between two looks at the clock.
 const STEPS_PER_LOOK: usize = 512;
 
-/// Offers what may be among the best of a term.
+/// Offers what may be among the best of a term, but what one of the checks finds.
 pub(super) fn run(
     list: &mut TermList,
+    mut excluded: Vec<(Check, bool)>,
     context: &SearchContext<'_>,
     ranking: &mut Ranking<'_>,
 ) -> Result<(), SearchError> {
+    for (check, _) in &mut excluded {
+        check.settle(list.window_count(), context)?;
+    }
     ranking.unordered = true;
-    let result = run_blocks(list, context, ranking);
+    let result = run_blocks(list, &mut excluded, context, ranking);
     ranking.unordered = false;
     result
 }
 
 fn run_blocks(
     list: &mut TermList,
+    excluded: &mut [(Check, bool)],
     context: &SearchContext<'_>,
     ranking: &mut Ranking<'_>,
 ) -> Result<(), SearchError> {
@@ -33,7 +39,7 @@ fn run_blocks(
         return Ok(());
     }
     if count == 1 {
-        return visit(list, 0, &mut scratch, ranking);
+        return visit(list, 0, excluded, &mut scratch, ranking);
     }
     list.bound_blocks()?;
     let first = most_promising(list.blocks());
@@ -43,7 +49,7 @@ fn run_blocks(
             .get(block)
             .is_some_and(|bound| *bound > ranking.floor())
         {
-            visit(list, block, &mut scratch, ranking)?;
+            visit(list, block, excluded, &mut scratch, ranking)?;
         }
     }
     for block in 0..count {
@@ -54,7 +60,7 @@ fn run_blocks(
             }
         }
         if list.blocks()[block] > ranking.floor() && !first.contains(&block) {
-            visit(list, block, &mut scratch, ranking)?;
+            visit(list, block, excluded, &mut scratch, ranking)?;
         }
     }
     Ok(())
@@ -79,12 +85,33 @@ fn most_promising(bounds: &[f32]) -> [usize; FIRST] {
 fn visit(
     list: &mut TermList,
     block: usize,
+    excluded: &mut [(Check, bool)],
     scratch: &mut Buffers,
     ranking: &mut Ranking<'_>,
 ) -> Result<(), SearchError> {
-    let batch = &mut scratch.batch;
-    let count = list.load_above(block, ranking.floor(), false, batch)?;
-    list.score(count, batch);
-    ranking.offer_all(&mut batch.docs[..count], &mut batch.scores[..count]);
+    if excluded.is_empty() {
+        let batch = &mut scratch.batch;
+        let count = list.load_above(block, ranking.floor(), false, batch)?;
+        list.score(count, batch);
+        ranking.offer_all(&mut batch.docs[..count], &mut batch.scores[..count]);
+        return Ok(());
+    }
+    let Buffers {
+        batch,
+        found,
+        lookups,
+        scores,
+        bits,
+        ..
+    } = scratch;
+    found.clear();
+    let (docs, sums) = (&mut found.docs, &mut found.sums);
+    list.take_above(block, ranking.floor(), batch, docs, sums)?;
+    for (check, wanted) in excluded {
+        check.keep(*wanted, found, lookups, bits)?;
+    }
+    scores.clear();
+    scores.extend(found.sums.iter().map(|sum| *sum as f32));
+    ranking.offer_all(&mut found.docs, scores);
     Ok(())
 }
