@@ -123,7 +123,6 @@ impl Node {
             Arc::new(
                 Pools::new(processors, &connections).context("cannot start the network's watch")?,
             ),
-            processors,
         );
         shards.clean_up();
         let identity = node_info(&config, &id, address, clock.now_ms());

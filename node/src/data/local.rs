@@ -101,7 +101,6 @@ impl LocalShards {
         clock: Arc<dyn Clock>,
         contexts: Arc<Contexts>,
         pools: Arc<Pools>,
-        processors: usize,
     ) -> Arc<LocalShards> {
         Arc::new(LocalShards {
             data_dir,
@@ -113,7 +112,7 @@ impl LocalShards {
             is_swept: AtomicBool::new(false),
             applying: tokio::sync::Mutex::new(()),
             contexts,
-            writes: Writes::new(pools.clone(), processors),
+            writes: Writes::new(pools.clone()),
             pools,
         })
     }

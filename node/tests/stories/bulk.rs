@@ -79,7 +79,7 @@ fn a_large_bulk_keeps_the_order_of_each_document() {
 }
 
 #[test]
-fn acknowledged_parts_of_a_large_bulk_survive_a_power_cut() {
+fn an_acknowledged_large_bulk_survives_a_power_cut_in_its_order() {
     let mut shop = Shop::open_with(&["node.processors=4"]);
     let body = lines("index", 1, |_| true);
     let (status, answer) = shop.node().send("POST", "/hats/_bulk", &body);
@@ -92,6 +92,15 @@ fn acknowledged_parts_of_a_large_bulk_survive_a_power_cut() {
     for n in 0..IDS {
         let (status, found) = shop.get(&format!("/hats/_doc/d{n}"));
         assert_eq!((status, &found["_source"]["step"]), (200, &json!(1)), "{n}");
+        assert_eq!(found["_seq_no"], n, "{found}");
     }
+    shop.post("/hats/_refresh", json!({}));
+    let (_, found) = shop.post("/hats/_search", json!({"size": IDS}));
+    let hits = found["hits"]["hits"].as_array().unwrap();
+    let ids: Vec<&str> = hits
+        .iter()
+        .map(|hit| hit["_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, (0..IDS).map(|n| format!("d{n}")).collect::<Vec<_>>());
     shop.close();
 }
