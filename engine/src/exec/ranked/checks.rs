@@ -61,14 +61,14 @@ impl Check {
         }
     }
 
-    /// Makes one that may be asked in any order.
+    /// Makes one that may be asked in any order; `false` if time ran out before.
     pub fn settle(
         &mut self,
         windows: usize,
         context: &SearchContext<'_>,
-    ) -> Result<(), SearchError> {
+    ) -> Result<bool, SearchError> {
         let Check::Decider(decider) = self else {
-            return Ok(());
+            return Ok(true);
         };
         let bytes = windows as u64 * u64::from(WINDOW_DOCS / 8);
         context.memory.take(bytes, "<query>")?;
@@ -77,6 +77,9 @@ impl Check {
         let mut at = decider.scorer.seek(0)?;
         while at != NO_MORE {
             context.check_cancelled()?;
+            if context.timed_out() {
+                return Ok(false);
+            }
             let base = Window::base_of(at);
             if let Some(words) = known_windows.get_mut((base / WINDOW_DOCS) as usize) {
                 *words = decider.window(base)?.words;
@@ -87,7 +90,7 @@ impl Check {
             at = decider.scorer.seek(next)?;
         }
         *self = Check::Known(known.into());
-        Ok(())
+        Ok(true)
     }
 
     /// Keeps the matches that it lets pass, or (not `wanted`) does not. `bits` is all zero before and after.

@@ -59,6 +59,8 @@ pub(crate) fn count_and_rank(
     Ok(Some(tally.count))
 }
 
+/// Documents that a term and those excluded may share at most, if they are to be listed.
+const FOUND_MOST: u64 = 1 << 20;
 /// Blocks or windows counted between two looks at the clock.
 const STEPS_PER_LOOK: usize = 64;
 /// What looking up a document costs, as postings that are set in a bitmap.
@@ -117,15 +119,23 @@ impl<'a> Tally<'a> {
         list: &mut TermList,
         excluded: Vec<&mut TermList>,
     ) -> Result<(), SearchError> {
+        let others: u64 = excluded.iter().map(|other| u64::from(other.cost())).sum();
+        let dead = self.live.map_or(0, |live| u64::from(live.deleted_count()));
+        let least = u64::from(list.cost()).saturating_sub(others.saturating_add(dead));
+        if least > self.limit {
+            self.count = least;
+            return Ok(());
+        }
         let mut scratch = Scratch::take();
         let found = found_in(context, list, excluded, self.live, &mut scratch)?;
+        let wanted = self.limit;
         // So many more have to be looked at before there are too many.
-        self.limit = self.limit.saturating_add(found);
+        self.limit = wanted.saturating_add(found);
         match self.live {
             Some(_) => self.all_of(context, list, &mut scratch)?,
             None => self.count = u64::from(list.cost()),
         }
-        self.limit = self.limit.saturating_sub(found);
+        self.limit = wanted;
         self.count = self.count.saturating_sub(found);
         Ok(())
     }
@@ -176,6 +186,11 @@ impl<'a> Tally<'a> {
     ) -> Result<(), SearchError> {
         if let [list] = &mut *lists
             && let Some(excluded) = excluded_lists(checks)
+            && excluded
+                .iter()
+                .map(|other| u64::from(other.cost().min(list.cost())))
+                .sum::<u64>()
+                <= FOUND_MOST
         {
             return self.all_but(context, list, excluded);
         }
@@ -281,6 +296,9 @@ fn in_both(
     let mut docs = Vec::new();
     for block in 0..rare.block_count() {
         context.check_cancelled()?;
+        if context.timed_out() {
+            break;
+        }
         let count = rare.load_docs_ranked(block, batch)?;
         docs.clear();
         docs.extend_from_slice(&batch.docs[..count]);

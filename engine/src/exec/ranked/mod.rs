@@ -107,7 +107,8 @@ pub(crate) fn rank(
     }
 }
 
-/// How many times fewer documents than a union a filter must have to be asked first.
+/// How many times fewer documents than a union a filter must have to be asked first; how many times more, to be asked window
+/// by window.
 const SELECTIVE_FROM: u64 = 8;
 
 /// How a query is run in one segment.
@@ -258,6 +259,14 @@ fn plan_union(
         if let Some(unwanted) = unscored(scope, clause)? {
             checks.push((unwanted, false));
         }
+    }
+    // What only goes forward would be settled for the whole segment.
+    let costly = |check: &Check| match check {
+        Check::Decider(_) => check.cost() > SELECTIVE_FROM * costs,
+        Check::List(_) | Check::Known(_) => false,
+    };
+    if checks.iter().any(|(check, _)| costly(check)) {
+        return Ok(Plan::Other);
     }
     Ok(Plan::Union(lists, checks))
 }

@@ -57,6 +57,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        // Nobody knows what a panic left in them.
+        if std::thread::panicking() {
+            return;
+        }
         let buffers = self.0.take();
         KEPT.with_borrow_mut(|kept| {
             if kept.len() < KEPT_MOST {

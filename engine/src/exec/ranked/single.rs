@@ -18,8 +18,13 @@ pub(super) fn run(
     context: &SearchContext<'_>,
     ranking: &mut Ranking<'_>,
 ) -> Result<(), SearchError> {
+    if list.max <= ranking.floor() {
+        return Ok(());
+    }
     for (check, _) in &mut excluded {
-        check.settle(list.window_count(), context)?;
+        if !check.settle(list.window_count(), context)? {
+            return Ok(());
+        }
     }
     ranking.unordered = true;
     let result = run_blocks(list, &mut excluded, context, ranking);
@@ -35,9 +40,6 @@ fn run_blocks(
 ) -> Result<(), SearchError> {
     let mut scratch = Scratch::take();
     let count = list.block_count();
-    if list.max <= ranking.floor() {
-        return Ok(());
-    }
     if count == 1 {
         return visit(list, 0, excluded, &mut scratch, ranking);
     }

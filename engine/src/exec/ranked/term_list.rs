@@ -40,7 +40,7 @@ pub(super) struct TermList {
     scoring: Option<TermScoring>,
     /// The highest score in each block.
     blocks: Vec<f32>,
-    /// No window to come needs a block before this one.
+    /// The block that [`first_block`](TermList::first_block) found last.
     walked: usize,
     /// The highest score in each window; [`ABSENT`] where the list certainly has no document.
     pub windows: Vec<f32>,

@@ -69,13 +69,24 @@ impl Union {
         context: &SearchContext<'_>,
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
+        if self.most_left() as f32 <= ranking.floor() {
+            return Ok(());
+        }
         for (check, _) in &mut self.checks {
-            check.settle(self.windows, context)?;
+            if !check.settle(self.windows, context)? {
+                return Ok(());
+            }
         }
         ranking.unordered = true;
         let result = self.run_steps(context, ranking);
         ranking.unordered = false;
         result
+    }
+
+    /// What the terms that are not done with can score together.
+    fn most_left(&self) -> f64 {
+        let left = self.terms[self.done..].iter();
+        left.map(|term| f64::from(term.max)).sum()
     }
 
     fn run_steps(
@@ -84,9 +95,7 @@ impl Union {
         ranking: &mut Ranking<'_>,
     ) -> Result<(), SearchError> {
         while self.done < self.terms.len() && !context.timed_out() {
-            let rest = self.terms[self.done..].iter();
-            let most: f64 = rest.map(|term| f64::from(term.max)).sum();
-            if most as f32 <= ranking.floor() {
+            if self.most_left() as f32 <= ranking.floor() {
                 break;
             }
             if !self.is_lookup_cheap() {

@@ -296,12 +296,17 @@ impl BlockState {
         // How much of the term the key before shares with it, being below it.
         let mut matched = 0;
         let mut rank = 0;
+        let mut key_len = 0;
         loop {
             if rank == self.terms {
                 return Ok(false);
             }
             let shared = reader.varint_len()?;
             let suffix = reader.sized()?;
+            if shared > key_len {
+                return Err(Malformed("has a key that shares more than there is"));
+            }
+            key_len = shared + suffix.len();
             if shared < matched {
                 // It differs where the key before was still equal, so it is above.
                 return Ok(false);

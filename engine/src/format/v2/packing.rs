@@ -65,7 +65,7 @@ pub(super) fn unpack(
 }
 
 /// Appends a patched group: a byte with the width of the packed part (low half) and the number of exceptions (high half;
-/// 15: a varint with the number follows the packed part), the packed low bits, and for each exception a byte with
+/// 15: a varint with the number follows the packed part), the packed low bits, and for each exception, in order of slot, a byte with
 /// its slot and a varint with its high bits.
 pub(super) fn put_patched(values: &[u32], out: &mut Vec<u8>) {
     if values.iter().all(|value| *value == 0) {
@@ -171,7 +171,8 @@ fn patched_len(bytes: &[u8], count: usize) -> Result<usize, Malformed> {
     Ok(bytes.len() - reader.remaining())
 }
 
-/// What exceptions of two bytes each have for a slot, 0 for none; `None` where some exception before it is longer.
+/// What exceptions of two bytes each, in order of slot, have for a slot, 0 for none; `None` where some exception before it is
+/// longer.
 #[inline]
 fn few_at(pairs: &[u8], slot: usize) -> Option<u8> {
     for pair in pairs.chunks_exact(2) {

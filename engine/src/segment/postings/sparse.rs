@@ -143,6 +143,9 @@ impl SparseCursor {
             )
             .map_err(|what| dictionary.skips.malformed(what))?;
             let last_docs = skips.last_docs(region);
+            if !last_docs.is_sorted_by(|a, b| a < b) {
+                return Err(cursor.disorder());
+            }
             cursor.last_docs = last_docs;
             cursor.skips = Some(skips);
         }

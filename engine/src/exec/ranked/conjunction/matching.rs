@@ -171,7 +171,7 @@ impl Conjunction {
         checks == 0 && self.lists.iter().all(TermList::is_dense)
     }
 
-    /// Whether a cell, all lists being dense, may have documents above the floor.
+    /// Whether a cell, the lead being dense, may have documents above the floor.
     fn may_enter_cell(&self, window: usize, cell: usize, floor: f32) -> bool {
         if floor == f32::NEG_INFINITY || self.alive.is_empty() {
             return true;
@@ -180,7 +180,8 @@ impl Conjunction {
         let mut sum = f64::from(self.after[self.order.len() * self.windows + window]);
         let mut least = f32::INFINITY;
         for (list, scored) in self.lists.iter().zip(&self.scored) {
-            let bound = list.blocks().get(cell).copied();
+            // Blocks of other lists are no cells.
+            let bound = list.blocks().get(cell).filter(|_| list.is_dense()).copied();
             let bound = bound.unwrap_or_else(|| list.windows[window]).max(0.0);
             if *scored {
                 sum += f64::from(bound);

@@ -2,8 +2,9 @@
 
 use super::{Batch, CELLS, TermList};
 use crate::search::SearchError;
-use crate::segment::{CELL_DOCS, List};
+use crate::segment::{CELL_DOCS, List, Pairs};
 use crate::simd;
+use crate::simd::scoring::Weights;
 
 impl TermList {
     /// Decodes a block into `batch`, in any order; answers how many documents it has.
@@ -89,31 +90,10 @@ impl TermList {
             List::Sparse(cursor) => cursor.pairs(block)?,
             List::Dense(cursor) => cursor.pairs(block)?,
         };
-        let (Some(scoring), Some(pairs)) = (&self.scoring, pairs) else {
-            return Ok(1);
-        };
-        let weight = scoring.bm25.weight;
-        if least <= 0.0 || least >= weight {
-            return Ok(1);
-        }
-        // `weight - weight / (1 + freq * inverse) > least` if `freq * inverse > least / (weight - least)`, nearly: what is
-        // rounded on the way is less than what is taken off here.
-        let product = least / (weight - least) * (1.0 - 1e-4);
-        if product > 500.0 {
-            // So near to the weight that rounding may take more.
-            return Ok(1);
-        }
-        let mut above = 1;
-        for (freq, norm) in pairs {
-            // Documents with more than the freq before have this norm or a higher one.
-            let needed = (product / scoring.bm25.inverse_norms[usize::from(norm)]).ceil();
-            let needed = (needed as u32).max(above);
-            if needed <= u32::from(freq) || freq == u8::MAX {
-                return Ok(needed);
-            }
-            above = above.max(u32::from(freq) + 1);
-        }
-        Ok(above)
+        Ok(match (&self.scoring, pairs) {
+            (Some(scoring), Some(pairs)) => least_freq(&pairs, scoring.bm25.weights(), least),
+            _ => 1,
+        })
     }
 
     /// Decodes a block like [`load`](Self::load), in ascending order.
@@ -190,5 +170,69 @@ impl TermList {
         Ok((simd::kernels().scoring.keep_between)(
             docs, freqs, from, to,
         ))
+    }
+}
+
+/// The least frequency with which a document may score above `least` that the pairs of freq and norm bound.
+fn least_freq(pairs: &Pairs, weights: Weights<'_>, least: f32) -> u32 {
+    let weight = weights.weight;
+    // So near to nothing or to the weight that rounding, which errs by a part of the weight, may be all there is.
+    if least <= weight * 0.01 || least >= weight * 0.99 {
+        return 1;
+    }
+    // `weight - weight / (1 + freq * inverse) > least` if `freq * inverse > least / (weight - least)`, nearly: what is
+    // rounded on the way is less than what is taken off here.
+    let product = least / (weight - least) * (1.0 - 1e-4);
+    let mut above = 1;
+    for (freq, norm) in pairs {
+        // Documents with more than the freq before have this norm or a higher one.
+        let needed = (product / weights.inverse[usize::from(*norm)]).ceil();
+        let needed = (needed as u32).max(above);
+        if needed <= u32::from(*freq) || *freq == u8::MAX {
+            return needed;
+        }
+        above = above.max(u32::from(*freq) + 1);
+    }
+    above
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::impacts::ImpactSet;
+    use crate::segment::Impact;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_document_that_scores_enough_has_less_than_the_least_frequency(
+            docs in proptest::collection::vec((1u32..300, any::<u8>()), 1..60),
+            weight in 0.01f32..20.0,
+            scale in prop_oneof![1e-6f32..1e-3, 1e-3f32..1.0, 1f32..1e4],
+            floor in any::<prop::sample::Index>(),
+        ) {
+            let mut inverse = [0.0; 256];
+            for (norm, slot) in inverse.iter_mut().enumerate() {
+                *slot = scale / (1.0 + norm as f32);
+            }
+            let score = |(freq, norm): (u32, u8)| weight - weight / (1.0 + freq as f32 * inverse[usize::from(norm)]);
+            let mut set = ImpactSet::default();
+            for (freq, norm) in &docs {
+                set.add(Impact { freq: *freq, norm: *norm });
+            }
+            let capped = set.capped();
+            let mut pairs = [(0, 0); 4];
+            for (place, pair) in pairs.iter_mut().enumerate() {
+                let impact = capped.get(place).or(capped.last()).unwrap();
+                *pair = (impact.freq.min(255) as u8, impact.norm);
+            }
+            // The floor is the score of some document, or just below: others are above it by rounding alone.
+            for least in [score(docs[floor.index(docs.len())]), score(docs[floor.index(docs.len())]).next_down()] {
+                let freq = least_freq(&pairs, Weights { weight, inverse: &inverse }, least);
+                for doc in &docs {
+                    prop_assert!(score(*doc) <= least || doc.0 >= freq, "{:?} {} {}", doc, freq, least);
+                }
+            }
+        }
     }
 }

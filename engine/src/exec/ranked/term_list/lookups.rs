@@ -22,6 +22,9 @@ impl TermList {
         let (Some(&first), Some(&last)) = (docs.first(), docs.last()) else {
             return Ok(());
         };
+        if self.block_count() == 0 {
+            return Ok(());
+        }
         let base = first & !63;
         let mut blocks = None;
         if last - base < STRETCH_DOCS && docs.len() >= BITMAP_FROM {
@@ -124,7 +127,7 @@ impl TermList {
                         cursor.freq_at_spot(spot)?
                     }
                 }
-                None => 0,
+                None => return Err(self.disorder()),
             };
             at += 1;
         }
@@ -168,6 +171,7 @@ impl TermList {
 
     /// Adds the documents of a stretch, whole windows from `base` on, one bit each; stretches are asked for in ascending order.
     pub fn fill(&mut self, base: u32, bits: &mut [u64]) -> Result<(), SearchError> {
+        let walked = self.first_block(base)?;
         match &mut self.list {
             List::Dense(cursor) => {
                 let first = (base / WINDOW_DOCS) as usize;
@@ -180,8 +184,7 @@ impl TermList {
             }
             List::Sparse(cursor) => {
                 let len = bits.len() as u32 * 64;
-                let mut block = cursor.block_with(base, self.walked);
-                self.walked = block;
+                let mut block = walked;
                 let mut some = [0; 128];
                 while block < cursor.block_count() {
                     cursor.load(block)?;
