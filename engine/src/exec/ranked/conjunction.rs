@@ -109,6 +109,15 @@ impl Conjunction {
         self.excluded.push(unwanted);
     }
 
+    /// The term, if nothing else is asked.
+    pub fn take_only_list(&mut self) -> Option<TermList> {
+        let checks = self.filters.len() + self.excluded.len() + self.phrases.len();
+        match self.lists.len() == 1 && checks == 0 {
+            true => self.lists.pop(),
+            false => None,
+        }
+    }
+
     /// Whether a single term decides which documents are looked at, so that about all of them match.
     pub fn is_led_by_one_term(&self) -> bool {
         self.lists.len() == 1 && self.phrases.is_empty()

@@ -194,6 +194,10 @@ fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<
             all.exclude(unwanted);
         }
     }
+    if !scored && let Some(list) = all.take_only_list() {
+        // Its count is known without a look at its documents.
+        return Ok(Plan::Union(vec![list], Vec::new()));
+    }
     Ok(Plan::Conjunction(Box::new(all)))
 }
 
