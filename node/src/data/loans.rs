@@ -5,7 +5,7 @@
 //! always free; but of those that sleep only one looks after the sockets, and a thread that it hands work to does not wake
 //! another one to take over. Two things do:
 //! * a loan wakes one as it begins, where work has taken long lately, there are other clients, and a processor idles;
-//! * a watch wakes one as long as some loan lasts longer than [`TICK`].
+//! * a watch wakes one as long as some loan lasts longer than a tick, a millisecond.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
