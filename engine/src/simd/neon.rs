@@ -3,7 +3,7 @@
 //! Every 64-bit ARM has NEON, so that the compiler already uses it for the plain loops of the scalar rows. Written by hand is
 //! only what it does not find.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // intrinsics: each use says why it is sound
 
 use std::arch::aarch64::*;
 

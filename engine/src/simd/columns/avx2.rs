@@ -1,6 +1,6 @@
 //! Column kernels for AVX2 and BMI2.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // intrinsics: each use says why it is sound
 
 use std::arch::x86_64::*;
 

@@ -1,6 +1,6 @@
 //! Column kernels for AVX-512 with VBMI: one load and one permutation bring as many integers as lanes hold.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // intrinsics: each use says why it is sound
 
 use std::arch::x86_64::*;
 
