@@ -9,7 +9,7 @@ fn generated_code_is_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let made = tempfile::tempdir().expect("a folder");
     let descriptors = protox::compile(FILES, [root]).expect("the .proto files compile");
-    prost_build::Config::new()
+    tonic_prost_build::configure()
         .out_dir(made.path())
         .compile_fds(descriptors)
         .expect("code is generated");
