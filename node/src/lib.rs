@@ -1,6 +1,7 @@
 //! The server: masters, coordination and data nodes, or all of them in one process.
 
 pub mod cluster;
+pub mod command_line;
 pub mod config;
 pub mod connections;
 pub mod coordination;

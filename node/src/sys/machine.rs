@@ -1,13 +1,28 @@
 //! What the machine has: memory, processors, a name.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Where the system tells how much memory a container may use: control groups of version 2, then 1.
 const CONTAINER_LIMITS: [&str; 2] = [
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
 ];
 
-/// Bytes of memory that this process may use: the machine's, or less in a container that has a limit.
+/// What the settings leave of the machine's memory, in bytes.
+static MEMORY_LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Lets this process plan with no more than so many bytes of memory.
+pub fn limit_memory(bytes: u64) {
+    MEMORY_LIMIT.store(bytes, Ordering::Relaxed);
+}
+
+/// Bytes of memory that this process may use: the machine's, or less in a container or by the settings.
 pub fn usable_memory() -> u64 {
+    machine_memory().min(MEMORY_LIMIT.load(Ordering::Relaxed))
+}
+
+/// The machine's memory in bytes, or less in a container that has a limit.
+pub fn machine_memory() -> u64 {
     let info = rustix::system::sysinfo();
     let machine = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit.max(1)));
     let limit = CONTAINER_LIMITS

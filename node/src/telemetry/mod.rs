@@ -1,4 +1,8 @@
-//! Logs: for people or for machines, on the standard error.
+//! Logs, for people or for machines, on the standard error; metrics, on a port of their own.
+
+pub mod endpoint;
+pub mod figures;
+pub mod metrics;
 
 use std::io::IsTerminal;
 

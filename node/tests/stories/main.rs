@@ -7,6 +7,7 @@ mod figures;
 mod first_day;
 mod hostile;
 mod hostile_table;
+mod metrics;
 mod node;
 mod operator;
 mod resize;

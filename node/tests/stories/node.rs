@@ -13,6 +13,7 @@ use serde_json::Value;
 pub struct Node {
     child: Child,
     url: String,
+    metrics: Option<String>,
     client: Client,
 }
 
@@ -47,14 +48,17 @@ impl Node {
             .expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let mut seen = String::new();
-        let url = loop {
+        let (url, metrics) = loop {
             let Some(Ok(line)) = lines.next() else {
                 let output = child.wait_with_output().expect("an ended server");
                 let errors = String::from_utf8_lossy(&output.stderr).to_string();
                 return Err(format!("{seen}{errors}"));
             };
             if let Some((_, rest)) = line.split_once("is ready: ") {
-                break rest.split(',').next().expect("an address").to_owned();
+                let mut places = rest.split(", ");
+                let url = places.next().expect("an address").to_owned();
+                let metrics = places.find_map(|place| place.strip_prefix("metrics "));
+                break (url, metrics.map(str::to_owned));
             }
             seen.push_str(&line);
             seen.push('\n');
@@ -67,12 +71,22 @@ impl Node {
             .timeout(Duration::from_secs(120))
             .build()
             .expect("a client");
-        Ok(Node { child, url, client })
+        Ok(Node {
+            child,
+            url,
+            metrics,
+            client,
+        })
     }
 
     /// The address, without a path: `http://127.0.0.1:…`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The address of its metrics, if there is one.
+    pub fn metrics_url(&self) -> Option<&str> {
+        self.metrics.as_deref()
     }
 
     /// Sends a request; an error when the server is gone before it answered.

@@ -1,0 +1,109 @@
+//! All roles in one process: one master that asks nobody, and shards that are reached by a call.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use quidditch_engine::directory::fs::FsDirectory;
+use tokio::task::JoinHandle;
+
+use super::parts::{self, Shared, Storage, node_info};
+use super::{Base, Running};
+use crate::config::Role;
+use crate::coordination::rest::App;
+use crate::data::local::LocalShards;
+use crate::data::{failed, scheduler};
+use crate::master::{MasterParts, SingleMaster};
+use crate::server;
+use crate::telemetry::endpoint::HealthCheck;
+use crate::telemetry::figures::{FigureSources, RestSources};
+
+/// The whole of it, opened and serving.
+pub(super) struct All {
+    address: SocketAddr,
+    app: Arc<App>,
+    shards: Arc<LocalShards>,
+    masters: Arc<SingleMaster>,
+    server: JoinHandle<()>,
+}
+
+pub(super) async fn start(base: Base) -> anyhow::Result<All> {
+    let (listener, address) = parts::listen_http(&base.config).await?;
+    let shared = Shared::new(&base)?;
+    let storage = Storage::open(&base, &shared)?;
+    let shards = storage.shards;
+    let host = publish_host(&base, address.ip());
+    let identity = node_info(&base, &host, format!("{host}:9300"), Some(address));
+    let state_dir = base.config.data_dir.join("state");
+    let clock = base.clock.clone();
+    let masters = SingleMaster::open(MasterParts {
+        directory: Arc::new(
+            FsDirectory::open(&state_dir).with_context(|| state_dir.display().to_string())?,
+        ),
+        cluster_name: base.config.cluster_name.clone(),
+        node: identity.clone(),
+        applier: shards.clone(),
+        now_ms: Arc::new(move || clock.now_ms()),
+    })
+    .await?;
+    scheduler::start(&shards).context("cannot start the threads that look after shards")?;
+    tokio::spawn(failed::look_after(Arc::downgrade(&shards), masters.clone()));
+    let app = parts::app(
+        &base,
+        shared,
+        identity,
+        masters.clone(),
+        shards.clone(),
+        storage.search,
+    );
+    let server = tokio::spawn(server::serve(listener, app.clone(), base.stop.clone()));
+    Ok(All {
+        address,
+        app,
+        shards,
+        masters,
+        server,
+    })
+}
+
+/// The host that clients are told.
+fn publish_host(base: &Base, listened: IpAddr) -> String {
+    match base.config.publish_host() {
+        Some(host) if !base.config.publish_host.is_empty() => host,
+        _ if listened.is_unspecified() => "127.0.0.1".to_owned(),
+        _ => listened.to_string(),
+    }
+}
+
+#[async_trait]
+impl Running for All {
+    fn places(&self) -> Vec<String> {
+        vec![format!("http://{}", self.address)]
+    }
+
+    fn figures(&self) -> FigureSources {
+        FigureSources {
+            role: Role::All,
+            masters: self.masters.clone(),
+            raft: None,
+            shards: Some(self.shards.clone()),
+            pools: Some(self.app.pools.clone()),
+            rest: Some(RestSources {
+                connections: self.app.connections.clone(),
+                in_flight: self.app.in_flight.clone(),
+            }),
+        }
+    }
+
+    fn health(&self) -> HealthCheck {
+        Arc::new(|| Ok(()))
+    }
+
+    async fn close(self: Box<Self>) -> anyhow::Result<()> {
+        self.server.await.context("the HTTP server failed")?;
+        self.masters.close().await;
+        self.shards.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! Parts that several roles are made of.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use quidditch_engine::directory::Directory;
+use quidditch_engine::directory::fs::FsDirectory;
+use quidditch_engine::search::MemoryAccount;
+use tokio::net::TcpListener;
+
+use super::Base;
+use crate::cluster::NodeInfo;
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::coordination::rest::App;
+use crate::coordination::rest::in_flight::InFlight;
+use crate::coordination::rest::root::OPENSEARCH_VERSION;
+use crate::coordination::searcher::Searcher;
+use crate::coordination::tasks::Tasks;
+use crate::data::contexts::Contexts;
+use crate::data::local::LocalShards;
+use crate::data::local_search::LocalSearch;
+use crate::data::pool::Pools;
+use crate::data::search::SearchService;
+use crate::data::service::ShardService;
+use crate::master::Masters;
+use crate::server;
+use crate::sys::{machine, rng};
+
+/// Shards of this node's disk, and what searches them.
+pub(super) struct Storage {
+    pub shards: Arc<LocalShards>,
+    pub search: Arc<LocalSearch>,
+}
+
+/// What REST and the shards share.
+pub(super) struct Shared {
+    pub connections: Arc<Connections>,
+    pub pools: Arc<Pools>,
+    pub contexts: Arc<Contexts>,
+}
+
+impl Shared {
+    pub(super) fn new(base: &Base) -> anyhow::Result<Shared> {
+        let connections: Arc<Connections> = Arc::default();
+        let mut session = [0u8; 8];
+        rng::fill(&mut session);
+        Ok(Shared {
+            pools: Arc::new(
+                Pools::new(base.processors, &connections)
+                    .context("cannot start the network's watch")?,
+            ),
+            contexts: Arc::new(Contexts::new(
+                u64::from_le_bytes(session),
+                base.clock.clone(),
+            )),
+            connections,
+        })
+    }
+}
+
+impl Storage {
+    /// Opens no shard yet: they come with the cluster state.
+    pub(super) fn open(base: &Base, shared: &Shared) -> anyhow::Result<Storage> {
+        let data_dir = &base.config.data_dir;
+        let indices = data_dir.join("indices");
+        FsDirectory::open(&indices).with_context(|| indices.display().to_string())?;
+        let own = FsDirectory::open(data_dir).with_context(|| data_dir.display().to_string())?;
+        own.sync_names()
+            .with_context(|| data_dir.display().to_string())?;
+        let shards = LocalShards::new(
+            data_dir.clone(),
+            base.id.0.clone(),
+            base.clock.clone(),
+            shared.contexts.clone(),
+            shared.pools.clone(),
+        );
+        shards.clean_up();
+        let memory = machine::search_memory();
+        quidditch_engine::segment::FIELDDATA.set_limit(memory);
+        let search = LocalSearch::new(
+            shards.clone(),
+            shared.contexts.clone(),
+            Arc::new(MemoryAccount::new(memory)),
+            memory,
+            shared.pools.clone(),
+        );
+        Ok(Storage {
+            shards,
+            search: Arc::new(search),
+        })
+    }
+}
+
+/// Listens for REST.
+pub(super) async fn listen_http(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let (host, port) = (config.http_host(), config.http_port);
+    let bound = server::bind(host, port).await;
+    let listener = bound.with_context(|| {
+        format!("cannot listen at {host}:{port}; choose another address with --http-addr")
+    })?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// REST over shards and masters, wherever these are.
+pub(super) fn app(
+    base: &Base,
+    shared: Shared,
+    node: NodeInfo,
+    masters: Arc<dyn Masters>,
+    shards: Arc<dyn ShardService>,
+    search: Arc<dyn SearchService>,
+) -> Arc<App> {
+    let id = base.id.0.clone();
+    let clock = base.clock.clone();
+    let searcher = Searcher::new(masters.clone(), search.clone(), clock.clone(), id.clone());
+    let bodies_max = base.config.in_flight_limit.bytes(machine::search_memory());
+    Arc::new(App {
+        searcher: Arc::new(searcher),
+        tasks: Arc::new(Tasks::new(id, clock.clone())),
+        node,
+        masters,
+        shards,
+        search,
+        contexts: shared.contexts,
+        pools: shared.pools,
+        connections: shared.connections,
+        in_flight: InFlight::new(bodies_max),
+        config: base.config.clone(),
+        clock,
+    })
+}
+
+/// What this node tells about itself.
+///
+/// * `transport`: where others reach its gRPC.
+/// * `http`: where its REST is listened for.
+pub(super) fn node_info(
+    base: &Base,
+    publish_host: &str,
+    transport: String,
+    http: Option<SocketAddr>,
+) -> NodeInfo {
+    let config = &base.config;
+    let http_host = match config.http_publish_host.as_str() {
+        "" => publish_host,
+        host => host,
+    };
+    NodeInfo {
+        id: base.id.clone(),
+        ephemeral_id: rng::uuid22(),
+        name: config.node_name.clone(),
+        host: publish_host.to_owned(),
+        ip: publish_host.to_owned(),
+        transport_address: transport,
+        http_address: http.map_or_else(String::new, |http| join(http_host, http.port())),
+        roles: config.role.node_roles(),
+        attributes: attributes(config),
+        version: OPENSEARCH_VERSION.to_owned(),
+        started_ms: base.clock.now_ms(),
+    }
+}
+
+/// `HOST:PORT`, with brackets where an address needs them.
+pub(super) fn join(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
+}
+
+fn attributes(config: &Config) -> std::collections::BTreeMap<String, String> {
+    config.node_attributes.clone()
+}
