@@ -3,6 +3,22 @@
 //! The `.proto` files are the source; `src/generated` is made from them, kept in the repository so that a build needs
 //! no compiler for them, and compared by a test. To make it anew: `UPDATE_PROTO=1 cargo test -p quidditch-proto`.
 
+/// What nodes say to one another.
+#[allow(missing_docs, clippy::all)]
+mod services {
+    include!("generated/quidditch.rs");
+}
+pub use services::*;
+
+/// What masters say to one another, and what they keep in their log.
+#[allow(missing_docs, clippy::all)]
+pub mod raft {
+    include!("generated/quidditch.raft.rs");
+}
+
+/// All `.proto` files, compiled, for gRPC reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
+
 /// The cluster state on disk.
 pub mod state {
     /// Version 1.
