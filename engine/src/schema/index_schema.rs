@@ -18,7 +18,7 @@ pub struct IndexSchema {
 }
 
 /// Why a mapping changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum UpdateReason {
     /// A user asked.
     Put,

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A refusal: OpenSearch's exception name, its HTTP status, the reason, and what it is about.
 ///
 /// The one error of [`crate::master::decide`] and of name resolution; the REST edge copies it field by field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StateError {
     /// HTTP status, e.g. 404.
     pub status: u16,

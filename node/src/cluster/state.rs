@@ -13,6 +13,7 @@ use super::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
 
 /// What the cluster agrees on. Cheap to share (`Arc`), never changed in place.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClusterState {
     /// Raised by every change.
     pub version: u64,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::command::CommandError;
 use super::decide::existing;
 use super::event::Event;
@@ -12,7 +14,8 @@ use crate::cluster::names::validate_alias_name;
 use crate::cluster::{ClusterState, IndexMetadata};
 
 /// One action of a change of aliases; names are concrete.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum AliasAction {
     /// Gives an index a name, or changes what goes with it.
     Add {

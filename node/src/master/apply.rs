@@ -77,8 +77,12 @@ pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
                 state.stored_scripts.remove(id);
             }
         },
+        Event::ClusterFounded { name, uuid } => {
+            state.cluster_name = name.clone();
+            state.cluster_uuid = uuid.clone();
+        }
+        Event::MasterElected { node } => state.master = node.clone(),
         Event::NodeJoined(node) => {
-            state.master = node.id.clone();
             state.nodes.insert(node.id.clone(), (**node).clone());
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use quidditch_engine::schema::UpdateReason;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::aliases::AliasAction;
@@ -16,7 +17,8 @@ use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate}
 pub type CommandError = StateError;
 
 /// One wanted change of the cluster state. Names are concrete: expressions are resolved before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Command {
     /// Makes an index.
     CreateIndex(CreateIndex),
@@ -195,7 +197,8 @@ impl Command {
 }
 
 /// A new index.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CreateIndex {
     /// Concrete name.
     pub name: String,
@@ -212,7 +215,8 @@ pub struct CreateIndex {
 }
 
 /// The index that a resized one takes its documents from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResizeSource {
     /// Concrete name.
     pub name: String,
@@ -223,7 +227,7 @@ pub struct ResizeSource {
 }
 
 /// How an index is resized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResizeKind {
     /// To fewer shards.
     Shrink,
@@ -245,7 +249,8 @@ impl ResizeKind {
 }
 
 /// A new index that takes over the documents of another one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResizeIndex {
     /// Concrete name of the new index.
     pub name: String,
@@ -262,7 +267,8 @@ pub struct ResizeIndex {
 }
 
 /// New values of index settings.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateSettings {
     /// Concrete names.
     pub indices: Vec<String>,
@@ -273,7 +279,8 @@ pub struct UpdateSettings {
 }
 
 /// A rollover whose conditions were met (or that has none).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rollover {
     /// The alias.
     pub alias: String,

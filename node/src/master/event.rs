@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cluster::index_metadata::IndexMetadata;
-use crate::cluster::node::NodeInfo;
+use crate::cluster::node::{NodeId, NodeInfo};
 use crate::cluster::routing::ShardCopy;
 use crate::cluster::state::Tombstone;
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
@@ -93,11 +93,26 @@ pub enum Event {
     },
     /// A node is here. Not journaled.
     NodeJoined(Box<NodeInfo>),
+    /// The cluster begins: the first of all events.
+    ClusterFounded {
+        /// Name a person gave it.
+        name: String,
+        /// Made once; 22 characters.
+        uuid: String,
+    },
+    /// Another master decides from here on. Not journaled.
+    MasterElected {
+        /// Which one.
+        node: NodeId,
+    },
 }
 
 impl Event {
     /// Whether the event must survive a restart.
     pub fn is_durable(&self) -> bool {
-        !matches!(self, Event::ShardsRouted { .. } | Event::NodeJoined(_))
+        !matches!(
+            self,
+            Event::ShardsRouted { .. } | Event::NodeJoined(_) | Event::MasterElected { .. }
+        )
     }
 }

@@ -11,6 +11,8 @@ mod decide;
 mod event;
 mod ids;
 mod journal;
+mod publish;
+pub mod raft;
 mod resize;
 mod rollover;
 mod settings_update;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::ClusterState;
 
@@ -26,7 +27,8 @@ pub struct AppliedState {
 }
 
 /// What became of one copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShardReport {
     /// Uuid of its index.
     pub index_uuid: String,

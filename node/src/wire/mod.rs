@@ -1,3 +1,5 @@
 //! Conversions between protocol messages and the types of this crate; they live nowhere else.
 
+pub mod batch;
+pub mod raft;
 pub mod state_record;

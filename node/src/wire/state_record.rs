@@ -43,6 +43,12 @@ pub enum DecodeError {
     /// An event in it is none that this build knows.
     #[error("an event in it: {0}")]
     Event(#[from] serde_json::Error),
+    /// The id of a request has another length.
+    #[error("the id of a request has {0} bytes, not 16")]
+    RequestId(usize),
+    /// Header and content of a whole state are not of the same state.
+    #[error("its header tells of another state than it holds")]
+    Image,
     /// None of the kinds that this build knows.
     #[error("it is of no kind that this build knows")]
     Kind,
@@ -99,11 +105,13 @@ impl StateRecord {
     }
 }
 
-fn encode_events(events: &[Event]) -> Result<Vec<Vec<u8>>, serde_json::Error> {
+/// Events, each as JSON.
+pub(super) fn encode_events(events: &[Event]) -> Result<Vec<Vec<u8>>, serde_json::Error> {
     events.iter().map(serde_json::to_vec).collect()
 }
 
-fn decode_events(events: &[Vec<u8>]) -> Result<Vec<Event>, serde_json::Error> {
+/// The events of such JSON.
+pub(super) fn decode_events(events: &[Vec<u8>]) -> Result<Vec<Event>, serde_json::Error> {
     events
         .iter()
         .map(|bytes| serde_json::from_slice(bytes))
