@@ -9,11 +9,7 @@ const FILES: &[&str] = &[
 ];
 
 /// Messages whose `bytes` are cheap to share, since they go to many nodes.
-const SHARED_BYTES: &[&str] = &[
-    ".quidditch.Diff",
-    ".quidditch.ImagePart",
-    ".quidditch.raft",
-];
+const SHARED_BYTES: &[&str] = &[".quidditch.Diff", ".quidditch.ImagePart", ".quidditch.raft"];
 
 #[test]
 fn generated_code_is_up_to_date() {

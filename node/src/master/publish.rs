@@ -72,7 +72,7 @@ pub enum Since {
     /// These changes, in order; none: it has the newest.
     Changes(Vec<Change>),
     /// Its state is none of those that are remembered; this is the newest.
-    Image(Image),
+    Image(Box<Image>),
 }
 
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl Publisher {
         let next = |change: &Change| change.version == version + 1 && change.hash_before == hash;
         match inner.recent.iter().position(next) {
             Some(at) => Since::Changes(inner.recent.range(at..).cloned().collect()),
-            None => Since::Image(inner.image()),
+            None => Since::Image(Box::new(inner.image())),
         }
     }
 }
@@ -247,7 +247,10 @@ mod tests {
         for change in changes {
             let batch = Batch::decode(&change.batch).unwrap();
             have = have.after(&batch, &change.batch);
-            assert_eq!((have.state.version, have.hash), (change.version, change.hash));
+            assert_eq!(
+                (have.state.version, have.hash),
+                (change.version, change.hash)
+            );
         }
         assert_eq!(have.state.pipelines.len(), 3);
         assert_eq!(have.hash, publisher.newest().hash);

@@ -1,32 +1,25 @@
 //! One voter in this process: every change is on disk before it is answered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use quidditch_engine::directory::Directory;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::apply::apply;
 use super::command::{Command, CommandError};
 use super::decide::decide;
 use super::event::Event;
-use super::ids::{Ids, RandomIds};
+use super::ids::{Ids, RandomIds, random_request};
 use super::journal::{StateJournal, StateJournalError};
+use super::queue::{NotDone, NowMs, Queue, QueueEnd, Round};
 use super::shards::{AppliedState, StateApplier};
-use super::{Masters, PendingTask, PendingTasks};
+use super::{Masters, PendingTasks};
 use crate::cluster::error::StateError;
-use crate::cluster::setting_values::show_ms;
 use crate::cluster::{ClusterState, NodeInfo};
-
-/// Commands that may wait; beyond it, submitting waits.
-const QUEUE_MAX: usize = 1024;
-/// Commands that share one write to disk.
-const BATCH_MAX: usize = 64;
 
 /// What a single master is made of.
 pub struct MasterParts {
@@ -39,7 +32,7 @@ pub struct MasterParts {
     /// Who makes shards follow the state.
     pub applier: Arc<dyn StateApplier>,
     /// The wall clock, in ms since the epoch.
-    pub now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    pub now_ms: NowMs,
 }
 
 /// Why a single master cannot start.
@@ -56,43 +49,12 @@ pub enum OpenMasterError {
     Aborted,
 }
 
-struct Submitted {
-    number: u64,
-    command: Command,
-    answer: oneshot::Sender<Result<Arc<ClusterState>, CommandError>>,
-}
-
 /// The only voter of a cluster of one.
 pub struct SingleMaster {
     states: watch::Sender<Arc<ClusterState>>,
-    queue: mpsc::Sender<Submitted>,
-    waiting: Arc<Mutex<BTreeMap<u64, Waiting>>>,
-    next_number: AtomicU64,
+    queue: Queue,
     stop: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
-    now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    source: String,
-    since_ms: i64,
-    executing: bool,
-}
-
-/// Takes a command off the list of those that wait, also when its asker goes away before it was queued.
-struct Unqueued<'a> {
-    waiting: &'a Mutex<BTreeMap<u64, Waiting>>,
-    number: u64,
-    is_queued: bool,
-}
-
-impl Drop for Unqueued<'_> {
-    fn drop(&mut self) {
-        if !self.is_queued {
-            self.waiting.lock().remove(&self.number);
-        }
-    }
 }
 
 /// What the loop owns.
@@ -102,8 +64,7 @@ struct Worker {
     ids: RandomIds,
     applier: Arc<dyn StateApplier>,
     states: watch::Sender<Arc<ClusterState>>,
-    waiting: Arc<Mutex<BTreeMap<u64, Waiting>>>,
-    now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    now_ms: NowMs,
 }
 
 impl SingleMaster {
@@ -129,14 +90,12 @@ impl SingleMaster {
             "cluster state is open"
         );
         let (states, _) = watch::channel(Arc::new(state.clone()));
-        let waiting = Arc::new(Mutex::new(BTreeMap::new()));
         let mut worker = Worker {
             journal: Arc::new(Mutex::new(journal)),
             state,
             ids: RandomIds,
             applier,
             states: states.clone(),
-            waiting: waiting.clone(),
             now_ms: now_ms.clone(),
         };
         let now = now_ms();
@@ -150,21 +109,18 @@ impl SingleMaster {
             Err(refused) => error!(error = %refused, "this node could not join"),
         }
         worker.follow().await;
-        let (queue, receiver) = mpsc::channel(QUEUE_MAX);
+        let (queue, waiting) = Queue::new(now_ms);
         let (stop, stopping) = watch::channel(false);
         let (done, stopped) = watch::channel(false);
         tokio::spawn(async move {
-            worker.serve(receiver, stopping).await;
+            worker.serve(waiting, stopping).await;
             let _ = done.send(true);
         });
         Ok(Arc::new(SingleMaster {
             states,
             queue,
-            waiting,
-            next_number: AtomicU64::new(1),
             stop,
             stopped,
-            now_ms,
         }))
     }
 
@@ -178,16 +134,12 @@ impl SingleMaster {
 }
 
 impl Worker {
-    async fn serve(
-        &mut self,
-        mut queue: mpsc::Receiver<Submitted>,
-        mut stopping: watch::Receiver<bool>,
-    ) {
+    async fn serve(&mut self, mut queue: QueueEnd, mut stopping: watch::Receiver<bool>) {
         let mut is_stopping = false;
         loop {
-            let first = tokio::select! {
+            let batch = tokio::select! {
                 biased;
-                first = queue.recv() => first,
+                batch = queue.next() => batch,
                 // An error means that nobody can submit any more either.
                 _ = stopping.changed(), if !is_stopping => {
                     is_stopping = true;
@@ -195,14 +147,10 @@ impl Worker {
                     continue;
                 }
             };
-            let Some(first) = first else { break };
-            let mut batch = vec![first];
-            while batch.len() < BATCH_MAX
-                && let Ok(next) = queue.try_recv()
-            {
-                batch.push(next);
-            }
-            self.carry_out(batch).await;
+            let Some(batch) = batch else { break };
+            let now_ms = (self.now_ms)();
+            let round = Round::decide(&self.state, batch, &queue.waiting, now_ms, &mut self.ids);
+            self.carry_out(round).await;
         }
         let journal = self.journal.clone();
         let closed = tokio::task::spawn_blocking(move || journal.lock().close()).await;
@@ -211,62 +159,19 @@ impl Worker {
         }
     }
 
-    /// Decides on some commands, makes them durable together, has them applied, answers.
-    async fn carry_out(&mut self, batch: Vec<Submitted>) {
-        let before = self.state.clone();
-        let mut numbers = Vec::with_capacity(batch.len());
-        let mut accepted = Vec::with_capacity(batch.len());
-        let mut events: Vec<Event> = Vec::new();
-        for submitted in batch {
-            match self.waiting.lock().get_mut(&submitted.number) {
-                Some(waiting) => waiting.executing = true,
-                // it has waited for too long, and was told so
-                None => continue,
-            }
-            numbers.push(submitted.number);
-            match decide(
-                &self.state,
-                submitted.command,
-                (self.now_ms)(),
-                &mut self.ids,
-            ) {
-                Err(refused) => {
-                    // The asker may have gone away; then nobody has to know.
-                    let _ = submitted.answer.send(Err(refused));
-                }
-                Ok(decided) => {
-                    self.advance(&decided);
-                    events.extend(decided);
-                    accepted.push(submitted.answer);
-                }
-            }
-        }
-        let result = if events.is_empty() {
-            Ok(())
-        } else {
-            self.persist(events).await
-        };
-        match result {
-            Ok(()) => {
-                if self.state.version != before.version {
-                    self.follow().await;
-                }
-                let state = Arc::new(self.state.clone());
-                for answer in accepted {
-                    let _ = answer.send(Ok(state.clone()));
-                }
-            }
-            Err(refused) => {
+    /// Makes what was decided durable, has it applied, answers.
+    async fn carry_out(&mut self, mut round: Round) {
+        let events = std::mem::take(&mut round.events);
+        if !events.is_empty() {
+            let before = self.state.clone();
+            self.advance(&events);
+            if let Err(refused) = self.persist(events).await {
                 self.state = before;
-                for answer in accepted {
-                    let _ = answer.send(Err(refused.clone()));
-                }
+                return round.answer(&Err(refused));
             }
+            self.follow().await;
         }
-        let mut waiting = self.waiting.lock();
-        for number in numbers {
-            waiting.remove(&number);
-        }
+        round.answer(&Ok(Arc::new(self.state.clone())));
     }
 
     fn advance(&mut self, events: &[Event]) {
@@ -340,24 +245,6 @@ fn gone() -> CommandError {
     )
 }
 
-impl SingleMaster {
-    /// Takes a command that has waited for too long off the list, so that it never begins; `None` when it has begun.
-    fn give_up(&self, number: u64, wait: Option<Duration>) -> Option<CommandError> {
-        let mut waiting = self.waiting.lock();
-        waiting.get(&number).filter(|command| !command.executing)?;
-        let source = waiting.remove(&number)?.source;
-        let wait_ms = i64::try_from(wait.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
-        Some(StateError::new(
-            503,
-            "process_cluster_event_timeout_exception",
-            format!(
-                "failed to process cluster event ({source}) within {}",
-                show_ms(wait_ms)
-            ),
-        ))
-    }
-}
-
 #[async_trait]
 impl Masters for SingleMaster {
     async fn submit_within(
@@ -365,57 +252,11 @@ impl Masters for SingleMaster {
         command: Command,
         wait: Option<Duration>,
     ) -> Result<Arc<ClusterState>, CommandError> {
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        self.waiting.lock().insert(
-            number,
-            Waiting {
-                source: command.source(),
-                since_ms: (self.now_ms)(),
-                executing: false,
-            },
-        );
-        let mut unqueued = Unqueued {
-            waiting: &self.waiting,
-            number,
-            is_queued: false,
-        };
-        let (answer, answered) = oneshot::channel();
-        let submitted = Submitted {
-            number,
-            command,
-            answer,
-        };
-        let is_over = async {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => std::future::pending().await,
-            }
-        };
-        let mut is_over = std::pin::pin!(is_over);
-        tokio::select! {
-            biased;
-            sent = self.queue.send(submitted) => if sent.is_err() {
-                return Err(gone());
-            },
-            () = &mut is_over => return Err(self.give_up(number, wait).unwrap_or_else(gone)),
-        }
-        unqueued.is_queued = true;
-        let mut answered = answered;
-        let result = tokio::select! {
-            biased;
-            result = &mut answered => result,
-            () = &mut is_over => match self.give_up(number, wait) {
-                Some(late) => return Err(late),
-                None => answered.await,
-            }
-        };
-        match result {
-            Ok(result) => result,
-            Err(_) => {
-                self.waiting.lock().remove(&number);
-                Err(gone())
-            }
-        }
+        let answered = self.queue.submit(random_request(), command, wait).await;
+        answered.map_err(|not_done| match not_done {
+            NotDone::Refused(refused) => refused,
+            NotDone::Dropped => gone(),
+        })
     }
 
     fn state(&self) -> Arc<ClusterState> {
@@ -427,17 +268,7 @@ impl Masters for SingleMaster {
     }
 
     fn pending(&self) -> PendingTasks {
-        let now = (self.now_ms)();
-        let mut tasks = Vec::new();
-        for (number, waiting) in self.waiting.lock().iter() {
-            tasks.push(PendingTask {
-                insert_order: *number,
-                source: waiting.source.clone(),
-                waited_ms: u64::try_from(now - waiting.since_ms).unwrap_or(0),
-                executing: waiting.executing,
-            });
-        }
-        PendingTasks { tasks }
+        self.queue.pending()
     }
 }
 
@@ -539,14 +370,9 @@ mod tests {
             let master = master.clone();
             async move { master.submit(create("first")).await }
         });
-        let begun = loop {
-            let tasks = master.pending().tasks;
-            match tasks.iter().find(|task| task.executing) {
-                Some(task) => break task.insert_order,
-                None => tokio::task::yield_now().await,
-            }
-        };
-        assert!(master.give_up(begun, None).is_none(), "it has begun");
+        while !master.pending().tasks.iter().any(|task| task.executing) {
+            tokio::task::yield_now().await;
+        }
         let wait = Some(Duration::from_millis(1));
         let late = master.submit_within(create("late"), wait).await;
         let refused = late.unwrap_err();

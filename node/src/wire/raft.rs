@@ -1,8 +1,8 @@
 //! What masters say to one another, and keep in their log.
 
-use openraft::entry::RaftEntry;
 use openraft::EntryPayload;
 use openraft::alias::LeaderIdOf;
+use openraft::entry::RaftEntry;
 use openraft::vote::RaftLeaderId;
 use quidditch_proto::raft as proto;
 

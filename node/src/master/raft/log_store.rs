@@ -85,7 +85,10 @@ struct Memory {
 
 impl Memory {
     fn last(&self) -> Option<LogId> {
-        let last = self.entries.last_key_value().map(|(_, entry)| entry.log_id());
+        let last = self
+            .entries
+            .last_key_value()
+            .map(|(_, entry)| entry.log_id());
         last.or(self.purged)
     }
 

@@ -1,8 +1,8 @@
 //! Masters as a group that agrees by raft.
 
-mod log_store;
-mod snapshot_file;
-mod state_machine;
-pub mod types;
+pub mod log_store;
+pub mod snapshot_file;
+pub mod state_machine;
 #[cfg(test)]
 mod storage_tests;
+pub mod types;

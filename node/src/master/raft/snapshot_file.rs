@@ -177,12 +177,16 @@ mod tests {
     fn a_power_cut_leaves_the_old_snapshot_or_the_new_one() {
         let image = |index: u64| Bytes::from(format!("image {index}"));
         let meta = |index: u64| SnapshotMeta {
-            last_log_id: Some(openraft::testing::log_id::<super::super::types::TypeConfig>(1, 1, index)),
+            last_log_id: Some(
+                openraft::testing::log_id::<super::super::types::TypeConfig>(1, 1, index),
+            ),
             ..SnapshotMeta::default()
         };
         let run = |disk: &Disk| {
             let directory = disk.directory("raft");
-            (1..=3).take_while(|index| write(&*directory, &meta(*index), image(*index)).is_ok()).count() as u64
+            (1..=3)
+                .take_while(|index| write(&*directory, &meta(*index), image(*index)).is_ok())
+                .count() as u64
         };
         let whole = Disk::new();
         assert_eq!(run(&whole), 3);
@@ -197,7 +201,10 @@ mod tests {
                     assert_eq!(bytes, image(index));
                     index
                 });
-                assert!(index == written || index == written + 1, "cut before event {cut}");
+                assert!(
+                    index == written || index == written + 1,
+                    "cut before event {cut}"
+                );
             }
         }
     }
