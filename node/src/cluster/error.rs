@@ -76,6 +76,11 @@ impl StateError {
         .with("index_uuid", uuid)
     }
 
+    /// `stale_primary`, 409: who asks is no longer the primary, or not a working one. It must not acknowledge anything.
+    pub fn stale_primary(reason: impl Into<String>) -> StateError {
+        StateError::new(409, "stale_primary", reason)
+    }
+
     /// `invalid_index_name_exception`, 400.
     pub fn invalid_index_name(name: &str, why: &str) -> StateError {
         StateError::new(

@@ -7,6 +7,8 @@ use quidditch_engine::schema::IndexSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::node::NodeId;
+
 /// Whether an index serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +81,10 @@ pub struct IndexMetadata {
     pub primary_terms: Vec<u64>,
     /// Allocation ids of the copies of each shard that have every acknowledged write; the primary's at least.
     pub in_sync: Vec<BTreeSet<String>>,
+    /// Where the in-sync copies of each shard lie, by allocation id: the node that is given its copy again when it
+    /// returns. Empty on a lone node.
+    #[serde(skip_serializing_if = "nobody_is_home")]
+    pub homes: Vec<BTreeMap<String, NodeId>>,
     /// Numbers of the shards whose primary has started once: their data exists, and is never made anew.
     pub started: BTreeSet<u32>,
     /// What rollovers happened, by alias, as the REST interface shows it.
@@ -86,6 +92,10 @@ pub struct IndexMetadata {
     /// The mapping and analysis, ready for use; rebuilt when the state is read.
     #[serde(skip)]
     pub schema: Arc<IndexSchema>,
+}
+
+fn nobody_is_home(homes: &[BTreeMap<String, NodeId>]) -> bool {
+    homes.iter().all(BTreeMap::is_empty)
 }
 
 /// What [`IndexMetadata`] looks like in bytes: all but the schema.
@@ -110,6 +120,8 @@ struct Persisted {
     primary_terms: Vec<u64>,
     in_sync: Vec<BTreeSet<String>>,
     #[serde(default)]
+    homes: Vec<BTreeMap<String, NodeId>>,
+    #[serde(default)]
     started: BTreeSet<u32>,
     rollover_info: Map<String, Value>,
 }
@@ -131,6 +143,7 @@ impl<'de> Deserialize<'de> for IndexMetadata {
                 .is_multiple_of(read.number_of_shards)
             || read.primary_terms.len() != shards
             || read.in_sync.len() != shards
+            || !(read.homes.is_empty() || read.homes.len() == shards)
         {
             return Err(serde::de::Error::custom(format!(
                 "index [{}]: shard counts disagree",
@@ -155,6 +168,10 @@ impl<'de> Deserialize<'de> for IndexMetadata {
             aliases: read.aliases,
             primary_terms: read.primary_terms,
             in_sync: read.in_sync,
+            homes: match read.homes.is_empty() {
+                true => vec![BTreeMap::new(); shards],
+                false => read.homes,
+            },
             started: read.started,
             rollover_info: read.rollover_info,
             schema: Arc::new(schema),
@@ -194,6 +211,13 @@ impl IndexMetadata {
     /// One setting's text, e.g. `index.refresh_interval`.
     pub fn setting(&self, key: &str) -> Option<&str> {
         self.settings.get(key).map(String::as_str)
+    }
+
+    /// A setting's whole number.
+    pub fn number(&self, key: &str, otherwise: i64) -> i64 {
+        self.setting(key)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(otherwise)
     }
 
     /// Whether a setting is `true`; absent is `false`.

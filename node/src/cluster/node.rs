@@ -41,3 +41,40 @@ pub struct NodeInfo {
     /// When the process started, in ms since the epoch.
     pub started_ms: i64,
 }
+
+impl NodeInfo {
+    /// Whether it holds shards.
+    pub fn is_data(&self) -> bool {
+        self.roles.iter().any(|role| role == "data")
+    }
+
+    /// Whether it may become the master.
+    pub fn is_master_eligible(&self) -> bool {
+        self.roles.iter().any(|role| role == "cluster_manager")
+    }
+}
+
+/// The disk of a node, and what lies there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeUsage {
+    /// The node.
+    pub node: NodeId,
+    /// Size of the disk under its data.
+    pub total_bytes: u64,
+    /// What is free there.
+    pub free_bytes: u64,
+    /// Sizes of its shard copies, by allocation id; those not listed count as empty.
+    #[serde(default)]
+    pub copies: BTreeMap<String, u64>,
+}
+
+/// A node that shall have no vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VotingExclusion {
+    /// Its id, `_absent_` when it was named by a name that no node has.
+    pub node_id: String,
+    /// Its name, `_absent_` when it was named by an id that no node has.
+    pub node_name: String,
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::index_metadata::{AliasMetadata, IndexMetadata};
-use super::node::{NodeId, NodeInfo};
+use super::node::{NodeId, NodeInfo, NodeUsage, VotingExclusion};
 use super::routing::RoutingTable;
 use super::settings::EMPTY_LIST;
 use super::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
@@ -45,8 +45,17 @@ pub struct ClusterState {
     pub stored_scripts: BTreeMap<String, serde_json::Value>,
     /// Indices that were deleted lately, oldest first: their files may be removed wherever they are found.
     pub graveyard: Vec<Tombstone>,
-    /// Where the shard copies are. Not persisted: rebuilt from the indices at start.
+    /// Where the shard copies are. A lone node rebuilds it from the indices at start.
     pub routing: RoutingTable,
+    /// Disks of the data nodes, as last told.
+    #[serde(default)]
+    pub usage: BTreeMap<NodeId, NodeUsage>,
+    /// Nodes that shall have no vote.
+    #[serde(default)]
+    pub voting_exclusions: Vec<VotingExclusion>,
+    /// Whether this is all of the cluster: one process, whose node has every shard, and no other ever joins.
+    #[serde(default)]
+    pub is_alone: bool,
 }
 
 /// An index that was deleted.
@@ -80,7 +89,21 @@ impl ClusterState {
             stored_scripts: BTreeMap::new(),
             graveyard: Vec::new(),
             routing: RoutingTable::default(),
+            usage: BTreeMap::new(),
+            voting_exclusions: Vec::new(),
+            is_alone: false,
         }
+    }
+
+    /// The same, for one process that no other ever joins: its node takes every primary.
+    pub fn alone(mut self) -> ClusterState {
+        self.is_alone = true;
+        self
+    }
+
+    /// The nodes that hold shards.
+    pub fn data_nodes(&self) -> impl Iterator<Item = &NodeInfo> {
+        self.nodes.values().filter(|node| node.is_data())
     }
 
     /// The index of this concrete name.

@@ -1,5 +1,7 @@
 //! What an event does to the state.
 
+use std::sync::Arc;
+
 use crate::cluster::ClusterState;
 use crate::cluster::state::Tombstone;
 
@@ -27,6 +29,40 @@ pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
             state.routing.indices.remove(name);
         }
         Event::Graveyard(graveyard) => state.graveyard = graveyard.clone(),
+        Event::CopiesTracked {
+            index,
+            version,
+            shard,
+            primary_term,
+            in_sync,
+            homes,
+            is_started,
+        } => {
+            let place = *shard as usize;
+            if let Some(index) = state.indices.get_mut(index)
+                && place < index.primary_terms.len()
+            {
+                let index = Arc::make_mut(index);
+                index.version = *version;
+                index.primary_terms[place] = *primary_term;
+                index.in_sync[place] = in_sync.clone();
+                index.homes[place] = homes.clone();
+                match is_started {
+                    true => index.started.insert(*shard),
+                    false => index.started.remove(shard),
+                };
+            }
+        }
+        Event::ShardRouted {
+            index,
+            shard,
+            copies,
+        } => {
+            let known = state.routing.indices.get_mut(index);
+            if let Some(known) = known.and_then(|shards| shards.get_mut(*shard as usize)) {
+                known.clone_from(copies);
+            }
+        }
         Event::ShardsRouted { index, shards } => {
             if state.indices.contains_key(index) {
                 state.routing.indices.insert(index.clone(), shards.clone());
@@ -85,6 +121,14 @@ pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
         Event::NodeJoined(node) => {
             state.nodes.insert(node.id.clone(), (**node).clone());
         }
+        Event::NodeLeft(node) => {
+            state.nodes.remove(node);
+            state.usage.remove(node);
+        }
+        Event::NodeUsage(usage) => {
+            state.usage.insert(usage.node.clone(), usage.clone());
+        }
+        Event::VotingExclusions(exclusions) => state.voting_exclusions = exclusions.clone(),
     }
     state
 }

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::aliases::AliasAction;
 use super::shards::ShardReport;
+use crate::cluster::allocation::RerouteCommand;
 use crate::cluster::error::StateError;
 use crate::cluster::index_metadata::AliasMetadata;
-use crate::cluster::node::NodeInfo;
+use crate::cluster::node::{NodeId, NodeInfo, NodeUsage, VotingExclusion};
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
 
 /// Why a command was refused.
@@ -141,10 +142,53 @@ pub enum Command {
         /// The definition as given.
         script: Option<Value>,
     },
-    /// A node came up.
+    /// A node came up. One that is known under another `ephemeral_id` has restarted: it has left, then joined.
     JoinNode(NodeInfo),
+    /// Nodes are gone; one that has joined again since, with another `ephemeral_id`, stays.
+    NodesLeft {
+        /// Ids, with the `ephemeral_id` of the run that ended.
+        nodes: Vec<(NodeId, String)>,
+        /// For people.
+        reason: String,
+    },
+    /// The masters have a new leader.
+    MasterElected(NodeId),
+    /// Disks of data nodes.
+    NodeUsage(Vec<NodeUsage>),
     /// What became of shard copies on a node.
     ReportShards(Vec<ShardReport>),
+    /// A copy misses a write that its primary wants to acknowledge, or one that is in sync has no node: the primary
+    /// asks that it no longer counts. Refused as `stale_primary` when who asks is not the primary of now.
+    FailCopy {
+        /// Uuid of the index.
+        index_uuid: String,
+        /// Number of the shard.
+        shard: u32,
+        /// The copy.
+        allocation_id: String,
+        /// Term of the primary that asks.
+        primary_term: u64,
+        /// For people.
+        reason: String,
+    },
+    /// Looks at all copies anew: delays that have passed, disks, balance.
+    Reroute {
+        /// For people.
+        reason: String,
+    },
+    /// Moves, cancels or forces copies as somebody said, then looks at all copies anew.
+    RerouteBy {
+        /// In order.
+        commands: Vec<RerouteCommand>,
+        /// Lets copies that failed too often be tried again.
+        retry_failed: bool,
+        /// Leaves out what cannot be done; else the first such command is refused, with all others.
+        is_lenient: bool,
+    },
+    /// Nodes that shall have no vote, besides those that have none already.
+    ExcludeVoters(Vec<VotingExclusion>),
+    /// All nodes may vote again.
+    ClearVotingExclusions,
     /// Has shard copies that failed opened again: uuid of the index and number of the shard, or all of them.
     RetryShards(Option<Vec<(String, u32)>>),
 }
@@ -190,7 +234,25 @@ impl Command {
             Command::PutPipeline { id, .. } => format!("put-pipeline-{id}"),
             Command::PutStoredScript { id, .. } => format!("put-stored-script [{id}]"),
             Command::JoinNode(node) => format!("node-join [{}]", node.name),
-            Command::ReportShards(_) => "shard-started".to_owned(),
+            Command::NodesLeft { nodes, reason } => {
+                let ids: Vec<String> = nodes.iter().map(|(id, _)| id.0.clone()).collect();
+                format!("node-left [{}], reason [{reason}]", ids.join(", "))
+            }
+            Command::MasterElected(node) => format!("elected-as-cluster-manager [{node}]"),
+            Command::NodeUsage(_) => "node-usage".to_owned(),
+            Command::ReportShards(reports) => match reports.iter().all(|r| r.failure.is_some()) {
+                true => "shard-failed".to_owned(),
+                false => "shard-started".to_owned(),
+            },
+            Command::FailCopy {
+                shard,
+                allocation_id,
+                ..
+            } => format!("shard-failed, shard [{shard}], allocation id [{allocation_id}]"),
+            Command::Reroute { reason } => format!("cluster_reroute({reason})"),
+            Command::RerouteBy { .. } => "cluster_reroute (api)".to_owned(),
+            Command::ExcludeVoters(_) => "add-voting-config-exclusions".to_owned(),
+            Command::ClearVotingExclusions => "clear-voting-config-exclusions".to_owned(),
             Command::RetryShards(_) => "reroute-retry-failed".to_owned(),
         }
     }

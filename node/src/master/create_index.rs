@@ -12,11 +12,11 @@ use super::decide::from_schema;
 use super::event::Event;
 use super::ids::Ids;
 use super::templates::{self, Composed};
-use crate::cluster::allocation::{auto_expanded, route_index};
+use crate::cluster::allocation::{auto_expanded, unassigned_index};
 use crate::cluster::error::StateError;
 use crate::cluster::index_metadata::default_routing_num_shards;
 use crate::cluster::names::{matches_pattern, validate_index_name};
-use crate::cluster::{ClusterState, IndexMetadata, IndexState, index_settings};
+use crate::cluster::{ClusterState, IndexMetadata, IndexState, NodeInfo, index_settings};
 
 /// `version.created` of an index made by this build: the number of OpenSearch 3.6.0 (3060099) with the bit that
 /// sets its versions apart (0x08000000).
@@ -41,7 +41,7 @@ pub(super) fn create(
     let index = build(state, request, now_ms, ids)?;
     check_shard_limit(state, &index)?;
     aliases::check_write_indices(state, std::slice::from_ref(&index))?;
-    let shards = route_index(&index, &state.master, "INDEX_CREATED", now_ms);
+    let shards = unassigned_index(&index, "INDEX_CREATED", now_ms);
     Ok(vec![
         Event::IndexPut(Arc::new(index.clone())),
         Event::ShardsRouted {
@@ -195,7 +195,7 @@ fn build(
     let mut number_of_replicas = number(&settings, "index.number_of_replicas", default_replicas);
     if let Some(replicas) = settings
         .get("index.auto_expand_replicas")
-        .and_then(|setting| auto_expanded(setting, state.nodes.len()))
+        .and_then(|setting| auto_expanded(setting, state.data_nodes().count()))
     {
         number_of_replicas = replicas;
     }
@@ -260,6 +260,7 @@ fn build(
         aliases,
         primary_terms: vec![1; number_of_shards as usize],
         in_sync,
+        homes: vec![BTreeMap::new(); number_of_shards as usize],
         started: BTreeSet::new(),
         rollover_info: Map::new(),
         schema: Arc::new(schema),
@@ -357,7 +358,16 @@ pub(super) fn check_shard_limit_of(state: &ClusterState, added: u64) -> Result<(
     let per_node = state
         .setting_number("cluster.max_shards_per_node", 1000)
         .max(0) as u64;
-    let limit = per_node.saturating_mul(state.nodes.len().max(1) as u64);
+    // a node may say that it takes fewer
+    let of_node = |node: &NodeInfo| {
+        let own = node.attributes.get("max_shards");
+        let own = own.and_then(|text| text.parse().ok());
+        own.unwrap_or(per_node).min(per_node)
+    };
+    let limit: u64 = match state.data_nodes().count() {
+        0 => per_node,
+        _ => state.data_nodes().map(of_node).fold(0, u64::saturating_add),
+    };
     let mut open = 0u64;
     for index in state.indices.values() {
         if index.state == IndexState::Open {

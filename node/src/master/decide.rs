@@ -1,6 +1,5 @@
 //! What a command means for a state.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quidditch_engine::schema::{SchemaError, UpdateReason};
@@ -9,17 +8,30 @@ use serde_json::Value;
 use super::command::{Command, CommandError};
 use super::event::Event;
 use super::ids::Ids;
-use super::shards::ShardReport;
-use super::{aliases, create_index, resize, rollover, settings_update, templates};
-use crate::cluster::allocation::route_index;
+use super::outcome::rerouted;
+use super::{aliases, copies, create_index, nodes, resize, rollover, settings_update, templates};
+use crate::cluster::allocation::{carry_out, unassigned_index};
 use crate::cluster::error::StateError;
-use crate::cluster::routing::{ShardState, UnassignedInfo};
-use crate::cluster::{ClusterState, IndexMetadata, IndexState};
+use crate::cluster::{ClusterState, IndexMetadata, IndexState, ShardCopy};
 
 /// The events that carry a command out, or why it is refused. Pure.
 ///
 /// No events: nothing has to change, the command is answered as done.
 pub fn decide(
+    state: &ClusterState,
+    command: Command,
+    now_ms: i64,
+    ids: &mut dyn Ids,
+) -> Result<Vec<Event>, CommandError> {
+    let reroutes = changes_copies(&command);
+    let events = decide_one(state, command, now_ms, ids)?;
+    match reroutes && !events.is_empty() {
+        true => rerouted(state, events, now_ms, ids, |_| Ok(Vec::new())),
+        false => Ok(events),
+    }
+}
+
+fn decide_one(
     state: &ClusterState,
     command: Command,
     now_ms: i64,
@@ -74,9 +86,59 @@ pub fn decide(
         } => settings_update::cluster_settings(state, &persistent, &transient),
         Command::PutPipeline { id, pipeline } => Ok(vec![Event::Pipeline { id, pipeline }]),
         Command::PutStoredScript { id, script } => Ok(vec![Event::StoredScript { id, script }]),
-        Command::JoinNode(node) => Ok(join(state, node, now_ms)),
-        Command::ReportShards(reports) => Ok(report_shards(state, &reports, now_ms)),
-        Command::RetryShards(shards) => Ok(retry_shards(state, shards.as_deref())),
+        Command::MasterElected(node) => Ok(match node == state.master {
+            true => Vec::new(),
+            false => vec![Event::MasterElected { node }],
+        }),
+        Command::ExcludeVoters(more) => nodes::exclude_voters(state, more),
+        Command::ClearVotingExclusions => Ok(match state.voting_exclusions.is_empty() {
+            true => Vec::new(),
+            false => vec![Event::VotingExclusions(Vec::new())],
+        }),
+        Command::JoinNode(node) => {
+            copies::change(state, now_ms, ids, |table| Ok(nodes::join(table, node)))
+        }
+        Command::NodesLeft {
+            nodes: gone,
+            reason,
+        } => copies::change(state, now_ms, ids, |table| {
+            Ok(nodes::left(table, &gone, &reason))
+        }),
+        Command::NodeUsage(usages) => {
+            copies::change(state, now_ms, ids, |table| Ok(nodes::usage(table, usages)))
+        }
+        Command::ReportShards(reports) => copies::change(state, now_ms, ids, |table| {
+            copies::report(table, &reports);
+            Ok(Vec::new())
+        }),
+        Command::FailCopy {
+            index_uuid,
+            shard,
+            allocation_id,
+            primary_term,
+            reason,
+        } => copies::change(state, now_ms, ids, |table| {
+            copies::fail_copy(
+                table,
+                (&index_uuid, shard),
+                &allocation_id,
+                primary_term,
+                &reason,
+            )
+        }),
+        Command::RetryShards(shards) => copies::change(state, now_ms, ids, |table| {
+            copies::retry(table, shards.as_deref());
+            Ok(Vec::new())
+        }),
+        Command::Reroute { .. } => copies::change(state, now_ms, ids, |_| Ok(Vec::new())),
+        Command::RerouteBy {
+            commands,
+            retry_failed,
+            is_lenient,
+        } => copies::change(state, now_ms, ids, |table| {
+            carry_out(table, &commands, retry_failed, is_lenient)?;
+            Ok(Vec::new())
+        }),
     }
 }
 
@@ -131,8 +193,7 @@ fn open_indices(
         opened.version += 1;
         opened.settings_version += 1;
         opened.settings.remove("index.verified_before_close");
-        raise_terms(&mut opened, |_| true);
-        let shards = route_index(&opened, &state.master, "INDEX_REOPENED", now_ms);
+        let shards = reopened(state, &opened, now_ms);
         events.push(Event::IndexPut(Arc::new(opened)));
         events.push(Event::ShardsRouted {
             index: name.clone(),
@@ -140,6 +201,21 @@ fn open_indices(
         });
     }
     Ok(events)
+}
+
+/// The copies of an index that opens again: nobody has them yet, but it is known who had.
+fn reopened(state: &ClusterState, index: &IndexMetadata, now_ms: i64) -> Vec<Vec<ShardCopy>> {
+    let mut shards = unassigned_index(index, "INDEX_REOPENED", now_ms);
+    for (shard, copies) in (0..).zip(&mut shards) {
+        let known = state.routing.copies(&index.name, shard);
+        for (copy, before) in copies.iter_mut().zip(known) {
+            if let (Some(info), Some(node)) = (&mut copy.unassigned, &before.node) {
+                info.last_node = Some(node.clone());
+                info.last_allocation_id = before.allocation_id.clone();
+            }
+        }
+    }
+    shards
 }
 
 fn close_indices(state: &ClusterState, names: &[String]) -> Result<Vec<Event>, CommandError> {
@@ -196,146 +272,34 @@ fn update_mappings(
     Ok(events)
 }
 
-/// Begins a new reign in each of the shards that a primary is assigned to again. Operations that a crash took with it
-/// may have had sequence numbers that are given out once more: their terms tell them apart.
-///
-/// A shard that never started has no operations and stays in its first reign. `true`: something changed.
-fn raise_terms(index: &mut IndexMetadata, is_assigned: impl Fn(u32) -> bool) -> bool {
-    let mut is_changed = false;
-    for (shard, term) in (0..).zip(&mut index.primary_terms) {
-        if index.started.contains(&shard) && is_assigned(shard) {
-            *term += 1;
-            is_changed = true;
-        }
-    }
-    is_changed
-}
-
-/// A node that comes up takes the primaries of all indices; nothing runs there yet.
-fn join(state: &ClusterState, node: crate::cluster::NodeInfo, now_ms: i64) -> Vec<Event> {
-    let id = node.id.clone();
-    let mut events = vec![Event::NodeJoined(Box::new(node))];
-    for index in state.indices.values() {
-        if index.state == IndexState::Open {
-            let mut assigned = IndexMetadata::clone(index);
-            if raise_terms(&mut assigned, |_| true) {
-                assigned.version += 1;
-                events.push(Event::IndexPut(Arc::new(assigned)));
-            }
-        }
-        events.push(Event::ShardsRouted {
-            index: index.name.clone(),
-            shards: route_index(index, &id, "CLUSTER_RECOVERED", now_ms),
-        });
-    }
-    events
-}
-
-fn report_shards(state: &ClusterState, reports: &[ShardReport], now_ms: i64) -> Vec<Event> {
-    let mut changed: BTreeMap<String, Vec<Vec<crate::cluster::ShardCopy>>> = BTreeMap::new();
-    let mut born: BTreeMap<String, IndexMetadata> = BTreeMap::new();
-    for report in reports {
-        let Some(index) = state.index_by_uuid(&report.index_uuid) else {
-            continue;
-        };
-        let Some(known) = state.routing.indices.get(&index.name) else {
-            continue;
-        };
-        let shards = changed
-            .entry(index.name.clone())
-            .or_insert_with(|| known.clone());
-        let Some(copies) = shards.get_mut(report.shard as usize) else {
-            continue;
-        };
-        for copy in copies {
-            if copy.allocation_id.as_ref() != Some(&report.allocation_id) {
-                continue;
-            }
-            match &report.failure {
-                None => {
-                    if copy.primary && !index.started.contains(&report.shard) {
-                        born.entry(index.name.clone())
-                            .or_insert_with(|| IndexMetadata::clone(index))
-                            .started
-                            .insert(report.shard);
-                    }
-                    copy.state = ShardState::Started;
-                    copy.unassigned = None;
-                }
-                Some(failure) => {
-                    copy.state = ShardState::Unassigned;
-                    copy.node = None;
-                    copy.unassigned = Some(UnassignedInfo {
-                        reason: "ALLOCATION_FAILED".to_owned(),
-                        at_ms: now_ms,
-                        details: Some(failure.clone()),
-                    });
-                }
-            }
-        }
-    }
-    let mut events = Vec::with_capacity(born.len() + changed.len());
-    for index in born.into_values() {
-        events.push(Event::IndexPut(Arc::new(index)));
-    }
-    for (index, shards) in changed {
-        events.push(Event::ShardsRouted { index, shards });
-    }
-    events
-}
-
-/// Gives primaries that failed back to the node that has their data.
-fn retry_shards(state: &ClusterState, wanted: Option<&[(String, u32)]>) -> Vec<Event> {
-    let mut events = Vec::new();
-    for (name, known) in &state.routing.indices {
-        let Some(index) = state.index(name) else {
-            continue;
-        };
-        let mut shards = known.clone();
-        let mut assigned = BTreeSet::new();
-        for (number, copies) in shards.iter_mut().enumerate() {
-            let is_wanted = wanted.is_none_or(|wanted| {
-                wanted
-                    .iter()
-                    .any(|(uuid, shard)| *uuid == index.uuid && *shard as usize == number)
-            });
-            for copy in copies {
-                let has_failed = copy.primary
-                    && copy.state == ShardState::Unassigned
-                    && copy.allocation_id.is_some();
-                if is_wanted && has_failed {
-                    copy.state = ShardState::Initializing;
-                    copy.node = Some(state.master.clone());
-                    assigned.insert(number as u32);
-                }
-            }
-        }
-        if shards != *known {
-            let mut raised = IndexMetadata::clone(index);
-            if raise_terms(&mut raised, |shard| assigned.contains(&shard)) {
-                raised.version += 1;
-                events.push(Event::IndexPut(Arc::new(raised)));
-            }
-            events.push(Event::ShardsRouted {
-                index: name.clone(),
-                shards,
-            });
-        }
-    }
-    events
+/// Whether a command can leave copies without a node, or give nodes too many.
+fn changes_copies(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::CreateIndex(_)
+            | Command::ResizeIndex(_)
+            | Command::AutoCreate { .. }
+            | Command::DeleteIndices { .. }
+            | Command::OpenIndices { .. }
+            | Command::CloseIndices { .. }
+            | Command::UpdateSettings(_)
+            | Command::UpdateAliases { .. }
+            | Command::Rollover(_)
+            | Command::UpdateClusterSettings { .. }
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::AliasMetadata;
     use crate::cluster::template::{IndexTemplate, TemplateBody};
+    use crate::cluster::{AliasMetadata, ShardState};
     use crate::master::testing::{Cluster, create, node};
-    use crate::master::{AliasAction, CreateIndex, Rollover, UpdateSettings};
+    use crate::master::{AliasAction, CreateIndex, Rollover, ShardReport, UpdateSettings};
 
     fn with_settings(name: &str, settings: &[(&str, &str)]) -> Command {
         Command::CreateIndex(CreateIndex {

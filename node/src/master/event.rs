@@ -1,13 +1,13 @@
 //! What has happened to the cluster state. Events are what the journal keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cluster::index_metadata::IndexMetadata;
-use crate::cluster::node::{NodeId, NodeInfo};
+use crate::cluster::node::{NodeId, NodeInfo, NodeUsage, VotingExclusion};
 use crate::cluster::routing::ShardCopy;
 use crate::cluster::state::Tombstone;
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
@@ -27,7 +27,33 @@ pub enum Event {
     },
     /// Indices that were deleted lately; all that are remembered.
     Graveyard(Vec<Tombstone>),
-    /// Where the copies of an index's shards are now. Not journaled.
+    /// What an index's metadata says about the copies of one shard.
+    CopiesTracked {
+        /// The index.
+        index: String,
+        /// Version of its metadata now.
+        version: u64,
+        /// Number of the shard.
+        shard: u32,
+        /// Reign of its primary.
+        primary_term: u64,
+        /// Allocation ids in sync.
+        in_sync: BTreeSet<String>,
+        /// Where they lie.
+        homes: BTreeMap<String, NodeId>,
+        /// Whether a primary has started once.
+        is_started: bool,
+    },
+    /// Where the copies of one shard are now. Not journaled by a lone node.
+    ShardRouted {
+        /// The index.
+        index: String,
+        /// Number of the shard.
+        shard: u32,
+        /// Its copies.
+        copies: Vec<ShardCopy>,
+    },
+    /// Where the copies of an index's shards are now. Not journaled by a lone node.
     ShardsRouted {
         /// The index.
         index: String,
@@ -91,7 +117,7 @@ pub enum Event {
         /// The definition as given.
         script: Option<Value>,
     },
-    /// A node is here. Not journaled.
+    /// A node is here. Not journaled by a lone node.
     NodeJoined(Box<NodeInfo>),
     /// The cluster begins: the first of all events.
     ClusterFounded {
@@ -105,14 +131,25 @@ pub enum Event {
         /// Which one.
         node: NodeId,
     },
+    /// A node is gone.
+    NodeLeft(NodeId),
+    /// The disk of a data node.
+    NodeUsage(NodeUsage),
+    /// Nodes that shall have no vote, all of them.
+    VotingExclusions(Vec<VotingExclusion>),
 }
 
 impl Event {
-    /// Whether the event must survive a restart.
+    /// Whether the event must survive a restart of a lone node. In a cluster every event does.
     pub fn is_durable(&self) -> bool {
         !matches!(
             self,
-            Event::ShardsRouted { .. } | Event::NodeJoined(_) | Event::MasterElected { .. }
+            Event::ShardRouted { .. }
+                | Event::ShardsRouted { .. }
+                | Event::NodeJoined(_)
+                | Event::NodeLeft(_)
+                | Event::MasterElected { .. }
+                | Event::NodeUsage(_)
         )
     }
 }

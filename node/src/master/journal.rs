@@ -85,7 +85,8 @@ impl StateJournal {
                         snapshot_bytes: 0,
                         journal,
                     };
-                    let state = ClusterState::empty(cluster_name, &ids.next_uuid(), master.clone());
+                    let state =
+                        ClusterState::empty(cluster_name, &ids.next_uuid(), master.clone()).alone();
                     store.write_snapshot(&state)?;
                     return Ok((store, state));
                 }
@@ -96,7 +97,7 @@ impl StateJournal {
             snapshot_bytes: 0,
             journal,
         };
-        let state = ClusterState::empty(cluster_name, &ids.next_uuid(), master.clone());
+        let state = ClusterState::empty(cluster_name, &ids.next_uuid(), master.clone()).alone();
         store.write_snapshot(&state)?;
         Ok((store, state))
     }
@@ -238,7 +239,8 @@ fn replay(
                         "its format is {format}, this build reads {FORMAT}"
                     )));
                 }
-                let mut empty = ClusterState::empty(cluster_name, &cluster_uuid, master.clone());
+                let mut empty =
+                    ClusterState::empty(cluster_name, &cluster_uuid, master.clone()).alone();
                 empty.version = version;
                 snapshot = Some(empty);
             }

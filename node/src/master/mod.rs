@@ -6,11 +6,14 @@
 mod aliases;
 mod apply;
 mod command;
+mod copies;
 mod create_index;
 mod decide;
 mod event;
 mod ids;
 mod journal;
+mod nodes;
+mod outcome;
 pub mod publish;
 mod queue;
 pub mod raft;

@@ -135,7 +135,7 @@ fn changed_index(
         });
     if let Some(expanded) = settings
         .get("index.auto_expand_replicas")
-        .and_then(|setting| auto_expanded(setting, state.nodes.len()))
+        .and_then(|setting| auto_expanded(setting, state.data_nodes().count()))
     {
         replicas = expanded;
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::command::{Command, CommandError, CreateIndex};
 use super::ids::Ids;
+use super::shards::ShardReport;
 use super::{apply, decide};
-use crate::cluster::{ClusterState, NodeId, NodeInfo};
+use crate::cluster::{ClusterState, NodeId, NodeInfo, ShardState};
 
 /// Ids that count up.
 #[derive(Default)]
@@ -41,16 +42,20 @@ pub(crate) fn create(name: &str) -> Command {
     })
 }
 
-/// A cluster of one node that carries commands out at once.
+/// A cluster that carries commands out at once.
 pub(crate) struct Cluster {
     pub(crate) state: ClusterState,
+    /// What its clock says.
+    pub(crate) now_ms: i64,
     ids: Counting,
 }
 
 impl Cluster {
+    /// One node, alone.
     pub(crate) fn new() -> Cluster {
         let mut cluster = Cluster {
-            state: ClusterState::empty("c", "u", NodeId("n".to_owned())),
+            state: ClusterState::empty("c", "u", NodeId("n".to_owned())).alone(),
+            now_ms: 1_000,
             ids: Counting::default(),
         };
         cluster
@@ -59,9 +64,70 @@ impl Cluster {
         cluster
     }
 
+    /// Several data nodes.
+    pub(crate) fn of(nodes: &[&str]) -> Cluster {
+        let mut cluster = Cluster {
+            state: ClusterState::empty("c", "u", NodeId("m".to_owned())),
+            now_ms: 1_000,
+            ids: Counting::default(),
+        };
+        for id in nodes {
+            cluster.join(id);
+        }
+        cluster
+    }
+
+    /// A data node comes up; again, if it is known.
+    pub(crate) fn join(&mut self, id: &str) {
+        let mut info = node(id);
+        info.ephemeral_id = self.ids.next_uuid();
+        self.run(Command::JoinNode(info)).expect("a node may join");
+    }
+
+    /// A data node is gone.
+    pub(crate) fn leave(&mut self, id: &str) {
+        let id = NodeId(id.to_owned());
+        let Some(known) = self.state.nodes.get(&id) else {
+            return;
+        };
+        let nodes = vec![(id, known.ephemeral_id.clone())];
+        let reason = "gone".to_owned();
+        self.run(Command::NodesLeft { nodes, reason })
+            .expect("a node may leave");
+    }
+
+    /// What the nodes report when every copy that opens or recovers comes to serve.
+    pub(crate) fn reports(&self) -> Vec<ShardReport> {
+        let mut reports = Vec::new();
+        for (index, shard, copy) in self.state.routing.all() {
+            if copy.state == ShardState::Initializing {
+                reports.push(ShardReport {
+                    index_uuid: self.state.indices[index].uuid.clone(),
+                    shard,
+                    allocation_id: copy.allocation_id.clone().expect("it has one"),
+                    failure: None,
+                });
+            }
+        }
+        reports
+    }
+
+    /// Lets copies start until none is left that opens or recovers.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..1_000 {
+            let reports = self.reports();
+            if reports.is_empty() {
+                return;
+            }
+            self.run(Command::ReportShards(reports))
+                .expect("reports are heard");
+        }
+        panic!("copies never come to rest: {:?}", self.state.routing);
+    }
+
     /// How many events a command had; the state follows them.
     pub(crate) fn run(&mut self, command: Command) -> Result<usize, CommandError> {
-        let events = decide(&self.state, command, 1_000, &mut self.ids)?;
+        let events = decide(&self.state, command, self.now_ms, &mut self.ids)?;
         for event in &events {
             self.state = apply(self.state.clone(), event);
         }

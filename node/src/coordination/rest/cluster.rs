@@ -37,15 +37,6 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         handler: |app, request| Box::pin(pending_tasks(app, request)),
     },
     Endpoint {
-        name: "cluster.reroute",
-        routes: &[(Method::POST, "/_cluster/reroute")],
-        params: &[
-            CHANGE_PARAMS,
-            &["dry_run", "explain", "metric", "retry_failed"],
-        ],
-        handler: |app, request| Box::pin(reroute(app, request)),
-    },
-    Endpoint {
         name: "cluster.allocation_explain",
         routes: &[
             (Method::GET, "/_cluster/allocation/explain"),
@@ -166,113 +157,6 @@ async fn pending_tasks(app: Arc<App>, request: RestRequest) -> Result<RestRespon
         }));
     }
     Ok(RestResponse::ok(&json!({"tasks": tasks})))
-}
-
-/// The commands of `_cluster/reroute` need other nodes; what they would say is explained.
-async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
-    let explain = request.params.bool("explain", false)?;
-    let dry_run = request.params.bool("dry_run", false)?;
-    let retry_failed = request.params.bool("retry_failed", false)?;
-    let body = body_object(&request)?.unwrap_or_default();
-    let mut explanations = Vec::new();
-    for (key, value) in &body {
-        if key != "commands" {
-            return Err(RestError::new(
-                400,
-                "x_content_parse_exception",
-                format!("[cluster_reroute] unknown field [{key}]"),
-            ));
-        }
-        let Some(commands) = value.as_array() else {
-            return Err(RestError::new(
-                400,
-                "x_content_parse_exception",
-                "[cluster_reroute] [commands] must be a list",
-            ));
-        };
-        for command in commands {
-            explanations.push(explain_command(&app, command)?);
-        }
-    }
-    if !explanations.is_empty() && !dry_run && !explain {
-        return Err(RestError::illegal_argument(
-            "this cluster has one node: no shard can be moved, cancelled or allocated by command",
-        ));
-    }
-    if retry_failed && !dry_run {
-        change(&app, &request.params, Command::RetryShards(None)).await?;
-    }
-    let mut answer = Map::new();
-    answer.insert("acknowledged".to_owned(), json!(true));
-    let metrics = request.params.list("metric");
-    if !metrics.iter().any(|metric| metric == "none") {
-        let wanted = super::cluster_state::parse_metrics(&metrics, "/_cluster/reroute")?;
-        let state = app.state();
-        answer.insert(
-            "state".to_owned(),
-            super::cluster_state::show(&app, &state, &wanted, None, &request.params)?,
-        );
-    }
-    if explain {
-        answer.insert("explanations".to_owned(), Value::Array(explanations));
-    }
-    Ok(RestResponse::ok(&answer))
-}
-
-fn explain_command(app: &App, command: &Value) -> Result<Value, RestError> {
-    let entry = command
-        .as_object()
-        .filter(|object| object.len() == 1)
-        .and_then(|object| object.iter().next());
-    let Some((name, Value::Object(arguments))) = entry else {
-        return Err(RestError::illegal_argument(
-            "a command is an object with one name",
-        ));
-    };
-    const COMMANDS: [&str; 5] = [
-        "move",
-        "cancel",
-        "allocate_replica",
-        "allocate_stale_primary",
-        "allocate_empty_primary",
-    ];
-    if !COMMANDS.contains(&name.as_str()) {
-        return Err(RestError::illegal_argument(format!(
-            "unknown allocation command [{name}]"
-        )));
-    }
-    let mut parameters = arguments.clone();
-    if name == "cancel" {
-        parameters.entry("allow_primary").or_insert(json!(false));
-    }
-    let index = arguments.get("index").and_then(Value::as_str).unwrap_or("");
-    let shard = arguments.get("shard").and_then(Value::as_u64).unwrap_or(0);
-    let state = app.state();
-    if state.index(index).is_none() {
-        return Err(RestError::index_not_found(index));
-    }
-    let is_there =
-        u32::try_from(shard).is_ok_and(|shard| !state.routing.copies(index, shard).is_empty());
-    let explanation = if is_there {
-        format!(
-            "[{name}] of [{index}][{shard}]: the cluster has one node, which holds the only copy"
-        )
-    } else {
-        format!(
-            "can't {name} {shard}, failed to find it on node {{{}}}",
-            app.node.name
-        )
-    };
-    Ok(json!({
-        "command": name,
-        "parameters": parameters,
-        "decisions": [{
-            "decider": format!("{name}_allocation_command"),
-            "decision": "NO",
-            "explanation": explanation,
-        }],
-    }))
 }
 
 async fn allocation_explain(

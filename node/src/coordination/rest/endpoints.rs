@@ -83,6 +83,7 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::segments::ENDPOINTS,
     super::resolve::ENDPOINTS,
     super::cluster_health::ENDPOINTS,
+    super::reroute::ENDPOINTS,
     super::cluster_state::ENDPOINTS,
     super::cluster::ENDPOINTS,
     super::indices::ENDPOINTS,

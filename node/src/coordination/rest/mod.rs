@@ -39,6 +39,7 @@ pub mod pit;
 mod query_text;
 pub mod reindex;
 pub mod request;
+mod reroute;
 mod resize;
 pub mod resolve;
 pub mod response;

@@ -1,0 +1,219 @@
+//! Evening out: by shards per node, by an index's shards per node, and, between equals, by bytes.
+//!
+//! A cluster's unevenness is the sum of the squares of these counts, weighed by `balance.shard` and `balance.index`. A
+//! move is made only when it makes that sum smaller by more than `balance.threshold` asks (1 stands for "at all"); or
+//! leaves it as it is and evens out the bytes by a good part. Both can only happen so often: while nothing else
+//! changes no copy ever goes back to where it was.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use super::deciders::{Verdict, can_allocate, can_rebalance, can_remain};
+use super::table::Table;
+use super::{Target, best_node};
+use crate::cluster::node::NodeId;
+use crate::cluster::routing::ShardState;
+
+/// How much a node has already, for comparisons.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Weight {
+    count: f64,
+    bytes: u64,
+}
+
+impl Eq for Weight {}
+
+impl PartialOrd for Weight {
+    fn partial_cmp(&self, other: &Weight) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Weight {
+    fn cmp(&self, other: &Weight) -> Ordering {
+        self.count
+            .total_cmp(&other.count)
+            .then(self.bytes.cmp(&other.bytes))
+    }
+}
+
+/// What a node has, seen by one index.
+pub(crate) fn weight(table: &Table<'_>, node: &NodeId, index: &str) -> Weight {
+    let load = table.load(node);
+    let of_index = load.by_index.get(index).copied().unwrap_or(0);
+    let (by_shard, by_index) = shares(table);
+    Weight {
+        count: by_shard * load.shards as f64 + by_index * of_index as f64,
+        bytes: load.bytes,
+    }
+}
+
+/// The two factors, which make 1 together.
+fn shares(table: &Table<'_>) -> (f64, f64) {
+    let (shard, index) = (table.limits.balance_shard, table.limits.balance_index);
+    let sum = shard + index;
+    if sum > 0.0 {
+        (shard / sum, index / sum)
+    } else {
+        (0.0, 0.0)
+    }
+}
+
+/// One move of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub index: String,
+    pub shard: u32,
+    pub from: NodeId,
+    pub to: NodeId,
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "[{}][{}]: {} -> {}",
+            self.index, self.shard, self.from, self.to
+        )
+    }
+}
+
+/// Moves copies that may not stay where they are.
+pub(crate) fn move_away(table: &mut Table<'_>) {
+    for (index, shard) in table.shards() {
+        if !table
+            .state
+            .index(&index)
+            .is_some_and(|index| super::is_open(index))
+        {
+            continue;
+        }
+        let places = table.state.routing.copies(&index, shard).len();
+        // backwards: a move puts an entry behind its source
+        for place in (0..places).rev() {
+            let Some(at) = table.at(&index, shard, place) else {
+                continue;
+            };
+            if at.copy.state != ShardState::Started {
+                continue;
+            }
+            let node = at.copy.node.as_ref().and_then(|id| table.node(id));
+            if node.is_none_or(|node| can_remain(table, &at, node).verdict == Verdict::Yes) {
+                continue;
+            }
+            let has_slot = table
+                .limits
+                .moves
+                .is_none_or(|limit| table.moving() < limit);
+            if has_slot && let Target::Node(to) = best_node(table, &index, shard, place) {
+                table.relocate(&index, shard, place, &to);
+            }
+        }
+    }
+}
+
+/// Moves copies from nodes that have many to nodes that have few, as many at a time as the settings let.
+pub(crate) fn even_out(table: &mut Table<'_>) -> Vec<Move> {
+    let mut moves = Vec::new();
+    while let Some((step, place)) = next_move(table) {
+        table.relocate(&step.index, step.shard, place, &step.to);
+        moves.push(step);
+    }
+    moves
+}
+
+/// The move that is worth the most, and the place of its copy.
+pub(crate) fn next_move(table: &Table<'_>) -> Option<(Move, usize)> {
+    let is_full = |limit: Option<usize>| limit.is_some_and(|limit| table.moving() >= limit);
+    if is_full(table.limits.rebalances)
+        || is_full(table.limits.moves)
+        || table.state.data_nodes().count() < 2
+    {
+        return None;
+    }
+    let mut best: Option<(Gain, Move, usize)> = None;
+    for (index, shards) in &table.state.routing.indices {
+        if !table
+            .state
+            .index(index)
+            .is_some_and(|index| super::is_open(index))
+        {
+            continue;
+        }
+        for (shard, copies) in (0..).zip(shards) {
+            for (place, copy) in copies.iter().enumerate() {
+                let Some(from) = copy
+                    .node
+                    .as_ref()
+                    .filter(|_| copy.state == ShardState::Started)
+                else {
+                    continue;
+                };
+                let bytes = table.size_of(copies);
+                for to in table.state.data_nodes().map(|node| &node.id) {
+                    let gain = Gain::of(table, index, from, to, bytes);
+                    let is_better = gain.is_worth_it(table)
+                        && best.as_ref().is_none_or(|(known, _, _)| gain > *known);
+                    if is_better && may_move(table, index, shard, place, to) {
+                        let step = Move {
+                            index: index.clone(),
+                            shard,
+                            from: from.clone(),
+                            to: to.clone(),
+                        };
+                        best = Some((gain, step, place));
+                    }
+                }
+            }
+        }
+    }
+    best.map(|(_, step, place)| (step, place))
+}
+
+fn may_move(table: &Table<'_>, index: &str, shard: u32, place: usize, to: &NodeId) -> bool {
+    let (Some(at), Some(node)) = (table.at(index, shard, place), table.node(to)) else {
+        return false;
+    };
+    can_rebalance(table, &at).verdict == Verdict::Yes
+        && can_allocate(table, &at, node).verdict == Verdict::Yes
+}
+
+/// How much a move evens out.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(crate) struct Gain {
+    /// Half of what it takes from the sum of squares of the counts.
+    count: f64,
+    /// The same for the bytes, as a part of what a node has on average.
+    bytes: f64,
+}
+
+impl Gain {
+    pub fn of(table: &Table<'_>, index: &str, from: &NodeId, to: &NodeId, bytes: u64) -> Gain {
+        let (by_shard, by_index) = shares(table);
+        let (source, target) = (table.load(from), table.load(to));
+        let of_index =
+            |load: &super::table::Load| load.by_index.get(index).copied().unwrap_or(0) as f64;
+        let shards = source.shards as f64 - target.shards as f64 - 1.0;
+        let own = of_index(source) - of_index(target) - 1.0;
+        let apart = source.bytes as f64 - target.bytes as f64 - bytes as f64;
+        Gain {
+            count: by_shard * shards + by_index * own,
+            bytes: if bytes == 0 {
+                0.0
+            } else {
+                apart / table.bytes_per_node()
+            },
+        }
+    }
+
+    /// Whether the move is to be made.
+    pub fn is_worth_it(&self, table: &Table<'_>) -> bool {
+        /// A difference below it comes from rounding.
+        const NOTHING: f64 = 1e-9;
+        /// Bytes alone move a copy when the two nodes stay apart by so much of an average node.
+        const BYTES_MIN: f64 = 0.1;
+        let least = (table.limits.threshold - 1.0).max(0.0);
+        self.count > least + NOTHING
+            || (self.count.abs() <= NOTHING && least == 0.0 && self.bytes > BYTES_MIN)
+    }
+}
