@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::ids::PrimaryTerm;
 use quidditch_engine::schema::IndexSchema;
-use quidditch_engine::shard::{Shard, ShardOptions, ShardParts, ShardReader, SystemClock};
+use quidditch_engine::shard::{
+    CopyRole, Shard, ShardOptions, ShardParts, ShardReader, SystemClock,
+};
 use serde_json::Value;
 
 const SEGMENTS: &str = "segments";
@@ -51,6 +53,8 @@ impl ShardPlan {
             schema: Arc::new(IndexSchema::new(&self.mapping, &settings)?),
             clock: Arc::new(SystemClock::new()),
             primary_term: PrimaryTerm(1),
+            role: CopyRole::Primary,
+            alone: true,
             options: ShardOptions {
                 buffer_bytes_max: self.buffer_bytes,
                 memory_segments_bytes_max: self.buffer_bytes as u64,

@@ -26,7 +26,7 @@ use quidditch_engine::search::{
     FetchRequest, MemoryAccount, SearchContext, SearchRequest, fetch, query,
 };
 use quidditch_engine::shard::{
-    IndexOp, Origin, Shard, ShardOptions, ShardParts, SystemClock, VersionCheck,
+    CopyRole, IndexOp, Origin, Shard, ShardOptions, ShardParts, SystemClock, VersionCheck,
 };
 use quidditch_engine::value::Value;
 
@@ -106,6 +106,8 @@ fn index(arguments: &Arguments) -> Result<Shard> {
         schema: Arc::new(schema),
         clock: Arc::new(SystemClock::new()),
         primary_term: PrimaryTerm(1),
+        role: CopyRole::Primary,
+        alone: true,
         options: ShardOptions {
             buffer_count: 1,
             background_merges: false,

@@ -518,6 +518,11 @@ impl Envelope {
         self.bytes.len() as u64
     }
 
+    /// The whole file.
+    pub fn bytes(&self) -> &ByteView {
+        &self.bytes
+    }
+
     pub fn entries(&self) -> &[SectionEntry] {
         &self.entries
     }

@@ -3,7 +3,7 @@
 use crate::directory::Directory;
 use crate::ids::{PrimaryTerm, SegmentId, SeqNo};
 use crate::shard::commit::{
-    self, Commit, UNFINISHED, commit_generation, commit_name, live_docs_generation, live_docs_name,
+    self, Commit, commit_generation, commit_name, live_docs_generation, live_docs_name,
     segment_name,
 };
 use crate::shard::{OpenShardError, base36};
@@ -44,7 +44,7 @@ pub fn file_kind(name: &str) -> FileKind {
         FileKind::Segment
     } else if live_docs_generation(name).is_some() {
         FileKind::LiveDocs
-    } else if name == UNFINISHED {
+    } else if name.starts_with("unfinished-") {
         FileKind::Unfinished
     } else {
         FileKind::Other

@@ -373,6 +373,8 @@ mod tests {
             primary_term: PrimaryTerm(1),
             history_id: 1,
             next_ordinal: 1,
+            segments_term: PrimaryTerm(1),
+            global_checkpoint: SeqNo(0),
             segments,
             tombstones: Vec::new(),
         };

@@ -128,6 +128,11 @@ impl SegmentReader {
         self.file.len()
     }
 
+    /// The file itself, unchecked.
+    pub(crate) fn bytes(&self) -> &ByteView {
+        self.file.bytes()
+    }
+
     /// The table of the file's sections, in order of offset.
     pub fn sections(&self) -> &[SectionEntry] {
         self.file.entries()

@@ -48,22 +48,46 @@ impl Contiguous {
             return;
         }
         self.checkpoint = seq_no;
+        self.join();
+    }
+
+    fn join(&mut self) {
         while self.beyond.first() == Some(&(self.checkpoint + 1)) {
             self.beyond.pop_first();
             self.checkpoint += 1;
         }
     }
+
+    /// Everything up to here is in.
+    fn cover(&mut self, to: i64) {
+        if to > self.checkpoint {
+            self.checkpoint = to;
+            self.beyond = self.beyond.split_off(&(to + 1));
+            self.join();
+        }
+    }
+
+    /// Nothing beyond is in.
+    fn roll_back(&mut self, to: i64) {
+        self.beyond.split_off(&(to + 1));
+        self.checkpoint = self.checkpoint.min(to);
+    }
+
+    fn has(&self, seq_no: i64) -> bool {
+        seq_no <= self.checkpoint || self.beyond.contains(&seq_no)
+    }
 }
 
 impl Checkpoints {
-    /// Everything up to `local` is done and durable; numbers up to `max` were given out.
-    pub fn new(local: SeqNo, max: SeqNo) -> Checkpoints {
+    /// Everything up to `local` is done and durable; numbers up to `max` were given out; every in-sync copy has those up
+    /// to `global`.
+    pub fn new(local: SeqNo, max: SeqNo, global: SeqNo) -> Checkpoints {
         Checkpoints {
             state: Mutex::new(State {
                 max: max.0.max(local.0),
                 processed: Contiguous::new(local.0),
                 persisted: Contiguous::new(local.0),
-                global: SeqNo::NONE.0,
+                global: global.0.min(local.0),
             }),
         }
     }
@@ -90,6 +114,36 @@ impl Checkpoints {
         for seq_no in seq_nos {
             state.persisted.mark(seq_no.0);
         }
+    }
+
+    /// Takes note that segments have everything up to `checkpoint`, durably, and nothing beyond `max`.
+    pub fn cover(&self, checkpoint: SeqNo, max: SeqNo) {
+        let mut state = self.state.lock();
+        state.max = state.max.max(max.0).max(checkpoint.0);
+        state.processed.cover(checkpoint.0);
+        state.persisted.cover(checkpoint.0);
+    }
+
+    /// Forgets the operations beyond `to`, and how far other copies are beyond it.
+    pub fn roll_back(&self, to: SeqNo) {
+        let mut state = self.state.lock();
+        state.max = state.max.min(to.0);
+        state.processed.roll_back(to.0);
+        state.persisted.roll_back(to.0);
+        state.global = state.global.min(to.0);
+    }
+
+    /// Nothing beyond `to` is processed: what follows will be done again.
+    pub fn reprocess_from(&self, to: SeqNo) {
+        self.state.lock().processed = Contiguous::new(to.0);
+    }
+
+    pub fn is_processed(&self, seq_no: SeqNo) -> bool {
+        self.state.lock().processed.has(seq_no.0)
+    }
+
+    pub fn is_persisted(&self, seq_no: SeqNo) -> bool {
+        self.state.lock().persisted.has(seq_no.0)
     }
 
     /// Highest number given out or seen.
@@ -135,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_waits_for_holes_to_fill() {
-        let checkpoints = Checkpoints::new(SeqNo(4), SeqNo(4));
+        let checkpoints = Checkpoints::new(SeqNo(4), SeqNo(4), SeqNo::NONE);
         assert_eq!(checkpoints.next(), SeqNo(5));
         checkpoints.advance_max(SeqNo(8));
         for done in [8, 6, 7] {
@@ -150,5 +204,25 @@ mod tests {
         assert_eq!(checkpoints.persisted(), SeqNo(6));
         checkpoints.advance_global(SeqNo(100));
         assert_eq!(checkpoints.global(), SeqNo(6));
+    }
+
+    #[test]
+    fn what_was_rolled_back_can_come_again() {
+        let checkpoints = Checkpoints::new(SeqNo(4), SeqNo(4), SeqNo(3));
+        assert_eq!(checkpoints.global(), SeqNo(3));
+        let numbers = [5, 6, 8].map(SeqNo);
+        for seq_no in numbers {
+            checkpoints.advance_max(seq_no);
+            checkpoints.mark_processed(seq_no);
+        }
+        checkpoints.mark_persisted(&numbers);
+        checkpoints.roll_back(SeqNo(5));
+        assert_eq!(checkpoints.max(), SeqNo(5));
+        assert_eq!(checkpoints.persisted(), SeqNo(5));
+        assert!(!checkpoints.is_processed(SeqNo(8)));
+        checkpoints.mark_persisted(&[SeqNo(8), SeqNo(9)]);
+        checkpoints.cover(SeqNo(7), SeqNo(7));
+        assert_eq!(checkpoints.persisted(), SeqNo(9));
+        assert_eq!(checkpoints.processed(), SeqNo(7));
     }
 }

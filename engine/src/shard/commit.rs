@@ -5,15 +5,17 @@
 //! | bytes | field               | meaning                                                              |
 //! |------:|---------------------|----------------------------------------------------------------------|
 //! |     8 | magic               | `"QDCMT\r\n\x1a"`                                                    |
-//! |     2 | version             | 1                                                                    |
+//! |     2 | version             | 2                                                                    |
 //! |     2 | reserved            | zero                                                                 |
 //! |     8 | generation          | the number in the name                                               |
 //! |     8 | max seq_no          | highest operation number given out; -1: none                         |
 //! |     8 | local checkpoint    | all operations up to here are in the segments; -1: none              |
 //! |     8 | translog generation | operations from this translog file on may be missing in the segments |
-//! |     8 | primary term        | the reign of the copy that wrote it                                  |
+//! |     8 | primary term        | the reign that the copy followed, or was the primary of              |
 //! |    16 | history id          | random; a new one when operations may have been lost                 |
 //! |     8 | next ordinal        | of segments                                                          |
+//! |     8 | segments' term      | since version 2: the reign of the primary that these segments are of; before: as primary term |
+//! |     8 | global checkpoint   | since version 2: every in-sync copy had the operations up to here; -1: not known |
 //! |     4 | segment count       |                                                                      |
 //! |     … | segments            | 41 or 61 bytes each, see below                                       |
 //! |     4 | tombstone count     |                                                                      |
@@ -27,14 +29,17 @@
 //! A tombstone, a delete still remembered: version (8), seq_no (8), primary term (8), time in ms since 1970 (8),
 //! length of the `_id` (2), the `_id` in UTF-8.
 //!
-//! The empty commit point of a new shard, generation 1, is 88 bytes long: 12 of magic, version and reserved,
-//! 64 of fixed fields up to `next ordinal`, two counts of 4 zero bytes, and the checksum.
+//! The empty commit point of a new shard, generation 1, is 104 bytes long: 12 of magic, version and reserved,
+//! 80 of fixed fields up to `global checkpoint`, two counts of 4 zero bytes, and the checksum.
 //!
-//! | version | since | change |
-//! |--------:|-------|--------|
-//! |       1 | 0.1   | first  |
+//! | version | since | change                                                    | golden index |
+//! |--------:|-------|-----------------------------------------------------------|--------------|
+//! |       1 | 0.1   | first; read, no longer written                            | `golden/v1/` |
+//! |       2 | 0.2   | segments' term, global checkpoint: a copy may be a replica | `golden/commit_v2/` |
 
 use std::io;
+
+use serde::{Deserialize, Serialize};
 
 use crate::directory::Directory;
 use crate::ids::{PrimaryTerm, SegmentId, SeqNo};
@@ -44,7 +49,8 @@ use super::OpenShardError;
 use super::versions::{Stamp, Tombstone};
 
 const MAGIC: &[u8; 8] = b"QDCMT\r\n\x1a";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+const OLDEST: u16 = 1;
 const PREFIX: &str = "commit-";
 /// A commit point has this name until it is complete.
 pub(crate) const UNFINISHED: &str = "unfinished-commit";
@@ -59,15 +65,28 @@ pub(crate) struct Commit {
     pub primary_term: PrimaryTerm,
     pub history_id: u128,
     pub next_ordinal: u64,
+    pub segments_term: PrimaryTerm,
+    pub global_checkpoint: SeqNo,
     pub segments: Vec<CommittedSegment>,
     pub tombstones: Vec<(String, Tombstone)>,
 }
 
-/// A file as a commit point knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileStamp {
+/// A file as a commit point, or another copy, knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStamp {
+    /// Its bytes.
     pub len: u64,
+    /// CRC-32C of all of them.
     pub crc: u32,
+}
+
+impl FileStamp {
+    pub(crate) fn of(bytes: &[u8]) -> FileStamp {
+        FileStamp {
+            len: bytes.len() as u64,
+            crc: crc32c(bytes),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +164,7 @@ impl Commit {
     }
 
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(88 + 80 * self.segments.len());
+        let mut out = Vec::with_capacity(104 + 80 * self.segments.len());
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&[0, 0]);
@@ -156,6 +175,8 @@ impl Commit {
         out.extend_from_slice(&self.primary_term.0.to_le_bytes());
         out.extend_from_slice(&self.history_id.to_le_bytes());
         out.extend_from_slice(&self.next_ordinal.to_le_bytes());
+        out.extend_from_slice(&self.segments_term.0.to_le_bytes());
+        out.extend_from_slice(&self.global_checkpoint.0.to_le_bytes());
         out.extend_from_slice(&(self.segments.len() as u32).to_le_bytes());
         for segment in &self.segments {
             out.extend_from_slice(&segment.id.0.to_le_bytes());
@@ -173,15 +194,7 @@ impl Commit {
                 }
             }
         }
-        out.extend_from_slice(&(self.tombstones.len() as u32).to_le_bytes());
-        for (id, tomb) in &self.tombstones {
-            out.extend_from_slice(&tomb.stamp.version.to_le_bytes());
-            out.extend_from_slice(&tomb.stamp.seq_no.0.to_le_bytes());
-            out.extend_from_slice(&tomb.stamp.primary_term.0.to_le_bytes());
-            out.extend_from_slice(&tomb.at_ms.to_le_bytes());
-            out.extend_from_slice(&(id.len() as u16).to_le_bytes());
-            out.extend_from_slice(id.as_bytes());
-        }
+        encode_tombstones(&self.tombstones, &mut out);
         let crc = crc32c(&out);
         out.extend_from_slice(&crc.to_le_bytes());
         out
@@ -203,9 +216,9 @@ impl Commit {
         }
         let mut rest = Fields(&body[MAGIC.len()..]);
         let version = u16::from_le_bytes(rest.take()?);
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(format!(
-                "format v{version}, this build reads v{VERSION}; open it with the release that wrote it"
+                "format v{version}, this build reads v{OLDEST} to v{VERSION}; open it with the release that wrote it"
             ));
         }
         if rest.take::<2>()? != [0, 0] {
@@ -219,19 +232,47 @@ impl Commit {
             primary_term: PrimaryTerm(rest.u64()?),
             history_id: u128::from_le_bytes(rest.take()?),
             next_ordinal: rest.u64()?,
+            segments_term: PrimaryTerm(0),
+            global_checkpoint: SeqNo::NONE,
             segments: Vec::new(),
             tombstones: Vec::new(),
         };
+        commit.segments_term = commit.primary_term;
+        if version > 1 {
+            commit.segments_term = PrimaryTerm(rest.u64()?);
+            commit.global_checkpoint = SeqNo(rest.i64()?);
+        }
         for _ in 0..rest.u32()? {
             commit.segments.push(rest.segment()?);
         }
-        for _ in 0..rest.u32()? {
-            commit.tombstones.push(rest.tombstone()?);
-        }
+        commit.tombstones = rest.tombstones()?;
         if !rest.0.is_empty() {
             return Err(format!("{} bytes too many", rest.0.len()));
         }
         Ok(commit)
+    }
+}
+
+/// As a commit point and a [shipment](super::shipment) have them.
+pub(super) fn encode_tombstones(tombstones: &[(String, Tombstone)], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(tombstones.len() as u32).to_le_bytes());
+    for (id, tomb) in tombstones {
+        out.extend_from_slice(&tomb.stamp.version.to_le_bytes());
+        out.extend_from_slice(&tomb.stamp.seq_no.0.to_le_bytes());
+        out.extend_from_slice(&tomb.stamp.primary_term.0.to_le_bytes());
+        out.extend_from_slice(&tomb.at_ms.to_le_bytes());
+        out.extend_from_slice(&(id.len() as u16).to_le_bytes());
+        out.extend_from_slice(id.as_bytes());
+    }
+}
+
+/// Reads what [`encode_tombstones`] wrote, and nothing behind it.
+pub(super) fn decode_tombstones(bytes: &[u8]) -> Result<Vec<(String, Tombstone)>, String> {
+    let mut rest = Fields(bytes);
+    let tombstones = rest.tombstones()?;
+    match rest.0.len() {
+        0 => Ok(tombstones),
+        more => Err(format!("{more} bytes too many")),
     }
 }
 
@@ -285,6 +326,14 @@ impl Fields<'_> {
             [other] => return Err(format!("{other} is neither 0 (no live docs) nor 1")),
         }
         Ok(segment)
+    }
+
+    fn tombstones(&mut self) -> Result<Vec<(String, Tombstone)>, String> {
+        let mut tombstones = Vec::new();
+        for _ in 0..self.u32()? {
+            tombstones.push(self.tombstone()?);
+        }
+        Ok(tombstones)
     }
 
     fn tombstone(&mut self) -> Result<(String, Tombstone), String> {
@@ -344,6 +393,8 @@ mod tests {
             primary_term: PrimaryTerm(1),
             history_id: 77,
             next_ordinal: segments,
+            segments_term: PrimaryTerm(3),
+            global_checkpoint: SeqNo(2),
             segments: (0..segments).map(segment).collect(),
             tombstones: (0..segments)
                 .map(|n| (format!("ä{n}"), Tombstone { stamp, at_ms: 5 }))
@@ -352,8 +403,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_commit_point_has_88_bytes() {
-        assert_eq!(example(0).encode().len(), 88);
+    fn an_empty_commit_point_has_104_bytes() {
+        assert_eq!(example(0).encode().len(), 104);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::commit::{Commit, commit_generation, commit_name};
 use super::inner::Inner;
 use super::{
-    Clock, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardError, ShardOptions, ShardParts,
-    VersionCheck, WriteError, open_inner,
+    Clock, CopyRole, DeleteOp, GetOptions, IndexOp, Origin, Shard, ShardError, ShardOptions,
+    ShardParts, VersionCheck, WriteError, open_inner,
 };
 use crate::directory::Directory;
 use crate::directory::hooked::HookedDirectory;
@@ -59,6 +59,8 @@ impl World {
             schema: Arc::new(IndexSchema::new(&serde_json::Value::Null, &BTreeMap::new()).unwrap()),
             clock: self.trap.clone(),
             primary_term: PrimaryTerm(1),
+            role: CopyRole::Primary,
+            alone: true,
             options,
             allocation_id: "a".to_owned(),
             create: names.is_empty(),

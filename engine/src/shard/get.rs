@@ -1,6 +1,7 @@
 //! Looking one document up by its `_id`.
 
 use super::inner::{Inner, View};
+use super::role::CopyRole;
 use super::versions::{Entry, Stamp};
 use super::write::reparse;
 use super::{GetOptions, GetResult, ShardReader};
@@ -15,10 +16,11 @@ const VERSION: &str = "_version";
 impl Inner {
     pub fn get(&self, id: &str, options: GetOptions) -> Result<Option<GetResult>, ReadError> {
         let start = self.clock.monotonic();
-        let found = if options.realtime {
+        // What a replica has beyond its segments, it has not parsed.
+        let found = if options.realtime && self.role.get() == CopyRole::Primary {
             self.get_realtime(id, options)
         } else {
-            get_from(&self.visible.load(), id, options)
+            get_from(&self.visible.load().reader, id, options)
         };
         let took = self.clock.monotonic().saturating_sub(start);
         match &found {

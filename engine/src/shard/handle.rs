@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::inner::{Inner, Listener};
 use super::{
-    DeleteOp, GetOptions, GetResult, IndexOp, OpenShardError, SegmentSummary, ShardError,
+    CopyRole, DeleteOp, GetOptions, GetResult, IndexOp, OpenShardError, SegmentSummary, ShardError,
     ShardParts, ShardReader, ShardStats, WriteError, WriteResult, maintain, recover, report,
     verify,
 };
@@ -79,7 +79,7 @@ impl Shard {
 
     /// What a search sees: the state of the last refresh.
     pub fn reader(&self) -> Arc<ShardReader> {
-        self.inner.visible.load_full()
+        self.inner.visible.load().reader.clone()
     }
 
     /// Makes all operations so far searchable; true when that changed anything.
@@ -94,8 +94,8 @@ impl Shard {
         let call = {
             let mut listeners = self.inner.listeners.lock();
             let view = self.inner.view.load();
-            let seen = view.reader.generation == self.inner.visible.load().generation;
-            if seen && seq_no <= view.max_seq_no {
+            let seen = view.reader.generation == self.inner.visible.load().reader.generation;
+            if seen && seq_no <= self.inner.shown_to() {
                 callback
             } else if self.inner.check().is_err() {
                 return;
@@ -119,7 +119,7 @@ impl Shard {
         self.inner.flush(force, wait)
     }
 
-    /// Merges down to `max_segments`, or, with neither given, whatever the policy finds;
+    /// Merges, on a primary, down to `max_segments`, or, with neither given, whatever the policy finds;
     /// `only_expunge_deletes`: only segments with many dead documents. Waits until it is done.
     pub fn force_merge(
         &self,
@@ -127,6 +127,9 @@ impl Shard {
         only_expunge_deletes: bool,
     ) -> Result<(), ShardError> {
         self.inner.check()?;
+        if self.inner.role.get() != CopyRole::Primary {
+            return Ok(());
+        }
         self.inner.freeze_buffers()?;
         let goal = match (max_segments, only_expunge_deletes) {
             (_, true) => MergeGoal::Expunge,
@@ -209,7 +212,7 @@ impl Shard {
 
     /// Identity of the history of operations; a new one means that operations may have been lost.
     pub fn history_uuid(&self) -> String {
-        format!("{:032x}", self.inner.history_id)
+        self.inner.history_uuid()
     }
 
     /// Highest operation number given out, or -1.

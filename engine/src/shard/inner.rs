@@ -1,23 +1,28 @@
 //! The parts of an open shard and how they are locked.
 //!
-//! Locks, in the order in which they may be taken: `flushing`, `publishing`, `gate`, a stripe of `versions`, a slot
-//! of `buffers` or `pending_deletes`. Searches take none of them.
+//! Locks, in the order in which they may be taken: `staging`, `flushing`, `publishing`, `following`, `gate`, a stripe of
+//! `versions`, a slot of `buffers` or `pending_deletes`. Searches take none of them.
 //!
 //! * `gate`: operations hold it shared for their whole course; whoever swaps buffers or lists of segments holds
 //!   it alone, for moments. So an update (old document out, new document in) is never seen half.
 //! * `publishing`: one change of the list of segments at a time.
+//! * `staging` and `following` are a replica's: what comes to it as files, and what comes as operations. Whoever changes
+//!   the role holds both.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
 use super::checkpoints::Checkpoints;
-use super::commit::{Commit, CommittedLiveDocs, FileStamp};
+use super::commit::{Commit, CommittedLiveDocs, CommittedSegment, FileStamp};
 use super::counters::Counters;
+use super::follow::Following;
+use super::install::Staging;
+use super::role::{CopyRole, Role};
 use super::versions::{SourceKey, Versions};
 use super::{Clock, SegmentSnapshot, ShardError, ShardOptions, ShardReader, WriteError};
 use crate::buffer::Buffer;
@@ -35,8 +40,16 @@ pub(crate) struct Inner {
     pub clock: Arc<dyn Clock>,
     pub options: ShardOptions,
     pub allocation_id: String,
-    pub history_id: u128,
+    pub history_id: Mutex<u128>,
+    /// The highest reign seen: what is older is refused.
     pub primary_term: AtomicU64,
+    pub role: Role,
+    /// No other copy has to have what this one has.
+    pub alone: AtomicBool,
+    /// The translog keeps operations from this number on.
+    pub retained_from: AtomicI64,
+    pub staging: Mutex<Staging>,
+    pub following: Mutex<Following>,
     pub schema: ArcSwap<IndexSchema>,
     pub checkpoints: Checkpoints,
     pub versions: Versions,
@@ -50,8 +63,9 @@ pub(crate) struct Inner {
     pub committed: ArcSwap<Commit>,
     /// The segments as operations see them.
     pub view: ArcSwap<View>,
-    /// The segments as searches see them: `view` at the last refresh.
-    pub visible: ArcSwap<ShardReader>,
+    /// The segments as searches see them: `view` at the last refresh. On a replica the same as `view`, except after a roll
+    /// back to the last commit point, until the next list is installed.
+    pub visible: ArcSwap<View>,
     pub listeners: Mutex<Vec<Listener>>,
     /// Files that no view needs any more, but perhaps the last commit point or a search.
     pub graveyard: Mutex<Vec<Grave>>,
@@ -86,6 +100,8 @@ pub(crate) struct Slot {
 pub(crate) struct Publishing {
     pub next_key: SourceKey,
     pub next_ordinal: u64,
+    /// On a replica: the reign of the primary that the segments are of.
+    pub segments_term: PrimaryTerm,
     pub generation: u64,
 }
 
@@ -121,8 +137,17 @@ pub(crate) struct Grave {
 pub(crate) struct View {
     pub segments: Vec<SegmentEntry>,
     pub reader: Arc<ShardReader>,
-    /// Every operation up to this one is in the segments or still in a buffer filled after.
+    pub reach: Reach,
+}
+
+/// How far a view goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// No operation with a higher number is in the segments. On a primary, every one with a number up to this that was
+    /// ever begun is.
     pub max_seq_no: SeqNo,
+    /// All operations up to here are in the segments.
+    pub local_checkpoint: SeqNo,
 }
 
 /// One segment of a view.
@@ -135,15 +160,36 @@ pub(crate) struct SegmentEntry {
     pub backing: Backing,
     /// The file that holds `live`, if it was written.
     pub live_file: Option<CommittedLiveDocs>,
+    /// What other copies know `live` by, once one asked.
+    pub live_stamp: Arc<OnceLock<FileStamp>>,
 }
 
 /// Where the bytes of a segment are.
 #[derive(Clone, Debug)]
 pub(crate) enum Backing {
     /// In memory only.
-    Memory(ByteView),
+    Memory(Arc<InMemory>),
+    /// In a file that came from another copy and was not synced yet.
+    Unsynced(FileStamp),
     /// In a file, synced.
     File(FileStamp),
+}
+
+/// A segment before its first flush.
+#[derive(Debug)]
+pub(crate) struct InMemory {
+    pub bytes: ByteView,
+    /// Of all of them, once another copy asked.
+    stamp: OnceLock<FileStamp>,
+}
+
+impl InMemory {
+    pub fn new(bytes: ByteView) -> InMemory {
+        InMemory {
+            bytes,
+            stamp: OnceLock::new(),
+        }
+    }
 }
 
 impl SegmentEntry {
@@ -152,6 +198,41 @@ impl SegmentEntry {
             reader: self.reader.clone(),
             live: self.live.clone(),
         }
+    }
+
+    /// What the file of the segment is, or will be.
+    pub fn stamp(&self) -> FileStamp {
+        match &self.backing {
+            Backing::Memory(memory) => *memory.stamp.get_or_init(|| FileStamp::of(&memory.bytes)),
+            Backing::Unsynced(stamp) | Backing::File(stamp) => *stamp,
+        }
+    }
+
+    /// What a file of its live docs is; `None`: no document is dead.
+    pub fn live_stamp(&self) -> Option<FileStamp> {
+        let live = self.live.as_ref()?;
+        let of_bytes = || FileStamp::of(&live.encode(self.reader.id()));
+        let stamp = self.live_stamp.get_or_init(|| match self.live_file {
+            Some(written) => written.file,
+            None => of_bytes(),
+        });
+        Some(*stamp)
+    }
+
+    /// Whether a commit point has this very segment with these live docs.
+    pub fn is_committed_as(&self, committed: &CommittedSegment) -> bool {
+        self.reader.id() == committed.id
+            && match &self.live {
+                None => committed.live.is_none(),
+                Some(_) => self.live_file.is_some() && self.live_file == committed.live,
+            }
+    }
+
+    /// Puts other live docs, which no file has yet.
+    pub fn set_live(&mut self, live: LiveDocs) {
+        self.live = Some(Arc::new(live));
+        self.live_file = None;
+        self.live_stamp = Arc::default();
     }
 
     pub fn is_live(&self, doc: DocId) -> bool {
@@ -184,7 +265,7 @@ impl View {
         segments: Vec<SegmentEntry>,
         schema: Arc<IndexSchema>,
         generation: u64,
-        max_seq_no: SeqNo,
+        reach: Reach,
     ) -> View {
         let snapshots = segments.iter().map(SegmentEntry::snapshot).collect();
         let mut reader = ShardReader::new(snapshots, schema);
@@ -192,7 +273,7 @@ impl View {
         View {
             segments,
             reader: Arc::new(reader),
-            max_seq_no,
+            reach,
         }
     }
 
@@ -211,8 +292,8 @@ impl View {
     /// Bytes of segments that are in memory only.
     pub fn memory_bytes(&self) -> u64 {
         let in_memory = |entry: &SegmentEntry| match &entry.backing {
-            Backing::Memory(bytes) => bytes.len() as u64,
-            Backing::File(_) => 0,
+            Backing::Memory(memory) => memory.bytes.len() as u64,
+            Backing::Unsynced(_) | Backing::File(_) => 0,
         };
         self.segments.iter().map(in_memory).sum()
     }
@@ -233,6 +314,20 @@ impl Drop for FailOnPanic<'_> {
 }
 
 impl Inner {
+    pub fn history_uuid(&self) -> String {
+        format!("{:032x}", *self.history_id.lock())
+    }
+
+    /// Searches see every operation up to this one.
+    pub fn shown_to(&self) -> SeqNo {
+        match self.role.get() {
+            CopyRole::Primary => self.visible.load().reach.max_seq_no,
+            // Not what they see that was rolled back.
+            CopyRole::Replica => self.view.load().reach.local_checkpoint,
+            CopyRole::Promoting => self.visible.load().reach.local_checkpoint,
+        }
+    }
+
     pub fn term(&self) -> PrimaryTerm {
         PrimaryTerm(self.primary_term.load(Ordering::SeqCst))
     }
@@ -294,11 +389,19 @@ impl Inner {
 
     /// Takes note of what a sync made durable.
     pub fn note_durable(&self) {
-        let durable = self.translog.newly_durable();
-        self.checkpoints.mark_persisted(&durable);
-        // This copy is the only one: what it has durable, every in-sync copy has.
-        self.checkpoints
-            .advance_global(self.checkpoints.persisted());
+        let mark = |durable: &[SeqNo]| self.checkpoints.mark_persisted(durable);
+        self.translog.newly_durable(mark);
+        if self.role.get() == CopyRole::Primary && self.alone.load(Ordering::SeqCst) {
+            // What it has durable, every in-sync copy has.
+            self.checkpoints
+                .advance_global(self.checkpoints.persisted());
+        }
+    }
+
+    /// The operations that the translog must keep whatever a flush no longer needs.
+    pub fn kept_from(&self) -> SeqNo {
+        let retained = self.retained_from.load(Ordering::SeqCst);
+        SeqNo(retained.min(self.checkpoints.global().0.saturating_add(1)))
     }
 
     /// Marks a document of a buffer or segment dead; searches see it after the next refresh.

@@ -83,7 +83,7 @@ fn flush_is_due(inner: &Inner, threshold_bytes: u64, now: i64) -> bool {
 impl Inner {
     pub fn needs_refresh(&self) -> bool {
         self.unrefreshed.load(Ordering::SeqCst) > 0
-            || self.view.load().reader.generation != self.visible.load().generation
+            || self.view.load().reader.generation != self.visible.load().reader.generation
     }
 
     /// No flush by itself for a while: the last one failed.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::ShardError;
 use crate::document::{DocumentError, MappingUpdate, StoredValue};
 use crate::ids::{PrimaryTerm, SeqNo};
 use crate::segment::ReadError;
@@ -128,6 +129,12 @@ pub enum WriteError {
         /// The copy's.
         current: u64,
     },
+    /// A client's operation came to a copy that is not the primary.
+    #[error("this copy of the shard is not the primary")]
+    NotPrimary,
+    /// A primary's operation came to a copy that is no replica.
+    #[error("this copy of the shard is not a replica")]
+    NotReplica,
     /// The shard was closed.
     #[error("the shard is closed")]
     Closed,
@@ -143,6 +150,22 @@ pub enum WriteError {
     /// The present document could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl From<ShardError> for WriteError {
+    fn from(error: ShardError) -> WriteError {
+        match error {
+            ShardError::Closed => WriteError::Closed,
+            ShardError::Failed { reason } => WriteError::Failed { reason },
+            ShardError::NotReplica => WriteError::NotReplica,
+            ShardError::StaleTerm { found, current } => WriteError::StaleTerm { found, current },
+            ShardError::Translog(error) => WriteError::Translog(error),
+            ShardError::Read(error) => WriteError::Read(error),
+            other => WriteError::Failed {
+                reason: other.to_string(),
+            },
+        }
+    }
 }
 
 /// How a document is looked up.

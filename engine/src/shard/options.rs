@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::Clock;
+use super::{Clock, CopyRole};
 use crate::directory::Directory;
 use crate::ids::PrimaryTerm;
 use crate::schema::IndexSchema;
@@ -21,8 +21,12 @@ pub struct ShardParts {
     pub schema: Arc<IndexSchema>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// The reign in which this copy is opened.
+    /// The reign in which this copy is opened; operations of earlier ones are refused.
     pub primary_term: PrimaryTerm,
+    /// Primary or replica.
+    pub role: CopyRole,
+    /// No other copy is in sync: what a primary has durable is the global checkpoint.
+    pub alone: bool,
     /// Knobs that no index setting names.
     pub options: ShardOptions,
     /// Identity of this copy's data.
@@ -81,6 +85,11 @@ pub enum OpenShardError {
         /// What the system said.
         source: io::Error,
     },
+    /// A replica that is to be the primary still shows operations that were rolled back.
+    #[error(
+        "operations that were rolled back are still in the segments: recover this shard from another copy"
+    )]
+    NeedsSegments,
     /// A file is not what was written.
     #[error("{file}: {reason}; the file is damaged, recover this shard from another copy")]
     Corrupt {
@@ -155,12 +164,60 @@ pub enum ShardError {
         /// What is wrong.
         reason: String,
     },
+    /// What was asked comes from a reign that is over.
+    #[error("primary term [{found}] is too old (current [{current}])")]
+    StaleTerm {
+        /// The one asked for.
+        found: u64,
+        /// The copy's.
+        current: u64,
+    },
+    /// Only a replica does this.
+    #[error("this copy of the shard is not a replica")]
+    NotReplica,
+    /// Operations that were rolled back are still in the segments.
+    #[error(
+        "operations that were rolled back are still in the segments: a list of the primary must be installed first"
+    )]
+    NeedsSegments,
+    /// An operation could not be done again.
+    #[error("operation [{seq_no}] on [{id}] cannot be done again: {reason}")]
+    Replay {
+        /// Its number.
+        seq_no: i64,
+        /// Its document.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A segment cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The translog.
     #[error("translog: {0}")]
     Translog(#[from] JournalError),
+}
+
+impl From<OpenShardError> for ShardError {
+    fn from(error: OpenShardError) -> ShardError {
+        match error {
+            OpenShardError::Io { file, source } => ShardError::Io { file, source },
+            OpenShardError::Corrupt { file, reason } => ShardError::Corrupt { file, reason },
+            OpenShardError::Segment { file, source } => ShardError::Corrupt {
+                file,
+                reason: source.to_string(),
+            },
+            OpenShardError::Read(error) => ShardError::Read(error),
+            OpenShardError::Translog(error) => ShardError::Translog(error),
+            OpenShardError::Replay { seq_no, id, reason } => {
+                ShardError::Replay { seq_no, id, reason }
+            }
+            OpenShardError::NeedsSegments => ShardError::NeedsSegments,
+            OpenShardError::Missing | OpenShardError::Exists => ShardError::Failed {
+                reason: error.to_string(),
+            },
+        }
+    }
 }
 
 impl ShardError {

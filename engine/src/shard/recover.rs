@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -13,15 +13,18 @@ use super::commit::{
     live_docs_generation, live_docs_name, segment_name,
 };
 use super::counters::Counters;
-use super::inner::{Backing, Flushing, Inner, Publishing, SegmentEntry, Slot, View};
+use super::follow::Following;
+use super::inner::{Backing, Flushing, Inner, Publishing, Reach, SegmentEntry, Slot, View};
+use super::install::{Staging, UNFINISHED_COPY};
+use super::role::{CopyRole, Role};
 use super::versions::Versions;
 use super::{DeleteOp, IndexOp, OpenShardError, Origin, ShardParts, VersionCheck, WriteError};
 use crate::buffer::Buffer;
 use crate::directory::{ByteView, Directory};
-use crate::ids::SeqNo;
+use crate::ids::{PrimaryTerm, SeqNo};
 use crate::segment::{LiveDocs, SegmentReader};
 use crate::translog::frame::crc32c;
-use crate::translog::{JournalError, Operation, OperationKind, Translog};
+use crate::translog::{Entry, JournalError, Mark, Operation, OperationKind, Translog};
 use crate::writer::flush::{prepare_commit, publish_commit};
 
 fn corrupt(file: &str, reason: impl ToString) -> OpenShardError {
@@ -68,6 +71,8 @@ fn create(parts: ShardParts, names: &[String]) -> Result<Inner, OpenShardError> 
         primary_term: parts.primary_term,
         history_id: u128::from_le_bytes(random),
         next_ordinal: 0,
+        segments_term: parts.primary_term,
+        global_checkpoint: SeqNo::NONE,
         segments: Vec::new(),
         tombstones: Vec::new(),
     };
@@ -119,9 +124,13 @@ fn recover(parts: ShardParts, names: &[String], generation: u64) -> Result<Inner
             ),
         ));
     }
+    translog.bound(commit.translog_generation, commit.max_seq_no);
     let (from, has_all_up_to) = (commit.translog_generation, commit.local_checkpoint);
     let inner = assemble(parts, translog, commit, last_generation, segments);
-    replay(&inner, from, has_all_up_to)?;
+    match inner.role.get() {
+        CopyRole::Replica => follow_on(&inner, from)?,
+        CopyRole::Primary | CopyRole::Promoting => replay(&inner, from, has_all_up_to)?,
+    }
     Ok(inner)
 }
 
@@ -129,6 +138,7 @@ fn recover(parts: ShardParts, names: &[String], generation: u64) -> Result<Inner
 fn is_ours(name: &str) -> bool {
     name == UNFINISHED
         || name.starts_with("unfinished-merge-")
+        || name.starts_with(UNFINISHED_COPY)
         || name.ends_with(".qsg")
         || name.ends_with(".qld")
         || commit_generation(name).is_some()
@@ -151,7 +161,7 @@ fn open_file(directory: &dyn Directory, name: &str, len: u64) -> Result<ByteView
     Ok(bytes)
 }
 
-fn open_segment(
+pub(super) fn open_segment(
     directory: &dyn Directory,
     key: u64,
     committed: &CommittedSegment,
@@ -200,6 +210,7 @@ fn open_segment(
         live,
         backing: Backing::File(committed.file),
         live_file: committed.live,
+        live_stamp: Arc::default(),
     })
 }
 
@@ -222,7 +233,11 @@ fn assemble(
             buffer: Buffer::new(),
         })
     });
-    let view = View::new(segments, parts.schema.clone(), 1, commit.max_seq_no);
+    let reach = Reach {
+        max_seq_no: commit.max_seq_no,
+        local_checkpoint: commit.local_checkpoint,
+    };
+    let view = Arc::new(View::new(segments, parts.schema.clone(), 1, reach));
     let term = parts.primary_term.max(commit.primary_term);
     let now = parts.clock.now_ms();
     Inner {
@@ -231,10 +246,23 @@ fn assemble(
         clock: parts.clock,
         options: parts.options,
         allocation_id: parts.allocation_id,
-        history_id: commit.history_id,
+        history_id: Mutex::new(commit.history_id),
         primary_term: AtomicU64::new(term.0),
+        role: Role::new(parts.role),
+        alone: AtomicBool::new(parts.alone),
+        retained_from: AtomicI64::new(i64::MAX),
+        staging: Mutex::new(Staging::default()),
+        following: Mutex::new(Following {
+            followed: commit.primary_term,
+            needs_segments: None,
+            noted_global: commit.global_checkpoint,
+        }),
         schema: ArcSwap::new(parts.schema),
-        checkpoints: Checkpoints::new(commit.local_checkpoint, commit.max_seq_no),
+        checkpoints: Checkpoints::new(
+            commit.local_checkpoint,
+            commit.max_seq_no,
+            commit.global_checkpoint,
+        ),
         versions,
         buffers: buffers.collect(),
         pending_deletes: Mutex::default(),
@@ -242,10 +270,11 @@ fn assemble(
         publishing: Mutex::new(Publishing {
             next_key: next_key + buffer_count as u64,
             next_ordinal: commit.next_ordinal,
+            segments_term: commit.segments_term,
             generation: 1,
         }),
-        visible: ArcSwap::new(view.reader.clone()),
-        view: ArcSwap::from_pointee(view),
+        visible: ArcSwap::new(view.clone()),
+        view: ArcSwap::new(view),
         committed: ArcSwap::from_pointee(commit.clone()),
         flushing: Mutex::new(Flushing {
             commit,
@@ -275,9 +304,24 @@ fn assemble(
 /// delete, and an older write of the document must not come back.
 fn replay(inner: &Inner, from_generation: u64, has_all_up_to: SeqNo) -> Result<(), OpenShardError> {
     let mut count = 0u64;
-    for entry in inner.translog.operations(from_generation)? {
-        let (location, operation) = entry?;
-        inner.translog.count_replayed(location);
+    let mut global = inner.checkpoints.global();
+    for entry in inner.translog.entries(from_generation)? {
+        let operation = match entry? {
+            (record, Entry::Operation(operation)) => {
+                inner
+                    .translog
+                    .count_replayed(record.location, operation.seq_no);
+                operation
+            }
+            (_, Entry::Mark(mark)) => {
+                if is_stale(inner, &mark) {
+                    return Err(OpenShardError::NeedsSegments);
+                }
+                see_term(inner, mark.primary_term);
+                global = global.max(mark.global_checkpoint);
+                continue;
+            }
+        };
         if operation.seq_no > has_all_up_to {
             replay_one(inner, operation)?;
             count += 1;
@@ -290,17 +334,11 @@ fn replay(inner: &Inner, from_generation: u64, has_all_up_to: SeqNo) -> Result<(
             "replayed the translog"
         );
     }
-    // Numbers given out whose operation was never acknowledged and is lost.
-    let gaps = inner.checkpoints.gaps();
-    let whole = gaps.is_empty();
-    for seq_no in gaps {
-        let done = inner.noop(seq_no, inner.term(), "filling gaps");
-        done.map_err(|error| replay_error(seq_no, "", &error))?;
-    }
-    if !whole {
+    if inner.fill_gaps(inner.term())? {
         inner.translog.sync_all()?;
     }
     inner.note_durable();
+    inner.checkpoints.advance_global(global);
     if count > 0 {
         inner.refresh().map_err(|error| OpenShardError::Replay {
             seq_no: inner.checkpoints.max().0,
@@ -311,7 +349,64 @@ fn replay(inner: &Inner, from_generation: u64, has_all_up_to: SeqNo) -> Result<(
     Ok(())
 }
 
-fn replay_one(inner: &Inner, operation: Operation) -> Result<(), OpenShardError> {
+fn see_term(inner: &Inner, term: PrimaryTerm) {
+    inner.primary_term.fetch_max(term.0, Ordering::SeqCst);
+}
+
+/// Whether the segments of the commit point have what this mark gave up.
+fn is_stale(inner: &Inner, mark: &Mark) -> bool {
+    let commit = inner.committed.load();
+    mark.kept_to < commit.max_seq_no && mark.primary_term > commit.segments_term
+}
+
+/// Takes note of what the translog of a replica has: nothing is done with it before another primary sends segments, or
+/// this copy becomes the primary.
+fn follow_on(inner: &Inner, from_generation: u64) -> Result<(), OpenShardError> {
+    let mut following = inner.following.lock();
+    let mut global = inner.checkpoints.global();
+    for entry in inner.translog.entries(from_generation)? {
+        match entry? {
+            (record, Entry::Operation(operation)) => {
+                let seq_no = operation.seq_no;
+                inner.translog.count_replayed(record.location, seq_no);
+                following.followed = following.followed.max(operation.primary_term);
+                inner.checkpoints.advance_max(seq_no);
+                inner.remember_delete(&operation);
+                inner.checkpoints.mark_processed(seq_no);
+                inner.checkpoints.mark_persisted(&[seq_no]);
+            }
+            (_, Entry::Mark(mark)) => {
+                following.followed = following.followed.max(mark.primary_term);
+                global = global.max(mark.global_checkpoint);
+                following.noted_global = global;
+                if is_stale(inner, &mark) {
+                    // The segments count for no more than that; what came after the mark is still to be read.
+                    inner.checkpoints.roll_back(mark.kept_to);
+                    let before = following.needs_segments.unwrap_or(Mark::ALL);
+                    following.needs_segments = Some(before.min(mark.kept_to));
+                }
+            }
+        }
+    }
+    see_term(inner, following.followed);
+    inner.checkpoints.advance_global(global);
+    Ok(())
+}
+
+impl Inner {
+    /// Gives an operation to the numbers whose own was never acknowledged and is lost; tells whether there were any.
+    pub(super) fn fill_gaps(&self, term: PrimaryTerm) -> Result<bool, OpenShardError> {
+        let gaps = self.checkpoints.gaps();
+        let any = !gaps.is_empty();
+        for seq_no in gaps {
+            let done = self.noop(seq_no, term, "filling gaps");
+            done.map_err(|error| replay_error(seq_no, "", &error))?;
+        }
+        Ok(any)
+    }
+}
+
+pub(super) fn replay_one(inner: &Inner, operation: Operation) -> Result<(), OpenShardError> {
     let Operation {
         seq_no,
         primary_term,
@@ -323,9 +418,7 @@ fn replay_one(inner: &Inner, operation: Operation) -> Result<(), OpenShardError>
         primary_term,
         version,
     };
-    inner
-        .primary_term
-        .fetch_max(primary_term.0, std::sync::atomic::Ordering::SeqCst);
+    see_term(inner, primary_term);
     let (id, done) = match kind {
         OperationKind::Index {
             id,

@@ -11,7 +11,7 @@ use crate::directory::Directory;
 use crate::segment::LiveDocs;
 
 pub(super) fn stats(inner: &Inner) -> ShardStats {
-    let reader = inner.visible.load();
+    let reader = inner.visible.load().reader.clone();
     let docs = reader.doc_count();
     let view = inner.view.load();
     let held: u64 = view.segments.iter().map(|s| s.reader.size_bytes()).sum();
@@ -96,7 +96,12 @@ pub(super) fn segments(inner: &Inner) -> Vec<SegmentSummary> {
     let commit = inner.committed.load();
     let committed: HashSet<_> = commit.segments.iter().map(|s| s.id).collect();
     let visible = inner.visible.load();
-    let searched: HashSet<_> = visible.segments.iter().map(|s| s.reader.id()).collect();
+    let searched: HashSet<_> = visible
+        .reader
+        .segments
+        .iter()
+        .map(|s| s.reader.id())
+        .collect();
     let view = inner.view.load();
     let summary = |entry: &super::inner::SegmentEntry| {
         let live = u64::from(entry.live_count());

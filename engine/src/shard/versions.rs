@@ -123,6 +123,34 @@ impl Versions {
         self.lock(id).tombstones.insert(id.into(), tombstone);
     }
 
+    /// A replica's: a delete that no segment will show, unless a later operation on the document is known.
+    pub fn note_delete(&self, id: &str, tombstone: Tombstone) {
+        let mut stripe = self.lock(id);
+        let known = stripe.tombstones.get(id);
+        if known.is_none_or(|known| known.stamp.seq_no < tombstone.stamp.seq_no) {
+            stripe.tombstones.insert(id.into(), tombstone);
+        }
+    }
+
+    /// A replica's: the document is there again, unless it was deleted later.
+    pub fn note_index(&self, id: &str, stamp: Stamp) {
+        let mut stripe = self.lock(id);
+        let known = stripe.tombstones.get(id);
+        if known.is_some_and(|known| known.stamp.seq_no < stamp.seq_no) {
+            stripe.tombstones.remove(id);
+        }
+    }
+
+    /// Forgets deletes with a higher number.
+    pub fn forget_deletes_beyond(&self, seq_no: SeqNo) {
+        for stripe in &self.stripes {
+            let mut stripe = stripe.lock();
+            stripe
+                .tombstones
+                .retain(|_, tomb| tomb.stamp.seq_no <= seq_no);
+        }
+    }
+
     /// Forgets deletes done before this time, except those beyond `settled`: an operation that came before one of them
     /// may still be on its way, and would bring the document back.
     pub fn forget_deletes_before(&self, time_ms: i64, settled: SeqNo) {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::inner::Inner;
+use super::role::CopyRole;
 use super::versions::{Entry, SourceKey, Stamp, Stripe, Tombstone};
 use super::{BufferPlace, DeleteOp, IndexOp, Origin, VersionCheck, WriteError, WriteResult};
 use crate::buffer::DocMeta;
@@ -74,7 +75,7 @@ impl Inner {
             );
         }
         let _gate = self.gate.read();
-        self.check_writable()?;
+        self.check_origin(op.origin)?;
         let mut stripe = self.versions.lock(&op.id);
         let current = self.current(&stripe, &op.id)?;
         let plan = self.plan(&op.id, op.origin, op.version, op.create_only, current)?;
@@ -116,7 +117,7 @@ impl Inner {
         self.check_writable()?;
         check_id(&op.id)?;
         let _gate = self.gate.read();
-        self.check_writable()?;
+        self.check_origin(op.origin)?;
         let mut stripe = self.versions.lock(&op.id);
         let current = self.current(&stripe, &op.id)?;
         let plan = self.plan(&op.id, op.origin, op.version, false, current)?;
@@ -257,6 +258,17 @@ impl Inner {
         }
     }
 
+    /// Refuses operations on a shard that is closed or failed, and those of clients on a copy that is not the primary.
+    fn check_origin(&self, origin: Origin) -> Result<(), WriteError> {
+        self.check_writable()?;
+        match (origin, self.role.get()) {
+            (Origin::Primary, CopyRole::Replica | CopyRole::Promoting) => {
+                Err(WriteError::NotPrimary)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses operations of a reign that is over; a newer one is taken over.
     fn check_term(&self, found: PrimaryTerm) -> Result<(), WriteError> {
         let current = self.primary_term.fetch_max(found.0, Ordering::SeqCst);
@@ -284,16 +296,21 @@ impl Inner {
             version: stamp.version,
             kind,
         };
-        match self.translog.append(&operation) {
-            Ok(location) => Ok(Some(location)),
-            Err(error) => {
-                // The record is refused, not the journal broken.
-                if !matches!(error, JournalError::RecordSize { .. }) {
-                    self.fail(&error);
-                }
-                Err(WriteError::Translog(error))
-            }
+        self.append(&operation).map(Some)
+    }
+
+    pub(super) fn append(&self, operation: &Operation) -> Result<Location, WriteError> {
+        self.translog
+            .append(operation)
+            .map_err(|error| self.refused(error))
+    }
+
+    /// Ends the shard, unless the translog only refused a record and is not broken.
+    pub(super) fn refused(&self, error: JournalError) -> WriteError {
+        if !matches!(error, JournalError::RecordSize { .. }) {
+            self.fail(&error);
         }
+        WriteError::Translog(error)
     }
 
     /// Adds a document to a buffer that nobody else is using, if there is one.

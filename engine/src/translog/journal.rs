@@ -627,6 +627,22 @@ impl Journal {
         })
     }
 
+    /// The first record of a generation, if it has one.
+    pub fn first_of(&self, generation: u64) -> Result<Option<Record>, JournalError> {
+        let bytes = open_generation(&*self.directory, &file_name(generation))?;
+        let end = match self.device.lock().closed.get(&generation) {
+            Some(len) => *len,
+            None => self.tail.lock().pending_start,
+        };
+        let mut file = ReplayFile {
+            generation,
+            bytes,
+            offset: 0,
+            end,
+        };
+        file.step(self.journal_id)
+    }
+
     /// Reads one record back.
     pub fn read(&self, location: Location) -> Result<ByteView, JournalError> {
         self.write_pending()?;

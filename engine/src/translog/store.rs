@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::journal::{Replay, TornTail};
-use super::{Journal, JournalError, Location, Operation};
+use super::journal::{Record, Replay, TornTail};
+use super::{Journal, JournalError, Location, Mark, Operation};
 use crate::directory::Directory;
 use crate::ids::SeqNo;
 
@@ -17,10 +17,27 @@ const FILES_RETAINED_MAX: usize = 100;
 #[derive(Debug)]
 pub struct Translog {
     journal: Journal,
-    /// Operations by generation.
-    counts: Mutex<BTreeMap<u64, u64>>,
+    /// What is known of each generation.
+    contents: Mutex<BTreeMap<u64, Content>>,
     /// Appended, not yet known to be durable.
     unsynced: Mutex<Vec<(Location, SeqNo)>>,
+    /// Marks that voided operations, by the generation that they begin.
+    voids: Mutex<BTreeMap<u64, SeqNo>>,
+}
+
+/// What a generation holds.
+#[derive(Clone, Copy, Debug)]
+struct Content {
+    operations: u64,
+    /// No operation in it has a higher number.
+    max_seq_no: SeqNo,
+}
+
+/// What a record of a translog is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Operation(Operation),
+    Mark(Mark),
 }
 
 /// How much there is.
@@ -41,15 +58,33 @@ impl Translog {
 
     /// Opens a translog.
     pub fn open(directory: Arc<dyn Directory>) -> Result<Translog, JournalError> {
-        Ok(Translog::on(Journal::open(directory)?))
+        let translog = Translog::on(Journal::open(directory)?);
+        translog.find_voids()?;
+        Ok(translog)
     }
 
     fn on(journal: Journal) -> Translog {
         Translog {
             journal,
-            counts: Mutex::new(BTreeMap::new()),
+            contents: Mutex::new(BTreeMap::new()),
             unsynced: Mutex::new(Vec::new()),
+            voids: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// Looks at the first record of each file.
+    fn find_voids(&self) -> Result<(), JournalError> {
+        for (generation, _) in self.journal.generations() {
+            let Some(record) = self.journal.first_of(generation)? else {
+                continue;
+            };
+            if let Entry::Mark(mark) = decode(&record)?
+                && mark.kept_to != Mark::ALL
+            {
+                self.voids.lock().insert(generation, mark.kept_to);
+            }
+        }
+        Ok(())
     }
 
     /// The half-written end that was cut at open.
@@ -60,13 +95,62 @@ impl Translog {
     /// Takes an operation.
     pub fn append(&self, operation: &Operation) -> Result<Location, JournalError> {
         let location = self.journal.append(&operation.encode())?;
-        self.count(location.generation);
+        self.count(location, operation.seq_no);
         self.unsynced.lock().push((location, operation.seq_no));
         Ok(location)
     }
 
-    fn count(&self, generation: u64) {
-        *self.counts.lock().entry(generation).or_insert(0) += 1;
+    /// Takes a mark that voids nothing.
+    pub fn note(&self, mark: Mark) -> Result<Location, JournalError> {
+        debug_assert!(mark.kept_to == Mark::ALL, "see `give_up`");
+        self.journal.append(&mark.encode())
+    }
+
+    /// Takes a mark that voids operations; it is durable when this returns. No operation may come meanwhile. What is
+    /// void never counts as durable.
+    pub fn give_up(&self, mark: Mark) -> Result<(), JournalError> {
+        let generation = self.journal.roll()?;
+        let location = self.journal.append(&mark.encode())?;
+        debug_assert_eq!(location.generation, generation);
+        self.journal.sync(location)?;
+        self.voids.lock().insert(generation, mark.kept_to);
+        Ok(())
+    }
+
+    fn count(&self, location: Location, seq_no: SeqNo) {
+        let mut contents = self.contents.lock();
+        let content = contents.entry(location.generation).or_insert(Content {
+            operations: 0,
+            max_seq_no: seq_no,
+        });
+        content.operations += 1;
+        content.max_seq_no = content.max_seq_no.max(seq_no);
+    }
+
+    /// Tells that no file before this generation has an operation beyond a number.
+    pub(crate) fn bound(&self, before: u64, max_seq_no: SeqNo) {
+        let mut contents = self.contents.lock();
+        for (generation, _) in self.journal.generations() {
+            if generation < before {
+                contents.entry(generation).or_insert(Content {
+                    operations: 0,
+                    max_seq_no,
+                });
+            }
+        }
+    }
+
+    /// The oldest file kept that may have an operation of this number or a higher one; the current one if none may.
+    pub(crate) fn first_generation_with(&self, seq_no: SeqNo) -> u64 {
+        let contents = self.contents.lock();
+        let generations = self.journal.generations();
+        let may_have = |generation: u64| match contents.get(&generation) {
+            Some(content) => content.max_seq_no >= seq_no,
+            None => false,
+        };
+        let first = generations.iter().find(|(number, _)| may_have(*number));
+        let last = generations.last();
+        first.or(last).map_or(0, |(number, _)| *number)
     }
 
     /// Returns when the operation at `location` is on the device.
@@ -79,8 +163,8 @@ impl Translog {
         self.journal.sync_all()
     }
 
-    /// The numbers of operations that became durable since the last call.
-    pub fn newly_durable(&self) -> Vec<SeqNo> {
+    /// Tells the numbers of operations that became durable since the last call.
+    pub fn newly_durable(&self, tell: impl FnOnce(&[SeqNo])) {
         let mut durable = Vec::new();
         let mut unsynced = self.unsynced.lock();
         unsynced.retain(|&(location, seq_no)| {
@@ -90,7 +174,14 @@ impl Translog {
             }
             !synced
         });
-        durable
+        // Still locked: whoever voids operations finds none of them on its way.
+        tell(&durable);
+    }
+
+    /// Where the last operation that is not known to be durable stands.
+    pub fn last_unsynced(&self) -> Option<Location> {
+        let unsynced = self.unsynced.lock();
+        unsynced.iter().map(|(location, _)| *location).max()
     }
 
     /// Whether there are operations that are not known to be durable.
@@ -104,8 +195,13 @@ impl Translog {
     }
 
     /// Gives up what is older than `needed` (a generation), but keeps up to `retained_bytes` of it for other copies,
-    /// in a bounded number of files.
-    pub fn trim(&self, needed: u64, retained_bytes: u64) -> Result<(), JournalError> {
+    /// in a bounded number of files, and every operation from `keep_seq_nos_from` on.
+    pub fn trim(
+        &self,
+        needed: u64,
+        retained_bytes: u64,
+        keep_seq_nos_from: SeqNo,
+    ) -> Result<(), JournalError> {
         let mut keep_from = needed;
         let mut bytes = 0;
         let generations = self.journal.generations().into_iter().rev();
@@ -117,16 +213,19 @@ impl Translog {
             }
             keep_from = generation;
         }
+        let keep_from = keep_from.min(self.first_generation_with(keep_seq_nos_from));
         self.journal.trim_before(keep_from)?;
-        self.counts
-            .lock()
-            .retain(|&generation, _| generation >= keep_from);
+        let is_kept = |generation: u64| generation >= keep_from;
+        self.contents.lock().retain(|&number, _| is_kept(number));
+        self.voids.lock().retain(|&number, _| is_kept(number));
         Ok(())
     }
 
     /// Operations and bytes from a generation on.
     pub fn size_from(&self, generation: u64) -> TranslogSize {
-        let operations = self.counts.lock().range(generation..).map(|(_, n)| n).sum();
+        let contents = self.contents.lock();
+        let operations = contents.range(generation..).map(|(_, c)| c.operations);
+        let operations = operations.sum();
         let generations = self.journal.generations();
         let bytes = generations
             .iter()
@@ -144,16 +243,24 @@ impl Translog {
         (oldest, current)
     }
 
-    /// Reads operations in the order in which they were appended, from the start of a generation.
+    /// Reads operations in the order in which they were appended, from the start of a generation; void ones are left
+    /// out.
     pub fn operations(&self, from_generation: u64) -> Result<Operations, JournalError> {
         Ok(Operations {
-            replay: self.journal.replay(from_generation)?,
+            entries: self.entries(from_generation)?,
         })
     }
 
-    /// Counts an operation found by [`Translog::operations`] when the translog was opened.
-    pub(crate) fn count_replayed(&self, location: Location) {
-        self.count(location.generation);
+    /// The same with the marks between them.
+    pub(crate) fn entries(&self, from_generation: u64) -> Result<Entries, JournalError> {
+        let voids = self.voids.lock().clone();
+        let replay = self.journal.replay(from_generation)?;
+        Ok(Entries { replay, voids })
+    }
+
+    /// Counts an operation found when the translog was opened.
+    pub(crate) fn count_replayed(&self, location: Location, seq_no: SeqNo) {
+        self.count(location, seq_no);
     }
 
     /// Why it takes no more operations.
@@ -167,27 +274,73 @@ impl Translog {
     }
 }
 
+fn decode(record: &Record) -> Result<Entry, JournalError> {
+    let entry = match Mark::decode(&record.payload) {
+        Some(mark) => mark.map(Entry::Mark),
+        None => Operation::decode(&record.payload).map(Entry::Operation),
+    };
+    entry.map_err(|reason| JournalError::Corrupt {
+        file: Journal::file_name(record.location),
+        offset: record.location.offset,
+        reason,
+    })
+}
+
+/// Records read back; the first error ends it.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    replay: Replay,
+    /// By generation: the last number that a mark at its start leaves to those before.
+    voids: BTreeMap<u64, SeqNo>,
+}
+
+impl Iterator for Entries {
+    type Item = Result<(Record, Entry), JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let record = match self.replay.next()? {
+                Ok(record) => record,
+                Err(error) => return Some(Err(error)),
+            };
+            let entry = match decode(&record) {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            if let Entry::Operation(operation) = &entry {
+                let generation = record.location.generation;
+                let later = self.voids.range(generation + 1..);
+                if later
+                    .into_iter()
+                    .any(|(_, kept_to)| operation.seq_no > *kept_to)
+                {
+                    continue;
+                }
+            }
+            return Some(Ok((record, entry)));
+        }
+    }
+}
+
 /// Operations read back; the first error ends it.
 #[derive(Debug)]
 pub struct Operations {
-    replay: Replay,
+    entries: Entries,
 }
 
 impl Iterator for Operations {
     type Item = Result<(Location, Operation), JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let record = match self.replay.next()? {
-            Ok(record) => record,
-            Err(error) => return Some(Err(error)),
-        };
-        let operation =
-            Operation::decode(&record.payload).map_err(|reason| JournalError::Corrupt {
-                file: Journal::file_name(record.location),
-                offset: record.location.offset,
-                reason,
-            });
-        Some(operation.map(|operation| (record.location, operation)))
+        loop {
+            match self.entries.next()? {
+                Ok((record, Entry::Operation(operation))) => {
+                    return Some(Ok((record.location, operation)));
+                }
+                Ok((_, Entry::Mark(_))) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 }
 
@@ -212,7 +365,7 @@ mod tests {
             };
             translog.append(&operation).unwrap();
             let needed = translog.roll().unwrap();
-            translog.trim(needed, u64::MAX).unwrap();
+            translog.trim(needed, u64::MAX, Mark::ALL).unwrap();
         }
         let (oldest, current) = translog.range();
         assert_eq!(current - oldest, FILES_RETAINED_MAX as u64);

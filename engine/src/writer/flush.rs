@@ -3,22 +3,23 @@
 //! The order makes every crash harmless: a commit point gets its name only when everything it names is on the
 //! device, and nothing that the last commit point needs is removed before the next one is.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::directory::Directory;
+use crate::ids::{PrimaryTerm, SeqNo};
 use crate::segment::SegmentReader;
-use crate::shard::ShardError;
 use crate::shard::commit::{
     Commit, CommittedLiveDocs, CommittedSegment, FileStamp, UNFINISHED, commit_name,
     live_docs_name, segment_name,
 };
-use crate::shard::inner::{Backing, Flushing, Grave, Inner, SegmentEntry, View};
-use crate::translog::frame::crc32c;
+use crate::shard::inner::{Backing, Flushing, Grave, Inner, Reach, SegmentEntry, View};
+use crate::shard::{CopyRole, ShardError};
 
 /// Deletes remembered over a restart; the oldest beyond are forgotten before `index.gc_deletes` is over.
-const TOMBSTONES_MAX: usize = 100_000;
+pub(crate) const TOMBSTONES_MAX: usize = 100_000;
 
 impl Inner {
     /// See [`Shard::flush`](crate::shard::Shard::flush).
@@ -36,7 +37,8 @@ impl Inner {
 
     fn flush_holding(&self, flushing: &mut Flushing, force: bool) -> Result<bool, ShardError> {
         self.check()?;
-        if !force && !self.needs_flush(flushing) {
+        let rolled_back = self.following.lock().needs_segments.is_some();
+        if rolled_back || (!force && !self.needs_flush(flushing)) {
             return Ok(false);
         }
         let outcome = self
@@ -72,44 +74,125 @@ impl Inner {
     fn needs_flush(&self, flushing: &Flushing) -> bool {
         let commit = &flushing.commit;
         let view = self.view.load();
-        let same_segment = |(entry, committed): (&SegmentEntry, &CommittedSegment)| {
-            entry.reader.id() == committed.id
-                && match &entry.live {
-                    None => committed.live.is_none(),
-                    Some(_) => entry.live_file.is_some() && entry.live_file == committed.live,
-                }
-        };
+        if self.role.get() != CopyRole::Primary {
+            return self.replica_needs_flush(commit, &view);
+        }
         self.checkpoints.max() != commit.max_seq_no
             || self.checkpoints.processed() != commit.local_checkpoint
-            || view.segments.len() != commit.segments.len()
-            || !view.segments.iter().zip(&commit.segments).all(same_segment)
+            || !same_segments(commit, &view)
     }
 
+    /// The same for a replica. What another copy may lack is better not in its commit point: a later primary may not have
+    /// it, and there would be no way back.
+    fn replica_needs_flush(&self, commit: &Commit, view: &View) -> bool {
+        let settled = view.reach.max_seq_no <= self.checkpoints.global();
+        let reach = Reach {
+            max_seq_no: commit.max_seq_no,
+            local_checkpoint: commit.local_checkpoint,
+        };
+        settled && (view.reach != reach || !same_segments(commit, view))
+    }
     fn flush_now(&self, flushing: &mut Flushing) -> Result<(), ShardError> {
         // Every operation in an earlier translog file is in a buffer or segment when the buffers are swapped.
-        let translog_generation = self.translog.roll().inspect_err(|error| self.fail(error))?;
+        let rolled = self.translog.roll();
+        let translog_generation = rolled.inspect_err(|error| self.fail(error))?;
         self.note_durable();
-        let frozen = self.freeze_buffers()?;
-        let (view, next_ordinal) = {
-            let publishing = self.publishing.lock();
-            (self.view.load_full(), publishing.next_ordinal)
-        };
+        match self.role.get() {
+            CopyRole::Primary => {
+                let reach = self.freeze_buffers()?;
+                let (view, next_ordinal) = {
+                    let publishing = self.publishing.lock();
+                    (self.view.load_full(), publishing.next_ordinal)
+                };
+                let content = CommitContent {
+                    segments: view.segments.clone(),
+                    reach,
+                    translog_generation,
+                    primary_term: self.term(),
+                    segments_term: self.term(),
+                    next_ordinal,
+                };
+                let written = self.commit(flushing, content)?;
+                self.publish_written(written);
+            }
+            CopyRole::Replica => {
+                let content = {
+                    let publishing = self.publishing.lock();
+                    let view = self.view.load_full();
+                    let (term, ordinal) = (publishing.segments_term, publishing.next_ordinal);
+                    self.content_of_list(view.segments.clone(), view.reach, term, ordinal)
+                };
+                let written = self.commit(flushing, content)?;
+                self.publish_written(written);
+            }
+            CopyRole::Promoting => unreachable!("a promotion holds `flushing`"),
+        }
+        Ok(())
+    }
+
+    /// A replica's commit point: what it shows, and of its translog what that lacks.
+    fn content_of_list(
+        &self,
+        segments: Vec<SegmentEntry>,
+        reach: Reach,
+        segments_term: PrimaryTerm,
+        next_ordinal: u64,
+    ) -> CommitContent {
+        let lacks_from = SeqNo(reach.local_checkpoint.0 + 1);
+        CommitContent {
+            segments,
+            reach,
+            translog_generation: self.translog.first_generation_with(lacks_from),
+            primary_term: self.following.lock().followed,
+            segments_term,
+            next_ordinal,
+        }
+    }
+
+    /// Makes a list of segments a commit point; they come back with their files.
+    pub(crate) fn commit_list(
+        &self,
+        flushing: &mut Flushing,
+        segments: Vec<SegmentEntry>,
+        reach: Reach,
+        segments_term: PrimaryTerm,
+        next_ordinal: u64,
+    ) -> Result<Vec<SegmentEntry>, ShardError> {
+        self.translog.roll().inspect_err(|error| self.fail(error))?;
+        self.note_durable();
+        let content = self.content_of_list(segments, reach, segments_term, next_ordinal);
+        let written = self.commit(flushing, content)?;
+        Ok(written.into_iter().map(Written::into_entry).collect())
+    }
+
+    fn commit(
+        &self,
+        flushing: &mut Flushing,
+        content: CommitContent,
+    ) -> Result<Vec<Written>, ShardError> {
         let generation = flushing.last_generation + 1;
         flushing.last_generation = generation;
         let mut written = Vec::new();
-        for entry in &view.segments {
+        for entry in &content.segments {
             written.push(self.write_segment(entry, generation)?);
         }
+        let CommitContent {
+            reach,
+            translog_generation,
+            ..
+        } = content;
         let commit = Commit {
             generation,
-            max_seq_no: frozen.max_seq_no,
-            local_checkpoint: frozen.local_checkpoint,
+            max_seq_no: reach.max_seq_no,
+            local_checkpoint: reach.local_checkpoint,
             translog_generation,
-            primary_term: self.term(),
-            history_id: self.history_id,
-            next_ordinal,
+            primary_term: content.primary_term,
+            history_id: *self.history_id.lock(),
+            next_ordinal: content.next_ordinal,
+            segments_term: content.segments_term,
+            global_checkpoint: self.checkpoints.global(),
             segments: written.iter().map(|segment| segment.committed).collect(),
-            tombstones: self.versions.tombstones(frozen.max_seq_no, TOMBSTONES_MAX),
+            tombstones: self.versions.tombstones(reach.max_seq_no, TOMBSTONES_MAX),
         };
         // A shard that failed meanwhile may hold half of an operation, and may be about to be opened anew.
         self.check()?;
@@ -120,15 +203,17 @@ impl Inner {
         self.committed.store(Arc::new(commit.clone()));
         let before = std::mem::replace(&mut flushing.commit, commit);
         self.bury_files(&before, &flushing.commit);
-        self.publish_written(written);
         self.last_flush_ms
             .store(self.clock.now_ms(), Ordering::Relaxed);
         let retained = self.options.translog_retention_bytes;
-        if let Err(error) = self.translog.trim(translog_generation, retained) {
+        let trimmed = self
+            .translog
+            .trim(translog_generation, retained, self.kept_from());
+        if let Err(error) = trimmed {
             // Costs room, no data; the next flush tries again.
             tracing::warn!(%error, "the translog could not be trimmed");
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Writes what of a segment is not in a synced file yet.
@@ -136,9 +221,13 @@ impl Inner {
         let id = entry.reader.id();
         let (file, reader) = match &entry.backing {
             Backing::File(file) => (*file, None),
-            Backing::Memory(bytes) => {
+            Backing::Unsynced(file) => {
+                sync_file(&*self.directory, &segment_name(id), file.len)?;
+                (*file, None)
+            }
+            Backing::Memory(memory) => {
                 let name = segment_name(id);
-                let file = write_file(&*self.directory, &name, bytes)?;
+                let file = write_file(&*self.directory, &name, &memory.bytes)?;
                 (file, Some(open_written(&*self.directory, id, &name)?))
             }
         };
@@ -169,7 +258,7 @@ impl Inner {
     fn publish_written(&self, written: Vec<Written>) {
         let mut publishing = self.publishing.lock();
         let mut view = View::clone(&self.view.load());
-        let visible_is_current = self.visible.load().generation == view.reader.generation;
+        let visible_is_current = self.visible.load().reader.generation == view.reader.generation;
         for segment in written {
             let Some(entry) = view
                 .segments
@@ -180,8 +269,8 @@ impl Inner {
             };
             if let Some(reader) = segment.reader {
                 entry.reader = reader;
-                entry.backing = Backing::File(segment.committed.file);
             }
+            entry.backing = Backing::File(segment.committed.file);
             let same_live = match (&entry.live, &segment.entry.live) {
                 (Some(now), Some(then)) => Arc::ptr_eq(now, then),
                 _ => false,
@@ -193,11 +282,11 @@ impl Inner {
         publishing.generation += 1;
         let schema = view.reader.schema.clone();
         let generation = publishing.generation;
-        let view = View::new(view.segments, schema, generation, view.max_seq_no);
+        let view = Arc::new(View::new(view.segments, schema, generation, view.reach));
         if visible_is_current {
-            self.visible.store(view.reader.clone());
+            self.visible.store(view.clone());
         }
-        self.view.store(Arc::new(view));
+        self.view.store(view);
     }
 
     /// Files of a commit point that the next one no longer names.
@@ -233,6 +322,19 @@ impl Inner {
         }
     }
 
+    /// Takes files of segments back out of the graveyard.
+    pub(crate) fn unbury(&self, segments: &[SegmentEntry]) {
+        let live = |entry: &SegmentEntry| {
+            let written = entry.live_file?;
+            Some(live_docs_name(entry.reader.id(), written.generation))
+        };
+        let names = |entry: &SegmentEntry| [Some(segment_name(entry.reader.id())), live(entry)];
+        let needed: HashSet<_> = segments.iter().flat_map(names).flatten().collect();
+        self.graveyard
+            .lock()
+            .retain(|grave| !needed.contains(&grave.file));
+    }
+
     /// Removes files that neither the last commit point nor any reader needs.
     pub(crate) fn sweep(&self, flushing: &Flushing) {
         // Which commit point is the last is unknown after a failure, and a closed shard owns its folder no more.
@@ -258,11 +360,45 @@ impl Inner {
     }
 }
 
+/// Whether a commit point has these very segments and live docs.
+fn same_segments(commit: &Commit, view: &View) -> bool {
+    let mut pairs = view.segments.iter().zip(&commit.segments);
+    view.segments.len() == commit.segments.len()
+        && pairs.all(|(entry, committed)| entry.is_committed_as(committed))
+}
+
+/// What a commit point is made of.
+struct CommitContent {
+    segments: Vec<SegmentEntry>,
+    reach: Reach,
+    translog_generation: u64,
+    primary_term: PrimaryTerm,
+    segments_term: PrimaryTerm,
+    next_ordinal: u64,
+}
+
 struct Written {
     entry: SegmentEntry,
     /// Reads from the new file.
     reader: Option<Arc<SegmentReader>>,
     committed: CommittedSegment,
+}
+
+impl Written {
+    fn into_entry(self) -> SegmentEntry {
+        SegmentEntry {
+            reader: self.reader.unwrap_or(self.entry.reader),
+            backing: Backing::File(self.committed.file),
+            live_file: self.committed.live,
+            ..self.entry
+        }
+    }
+}
+
+/// Makes a file durable that was written without.
+fn sync_file(directory: &dyn Directory, name: &str, len: u64) -> Result<(), ShardError> {
+    let synced = directory.append(name, len).and_then(|mut file| file.sync());
+    synced.map_err(ShardError::io(name))
 }
 
 /// Writes a file whole and syncs it; one of the same name, left by a flush that failed, is replaced.
@@ -282,10 +418,7 @@ pub(crate) fn write_file(
         outcome
     };
     write().map_err(ShardError::io(name))?;
-    Ok(FileStamp {
-        len: bytes.len() as u64,
-        crc: crc32c(bytes),
-    })
+    Ok(FileStamp::of(bytes))
 }
 
 pub(crate) fn remove_if_there(directory: &dyn Directory, name: &str) -> io::Result<()> {

@@ -14,10 +14,10 @@ use super::merge_policy::{Candidate, TieredPolicy};
 use crate::directory::FileWriter;
 use crate::schema::Reorder;
 use crate::segment::{LiveDocs, MergeError, SegmentReader};
-use crate::shard::ShardError;
 use crate::shard::commit::{FileStamp, segment_name};
 use crate::shard::inner::{Backing, Inner, SegmentEntry, View};
 use crate::shard::versions::SourceKey;
+use crate::shard::{CopyRole, ShardError};
 
 /// Background merges of all shards of this process together.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
@@ -99,6 +99,9 @@ impl Inner {
     }
 
     fn next_merge(&self, goal: MergeGoal) -> Option<Vec<SourceKey>> {
+        if self.role.get() != CopyRole::Primary {
+            return None;
+        }
         let view = self.view.load();
         let candidates: Vec<Candidate> = view
             .segments
@@ -247,8 +250,8 @@ impl Inner {
         // No operation is between finding a document in an input and noting that it died.
         let _gate = self.gate.write();
         let _half_done = self.fail_on_panic("the end of a merge");
-        let mut view = View::clone(&self.view.load());
-        let visible_is_current = self.visible.load().generation == view.reader.generation;
+        let view = View::clone(&self.view.load());
+        let visible_is_current = self.visible.load().reader.generation == view.reader.generation;
         let key = publishing.next_key;
         publishing.next_key += 1;
         let mut pending = self.pending_deletes.lock();
@@ -294,6 +297,7 @@ impl Inner {
                 live,
                 backing: Backing::File(stamp),
                 live_file: None,
+                live_stamp: Arc::default(),
             };
             segments.insert(place.min(segments.len()), entry);
         }
@@ -301,11 +305,16 @@ impl Inner {
         self.bury_dead(&mut segments);
         publishing.generation += 1;
         let schema = view.reader.schema.clone();
-        view = View::new(segments, schema, publishing.generation, view.max_seq_no);
+        let view = Arc::new(View::new(
+            segments,
+            schema,
+            publishing.generation,
+            view.reach,
+        ));
         if visible_is_current {
-            self.visible.store(view.reader.clone());
+            self.visible.store(view.clone());
         }
-        self.view.store(Arc::new(view));
+        self.view.store(view);
     }
 }
 
@@ -378,6 +387,8 @@ mod tests {
                 ..ShardOptions::default()
             },
             allocation_id: "a".to_owned(),
+            role: CopyRole::Primary,
+            alone: true,
             create: true,
         })
         .unwrap()
@@ -423,7 +434,7 @@ mod tests {
         remove(&shard, "e");
         shard.merge(&inputs, None).unwrap();
         let alive = |id: &str| shard.get(id, GetOptions::default()).unwrap().is_some();
-        let visible = |shard: &Inner| shard.visible.load().doc_count();
+        let visible = |shard: &Inner| shard.visible.load().reader.doc_count();
         assert_eq!(visible(&shard), 4, "c, d, f, and e until the next refresh");
         shard.refresh().unwrap();
         assert_eq!(visible(&shard), 3);

@@ -11,41 +11,62 @@ use crate::buffer::Buffer;
 use crate::directory::ByteView;
 use crate::ids::SeqNo;
 use crate::segment::{LiveDocs, SegmentReader};
+use crate::shard::CopyRole;
 use crate::shard::ShardError;
-use crate::shard::inner::{Backing, Inner, Publishing, SegmentEntry, Slot, View};
+use crate::shard::inner::{Backing, InMemory, Inner, Publishing, Reach, SegmentEntry, Slot, View};
 use crate::shard::versions::SourceKey;
-
-/// The moment up to which a view has everything.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Frozen {
-    /// Every operation with a number up to this one that was ever begun is in the view.
-    pub max_seq_no: SeqNo,
-    /// There is no hole up to here.
-    pub local_checkpoint: SeqNo,
-}
 
 impl Inner {
     /// Makes all operations so far searchable; true when that changed anything.
     pub(crate) fn refresh(&self) -> Result<bool, ShardError> {
         self.check()?;
         self.counters.refresh.measure(&*self.clock, || {
-            let before = self.visible.load().generation;
+            let before = self.visible.load().reader.generation;
             self.unrefreshed.store(0, Ordering::SeqCst);
-            self.freeze_buffers()?;
-            let view = {
+            match self.role.get() {
+                CopyRole::Primary => {
+                    self.freeze_buffers()?;
+                }
+                // What it shows comes from the primary, and from nowhere before promotion is done.
+                CopyRole::Replica | CopyRole::Promoting => self.show_schema(),
+            }
+            {
                 let _publishing = self.publishing.lock();
-                let view = self.view.load_full();
-                self.visible.store(view.reader.clone());
-                view
-            };
+                if self.role.get() == CopyRole::Primary {
+                    self.visible.store(self.view.load_full());
+                }
+            }
             self.last_refresh_ms
                 .store(self.clock.now_ms(), Ordering::Relaxed);
-            self.call_listeners(view.max_seq_no);
-            Ok(view.reader.generation != before)
+            self.call_listeners(self.shown_to());
+            Ok(self.visible.load().reader.generation != before)
         })
     }
 
-    fn call_listeners(&self, max_seq_no: SeqNo) {
+    /// Lets searches see the schema in force, and nothing else that is new.
+    fn show_schema(&self) {
+        let mut publishing = self.publishing.lock();
+        let shown = self.visible.load_full();
+        let schema = self.schema.load_full();
+        if Arc::ptr_eq(&shown.reader.schema, &schema) {
+            return;
+        }
+        publishing.generation += 1;
+        let generation = publishing.generation;
+        let is_view = Arc::ptr_eq(&shown, &self.view.load());
+        let view = Arc::new(View::new(
+            shown.segments.clone(),
+            schema,
+            generation,
+            shown.reach,
+        ));
+        if is_view {
+            self.view.store(view.clone());
+        }
+        self.visible.store(view);
+    }
+
+    pub(crate) fn call_listeners(&self, max_seq_no: SeqNo) {
         let due: Vec<_> = {
             let mut listeners = self.listeners.lock();
             let all = mem::take(&mut *listeners);
@@ -61,24 +82,24 @@ impl Inner {
     }
 
     /// Makes segments of all buffers; operations see them, searches only after a refresh.
-    pub(crate) fn freeze_buffers(&self) -> Result<Frozen, ShardError> {
+    pub(crate) fn freeze_buffers(&self) -> Result<Reach, ShardError> {
         let mut publishing = self.publishing.lock();
         // Between the swap and the new view neither has what was buffered.
         let _half_done = self.fail_on_panic("a refresh");
-        let (buffers, deletes, frozen) = self.swap_buffers(&mut publishing);
+        let (buffers, deletes, reach) = self.swap_buffers(&mut publishing);
         let mut view = View::clone(&self.view.load());
         let schema = self.schema.load_full();
         if buffers.is_empty() && deletes.is_empty() {
             self.versions.drop_old();
-            if view.max_seq_no != frozen.max_seq_no || !Arc::ptr_eq(&view.reader.schema, &schema) {
+            if view.reach != reach || !Arc::ptr_eq(&view.reader.schema, &schema) {
                 if !Arc::ptr_eq(&view.reader.schema, &schema) {
                     publishing.generation += 1;
                 }
                 let generation = publishing.generation;
-                view = View::new(view.segments, schema, generation, frozen.max_seq_no);
+                view = View::new(view.segments, schema, generation, reach);
                 self.view.store(Arc::new(view));
             }
-            return Ok(frozen);
+            return Ok(reach);
         }
         // From here on a failure would leave the version map and the segments at odds.
         let mut segments = apply_deletes(view.segments, &deletes);
@@ -95,17 +116,17 @@ impl Inner {
         self.bury_dead(&mut segments);
         publishing.generation += 1;
         let generation = publishing.generation;
-        view = View::new(segments, schema, generation, frozen.max_seq_no);
+        view = View::new(segments, schema, generation, reach);
         self.view.store(Arc::new(view));
         self.versions.drop_old();
-        Ok(frozen)
+        Ok(reach)
     }
 
     /// Takes what operations did so far, between two operations.
     fn swap_buffers(
         &self,
         publishing: &mut Publishing,
-    ) -> (Vec<Slot>, HashMap<SourceKey, RoaringBitmap>, Frozen) {
+    ) -> (Vec<Slot>, HashMap<SourceKey, RoaringBitmap>, Reach) {
         let _gate = self.gate.write();
         let mut buffers = Vec::new();
         for slot in &self.buffers {
@@ -122,11 +143,11 @@ impl Inner {
         }
         let deletes = mem::take(&mut *self.pending_deletes.lock());
         self.versions.rotate();
-        let frozen = Frozen {
+        let reach = Reach {
             max_seq_no: self.checkpoints.max(),
             local_checkpoint: self.checkpoints.processed(),
         };
-        (buffers, deletes, frozen)
+        (buffers, deletes, reach)
     }
 
     /// Takes segments without a live document out of a list; their files go when nobody needs them.
@@ -152,8 +173,7 @@ pub(crate) fn apply_deletes(
         if let Some(more) = deletes.get(&entry.key)
             && let Some(live) = entry.without(more)
         {
-            entry.live = Some(Arc::new(live));
-            entry.live_file = None;
+            entry.set_live(live);
         }
     }
     segments
@@ -181,7 +201,8 @@ fn freeze(slot: Slot, publishing: &mut Publishing) -> Result<Option<SegmentEntry
         ordinal,
         reader: Arc::new(reader),
         live,
-        backing: Backing::Memory(bytes),
+        backing: Backing::Memory(Arc::new(InMemory::new(bytes))),
         live_file: None,
+        live_stamp: Arc::default(),
     }))
 }

@@ -1,12 +1,14 @@
 //! The engine through its public door.
 
 mod columns;
+mod copies;
 mod corruption;
 mod crash;
 mod fielddata;
 mod golden;
 mod query;
 mod ranked;
+mod replica;
 mod segment;
 mod shard_concurrency;
 mod shard_faults;

@@ -7,8 +7,8 @@ use quidditch_engine::directory::faulty::Disk;
 use quidditch_engine::ids::PrimaryTerm;
 use quidditch_engine::schema::IndexSchema;
 use quidditch_engine::shard::{
-    DeleteOp, GetOptions, IndexOp, ManualClock, OpenShardError, Origin, Shard, ShardOptions,
-    ShardParts, VersionCheck, WriteError, WriteResult,
+    CopyRole, DeleteOp, GetOptions, IndexOp, ManualClock, OpenShardError, Origin, Shard,
+    ShardOptions, ShardParts, VersionCheck, WriteError, WriteResult,
 };
 
 pub const INDEX: &str = "index";
@@ -29,6 +29,8 @@ pub fn parts(disk: &Disk, schema: &Arc<IndexSchema>, create: bool) -> ShardParts
         schema: schema.clone(),
         clock: Arc::new(ManualClock::default()),
         primary_term: PrimaryTerm(1),
+        role: CopyRole::Primary,
+        alone: true,
         options: ShardOptions {
             buffer_count: 2,
             background_merges: false,

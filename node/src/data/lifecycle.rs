@@ -11,7 +11,7 @@ use quidditch_engine::directory::Directory;
 use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::ids::PrimaryTerm;
 use quidditch_engine::schema::IndexSchema;
-use quidditch_engine::shard::{OpenShardError, Shard, ShardOptions, ShardParts};
+use quidditch_engine::shard::{CopyRole, OpenShardError, Shard, ShardOptions, ShardParts};
 use tracing::{error, info, warn};
 
 use super::failed::Refused;
@@ -386,6 +386,8 @@ fn open_shard(parts: OpenParts) -> Result<(Shard, bool), Refused> {
             schema: parts.schema.clone(),
             clock: parts.clock.clone(),
             primary_term: PrimaryTerm(parts.primary_term),
+            role: CopyRole::Primary,
+            alone: true,
             options: ShardOptions::default(),
             allocation_id: parts.allocation_id.clone(),
             create,

@@ -8,7 +8,7 @@ use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::ids::PrimaryTerm;
 use quidditch_engine::schema::IndexSchema;
 use quidditch_engine::shard::{
-    DeleteOp, IndexOp, ManualClock, Origin, Shard, ShardOptions, ShardParts, VersionCheck,
+    CopyRole, DeleteOp, IndexOp, ManualClock, Origin, Shard, ShardOptions, ShardParts, VersionCheck,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -25,6 +25,8 @@ fn open(folder: &Path) -> Shard {
         schema: Arc::new(schema),
         clock: Arc::new(ManualClock::default()),
         primary_term: PrimaryTerm(1),
+        role: CopyRole::Primary,
+        alone: true,
         options: ShardOptions {
             buffer_count: 1,
             background_merges: false,

@@ -1,0 +1,89 @@
+//! # A mark, as the payload of a journal frame
+//! What a copy must remember besides operations: whom it follows, and what it gave up. Little-endian, 25 bytes.
+//!
+//! | offset | bytes | field             | meaning                                                                 |
+//! |-------:|------:|-------------------|-------------------------------------------------------------------------|
+//! |      0 |     1 | kind              | 4; 1 to 3 are [operations](super::operation)                            |
+//! |      1 |     8 | kept to           | operations that stand before this record are void from the next number on; `ff … ff 7f`: none is |
+//! |      9 |     8 | primary term      | the reign that the copy follows from here on                            |
+//! |     17 |     8 | global checkpoint | every in-sync copy had the operations up to here; -1: not known         |
+//!
+//! A mark that voids anything is the first record of its file, so that finding all of them takes one look at each file.
+//!
+//! Reign 2 begins, operations beyond 5 are given up, all up to 4 are on every copy:
+//! ```text
+//! 04  05 00 00 00 00 00 00 00  02 00 00 00 00 00 00 00  04 00 00 00 00 00 00 00
+//! ```
+//!
+//! | version | since | change                               |
+//! |--------:|-------|--------------------------------------|
+//! |       1 | 0.2   | first; a 0.1 refuses it by its kind  |
+
+use crate::ids::{PrimaryTerm, SeqNo};
+
+pub(super) const MARK: u8 = 4;
+const MARK_BYTES: usize = 25;
+const _: () = assert!(MARK_BYTES == 1 + 8 + 8 + 8);
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The last number not void; [`Mark::ALL`]: nothing is.
+    pub kept_to: SeqNo,
+    /// The reign followed from here on.
+    pub primary_term: PrimaryTerm,
+    /// What every in-sync copy had.
+    pub global_checkpoint: SeqNo,
+}
+
+impl Mark {
+    /// Nothing is given up.
+    pub const ALL: SeqNo = SeqNo(i64::MAX);
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(MARK_BYTES);
+        out.push(MARK);
+        out.extend_from_slice(&self.kept_to.0.to_le_bytes());
+        out.extend_from_slice(&self.primary_term.0.to_le_bytes());
+        out.extend_from_slice(&self.global_checkpoint.0.to_le_bytes());
+        out
+    }
+
+    /// Reads the payload of a mark; `None` when it is that of an operation, the error says what is wrong with it.
+    pub(super) fn decode(payload: &[u8]) -> Option<Result<Mark, String>> {
+        if payload.first() != Some(&MARK) {
+            return None;
+        }
+        let Ok(payload) = <&[u8; MARK_BYTES]>::try_from(payload) else {
+            let len = payload.len();
+            return Some(Err(format!("a mark has {MARK_BYTES} bytes, not {len}")));
+        };
+        let number = |at: usize| payload[at..at + 8].try_into().expect("eight bytes");
+        Some(Ok(Mark {
+            kept_to: SeqNo(i64::from_le_bytes(number(1))),
+            primary_term: PrimaryTerm(u64::from_le_bytes(number(9))),
+            global_checkpoint: SeqNo(i64::from_le_bytes(number(17))),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worked_example_holds() {
+        let mark = Mark {
+            kept_to: SeqNo(5),
+            primary_term: PrimaryTerm(2),
+            global_checkpoint: SeqNo(4),
+        };
+        let mut expected = vec![4, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
+        expected.extend([4, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(mark.encode(), expected);
+        assert_eq!(Mark::decode(&expected), Some(Ok(mark)));
+        assert!(matches!(Mark::decode(&expected[..24]), Some(Err(_))));
+        assert_eq!(Mark::decode(&[1; 25]), None);
+        assert_eq!(Mark::decode(&[]), None);
+    }
+}
