@@ -15,6 +15,7 @@ mod doc_set;
 mod enough_of;
 mod explain;
 mod explanation;
+mod filters;
 mod functions;
 mod lowered;
 mod node;

@@ -8,7 +8,7 @@ use super::bm25::FieldStatistics;
 use super::functions::FunctionNode;
 use crate::geo::GeoArea;
 use crate::query::{PlaceRule, RangeRelation};
-use crate::segment::TermInfo;
+use crate::segment::{FilterKey, TermInfo};
 
 /// A planned query. Boosts are multiplied into the leaves.
 #[derive(Clone, Debug)]
@@ -225,6 +225,19 @@ pub(crate) enum DocsNode {
     Ids(Arc<[String]>),
     /// What a planned query finds.
     Matches(Box<Node>),
+    /// The same; worth keeping once it is used often.
+    Kept(Box<KeptFilter>),
+}
+
+/// A filter that the filter cache may keep.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptFilter {
+    /// Tells it from all others.
+    pub key: FilterKey,
+    /// How often it must have been used lately.
+    pub uses_min: u32,
+    /// The filter; its scores have no meaning.
+    pub node: Node,
 }
 
 impl Node {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::doc_set::{DocSetBuilder, DocSetScorer};
+use super::doc_set::DocSetScorer;
 use super::scorer::{Hits, NO_MORE, Scorer, for_each_offset};
 use crate::geo::GeoArea;
 use crate::ids::DocId;
 use crate::query::PlaceRule;
 use crate::search::SearchError;
-use crate::segment::{NumericColumn, PointsReader, WINDOW_DOCS, Window};
+use crate::segment::{DocSetBuilder, NumericColumn, PointsReader, WINDOW_DOCS, Window};
 
 /// Which numbers.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use super::bm25::Bm25;
 use super::combined::{CombinedLengths, CombinedPart, CombinedScorer};
 use super::conjunction::{ConjunctionScorer, ExclusionScorer, OptionalScorer};
 use super::disjunction::{BestOfScorer, DisjunctionScorer, SomeOfScorer};
-use super::doc_set::{AllScorer, DocSet, DocSetBuilder, DocSetScorer};
+use super::doc_set::{AllScorer, DocSetScorer};
 use super::enough_of::EnoughOfScorer;
 use super::functions::FunctionScorer;
 use super::lowered::LoweredScorer;
@@ -22,7 +22,8 @@ use crate::ids::DocId;
 use crate::query::RangeRelation;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{
-    PostingsCursor, PostingsNeed, SegmentReader, TermInfo, TermsReader, WINDOW_DOCS, Window,
+    DocSet, DocSetBuilder, PostingsCursor, PostingsNeed, SegmentReader, TermInfo, TermsReader,
+    WINDOW_DOCS, Window,
 };
 use crate::shard::ShardReader;
 
@@ -280,19 +281,13 @@ impl SegmentScope<'_> {
     fn bool(&self, node: &BoolNode, scored: bool) -> Built {
         let mut needed = node.needed;
         let mut must = Vec::with_capacity(node.must.len());
-        let mut filter = Vec::with_capacity(node.filter.len());
-        for (nodes, scorers, scored) in [
-            (&node.must, &mut must, scored),
-            (&node.filter, &mut filter, false),
-        ] {
-            for clause in nodes {
-                match self.scorer(clause, scored)? {
-                    Some(scorer) => scorers.push(scorer),
-                    None => return Ok(None),
-                }
+        for clause in &node.must {
+            match self.scorer(clause, scored)? {
+                Some(scorer) => must.push(scorer),
+                None => return Ok(None),
             }
         }
-        let has_required = !must.is_empty() || !filter.is_empty();
+        let has_required = !must.is_empty() || !node.filter.is_empty();
         let mut should = if scored || needed > 0 || !has_required {
             self.all_of_them(&node.should, scored)?
         } else {
@@ -301,6 +296,14 @@ impl SegmentScope<'_> {
         if should.len() < needed {
             return Ok(None);
         }
+        let mut lead = must.iter().map(|scorer| scorer.cost()).min();
+        if needed > 0 {
+            let all: u64 = should.iter().map(|scorer| scorer.cost()).sum();
+            lead = Some(lead.map_or(all, |lead| lead.min(all)));
+        }
+        let Some(mut filter) = self.filters(&node.filter, lead)? else {
+            return Ok(None);
+        };
         if needed > 0 && should.len() == needed {
             // all of them are needed
             must.append(&mut should);
@@ -330,7 +333,10 @@ impl SegmentScope<'_> {
             },
             (Some(required), Some(optional)) => Box::new(OptionalScorer::new(required, optional)),
         };
-        let mut unwanted = self.all_of_them(&node.must_not, false)?;
+        let mut unwanted = Vec::with_capacity(node.must_not.len());
+        for clause in &node.must_not {
+            unwanted.extend(self.filter(clause, positive.cost())?.into_scorer());
+        }
         let unwanted: Box<dyn Scorer> = match unwanted.len() {
             0 => return Ok(Some(positive)),
             1 => match unwanted.pop() {
@@ -342,10 +348,39 @@ impl SegmentScope<'_> {
         Ok(Some(Box::new(ExclusionScorer::new(positive, unwanted))))
     }
 
+    /// The scorers of filters beside clauses that find so many documents; `None`: one of them finds nothing.
+    fn filters(
+        &self,
+        nodes: &[Node],
+        mut lead: Option<u64>,
+    ) -> Result<Option<Vec<Box<dyn Scorer>>>, SearchError> {
+        let mut scorers = Vec::with_capacity(nodes.len());
+        // those that may be kept come last, for they want to know how little the others find
+        let is_kept = |node: &Node| {
+            let docs = match node {
+                Node::Constant { docs, .. } => docs,
+                _ => return false,
+            };
+            matches!(docs, DocsNode::Kept(_))
+        };
+        for last in [false, true] {
+            for clause in nodes.iter().filter(|clause| is_kept(clause) == last) {
+                let found = self.filter(clause, lead.unwrap_or(u64::MAX))?;
+                let Some(scorer) = found.into_scorer() else {
+                    return Ok(None);
+                };
+                lead = Some(lead.map_or(scorer.cost(), |lead| lead.min(scorer.cost())));
+                scorers.push(scorer);
+            }
+        }
+        Ok(Some(scorers))
+    }
+
     fn docs(&self, docs: &DocsNode) -> Built {
         let segment = self.segment();
         match docs {
             DocsNode::Matches(node) => self.scorer(node, false),
+            DocsNode::Kept(filter) => Ok(self.kept(filter, u64::MAX)?.into_scorer()),
             DocsNode::Ids(ids) => {
                 let mut builder = DocSetBuilder::new(segment.max_doc());
                 for id in ids.iter() {

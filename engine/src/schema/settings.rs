@@ -108,6 +108,8 @@ pub struct IndexSettings {
     pub merge_deletes_pct_allowed: f64,
     /// `index.merge.policy.expunge_deletes_allowed`.
     pub merge_expunge_deletes_allowed: f64,
+    /// `index.queries.cache.enabled`.
+    pub queries_cache: bool,
     /// `index.reorder`, a setting of this engine alone.
     pub reorder: Reorder,
     /// `index.soft_deletes.retention_lease.period`.
@@ -156,6 +158,7 @@ impl Default for IndexSettings {
             merge_max_at_once: 30,
             merge_deletes_pct_allowed: 20.0,
             merge_expunge_deletes_allowed: 10.0,
+            queries_cache: true,
             reorder: Reorder::None,
             retention_lease_period: Duration::from_secs(12 * 3600),
             bm25_k1: 1.2,
@@ -300,6 +303,7 @@ impl IndexSettings {
                 default.merge_expunge_deletes_allowed,
                 0.0,
             )?,
+            queries_cache: read.flag("index.queries.cache.enabled", true)?,
             reorder: read.reorder("index.reorder")?,
             retention_lease_period: read
                 .duration(

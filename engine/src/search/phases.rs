@@ -52,7 +52,7 @@ pub fn count(
     query: &Query,
     context: &SearchContext<'_>,
 ) -> Result<u64, SearchError> {
-    let node = Planner::new(reader, context).plan(query)?;
+    let node = Planner::new(reader, context).plan_kept(query, true)?;
     if let Some(known) = quick_count(reader, &node) {
         return Ok(known);
     }
@@ -83,7 +83,7 @@ pub fn matching_docs(
     query: &Query,
     context: &SearchContext<'_>,
 ) -> Result<RoaringBitmap, SearchError> {
-    let node = Planner::new(reader, context).plan(query)?;
+    let node = Planner::new(reader, context).plan_kept(query, segment == 0)?;
     let mut found = RoaringBitmap::new();
     let scope = SegmentScope {
         shard: reader,

@@ -57,9 +57,9 @@ pub(super) fn run(
     mut collector: Option<&mut dyn WindowCollector>,
 ) -> Result<ShardQueryResult, SearchError> {
     let mut planner = Planner::new(reader, context);
-    let node = planner.plan(&request.query)?;
+    let node = planner.plan_kept(&request.query, true)?;
     let post_filter = match &request.post_filter {
-        Some(filter) => Some(planner.plan(filter)?),
+        Some(filter) => Some(planner.plan_kept(filter, true)?),
         None => None,
     };
     let by_score = request.sort.is_empty() || request.sort == [SortKey::score()];

@@ -2,8 +2,10 @@
 
 mod block_cache;
 mod columns;
+mod doc_set;
 mod error;
 mod fielddata;
+mod filter_cache;
 #[cfg(test)]
 mod hostile;
 mod live_docs;
@@ -19,8 +21,11 @@ mod window;
 pub use crate::format::envelope::{SectionEntry, SectionKind};
 pub(crate) use columns::Layout;
 pub use columns::{ColumnWindow, NumericColumn, OrdinalColumn, ZoneMap};
+pub(crate) use doc_set::{DocSet, DocSetBuilder};
 pub use error::{MergeError, OpenSegmentError, ReadError, VerifyError};
 pub use fielddata::{FIELDDATA, FielddataError, FielddataMemory};
+pub(crate) use filter_cache::FilterKey;
+pub use filter_cache::{FILTERS, FilterCache, FilterCacheStats, ShardFilters};
 pub use live_docs::LiveDocs;
 pub use norms::{NormsReader, length_of_norm, norm_of_length};
 pub(crate) use points::LeafPairs;

@@ -7,10 +7,11 @@ use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
 use super::fielddata::{Fielddata, FielddataError};
+use super::filter_cache::SegmentFilters;
 use super::stored::StoredReader;
 use super::{
-    NormsReader, NumericColumn, OpenSegmentError, OrdinalColumn, PointsReader, PostingsNeed,
-    ReadError, StoredDocument, TermsReader,
+    DocSet, FilterKey, NormsReader, NumericColumn, OpenSegmentError, OrdinalColumn, PointsReader,
+    PostingsNeed, ReadError, ShardFilters, StoredDocument, TermsReader,
 };
 use crate::directory::ByteView;
 use crate::document::{ColumnKind, FieldSpec, IndexOptions};
@@ -59,6 +60,7 @@ pub struct SegmentReader {
     id_filter: Section,
     /// By number of the field.
     open: Box<[OpenParts]>,
+    filters: SegmentFilters,
 }
 
 impl SegmentReader {
@@ -103,8 +105,8 @@ impl SegmentReader {
             stored,
             id_filter,
             sections,
-
             file,
+            filters: SegmentFilters::new(),
         })
     }
 
@@ -324,6 +326,21 @@ impl SegmentReader {
                 *parts.fielddata.write() = None;
             }
         }
+    }
+
+    /// The documents of a filter, dead ones included, if they are kept.
+    pub(crate) fn kept_filter(&self, key: &FilterKey) -> Option<Arc<DocSet>> {
+        self.filters.get(key)
+    }
+
+    /// Keeps the documents of a filter, dead ones included, in the [filter cache](super::FILTERS).
+    pub(crate) fn keep_filter(&self, key: &FilterKey, set: Arc<DocSet>, shard: Arc<ShardFilters>) {
+        self.filters.put(key, set, shard);
+    }
+
+    /// Forgets what filters found.
+    pub fn drop_filters(&self) {
+        self.filters.clear();
     }
 
     /// The norms of a field; `None` when it keeps none.

@@ -287,7 +287,13 @@ impl Inner {
         self.bury_segments(&gone);
         publishing.generation += 1;
         let schema = self.schema.load_full();
-        Arc::new(View::new(segments, schema, publishing.generation, reach))
+        Arc::new(View::new(
+            segments,
+            schema,
+            publishing.generation,
+            reach,
+            &self.filters,
+        ))
     }
 
     /// See [`Shard::demote`](super::Shard::demote).

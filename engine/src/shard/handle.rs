@@ -180,6 +180,13 @@ impl Shard {
         }
     }
 
+    /// Empties the filter cache of the shard's segments.
+    pub fn drop_filters(&self) {
+        for entry in &self.inner.view.load().segments {
+            entry.reader.drop_filters();
+        }
+    }
+
     /// What a shard that is not open holds, by its last commit point: documents, segments and bytes on disk.
     pub fn closed_stats(directory: &dyn Directory) -> Result<ShardStats, OpenShardError> {
         report::closed(directory)

@@ -29,12 +29,14 @@ use crate::buffer::Buffer;
 use crate::directory::{ByteView, Directory};
 use crate::ids::{DocId, PrimaryTerm, SeqNo};
 use crate::schema::IndexSchema;
-use crate::segment::{LiveDocs, ReadError, SegmentReader};
+use crate::segment::{LiveDocs, ReadError, SegmentReader, ShardFilters};
 use crate::translog::Translog;
 
 /// All of an open shard; shared with its merge thread.
 #[derive(Debug)]
 pub(crate) struct Inner {
+    /// How searches use the filter cache.
+    pub filters: Arc<ShardFilters>,
     pub directory: Arc<dyn Directory>,
     pub translog: Translog,
     pub clock: Arc<dyn Clock>,
@@ -266,10 +268,12 @@ impl View {
         schema: Arc<IndexSchema>,
         generation: u64,
         reach: Reach,
+        filters: &Arc<ShardFilters>,
     ) -> View {
         let snapshots = segments.iter().map(SegmentEntry::snapshot).collect();
         let mut reader = ShardReader::new(snapshots, schema);
         reader.generation = generation;
+        reader.filters = filters.clone();
         View {
             segments,
             reader: Arc::new(reader),

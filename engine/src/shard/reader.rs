@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ids::DocId;
 use crate::schema::IndexSchema;
-use crate::segment::{LiveDocs, SegmentReader};
+use crate::segment::{LiveDocs, SegmentReader, ShardFilters};
 
 /// One segment as it was at some moment.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct ShardReader {
     pub schema: Arc<IndexSchema>,
     /// Grows with every change of what a search can see.
     pub generation: u64,
+    /// How the shard's searches use the filter cache.
+    pub filters: Arc<ShardFilters>,
 }
 
 impl ShardReader {
@@ -52,6 +54,7 @@ impl ShardReader {
             segments,
             schema,
             generation: 0,
+            filters: Arc::default(),
         }
     }
 

@@ -237,10 +237,18 @@ fn assemble(
         max_seq_no: commit.max_seq_no,
         local_checkpoint: commit.local_checkpoint,
     };
-    let view = Arc::new(View::new(segments, parts.schema.clone(), 1, reach));
+    let filters = Arc::default();
+    let view = Arc::new(View::new(
+        segments,
+        parts.schema.clone(),
+        1,
+        reach,
+        &filters,
+    ));
     let term = parts.primary_term.max(commit.primary_term);
     let now = parts.clock.now_ms();
     Inner {
+        filters,
         directory: parts.directory,
         translog,
         clock: parts.clock,

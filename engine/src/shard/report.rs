@@ -39,6 +39,7 @@ pub(super) fn stats(inner: &Inner) -> ShardStats {
         segments_bytes: held,
         buffer_bytes: inner.buffer_bytes() as u64,
         fielddata: fielddata(&view),
+        filter_cache: view.reader.filters.stats(),
         version_map_bytes: inner.versions.bytes_used(),
         max_seq_no: inner.checkpoints.max().0,
         local_checkpoint: inner.checkpoints.persisted().0,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::segment::FilterCacheStats;
+
 /// How often something was done, and how long it took in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationStats {
@@ -88,6 +90,8 @@ pub struct ShardStats {
     pub buffer_bytes: u64,
     /// Memory of loaded fielddata, in bytes, by field.
     pub fielddata: BTreeMap<String, u64>,
+    /// The filter cache.
+    pub filter_cache: FilterCacheStats,
     /// Memory of the live version map, in bytes, roughly.
     pub version_map_bytes: u64,
     /// Highest number given.

@@ -282,7 +282,13 @@ impl Inner {
         publishing.generation += 1;
         let schema = view.reader.schema.clone();
         let generation = publishing.generation;
-        let view = Arc::new(View::new(view.segments, schema, generation, view.reach));
+        let view = Arc::new(View::new(
+            view.segments,
+            schema,
+            generation,
+            view.reach,
+            &self.filters,
+        ));
         if visible_is_current {
             self.visible.store(view.clone());
         }

@@ -310,6 +310,7 @@ impl Inner {
             schema,
             publishing.generation,
             view.reach,
+            &self.filters,
         ));
         if visible_is_current {
             self.visible.store(view.clone());

@@ -59,6 +59,7 @@ impl Inner {
             schema,
             generation,
             shown.reach,
+            &self.filters,
         ));
         if is_view {
             self.view.store(view.clone());
@@ -96,7 +97,7 @@ impl Inner {
                     publishing.generation += 1;
                 }
                 let generation = publishing.generation;
-                view = View::new(view.segments, schema, generation, reach);
+                view = View::new(view.segments, schema, generation, reach, &self.filters);
                 self.view.store(Arc::new(view));
             }
             return Ok(reach);
@@ -116,7 +117,7 @@ impl Inner {
         self.bury_dead(&mut segments);
         publishing.generation += 1;
         let generation = publishing.generation;
-        view = View::new(segments, schema, generation, reach);
+        view = View::new(segments, schema, generation, reach, &self.filters);
         self.view.store(Arc::new(view));
         self.versions.drop_old();
         Ok(reach)

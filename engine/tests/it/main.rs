@@ -5,6 +5,7 @@ mod copies;
 mod corruption;
 mod crash;
 mod fielddata;
+mod filter_cache;
 mod golden;
 mod query;
 mod ranked;

@@ -97,6 +97,7 @@ pub const CLUSTER_SETTINGS: &[Setting] = &[
     setting!("indices.id_field_data.enabled", "true", Kind::Bool, Dynamic),
     setting!("indices.mapping.dynamic_timeout", "30s", Kind::Time(0), Dynamic),
     setting!("indices.mapping.max_in_flight_updates", "10", Kind::Int(1, 1000), Dynamic),
+    setting!("indices.queries.cache.size", "10%", Kind::BytesOrRatio, Static),
     setting!("indices.query.bool.max_clause_count", "1024", Kind::Int(1, 2147483647), Dynamic),
     setting!("indices.query.query_string.allowLeadingWildcard", "true", Kind::Bool, Static),
     setting!("indices.recovery.max_bytes_per_sec", "40mb", Kind::Bytes { min: -1 }, Dynamic),

@@ -68,6 +68,8 @@ pub struct Config {
     pub http_compression: bool,
     /// `indexing_pressure.memory.limit`
     pub in_flight_limit: MemoryLimit,
+    /// `indices.queries.cache.size`
+    pub filters_limit: MemoryLimit,
     /// `node.processors`; 0 means all.
     pub processors: usize,
     /// `node.memory`: what the process may use of the machine's memory.
@@ -155,6 +157,7 @@ impl Config {
             max_content_length: 100 << 20,
             http_compression: true,
             in_flight_limit: MemoryLimit::Percent(10.0),
+            filters_limit: MemoryLimit::Percent(10.0),
             processors: 0,
             memory: MemoryLimit::Percent(100.0),
             diagon: None,

@@ -256,6 +256,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         show: |config| shown_memory(config.in_flight_limit),
     },
     Setting {
+        key: "indices.queries.cache.size",
+        env: "",
+        roles: HAS_SHARDS,
+        set: |config, _, value| memory(value).map(|limit| config.filters_limit = limit),
+        show: |config| shown_memory(config.filters_limit),
+    },
+    Setting {
         key: "diagon.enabled",
         env: "DIAGON_ENABLED",
         roles: HAS_SHARDS,

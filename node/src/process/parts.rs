@@ -79,6 +79,8 @@ impl Storage {
         shards.clean_up();
         let memory = machine::search_memory();
         quidditch_engine::segment::FIELDDATA.set_limit(memory);
+        let filters = base.config.filters_limit.bytes(memory);
+        quidditch_engine::segment::FILTERS.set_limit(filters);
         let search = LocalSearch::new(
             shards.clone(),
             shared.contexts.clone(),

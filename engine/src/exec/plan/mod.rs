@@ -19,6 +19,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::bm25::FieldStatistics;
+use super::filters::mark;
 use super::node::{DocsNode, Node, TermNode};
 use super::statistics::{field_statistics, look_up};
 use crate::query::Query;
@@ -70,6 +71,16 @@ impl<'a> Planner<'a> {
         self.leaves = 0;
         self.node(query, 1.0)
             .map_err(SearchError::while_creating_query)
+    }
+
+    /// Plans a query that is run over whole segments: its filters may be kept for the next time. `is_first`: this counts as a
+    /// use of them; not where one search plans the same again.
+    pub fn plan_kept(&mut self, query: &Query, is_first: bool) -> Result<Node, SearchError> {
+        let mut node = self.plan(query)?;
+        if self.shard.schema.settings.queries_cache {
+            mark(&mut node, is_first.then_some(&self.shard.filters));
+        }
+        Ok(node)
     }
 
     /// Plans a clause; `boost` is the product of all boosts above it.

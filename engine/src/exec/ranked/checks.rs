@@ -1,10 +1,12 @@
 //! Clauses that decide without scoring: what a document needs, or must not have, besides.
 
+use std::sync::Arc;
+
 use super::matches::{MatchBuffers, Matches};
 use super::term_list::TermList;
 use crate::exec::scorer::{Hits, NO_MORE, Scorer};
 use crate::search::{SearchContext, SearchError};
-use crate::segment::{WINDOW_DOCS, Window};
+use crate::segment::{DocSet, WINDOW_DOCS, Window};
 use crate::simd;
 use crate::simd::scoring::StretchBits;
 
@@ -14,8 +16,8 @@ pub(super) enum Check {
     List(TermList),
     /// Anything else, window by window, ascending.
     Decider(Box<Decider>),
-    /// The same once all of it is known: a word for 64 documents.
-    Known(Box<[u64]>),
+    /// All of it is known, be it that it was kept.
+    Known(Arc<DocSet>),
 }
 
 /// A scorer that decides which documents of a window are wanted.
@@ -57,7 +59,7 @@ impl Check {
         match self {
             Check::List(list) => u64::from(list.cost()),
             Check::Decider(decider) => decider.scorer.cost(),
-            Check::Known(known) => 64 * known.len() as u64,
+            Check::Known(known) => known.len(),
         }
     }
 
@@ -89,7 +91,7 @@ impl Check {
             };
             at = decider.scorer.seek(next)?;
         }
-        *self = Check::Known(known.into());
+        *self = Check::Known(Arc::new(DocSet::from_words(known)));
         Ok(true)
     }
 
@@ -107,10 +109,7 @@ impl Check {
                 matches.try_keep(|doc, _, _| Ok(decider.contains(doc)? == wanted))
             }
             Check::Known(known) => {
-                matches.keep(|doc, _, _| {
-                    let word = known.get(doc as usize / 64).copied().unwrap_or(0);
-                    (word >> (doc % 64) & 1 != 0) == wanted
-                });
+                matches.keep(|doc, _, _| known.contains(doc) == wanted);
                 Ok(())
             }
         }
@@ -148,11 +147,10 @@ impl Check {
                 }
             }
             Check::Known(known) => {
-                let (all, _) = known.as_chunks::<64>();
-                let from = (base / WINDOW_DOCS) as usize;
-                let none = [0; 64];
-                for (number, words) in windows.iter_mut().enumerate() {
-                    combine(words, all.get(from + number).unwrap_or(&none));
+                let mut own = Window::empty();
+                for (number, words) in (0..).zip(windows) {
+                    known.window(base + number * WINDOW_DOCS, &mut own);
+                    combine(words, &own.words);
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! The best documents that have all of some terms and phrases, block by block of the rarest term.
 
-use super::Ranking;
 mod matching;
 mod ranking;
 
+use super::Ranking;
 use super::checks::Check;
 use super::count::Tally;
 use super::matches::{MatchBuffers, Matches};
@@ -116,6 +116,12 @@ impl Conjunction {
             true => self.lists.pop(),
             false => None,
         }
+    }
+
+    /// How many documents the rarest of the needed terms has.
+    pub fn lead_cost(&self) -> u64 {
+        let costs = self.lists.iter().map(|list| u64::from(list.cost()));
+        costs.min().unwrap_or(0)
     }
 
     /// Whether a single term decides which documents are looked at, so that about all of them match.

@@ -25,6 +25,7 @@ use self::checks::Check;
 use self::conjunction::Conjunction;
 use self::term_list::TermList;
 use self::union::Union;
+use super::filters::Found;
 use super::node::{BoolNode, Node, PhraseNode, PhraseSlot, TermNode};
 use super::segment_scorer::SegmentScope;
 use crate::ids::DocId;
@@ -127,9 +128,9 @@ fn plan(scope: &SegmentScope<'_>, node: &Node, scored: bool) -> Result<Plan, Sea
     match node {
         Node::Nothing => Ok(Plan::Nothing),
         Node::Term(term) => Ok(match term_list(scope, term, scored)? {
-            Found::List(list) => Plan::Union(vec![list], Vec::new()),
-            Found::Absent => Plan::Nothing,
-            Found::Other => Plan::Other,
+            TermFound::List(list) => Plan::Union(vec![list], Vec::new()),
+            TermFound::Absent => Plan::Nothing,
+            TermFound::Other => Plan::Other,
         }),
         Node::Phrase(phrase) => {
             let mut all = Conjunction::new(scope.reader().max_doc());
@@ -155,12 +156,12 @@ fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<
     for clause in &node.must {
         let step = match clause {
             Node::Term(term) => match term_list(scope, term, scored)? {
-                Found::List(list) => {
+                TermFound::List(list) => {
                     all.require(list);
                     Step::Done
                 }
-                Found::Absent => Step::Nothing,
-                Found::Other => Step::Other,
+                TermFound::Absent => Step::Nothing,
+                TermFound::Other => Step::Other,
             },
             Node::Phrase(phrase) => add_phrase(scope, phrase, scored, &mut all)?,
             _ => Step::Other,
@@ -178,19 +179,20 @@ fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<
             return Ok(Plan::Other);
         };
         match term_list(scope, term, scored)? {
-            Found::List(list) => all.prefer(list),
-            Found::Absent => {}
-            Found::Other => return Ok(Plan::Other),
+            TermFound::List(list) => all.prefer(list),
+            TermFound::Absent => {}
+            TermFound::Other => return Ok(Plan::Other),
         }
     }
+    let lead = all.lead_cost();
     for clause in &node.filter {
-        match unscored(scope, clause)? {
+        match unscored(scope, clause, lead)? {
             Some(filter) => all.filter(filter),
             None => return Ok(Plan::Nothing),
         }
     }
     for clause in &node.must_not {
-        if let Some(unwanted) = unscored(scope, clause)? {
+        if let Some(unwanted) = unscored(scope, clause, lead)? {
             all.exclude(unwanted);
         }
     }
@@ -239,9 +241,9 @@ fn plan_union(
             return Ok(Plan::Other);
         };
         match term_list(scope, term, scored)? {
-            Found::List(list) => lists.push(list),
-            Found::Absent => {}
-            Found::Other => return Ok(Plan::Other),
+            TermFound::List(list) => lists.push(list),
+            TermFound::Absent => {}
+            TermFound::Other => return Ok(Plan::Other),
         }
     }
     if lists.is_empty() {
@@ -250,7 +252,7 @@ fn plan_union(
     let costs: u64 = lists.iter().map(|list| u64::from(list.cost())).sum();
     let mut checks = Vec::with_capacity(node.filter.len() + node.must_not.len());
     for clause in &node.filter {
-        let Some(filter) = unscored(scope, clause)? else {
+        let Some(filter) = unscored(scope, clause, costs)? else {
             return Ok(Plan::Nothing);
         };
         if filter.cost() < costs / SELECTIVE_FROM {
@@ -260,7 +262,7 @@ fn plan_union(
         checks.push((filter, true));
     }
     for clause in &node.must_not {
-        if let Some(unwanted) = unscored(scope, clause)? {
+        if let Some(unwanted) = unscored(scope, clause, costs)? {
             checks.push((unwanted, false));
         }
     }
@@ -276,7 +278,7 @@ fn plan_union(
 }
 
 /// What a term is in one segment.
-enum Found {
+enum TermFound {
     List(TermList),
     Absent,
     /// Not in a form that is known here.
@@ -293,25 +295,25 @@ fn term_list(
     scope: &SegmentScope<'_>,
     term: &TermNode,
     scored: bool,
-) -> Result<Found, SearchError> {
+) -> Result<TermFound, SearchError> {
     if !scored {
         let Some(cursor) = scope.cursor(term, PostingsNeed::Docs)? else {
-            return Ok(Found::Absent);
+            return Ok(TermFound::Absent);
         };
         let list = cursor.into_list().map(TermList::unscored);
-        return Ok(list.map_or(Found::Other, Found::List));
+        return Ok(list.map_or(TermFound::Other, TermFound::List));
     }
     let Some(cursor) = scope.cursor(term, PostingsNeed::Freqs)? else {
-        return Ok(Found::Absent);
+        return Ok(TermFound::Absent);
     };
     let scoring = scope.term_scoring(term)?;
     // Without a weight bounds say nothing about who matches.
     if scoring.bm25.weight <= 0.0 || !scoring.bm25.weight.is_finite() {
-        return Ok(Found::Other);
+        return Ok(TermFound::Other);
     }
     match cursor.into_list() {
-        Ok(list) => Ok(Found::List(TermList::open(list, scoring)?)),
-        Err(_) => Ok(Found::Other),
+        Ok(list) => Ok(TermFound::List(TermList::open(list, scoring)?)),
+        Err(_) => Ok(TermFound::Other),
     }
 }
 
@@ -360,8 +362,12 @@ fn add_phrase(
     Ok(Step::Done)
 }
 
-/// A clause that decides without scoring; `None`: it finds nothing here.
-fn unscored(scope: &SegmentScope<'_>, node: &Node) -> Result<Option<Check>, SearchError> {
+/// A clause that decides without scoring, beside clauses that find so many documents; `None`: it finds nothing here.
+fn unscored(
+    scope: &SegmentScope<'_>,
+    node: &Node,
+    lead: u64,
+) -> Result<Option<Check>, SearchError> {
     if let Node::Term(term) = node {
         let Some(cursor) = scope.cursor(term, PostingsNeed::Docs)? else {
             return Ok(None);
@@ -370,5 +376,9 @@ fn unscored(scope: &SegmentScope<'_>, node: &Node) -> Result<Option<Check>, Sear
             return Ok(Some(Check::List(TermList::unscored(list))));
         }
     }
-    Ok(scope.scorer(node, false)?.map(Check::by))
+    Ok(match scope.filter(node, lead)? {
+        Found::Nothing => None,
+        Found::Set(set) => Some(Check::Known(set)),
+        Found::Scorer(scorer) => Some(Check::by(scorer)),
+    })
 }

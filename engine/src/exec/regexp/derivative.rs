@@ -271,6 +271,7 @@ impl Builder {
         Matcher {
             start,
             limit,
+            shapes: self.len(),
             machine: Mutex::new(Machine {
                 builder: self,
                 moves: HashMap::new(),
@@ -309,10 +310,19 @@ struct Machine {
 pub(crate) struct Matcher {
     start: Expression,
     limit: usize,
+    /// Expressions that it was built of; the others came while it was used.
+    shapes: usize,
     machine: Mutex<Machine>,
 }
 
 impl Matcher {
+    /// What it was built of, written out: the same text, the same automaton.
+    pub fn describe(&self) -> String {
+        let machine = self.machine.lock();
+        let shapes = &machine.builder.shapes[..self.shapes];
+        format!("{} of {shapes:?}, {} at most", self.start, self.limit)
+    }
+
     /// The first state.
     pub fn start(&self) -> u32 {
         self.start

@@ -124,6 +124,7 @@ impl Leaves {
                 self.patterns.push((field.clone(), automaton));
             }
             DocsNode::Matches(node) => self.add(node),
+            DocsNode::Kept(filter) => self.add(&filter.node),
             DocsNode::Numbers { .. }
             | DocsNode::Places { .. }
             | DocsNode::Ranges { .. }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use quidditch_engine::segment::FilterCacheStats;
 use quidditch_engine::shard::{OperationStats, SearchStats, ShardStats};
 use serde_json::{Map, Value, json};
 
@@ -150,6 +151,7 @@ pub fn add(sum: &mut ShardStats, more: &ShardStats) {
     for (field, bytes) in &more.fielddata {
         *sum.fielddata.entry(field.clone()).or_default() += bytes;
     }
+    sum.filter_cache.add(&more.filter_cache);
     sum.version_map_bytes += more.version_map_bytes;
     sum.translog.operations += more.translog.operations;
     sum.translog.size_bytes += more.translog.size_bytes;
@@ -198,6 +200,18 @@ fn show_search(stats: &SearchStats) -> Map<String, Value> {
         Value::Object(shown) => shown,
         _ => Map::new(),
     }
+}
+
+fn show_filter_cache(stats: &FilterCacheStats) -> Value {
+    json!({
+        "memory_size_in_bytes": stats.memory_bytes,
+        "total_count": stats.hits + stats.misses,
+        "hit_count": stats.hits,
+        "miss_count": stats.misses,
+        "cache_size": stats.entries,
+        "cache_count": stats.entries_ever,
+        "evictions": stats.evictions(),
+    })
 }
 
 fn show_fielddata(stats: &ShardStats, wanted: &Sections) -> Value {
@@ -287,10 +301,7 @@ fn section(name: &str, stats: &ShardStats, wanted: &Sections) -> Value {
             "total_time_in_millis": stats.flush.time_ms,
         }),
         "warmer" => json!({"current": 0, "total": 0, "total_time_in_millis": 0}),
-        "query_cache" => json!({
-            "memory_size_in_bytes": 0, "total_count": 0, "hit_count": 0, "miss_count": 0,
-            "cache_size": 0, "cache_count": 0, "evictions": 0,
-        }),
+        "query_cache" => show_filter_cache(&stats.filter_cache),
         "fielddata" => show_fielddata(stats, wanted),
         "completion" => json!({"size_in_bytes": 0}),
         "segments" => json!({

@@ -34,7 +34,7 @@ Monitoring tools ask for figures of a Java process. These answers have them, mea
 | `jvm.gc`, `buffer_pools`, `classes`, memory `pools` | nothing: empty or 0, as there is no such thing |
 | `files` of `_recovery` and `_cat/recovery` | segments; a segment is one file |
 | `translog` of a recovery | operations in the translog at that time; the time is the whole recovery's |
-| `completion`, `query_cache`, `request_cache`, `warmer` sizes and counts | nothing: 0, as none of them exists |
+| `completion`, `request_cache`, `warmer` sizes and counts | nothing: 0, as none of them exists |
 | `request_cache=true`, `pre_filter_shard_size` | checked and without effect: there is no cache to use, and every shard is asked |
 | `compound`, `version` and memory of `_segments` | one file a segment; the Lucene version whose behaviour is followed; 0, as segments are memory-mapped |
 ";

@@ -46,8 +46,8 @@ pub const COUNTERS: &[Counter] = counters! {
     "completion.size" "cs,completionSize" "size of completion" |_| Cell::Bytes(0);
     "fielddata.memory_size" "fm,fielddataMemory" "used fielddata cache" |s| Cell::Bytes(s.fielddata_bytes());
     "fielddata.evictions" "fe,fielddataEvictions" "fielddata evictions" |_| Cell::Number(0);
-    "query_cache.memory_size" "qcm,queryCacheMemory" "used query cache" |_| Cell::Bytes(0);
-    "query_cache.evictions" "qce,queryCacheEvictions" "query cache evictions" |_| Cell::Number(0);
+    "query_cache.memory_size" "qcm,queryCacheMemory" "used query cache" |s| Cell::Bytes(s.filter_cache.memory_bytes);
+    "query_cache.evictions" "qce,queryCacheEvictions" "query cache evictions" |s| Cell::count(s.filter_cache.evictions());
     "request_cache.memory_size" "rcm,requestCacheMemory" "used request cache" |_| Cell::Bytes(0);
     "request_cache.evictions" "rce,requestCacheEvictions" "request cache evictions" |_| Cell::Number(0);
     "request_cache.hit_count" "rchc,requestCacheHitCount" "request cache hit count" |_| Cell::Number(0);
