@@ -1,1 +1,4 @@
-//! Read-only inspection of segments (`quidditch-inspect`); the house's own checks are in `tests`.
+//! Looking into segments (`quidditch-inspect`) and whole clusters on one machine (`quidditch-cluster`, [`cluster`]); the
+//! house's own checks are in `tests`.
+
+pub mod cluster;
