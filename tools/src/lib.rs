@@ -2,3 +2,4 @@
 //! house's own checks are in `tests`.
 
 pub mod cluster;
+pub mod torture;
