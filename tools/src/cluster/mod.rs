@@ -229,12 +229,12 @@ impl Cluster {
             }
         }
         self.thread = None;
-        if let Some(process) = self.record.proxies.take() {
-            if process.is_alive() {
-                Client::new(&self.dir).stop()?;
-                self.reap();
-                process.wait_gone(KILL_TIMEOUT);
-            }
+        if let Some(process) = self.record.proxies.take()
+            && process.is_alive()
+        {
+            Client::new(&self.dir).stop()?;
+            process.wait_gone(KILL_TIMEOUT);
+            self.reap();
         }
         self.save()
     }
