@@ -98,8 +98,11 @@ fn the_engine_knows_no_network_and_nobody_of_ours() {
 }
 
 #[test]
-fn proto_knows_only_its_codec() {
-    assert_eq!(dependencies("proto/Cargo.toml"), ["prost"]);
+fn proto_knows_only_its_codec_and_its_calls() {
+    assert_eq!(
+        dependencies("proto/Cargo.toml"),
+        ["prost", "tonic", "tonic-prost"]
+    );
 }
 
 #[test]
