@@ -19,6 +19,15 @@ pub mod raft {
 /// All `.proto` files, compiled, for gRPC reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 
+/// What coordination asks of data nodes.
+pub mod data {
+    /// Version 1.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!("generated/quidditch.data.v1.rs");
+    }
+}
+
 /// The cluster state on disk.
 pub mod state {
     /// Version 1.

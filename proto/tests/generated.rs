@@ -3,13 +3,19 @@
 use std::path::Path;
 
 const FILES: &[&str] = &[
+    "quidditch/data.proto",
     "quidditch/master.proto",
     "quidditch/raft.proto",
     "quidditch/state/v1/journal.proto",
 ];
 
-/// Messages whose `bytes` are cheap to share, since they go to many nodes.
-const SHARED_BYTES: &[&str] = &[".quidditch.Diff", ".quidditch.ImagePart", ".quidditch.raft"];
+/// Messages whose `bytes` are cheap to share, since they go to many nodes or hold documents.
+const SHARED_BYTES: &[&str] = &[
+    ".quidditch.Diff",
+    ".quidditch.ImagePart",
+    ".quidditch.data.v1",
+    ".quidditch.raft",
+];
 
 #[test]
 fn generated_code_is_up_to_date() {

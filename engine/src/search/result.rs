@@ -12,6 +12,7 @@ use crate::value::Value;
 
 /// Where a document is in a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DocAddress {
     /// Position of the segment in the reader.
     pub segment: u32,
@@ -21,6 +22,7 @@ pub struct DocAddress {
 
 /// One of a shard's best documents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShardHit {
     /// Where it is.
     pub doc: DocAddress,
@@ -43,6 +45,7 @@ pub enum HitRelation {
 
 /// How many documents match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HitCount {
     /// The number.
     pub value: u64,
@@ -52,6 +55,7 @@ pub struct HitCount {
 
 /// The query phase's answer of one shard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShardQueryResult {
     /// The best documents, best first.
     pub hits: Vec<ShardHit>,
@@ -125,6 +129,7 @@ impl Default for FetchRequest {
 
 /// What is shown of one document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FetchedHit {
     /// Its name.
     pub id: String,

@@ -13,6 +13,7 @@ pub mod index_metadata;
 pub mod index_settings;
 pub mod names;
 pub mod node;
+pub mod node_filter;
 pub mod resolve;
 pub mod routing;
 pub mod setting_values;

@@ -87,6 +87,11 @@ pub enum ShardState {
 }
 
 impl ShardState {
+    /// Whether a copy in this state serves.
+    pub fn is_active(self) -> bool {
+        matches!(self, ShardState::Started | ShardState::Relocating)
+    }
+
     /// The name in `_cat/shards` and `_cluster/state`.
     pub fn name(self) -> &'static str {
         match self {

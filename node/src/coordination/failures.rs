@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::rest::RestError;
 use super::route::Route;
+use crate::cluster::NodeId;
 use crate::data::search::ShardSearchError;
 
 /// A shard that did not answer.
@@ -14,6 +15,8 @@ pub struct ShardFailure {
     pub index: String,
     /// Number of the shard.
     pub shard: u32,
+    /// The node whose copy was asked last; `None`: this one.
+    pub node: Option<NodeId>,
     /// Why.
     pub error: RestError,
 }
@@ -21,7 +24,9 @@ pub struct ShardFailure {
 impl ShardFailure {
     /// Makes it from what the shard said.
     pub fn new(route: &Route, error: ShardSearchError) -> ShardFailure {
+        let (node, error) = error.split();
         ShardFailure {
+            node,
             index: route.target.index.clone(),
             shard: route.target.shard,
             error: describe(route, error),
@@ -38,7 +43,9 @@ impl ShardFailure {
         self.is_of(route) && self.error.kind == "rejected_execution_exception"
     }
 
+    /// * `node`: this one.
     fn json(&self, node: &str, trace: bool) -> Value {
+        let node = self.node.as_ref().map_or(node, |node| &node.0);
         json!({"shard": self.shard, "index": self.index, "node": node, "reason": self.error.cause_json(trace)})
     }
 }
@@ -67,6 +74,10 @@ pub fn describe(route: &Route, error: ShardSearchError) -> RestError {
         ShardSearchError::Rejected(reason) => {
             RestError::new(429, "rejected_execution_exception", reason)
         }
+        ShardSearchError::Unreachable { .. } => {
+            RestError::new(503, "node_disconnected_exception", error.to_string())
+        }
+        ShardSearchError::On { error, .. } => describe(route, *error),
     }
 }
 

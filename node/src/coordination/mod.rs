@@ -7,6 +7,8 @@ pub mod failures;
 pub mod fan_out;
 pub mod fetch;
 pub mod pit;
+mod placed;
+pub mod preference;
 pub mod reduce;
 pub mod rest;
 pub mod route;

@@ -183,7 +183,10 @@ impl Searcher {
         };
         let mut failures = Vec::new();
         for route in &routes {
-            match self.service.open_context(&route.target, keep_alive).await {
+            let opened = self
+                .service
+                .open_context(&route.target, &route.preference, keep_alive);
+            match opened.await {
                 Ok(context) => {
                     if let Some(filter) = &route.filter {
                         pit.filters.insert(route.index.uuid.clone(), filter.clone());
@@ -346,7 +349,16 @@ fn show(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::NodeId;
     use crate::master::testing::{Cluster, create};
+
+    fn context_id() -> ContextId {
+        ContextId {
+            node: NodeId("n".to_owned()),
+            session: 2,
+            id: 3,
+        }
+    }
 
     #[test]
     fn ids_read_back() {
@@ -356,7 +368,7 @@ mod tests {
                 index: "a".into(),
                 uuid: "u".into(),
                 shard: 1,
-                context: ContextId { session: 2, id: 3 },
+                context: context_id(),
             }],
             filters: BTreeMap::from([("u".to_owned(), Query::match_all())]),
         };
@@ -374,7 +386,7 @@ mod tests {
             index: "hats".to_owned(),
             uuid: index.uuid.clone(),
             shard: 0,
-            context: ContextId { session: 2, id: 3 },
+            context: context_id(),
         };
         let pit = PitId {
             creation_ms: 7,

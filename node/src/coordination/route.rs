@@ -7,12 +7,13 @@ use quidditch_engine::query::{BoolQuery, Query};
 use quidditch_engine::search::{SearchRequest, Slice};
 
 use super::dsl::parse_query;
+use super::preference::parse_preference;
 use super::rest::RestError;
 use super::write::check_read_block;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::names::matches_pattern;
 use crate::cluster::resolve::ResolvedIndex;
-use crate::data::search::ContextId;
+use crate::data::search::{ContextId, CopyPreference};
 use crate::data::service::ShardTarget;
 
 /// One shard to ask.
@@ -32,6 +33,8 @@ pub struct Route {
     pub context: Option<ContextId>,
     /// How long that reader lives from this use on; `None`: as long as was said before.
     pub keep_alive: Option<Duration>,
+    /// Which copies may be asked, where there is no open reader.
+    pub preference: CopyPreference,
 }
 
 impl Route {
@@ -68,14 +71,14 @@ pub fn routes(
     preference: Option<&str>,
     slice: Option<&Slice>,
 ) -> Result<Vec<Route>, RestError> {
-    let only = shards_of_preference(preference)?;
+    let preference = parse_preference(preference)?;
     let mut routes = Vec::new();
     for resolved in indices {
         let index = &resolved.metadata;
         check_read_block(index)?;
         let filter = alias_filter(resolved)?;
         let mut shards: Vec<u32> = resolved.shards(routing).into_iter().collect();
-        if let Some(only) = &only {
+        if let Some(only) = &preference.shards {
             shards.retain(|shard| only.contains(shard));
         }
         let count = shards.len();
@@ -101,6 +104,7 @@ pub fn routes(
                 slice,
                 context: None,
                 keep_alive: None,
+                preference: preference.copies.clone(),
             });
         }
     }
@@ -176,39 +180,6 @@ fn slice_of_shard(slice: &Slice, place: usize, count: usize) -> SlicePart {
     })
 }
 
-/// The shards that `_shards:…` names; all other preferences choose among copies, and each shard has one.
-fn shards_of_preference(preference: Option<&str>) -> Result<Option<Vec<u32>>, RestError> {
-    let Some(preference) = preference.filter(|text| text.starts_with('_')) else {
-        return Ok(None);
-    };
-    let first = preference.split('|').next().unwrap_or(preference);
-    let (kind, list) = first.split_once(':').unwrap_or((first, ""));
-    match kind {
-        "_shards" => {
-            let mut shards = Vec::new();
-            for text in list.split(',') {
-                match text.trim().parse() {
-                    Ok(shard) => shards.push(shard),
-                    Err(_) => {
-                        return Err(RestError::new(
-                            400,
-                            "number_format_exception",
-                            format!("For input string: \"{text}\""),
-                        ));
-                    }
-                }
-            }
-            Ok(Some(shards))
-        }
-        "_local" | "_only_local" | "_primary" | "_primary_first" | "_replica"
-        | "_replica_first" => Ok(None),
-        "_prefer_nodes" | "_only_nodes" => Ok(None),
-        _ => Err(RestError::illegal_argument(format!(
-            "no Preference for [{first}]"
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,15 +209,5 @@ mod tests {
         assert_eq!(parts(0, 3, 2), ["0:0/2"]);
         assert_eq!(parts(1, 3, 2), ["1"]);
         assert_eq!(parts(2, 3, 2), ["0:1/2"]);
-    }
-
-    #[test]
-    fn preferences_are_checked() {
-        assert_eq!(
-            shards_of_preference(Some("_shards:0,2|_local")).unwrap(),
-            Some(vec![0, 2])
-        );
-        assert_eq!(shards_of_preference(Some("xyz")).unwrap(), None);
-        assert!(shards_of_preference(Some("_what")).is_err());
     }
 }

@@ -26,6 +26,7 @@ use super::route::Route;
 use super::search::{Queried, SearchInput, Then, limits_of, millis, reduce_error, timeout_of};
 use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
 use super::searcher::Searcher;
+use crate::cluster::NodeId;
 use crate::cluster::state::ClusterState;
 use crate::data::search::{ContextId, Purpose, SearchLimits, ShardQuery, ShardSearchError};
 use crate::sys::clock::Clock;
@@ -432,6 +433,7 @@ impl Searcher {
                 request,
                 limits: scroll.limits[shard].clone(),
                 context: scroll.contexts[shard].clone(),
+                preference: scroll.routes[shard].preference.clone(),
                 keep_alive: Some(scroll.keep_alive),
                 purpose: Purpose::Scroll,
                 fetch: None,
@@ -440,7 +442,11 @@ impl Searcher {
             let answer = match &scroll.contexts[shard] {
                 Some(_) => self.service.query(target, query).await,
                 None => Err(ShardSearchError::ContextMissing {
-                    id: ContextId { session: 0, id: 0 },
+                    id: ContextId {
+                        node: NodeId(self.node_id.clone()),
+                        session: 0,
+                        id: 0,
+                    },
                 }),
             };
             match answer {

@@ -607,6 +607,7 @@ impl Searcher {
                 request: route.request(request),
                 limits: limits.clone(),
                 context: route.context.clone(),
+                preference: route.preference.clone(),
                 keep_alive: None,
                 purpose: Purpose::Fetch,
                 fetch: None,
@@ -652,6 +653,7 @@ impl Searcher {
                 request: route.request(request),
                 limits: limits.clone(),
                 context: route.context.clone(),
+                preference: route.preference.clone(),
                 keep_alive: match route.context {
                     Some(_) => route.keep_alive,
                     None => keep_alive,

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::dsl::{Json, ParseError};
+use super::placed;
 use super::rest::{App, RestError};
 use crate::data::service::{GetOp, ShardTarget};
 
@@ -116,7 +117,8 @@ async fn fetch(app: &App, lookup: &Lookup) -> Result<Vec<Value>, RestError> {
         refresh: false,
         stored_fields: Vec::new(),
     };
-    let Some(document) = app.shards.get(&target, get).await? else {
+    let read = placed::get(&*app.masters, &*app.shards, &target, &get);
+    let Some(document) = read.await? else {
         return Ok(Vec::new());
     };
     let source = quidditch_engine::document::json_tree(&document.source).map_err(|error| {

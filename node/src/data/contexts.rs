@@ -10,6 +10,7 @@ use quidditch_engine::shard::ShardReader;
 
 use super::search::ContextId;
 use super::search_counters::OpenContext;
+use crate::cluster::NodeId;
 use crate::sys::clock::Clock;
 
 /// Most readers that are open at one time: each holds on to files and memory of segments that are gone otherwise.
@@ -18,6 +19,7 @@ pub const OPEN_MAX: usize = 10_000;
 /// The open readers of a node.
 #[derive(Debug)]
 pub struct Contexts {
+    node: NodeId,
     session: u64,
     next: AtomicU64,
     clock: Arc<dyn Clock>,
@@ -38,9 +40,11 @@ struct OpenReader {
 impl Contexts {
     /// No readers yet.
     ///
+    /// * `node`: where they are.
     /// * `session`: a random number that sets this run of the process apart from all others.
-    pub fn new(session: u64, clock: Arc<dyn Clock>) -> Contexts {
+    pub fn new(node: NodeId, session: u64, clock: Arc<dyn Clock>) -> Contexts {
         Contexts {
+            node,
             session,
             next: AtomicU64::new(1),
             clock,
@@ -73,6 +77,7 @@ impl Contexts {
         }
         open.insert(id, kept);
         Some(ContextId {
+            node: self.node.clone(),
             session: self.session,
             id,
         })

@@ -14,8 +14,8 @@ use quidditch_engine::shard::ShardReader;
 use super::contexts::{Contexts, OPEN_MAX};
 use super::pool::Pools;
 use super::search::{
-    ContextId, Purpose, SearchLimits, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
-    ShardSearchError,
+    ContextId, CopyPreference, Purpose, SearchLimits, SearchService, ShardFetch, ShardQuery,
+    ShardQueryReply, ShardSearchError,
 };
 use super::search_counters::{Counting, Phase, SearchCounters};
 use super::service::{ShardError, ShardTarget};
@@ -219,6 +219,7 @@ impl SearchService for LocalSearch {
             keep_alive,
             purpose,
             fetch,
+            preference: _,
         } = query;
         let counters = self.readers.counters(target);
         let counting = begin(counters.as_ref(), Phase::Query, &limits);
@@ -251,6 +252,7 @@ impl SearchService for LocalSearch {
             (None, None) => None,
         };
         Ok(ShardQueryReply {
+            node: None,
             context,
             result,
             fetched,
@@ -328,6 +330,7 @@ impl SearchService for LocalSearch {
     async fn open_context(
         &self,
         target: &ShardTarget,
+        _preference: &CopyPreference,
         keep_alive: Duration,
     ) -> Result<ContextId, ShardSearchError> {
         let reader = self.current(target)?;

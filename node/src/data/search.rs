@@ -13,18 +13,49 @@ use quidditch_engine::search::{
 use serde::{Deserialize, Serialize};
 
 use super::service::ShardTarget;
+use crate::cluster::NodeId;
 
 /// An open reader on the node that holds a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ContextId {
+    /// The node.
+    pub node: NodeId,
     /// Drawn when the node started: after a restart no old id means anything.
     pub session: u64,
     /// Counts up.
     pub id: u64,
 }
 
+/// Which copies of a shard may be asked, and which of them first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CopyPreference {
+    /// Any, those first that are likely to answer soonest.
+    #[default]
+    Any,
+    /// Any, the one on the asking node first.
+    Local,
+    /// The one on the asking node.
+    OnlyLocal,
+    /// The primary.
+    Primary,
+    /// Any, the primary first.
+    PrimaryFirst,
+    /// Any but the primary.
+    Replica,
+    /// Any, the primary last.
+    ReplicaFirst,
+    /// Any, those on nodes of these ids first.
+    PreferNodes(Vec<String>),
+    /// Those on nodes that one of these filters chooses.
+    OnlyNodes(Vec<String>),
+    /// Any, in an order that is the same whenever the text is the same.
+    Key(String),
+}
+
 /// Limits and names that go with every search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SearchLimits {
     /// Number of shards of the index.
     pub shard_count: u32,
@@ -60,6 +91,7 @@ pub enum Purpose {
 
 /// The query phase on one shard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShardQuery {
     /// What to find.
     pub request: SearchRequest,
@@ -67,6 +99,8 @@ pub struct ShardQuery {
     pub limits: SearchLimits,
     /// An open reader to search in place of the current one.
     pub context: Option<ContextId>,
+    /// Which copies may be asked, where no reader says which one.
+    pub preference: CopyPreference,
     /// How long the reader shall stay open. `None`: a new one is not needed again, one that was open stays as it is.
     pub keep_alive: Option<Duration>,
     /// Why a new reader stays open.
@@ -77,6 +111,7 @@ pub struct ShardQuery {
 
 /// A fetch phase that follows its query on the spot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FetchAtOnce {
     /// The best hits that are not shown.
     pub skip: usize,
@@ -85,8 +120,10 @@ pub struct FetchAtOnce {
 }
 
 /// The query phase's answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ShardQueryReply {
+    /// The node that answered; `None`: this one.
+    pub node: Option<NodeId>,
     /// The reader, if it stays open.
     pub context: Option<ContextId>,
     /// What was found.
@@ -97,6 +134,7 @@ pub struct ShardQueryReply {
 
 /// The fetch phase on one shard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShardFetch {
     /// The reader in which the documents were found.
     pub context: ContextId,
@@ -132,9 +170,36 @@ pub enum ShardSearchError {
     /// Too many searches wait already.
     #[error("{0}")]
     Rejected(String),
+    /// The node that has the shard could not be asked, or went away before it answered.
+    #[error("[{node}] {reason}")]
+    Unreachable {
+        /// Id of the node.
+        node: NodeId,
+        /// What happened.
+        reason: String,
+    },
+    /// What another node said.
+    #[error("{error}")]
+    On {
+        /// That node.
+        node: NodeId,
+        /// What it said.
+        error: Box<ShardSearchError>,
+    },
     /// The search itself failed.
     #[error(transparent)]
     Search(#[from] SearchError),
+}
+
+impl ShardSearchError {
+    /// The node that said it, if it was another one, and what it said.
+    pub fn split(self) -> (Option<NodeId>, ShardSearchError) {
+        match self {
+            ShardSearchError::On { node, error } => (Some(node), *error),
+            ShardSearchError::Unreachable { ref node, .. } => (Some(node.clone()), self),
+            own => (None, own),
+        }
+    }
 }
 
 /// Shards that can be searched.
@@ -169,6 +234,7 @@ pub trait SearchService: Send + Sync {
     async fn open_context(
         &self,
         target: &ShardTarget,
+        preference: &CopyPreference,
         keep_alive: Duration,
     ) -> Result<ContextId, ShardSearchError>;
 

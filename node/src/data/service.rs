@@ -1,5 +1,5 @@
-//! What coordination may ask of a shard, wherever it is. One process asks [`super::local`]; a cluster will ask over
-//! the wire through the same trait.
+//! What coordination may ask of a shard, wherever it is. One process asks [`super::local`]; a cluster asks
+//! [`super::routed`], which goes over the wire for the shards of other nodes.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -201,6 +201,26 @@ pub enum ShardError {
         /// Number of the shard.
         shard: u32,
     },
+    /// The copy that was asked is not the primary that the caller took it for: look at a newer state, then ask again.
+    #[error("[{index}][{shard}] {reason}")]
+    NotPrimary {
+        /// Name of the index.
+        index: String,
+        /// Number of the shard.
+        shard: u32,
+        /// What it is.
+        reason: String,
+    },
+    /// The node that has the shard could not be asked, or went away before it answered.
+    #[error("[{node}] {reason}")]
+    Unreachable {
+        /// Id of the node.
+        node: String,
+        /// What happened.
+        reason: String,
+        /// The call may have been carried out. Else it never began, and may be sent again.
+        maybe_done: bool,
+    },
     /// The document is not at the version that the caller named.
     #[error("{reason}")]
     VersionConflict {
@@ -249,10 +269,20 @@ impl ShardError {
             caused_by: None,
         }
     }
+
+    /// Whether nothing was done, since the shard is not where it was looked for: a newer state may say where it is.
+    pub fn is_misplaced(&self) -> bool {
+        match self {
+            ShardError::NotFound { .. } | ShardError::NotPrimary { .. } => true,
+            ShardError::Unreachable { maybe_done, .. } => !maybe_done,
+            _ => false,
+        }
+    }
 }
 
 /// How a shard came up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RecoverySummary {
     /// `EMPTY_STORE`, `EXISTING_STORE` or `LOCAL_SHARDS`.
     pub kind: String,

@@ -52,6 +52,7 @@ impl Shared {
                     .context("cannot start the network's watch")?,
             ),
             contexts: Arc::new(Contexts::new(
+                base.id.clone(),
                 u64::from_le_bytes(session),
                 base.clock.clone(),
             )),

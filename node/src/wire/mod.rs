@@ -1,5 +1,7 @@
 //! Conversions between protocol messages and the types of this crate; they live nowhere else.
 
 pub mod batch;
+pub mod data;
 pub mod raft;
 pub mod state_record;
+pub mod tree;

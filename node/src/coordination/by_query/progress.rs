@@ -162,6 +162,7 @@ mod tests {
             search_failures: vec![ShardFailure {
                 index: "hats".to_owned(),
                 shard: 1,
+                node: None,
                 error: RestError::new(429, "rejected_execution_exception", "full"),
             }],
             ..Progress::default()

@@ -14,6 +14,7 @@ use crate::cluster::IndicesOptions;
 use crate::coordination::dsl::json::from_scalar;
 use crate::coordination::dsl::source::FetchSource;
 use crate::coordination::failures::describe;
+use crate::coordination::preference::parse_preference;
 use crate::coordination::route::{Route, alias_filter};
 use crate::coordination::search::limits_of;
 use crate::coordination::search_response::explanation_json;
@@ -79,6 +80,7 @@ async fn explain(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         slice: None,
         context: None,
         keep_alive: None,
+        preference: parse_preference(request.params.get("preference"))?.copies,
     };
     let limits = limits_of(&state, index, None);
     let search = SearchRequest {
@@ -91,6 +93,7 @@ async fn explain(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         request: search.clone(),
         limits: limits.clone(),
         context: None,
+        preference: route.preference.clone(),
         keep_alive: Some(std::time::Duration::from_secs(60)),
         purpose: Purpose::Fetch,
         fetch: None,

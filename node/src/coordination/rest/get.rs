@@ -10,6 +10,7 @@ use super::endpoints::SOURCE_FILTER_PARAMS;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::{IndexMetadata, IndicesOptions};
 use crate::coordination::dsl::source::FetchSource;
+use crate::coordination::placed;
 use crate::coordination::source_filter;
 use crate::coordination::write::{VersionType, check_read_block, routing_missing, routing_of};
 use crate::data::service::{GetOp, ShardTarget, StoredDocument};
@@ -162,9 +163,7 @@ pub(super) async fn read(app: &App, spec: GetSpec) -> Result<Got, RestError> {
         refresh: spec.refresh,
         stored_fields: spec.stored_fields.clone(),
     };
-    let document = app
-        .shards
-        .get(&target, op)
+    let document = placed::get(&*app.masters, &*app.shards, &target, &op)
         .await
         .map_err(|error| error.at(&target))?;
     if let Some(wanted) = spec.version {

@@ -13,7 +13,7 @@ use super::machine_stats::{disk, machine, process};
 use super::shard_calls::ask_all;
 use super::stats_sections::{Sections, add, show, unrecognized};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse, root};
-use crate::cluster::names::matches_pattern;
+use crate::cluster::node_filter::is_chosen;
 use crate::cluster::{ClusterState, IndicesOptions, NodeInfo, settings};
 use crate::sys::machine::usable_memory;
 
@@ -173,50 +173,6 @@ const CLUSTER_INDEX_METRICS: &[&str] = &[
     "mappings",
 ];
 
-/// Whether a node filter (`_all`, `_local`, `_master`, ids, names, `data:true`, …) chooses a node.
-pub(super) fn is_chosen(state: &ClusterState, node: &NodeInfo, filter: Option<&str>) -> bool {
-    let Some(filter) = filter.filter(|filter| !filter.is_empty()) else {
-        return true;
-    };
-    let mut is_in = false;
-    for part in filter.split(',') {
-        let (matches, add) = match part {
-            "_all" | "*" => (true, true),
-            "_local" => (true, true),
-            "_master" | "_cluster_manager" => (node.id == state.master, true),
-            _ => match part.split_once(':') {
-                Some((role, wanted @ ("true" | "false"))) => {
-                    let role = if role == "master" {
-                        "cluster_manager"
-                    } else {
-                        role
-                    };
-                    let has = node.roles.iter().any(|own| own == role)
-                        || (role == "coordinating_only" && node.roles.is_empty());
-                    (has, wanted == "true")
-                }
-                Some((attribute, value)) => (
-                    node.attributes
-                        .get(attribute)
-                        .is_some_and(|own| matches_pattern(value, own)),
-                    true,
-                ),
-                None => (
-                    node.id.0 == part
-                        || matches_pattern(part, &node.name)
-                        || matches_pattern(part, &node.ip)
-                        || matches_pattern(part, &node.host),
-                    true,
-                ),
-            },
-        };
-        if matches {
-            is_in = add;
-        }
-    }
-    is_in
-}
-
 /// The counters of all open shards here.
 pub(super) async fn node_stats(app: &Arc<App>, state: &ClusterState) -> ShardStats {
     let options = IndicesOptions {
@@ -297,7 +253,7 @@ async fn info(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     let flat = request.params.bool("flat_settings", false)?;
     let mut nodes = Map::new();
     for node in state.nodes.values() {
-        if is_chosen(&state, node, filter.as_deref()) {
+        if is_chosen(&state, node, &app.node.id, filter.as_deref()) {
             nodes.insert(
                 node.id.0.clone(),
                 show_info(&app, &state, node, &wanted, flat),
@@ -439,7 +395,7 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let sum = node_stats(&app, &state).await;
     let mut nodes = Map::new();
     for node in state.nodes.values() {
-        if !is_chosen(&state, node, request.var("node_id")) {
+        if !is_chosen(&state, node, &app.node.id, request.var("node_id")) {
             continue;
         }
         let mut shown = Map::new();
@@ -674,7 +630,7 @@ async fn hot_threads(app: Arc<App>, request: RestRequest) -> Result<RestResponse
     let state = app.state();
     let mut text = String::new();
     for node in state.nodes.values() {
-        if !is_chosen(&state, node, request.var("node_id")) {
+        if !is_chosen(&state, node, &app.node.id, request.var("node_id")) {
             continue;
         }
         text.push_str(&format!(
@@ -729,7 +685,7 @@ async fn usage(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let state = app.state();
     let mut nodes = Map::new();
     for node in state.nodes.values() {
-        if !is_chosen(&state, node, request.var("node_id")) {
+        if !is_chosen(&state, node, &app.node.id, request.var("node_id")) {
             continue;
         }
         let mut shown = Map::new();
@@ -753,7 +709,7 @@ async fn cluster_stats(app: Arc<App>, request: RestRequest) -> Result<RestRespon
     let chosen = state
         .nodes
         .values()
-        .filter(|node| is_chosen(&state, node, request.var("node_id")))
+        .filter(|node| is_chosen(&state, node, &app.node.id, request.var("node_id")))
         .count();
     let sum = node_stats(&app, &state).await;
     let counts = count_all(&state, state.indices.keys().map(String::as_str));

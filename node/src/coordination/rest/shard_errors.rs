@@ -33,8 +33,11 @@ impl From<ShardError> for RestError {
     fn from(error: ShardError) -> RestError {
         let reason = error.to_string();
         match error {
-            ShardError::NotFound { .. } => {
+            ShardError::NotFound { .. } | ShardError::NotPrimary { .. } => {
                 RestError::new(503, "no_shard_available_action_exception", reason)
+            }
+            ShardError::Unreachable { .. } => {
+                RestError::new(503, "node_disconnected_exception", reason)
             }
             ShardError::VersionConflict { reason } => {
                 RestError::new(409, "version_conflict_engine_exception", reason)

@@ -114,16 +114,19 @@ async fn try_on(app: &App, route: &Route, query: &Query) -> Result<Option<String
         request: route.request(&request),
         limits,
         context: None,
+        preference: route.preference.clone(),
         keep_alive: None,
         purpose: Purpose::Fetch,
         fetch: None,
     };
-    match app.search.query(&route.target, query).await {
-        Ok(_) => Ok(None),
-        Err(ShardSearchError::Search(error)) if error.status() == 400 => {
+    let Err(error) = app.search.query(&route.target, query).await else {
+        return Ok(None);
+    };
+    match error.split().1 {
+        ShardSearchError::Search(error) if error.status() == 400 => {
             Ok(Some(error_chain(&RestError::from(error))))
         }
-        Err(error) => Err(crate::coordination::failures::describe(route, error)),
+        error => Err(crate::coordination::failures::describe(route, error)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quidditch_engine::schema::UpdateReason;
 use serde_json::value::RawValue;
@@ -14,6 +14,7 @@ use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::setting_values::{show_bytes, show_ms};
 use crate::cluster::{ClusterState, ShardState};
 use crate::coordination::dsl::source::FetchSource;
+use crate::coordination::placed::until_placed;
 use crate::coordination::rest::{App, RestError};
 use crate::coordination::source_filter;
 use crate::data::service::{
@@ -144,6 +145,7 @@ async fn write_shard(
     group: Vec<Prepared>,
     options: &WriteOptions,
 ) -> Vec<(usize, Outcome)> {
+    let began = Instant::now();
     let target = group[0].placed.target();
     let mut done = Vec::with_capacity(group.len());
     if let Err(error) = wait_for_copies(app, &target, &group, options).await {
@@ -158,11 +160,22 @@ async fn write_shard(
     let mut owes_refresh = false;
     let mut is_changed = false;
     while !rest.is_empty() {
-        let ops: Vec<WriteOp> = rest.iter().map(|prepared| prepared.op.clone()).collect();
-        let results = match app.shards.write(&target, ops, options.refresh).await {
+        let written = until_placed(
+            &*app.masters,
+            limit_of(options).saturating_sub(began.elapsed()),
+            || true,
+            || {
+                let ops = rest.iter().map(|prepared| prepared.op.clone()).collect();
+                app.shards.write(&target, ops, options.refresh)
+            },
+        );
+        let results = match written.await {
             Ok(results) => results,
             Err(error) => {
-                let error = error.at(&target);
+                let error = match error.is_misplaced() {
+                    true => no_primary(&target, &rest, options),
+                    false => error.at(&target),
+                };
                 done.extend(
                     rest.into_iter()
                         .map(|prepared| (prepared.at, Err(error.clone()))),
@@ -261,24 +274,43 @@ async fn wait_for_copies(
     }
     let mut states = app.masters.watch();
     let waiting = states.wait_for(|state| started_copies(state, target) >= wanted);
-    let limit = options
-        .timeout
-        .unwrap_or(Duration::from_secs(u64::from(u32::MAX)));
+    let limit = limit_of(options);
     if let Ok(Ok(_)) = tokio::time::timeout(limit, waiting).await {
         return Ok(());
     }
     let have = started_copies(&app.state(), target);
-    let shown = show_ms(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+    if have == 0 {
+        return Err(no_primary(target, group, options));
+    }
+    let problem = format!(
+        "Not enough active copies to meet shard count of [{shown_wanted}] (have {have}, needed {wanted})."
+    );
+    Err(unavailable(target, group, options, &problem))
+}
+
+/// How long a request may take.
+fn limit_of(options: &WriteOptions) -> Duration {
+    options
+        .timeout
+        .unwrap_or(Duration::from_secs(u64::from(u32::MAX)))
+}
+
+/// 503: no primary came up in time.
+fn no_primary(target: &ShardTarget, group: &[Prepared], options: &WriteOptions) -> RestError {
+    unavailable(target, group, options, "primary shard is not active")
+}
+
+fn unavailable(
+    target: &ShardTarget,
+    group: &[Prepared],
+    options: &WriteOptions,
+    problem: &str,
+) -> RestError {
+    let shown = show_ms(i64::try_from(limit_of(options).as_millis()).unwrap_or(i64::MAX));
     let request = request_text(target, group, options.refresh);
     let (index, shard) = (&target.index, target.shard);
-    let problem = match have {
-        0 => "primary shard is not active".to_owned(),
-        have => format!(
-            "Not enough active copies to meet shard count of [{shown_wanted}] (have {have}, needed {wanted})."
-        ),
-    };
     let reason = format!("[{index}][{shard}] {problem} Timeout: [{shown}], request: [{request}]");
-    Err(RestError::new(503, "unavailable_shards_exception", reason))
+    RestError::new(503, "unavailable_shards_exception", reason)
 }
 
 /// Copies of a shard that serve.

@@ -6,8 +6,9 @@ use super::counters::{self, columns};
 use super::table::{Cell, Column, Table, hidden, shown};
 use crate::cluster::ShardState;
 use crate::cluster::names::matches_pattern;
+use crate::cluster::node_filter::is_chosen;
 use crate::coordination::rest::machine_stats::{disk, machine, process};
-use crate::coordination::rest::nodes::{cpu_percent, is_chosen, node_stats};
+use crate::coordination::rest::nodes::{cpu_percent, node_stats};
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params, root};
 use crate::sys::machine::usable_memory;
 
@@ -263,7 +264,7 @@ pub(super) async fn allocation(
     }
     let wanted = request.var("node_id");
     for node in state.nodes.values() {
-        if !is_chosen(&state, node, wanted) {
+        if !is_chosen(&state, node, &app.node.id, wanted) {
             continue;
         }
         table.rows.push(vec![

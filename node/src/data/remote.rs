@@ -1,0 +1,421 @@
+//! One copy of a shard on another node, asked over gRPC.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use quidditch_engine::search::{FetchedHit, TermStatistics};
+use quidditch_proto::data::v1 as proto;
+use quidditch_proto::data::v1::searches_client::SearchesClient;
+use quidditch_proto::data::v1::shards_client::ShardsClient;
+use serde::Serialize;
+use tokio::sync::watch;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+use super::channels::{Channels, MESSAGE_BYTES_MAX, is_maybe_done};
+use super::search::{
+    ContextId, CopyPreference, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
+    ShardSearchError,
+};
+use super::service::{
+    GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
+    ShardTarget, StoredDocument, WriteOp, WriteOutcome,
+};
+use crate::cluster::{ClusterState, NodeId, NodeInfo};
+use crate::wire::data::{Reply, Seen, shard_of};
+use crate::wire::tree;
+
+/// A copy of a shard on another node, as a state shows it.
+#[derive(Clone)]
+pub struct RemoteCopy {
+    node: NodeId,
+    /// Which run of its process.
+    ephemeral_id: String,
+    channel: Result<Channel, Status>,
+    envelope: proto::Envelope,
+    seen: Seen,
+    states: watch::Receiver<std::sync::Arc<ClusterState>>,
+}
+
+impl RemoteCopy {
+    /// * `seen`: the copy as `state` shows it.
+    /// * `states`: calls to a node that leaves the cluster are given up.
+    pub fn new(
+        channels: &Channels,
+        state: &ClusterState,
+        node: &NodeInfo,
+        seen: Seen,
+        states: watch::Receiver<std::sync::Arc<ClusterState>>,
+    ) -> RemoteCopy {
+        RemoteCopy {
+            node: node.id.clone(),
+            ephemeral_id: node.ephemeral_id.clone(),
+            channel: channels.to(&node.transport_address),
+            envelope: envelope(state, &node.id),
+            seen,
+            states,
+        }
+    }
+
+    fn shards(&self) -> Result<ShardsClient<Channel>, Status> {
+        let client = ShardsClient::new(self.channel.clone()?);
+        Ok(client
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX))
+    }
+
+    fn searches(&self) -> Result<SearchesClient<Channel>, Status> {
+        let client = SearchesClient::new(self.channel.clone()?);
+        Ok(client
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX))
+    }
+
+    fn shard_request(&self, target: &ShardTarget) -> proto::ShardRequest {
+        proto::ShardRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+        }
+    }
+
+    fn query_request(
+        &self,
+        target: &ShardTarget,
+        query: &ShardQuery,
+    ) -> Result<proto::QueryRequest, Status> {
+        Ok(proto::QueryRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            query_cbor: encoded("query", query)?,
+        })
+    }
+
+    /// Waits for an answer as long as the node is in the cluster.
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, Status> {
+        let mut states = self.states.clone();
+        let is_gone = |state: &std::sync::Arc<ClusterState>| {
+            let node = state.nodes.get(&self.node);
+            node.is_none_or(|node| node.ephemeral_id != self.ephemeral_id)
+        };
+        tokio::select! {
+            answer = call => answer.map(Response::into_inner),
+            Ok(_) = states.wait_for(is_gone) => {
+                Err(Status::unavailable("the node left the cluster before it answered"))
+            }
+        }
+    }
+
+    /// Asks about a shard.
+    async fn ask<R>(
+        &self,
+        call: impl Future<Output = Result<Response<R>, Status>>,
+    ) -> Result<R::Value, ShardError>
+    where
+        R: Reply<Error = ShardError>,
+    {
+        let reply = self
+            .within(call)
+            .await
+            .map_err(|status| self.lost(&status))?;
+        let read = reply.read().map_err(|error| ShardError::Unreachable {
+            node: self.node.0.clone(),
+            reason: error.to_string(),
+            maybe_done: true,
+        });
+        read?
+    }
+
+    /// Asks for a search.
+    async fn search<R>(
+        &self,
+        call: impl Future<Output = Result<Response<R>, Status>>,
+    ) -> Result<R::Value, ShardSearchError>
+    where
+        R: Reply<Error = ShardSearchError>,
+    {
+        let unreachable = |reason| ShardSearchError::Unreachable {
+            node: self.node.clone(),
+            reason,
+        };
+        let reply = self.within(call).await;
+        let reply = reply.map_err(|status| unreachable(reason_of(&status)))?;
+        let outcome = reply.read().map_err(|error| unreachable(error.to_string()));
+        outcome?.map_err(|error| ShardSearchError::On {
+            node: self.node.clone(),
+            error: Box::new(error),
+        })
+    }
+
+    fn lost(&self, status: &Status) -> ShardError {
+        ShardError::Unreachable {
+            node: self.node.0.clone(),
+            reason: reason_of(status),
+            maybe_done: is_maybe_done(status),
+        }
+    }
+
+    /// Closes readers; gives how many were open.
+    pub async fn free(&self, contexts: Vec<ContextId>) -> u64 {
+        let request = proto::FreeContextsRequest {
+            envelope: Some(self.envelope.clone()),
+            contexts: contexts.into_iter().map(Into::into).collect(),
+        };
+        let call = async { self.searches()?.free_contexts(request).await };
+        match self.within(call).await {
+            Ok(reply) => reply.freed,
+            Err(status) => {
+                // they close by themselves when their time is over, or with the node
+                tracing::debug!(node = %self.node, %status, "could not close readers");
+                0
+            }
+        }
+    }
+}
+
+/// Whom a call is for.
+pub fn envelope(state: &ClusterState, node: &NodeId) -> proto::Envelope {
+    proto::Envelope {
+        cluster_name: state.cluster_name.clone(),
+        cluster_uuid: state.cluster_uuid.clone(),
+        node_id: node.0.clone(),
+        state_version: state.version,
+    }
+}
+
+fn reason_of(status: &Status) -> String {
+    match is_maybe_done(status) {
+        true => format!("disconnected: {}", status.message()),
+        false => format!("connect or send failed: {}", status.message()),
+    }
+}
+
+fn encoded<T: Serialize>(what: &'static str, tree: &T) -> Result<bytes::Bytes, Status> {
+    tree::encode(what, tree).map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[async_trait]
+impl ShardService for RemoteCopy {
+    async fn write(
+        &self,
+        target: &ShardTarget,
+        ops: Vec<WriteOp>,
+        refresh: RefreshPolicy,
+    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
+        let count = ops.len();
+        let request = proto::WriteRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            ops: ops.into_iter().map(Into::into).collect(),
+            refresh: proto::RefreshPolicy::from(refresh).into(),
+        };
+        let written = self
+            .ask(async { self.shards()?.write(request).await })
+            .await?;
+        if written.len() != count {
+            return Err(ShardError::Unreachable {
+                node: self.node.0.clone(),
+                reason: format!("{} results for {count} operations", written.len()),
+                maybe_done: true,
+            });
+        }
+        Ok(written)
+    }
+
+    async fn get(
+        &self,
+        target: &ShardTarget,
+        op: GetOp,
+    ) -> Result<Option<StoredDocument>, ShardError> {
+        let request = proto::GetRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            id: op.id,
+            realtime: op.realtime,
+            refresh: op.refresh,
+            stored_fields: op.stored_fields,
+        };
+        self.ask(async { self.shards()?.get(request).await }).await
+    }
+
+    async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError> {
+        let request = self.shard_request(target);
+        self.ask(async { self.shards()?.refresh(request).await })
+            .await
+    }
+
+    async fn flush(
+        &self,
+        target: &ShardTarget,
+        force: bool,
+        wait_if_ongoing: bool,
+    ) -> Result<(), ShardError> {
+        let request = proto::FlushRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            force,
+            wait_if_ongoing,
+        };
+        self.ask(async { self.shards()?.flush(request).await })
+            .await
+    }
+
+    async fn force_merge(
+        &self,
+        target: &ShardTarget,
+        max_segments: Option<usize>,
+        only_expunge_deletes: bool,
+    ) -> Result<(), ShardError> {
+        let request = proto::ForceMergeRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            max_segments: max_segments.map(|count| count as u64),
+            only_expunge_deletes,
+        };
+        self.ask(async { self.shards()?.force_merge(request).await })
+            .await
+    }
+
+    async fn clear_fielddata(
+        &self,
+        target: &ShardTarget,
+        patterns: Vec<String>,
+    ) -> Result<(), ShardError> {
+        let request = proto::ClearFielddataRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            patterns,
+        };
+        self.ask(async { self.shards()?.clear_fielddata(request).await })
+            .await
+    }
+
+    async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
+        let request = self.shard_request(target);
+        self.ask(async { self.shards()?.stats(request).await })
+            .await
+    }
+
+    async fn recovery(&self, target: &ShardTarget) -> Result<RecoverySummary, ShardError> {
+        let request = self.shard_request(target);
+        self.ask(async { self.shards()?.recovery(request).await })
+            .await
+    }
+
+    async fn closed_stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
+        let request = self.shard_request(target);
+        self.ask(async { self.shards()?.closed_stats(request).await })
+            .await
+    }
+
+    async fn segments(&self, target: &ShardTarget) -> Result<Vec<SegmentSummary>, ShardError> {
+        let request = self.shard_request(target);
+        self.ask(async { self.shards()?.segments(request).await })
+            .await
+    }
+}
+
+#[async_trait]
+impl SearchService for RemoteCopy {
+    async fn query(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<ShardQueryReply, ShardSearchError> {
+        let call = async {
+            let request = self.query_request(target, &query)?;
+            self.searches()?.query(request).await
+        };
+        let mut reply = self.search(call).await?;
+        reply.node = Some(self.node.clone());
+        Ok(reply)
+    }
+
+    async fn term_statistics(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<TermStatistics, ShardSearchError> {
+        let call = async {
+            let request = self.query_request(target, &query)?;
+            self.searches()?.term_statistics(request).await
+        };
+        self.search(call).await
+    }
+
+    async fn fetch(
+        &self,
+        target: &ShardTarget,
+        fetch: ShardFetch,
+    ) -> Result<Vec<FetchedHit>, ShardSearchError> {
+        let call = async {
+            let request = proto::FetchRequest {
+                envelope: Some(self.envelope.clone()),
+                shard: Some(shard_of(target, &self.seen)),
+                fetch_cbor: encoded("fetch", &fetch)?,
+            };
+            self.searches()?.fetch(request).await
+        };
+        self.search(call).await
+    }
+
+    async fn count(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<u64, ShardSearchError> {
+        let call = async {
+            let request = self.query_request(target, &query)?;
+            self.searches()?.count_hits(request).await
+        };
+        self.search(call).await
+    }
+
+    async fn open_context(
+        &self,
+        target: &ShardTarget,
+        _preference: &CopyPreference,
+        keep_alive: Duration,
+    ) -> Result<ContextId, ShardSearchError> {
+        let request = proto::OpenContextRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            keep_alive_ms: millis(keep_alive),
+        };
+        self.search(async { self.searches()?.open_context(request).await })
+            .await
+    }
+
+    async fn extend_context(
+        &self,
+        target: &ShardTarget,
+        id: ContextId,
+        keep_alive: Duration,
+    ) -> Result<(), ShardSearchError> {
+        let request = proto::ExtendContextRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            context: Some(id.into()),
+            keep_alive_ms: millis(keep_alive),
+        };
+        self.search(async { self.searches()?.extend_context(request).await })
+            .await
+    }
+
+    async fn free_context(&self, _target: &ShardTarget, id: ContextId) -> bool {
+        self.free(vec![id]).await > 0
+    }
+
+    fn release_contexts(&self, contexts: Vec<(ShardTarget, ContextId)>) {
+        let copy = self.clone();
+        let ids = contexts.into_iter().map(|(_, id)| id).collect();
+        tokio::spawn(async move { copy.free(ids).await });
+    }
+}

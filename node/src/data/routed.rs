@@ -1,0 +1,382 @@
+//! The shard and search services over a whole cluster: every call goes to a copy that the newest state shows.
+//!
+//! Writes and realtime reads go to the primary, once: whether and how long to try again is for the caller, who knows
+//! how much time there is ([`ShardError::is_misplaced`]). Searches go to the copy that a preference or the experience with
+//! nodes puts first; one that fails is replaced by the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use quidditch_engine::search::{FetchedHit, SearchError, TermStatistics};
+
+use super::copies::{ServingCopy, choose, serving};
+use super::router::{Router, not_found};
+use super::search::{
+    ContextId, CopyPreference, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
+    ShardSearchError,
+};
+use super::service::{
+    GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
+    ShardTarget, StoredDocument, WriteOp, WriteOutcome,
+};
+use crate::cluster::{NodeId, ShardCopy};
+use crate::wire::data::Seen;
+
+/// Copies of shards, one by one.
+pub trait ShardCopies: Send + Sync {
+    /// The way to the shards on the node of one copy.
+    fn at(
+        &self,
+        target: &ShardTarget,
+        copy: &ShardCopy,
+    ) -> Result<Arc<dyn ShardService>, ShardError>;
+}
+
+/// The one copy that each shard of a lone process has.
+pub struct LoneCopies(pub Arc<dyn ShardService>);
+
+impl ShardCopies for LoneCopies {
+    fn at(
+        &self,
+        _target: &ShardTarget,
+        _copy: &ShardCopy,
+    ) -> Result<Arc<dyn ShardService>, ShardError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// The shards of a cluster.
+pub struct RoutedShards(Arc<Router>);
+
+impl RoutedShards {
+    /// Finds its way by the router.
+    pub fn new(router: Arc<Router>) -> RoutedShards {
+        RoutedShards(router)
+    }
+
+    /// The primary's node.
+    fn primary(&self, target: &ShardTarget) -> Result<Arc<dyn ShardService>, ShardError> {
+        self.0.primary(target)
+    }
+
+    /// Reads from any copy, the next one if one fails.
+    async fn get_anywhere(
+        &self,
+        target: &ShardTarget,
+        op: GetOp,
+    ) -> Result<Option<StoredDocument>, ShardError> {
+        let state = self.0.masters.state();
+        let mut copies = serving(&state, target);
+        self.0.ranks.order(&mut copies, true, |copy| &copy.node);
+        let mut failure = not_found(target);
+        for copy in copies {
+            let seen = Seen {
+                primary_term: None,
+                allocation_id: copy.copy.allocation_id.clone(),
+            };
+            let service = self.0.shards_at(&state, &copy.node, seen, target)?;
+            match service.get(target, op.clone()).await {
+                Err(
+                    error @ (ShardError::NotFound { .. }
+                    | ShardError::NotPrimary { .. }
+                    | ShardError::Unreachable { .. }),
+                ) => failure = error,
+                done => return done,
+            }
+        }
+        Err(failure)
+    }
+}
+
+impl ShardCopies for Router {
+    fn at(
+        &self,
+        target: &ShardTarget,
+        copy: &ShardCopy,
+    ) -> Result<Arc<dyn ShardService>, ShardError> {
+        let node = copy.node.as_ref().ok_or_else(|| not_found(target))?;
+        let seen = Seen {
+            primary_term: None,
+            allocation_id: copy.allocation_id.clone(),
+        };
+        self.shards_at(&self.masters.state(), node, seen, target)
+    }
+}
+
+#[async_trait]
+impl ShardService for RoutedShards {
+    async fn write(
+        &self,
+        target: &ShardTarget,
+        ops: Vec<WriteOp>,
+        refresh: RefreshPolicy,
+    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
+        self.primary(target)?.write(target, ops, refresh).await
+    }
+
+    async fn get(
+        &self,
+        target: &ShardTarget,
+        op: GetOp,
+    ) -> Result<Option<StoredDocument>, ShardError> {
+        if op.realtime || op.refresh {
+            return self.primary(target)?.get(target, op).await;
+        }
+        self.get_anywhere(target, op).await
+    }
+
+    async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError> {
+        self.primary(target)?.refresh(target).await
+    }
+
+    async fn flush(
+        &self,
+        target: &ShardTarget,
+        force: bool,
+        wait_if_ongoing: bool,
+    ) -> Result<(), ShardError> {
+        let primary = self.primary(target)?;
+        primary.flush(target, force, wait_if_ongoing).await
+    }
+
+    async fn force_merge(
+        &self,
+        target: &ShardTarget,
+        max_segments: Option<usize>,
+        only_expunge_deletes: bool,
+    ) -> Result<(), ShardError> {
+        let primary = self.primary(target)?;
+        primary
+            .force_merge(target, max_segments, only_expunge_deletes)
+            .await
+    }
+
+    async fn clear_fielddata(
+        &self,
+        target: &ShardTarget,
+        patterns: Vec<String>,
+    ) -> Result<(), ShardError> {
+        let primary = self.primary(target)?;
+        primary.clear_fielddata(target, patterns).await
+    }
+
+    async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
+        self.primary(target)?.stats(target).await
+    }
+
+    async fn recovery(&self, target: &ShardTarget) -> Result<RecoverySummary, ShardError> {
+        self.primary(target)?.recovery(target).await
+    }
+
+    async fn closed_stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
+        self.primary(target)?.closed_stats(target).await
+    }
+
+    async fn segments(&self, target: &ShardTarget) -> Result<Vec<SegmentSummary>, ShardError> {
+        self.primary(target)?.segments(target).await
+    }
+}
+
+/// Searches over a cluster.
+pub struct RoutedSearch(Arc<Router>);
+
+impl RoutedSearch {
+    /// Finds its way by the router.
+    pub fn new(router: Arc<Router>) -> RoutedSearch {
+        RoutedSearch(router)
+    }
+
+    /// Where an open reader is.
+    fn holder(&self, id: &ContextId) -> Result<Arc<dyn SearchService>, ShardSearchError> {
+        let found = self.0.search_at(&self.0.masters.state(), &id.node, None);
+        found.map_err(|_| ShardSearchError::ContextMissing { id: id.clone() })
+    }
+
+    /// Asks one copy after the other until one answers.
+    async fn ask<'a, T: Send + 'a>(
+        &'a self,
+        target: &'a ShardTarget,
+        preference: &CopyPreference,
+        call: impl Fn(Arc<dyn SearchService>) -> BoxFuture<'a, Result<T, ShardSearchError>>,
+    ) -> Result<T, ShardSearchError> {
+        let router = &self.0;
+        let state = router.masters.state();
+        let copies = choose(&state, target, preference, &router.node, &router.ranks)
+            .map_err(|error| SearchError::illegal(error.to_string()))?;
+        let mut failure: Option<ShardSearchError> = None;
+        for copy in copies {
+            let service = router.search_at(&state, &copy.node, Some(&copy))?;
+            let asked = router.ranks.begin(&copy.node);
+            match call(service).await {
+                Ok(answer) => {
+                    asked.succeed();
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    match is_node_at_fault(&error) {
+                        true => asked.fail(),
+                        false => asked.succeed(),
+                    }
+                    if is_same_everywhere(&error) {
+                        return Err(error);
+                    }
+                    failure = Some(worse(failure, self.named(error, &copy)));
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| ShardSearchError::NoShard {
+            index: target.index.clone(),
+            shard: target.shard,
+        }))
+    }
+
+    /// The error with the node that said it.
+    fn named(&self, error: ShardSearchError, copy: &ServingCopy) -> ShardSearchError {
+        let (_, error) = error.split();
+        match error {
+            ShardSearchError::Unreachable { .. } => error,
+            error => ShardSearchError::On {
+                node: copy.node.clone(),
+                error: Box::new(error),
+            },
+        }
+    }
+}
+
+/// Whether the node failed, rather than refused.
+fn is_node_at_fault(error: &ShardSearchError) -> bool {
+    match error {
+        ShardSearchError::Unreachable { .. } | ShardSearchError::Rejected(_) => true,
+        ShardSearchError::On { error, .. } => is_node_at_fault(error),
+        _ => false,
+    }
+}
+
+/// Whether every copy would say so: the request is at fault.
+fn is_same_everywhere(error: &ShardSearchError) -> bool {
+    match error {
+        ShardSearchError::Search(SearchError::Refused { status, .. }) => *status < 429,
+        ShardSearchError::Search(SearchError::Cancelled) => true,
+        ShardSearchError::On { error, .. } => is_same_everywhere(error),
+        _ => false,
+    }
+}
+
+/// The failure that tells more: that a copy is not there says less than what went wrong on one that was.
+fn worse(before: Option<ShardSearchError>, now: ShardSearchError) -> ShardSearchError {
+    let says_little = |error: &ShardSearchError| match error {
+        ShardSearchError::On { error, .. } => matches!(**error, ShardSearchError::NoShard { .. }),
+        error => matches!(error, ShardSearchError::Unreachable { .. }),
+    };
+    match before {
+        Some(before) if says_little(&now) && !says_little(&before) => before,
+        _ => now,
+    }
+}
+
+#[async_trait]
+impl SearchService for RoutedSearch {
+    async fn query(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<ShardQueryReply, ShardSearchError> {
+        if let Some(id) = &query.context {
+            return self.holder(id)?.query(target, query).await;
+        }
+        let preference = query.preference.clone();
+        self.ask(target, &preference, |service| {
+            let query = query.clone();
+            Box::pin(async move { service.query(target, query).await })
+        })
+        .await
+    }
+
+    async fn term_statistics(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<TermStatistics, ShardSearchError> {
+        if let Some(id) = &query.context {
+            return self.holder(id)?.term_statistics(target, query).await;
+        }
+        let preference = query.preference.clone();
+        self.ask(target, &preference, |service| {
+            let query = query.clone();
+            Box::pin(async move { service.term_statistics(target, query).await })
+        })
+        .await
+    }
+
+    async fn fetch(
+        &self,
+        target: &ShardTarget,
+        fetch: ShardFetch,
+    ) -> Result<Vec<FetchedHit>, ShardSearchError> {
+        self.holder(&fetch.context)?.fetch(target, fetch).await
+    }
+
+    async fn count(
+        &self,
+        target: &ShardTarget,
+        query: ShardQuery,
+    ) -> Result<u64, ShardSearchError> {
+        let preference = query.preference.clone();
+        self.ask(target, &preference, |service| {
+            let query = query.clone();
+            Box::pin(async move { service.count(target, query).await })
+        })
+        .await
+    }
+
+    async fn open_context(
+        &self,
+        target: &ShardTarget,
+        preference: &CopyPreference,
+        keep_alive: Duration,
+    ) -> Result<ContextId, ShardSearchError> {
+        self.ask(target, preference, |service| {
+            Box::pin(async move {
+                let any = CopyPreference::Any;
+                service.open_context(target, &any, keep_alive).await
+            })
+        })
+        .await
+    }
+
+    async fn extend_context(
+        &self,
+        target: &ShardTarget,
+        id: ContextId,
+        keep_alive: Duration,
+    ) -> Result<(), ShardSearchError> {
+        let holder = self.holder(&id)?;
+        holder.extend_context(target, id, keep_alive).await
+    }
+
+    async fn free_context(&self, target: &ShardTarget, id: ContextId) -> bool {
+        match self.holder(&id) {
+            Ok(holder) => holder.free_context(target, id).await,
+            Err(_) => false,
+        }
+    }
+
+    fn release_contexts(&self, contexts: Vec<(ShardTarget, ContextId)>) {
+        let mut by_node: std::collections::BTreeMap<NodeId, Vec<_>> = Default::default();
+        for (target, id) in contexts {
+            by_node
+                .entry(id.node.clone())
+                .or_default()
+                .push((target, id));
+        }
+        let state = self.0.masters.state();
+        for (node, contexts) in by_node {
+            // a node that left took its readers with it
+            if let Ok(holder) = self.0.search_at(&state, &node, None) {
+                holder.release_contexts(contexts);
+            }
+        }
+    }
+}
