@@ -4,6 +4,7 @@
 
 pub mod alias_body;
 pub mod aliases;
+mod allocation_explain;
 pub mod analyze;
 pub mod app;
 mod bulk;
