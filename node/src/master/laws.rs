@@ -191,7 +191,8 @@ impl World {
             return;
         };
         let index = self.state().index_by_uuid(&index_uuid).unwrap();
-        let primary_term = index.primary_terms[shard as usize] - u64::from(number % 7 == 0);
+        let primary_term =
+            index.primary_terms[shard as usize] - u64::from(number.is_multiple_of(7));
         self.run(Command::FailCopy {
             index_uuid,
             shard,

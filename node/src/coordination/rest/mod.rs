@@ -65,6 +65,7 @@ pub mod templates;
 pub mod units;
 mod update;
 pub mod validate;
+mod voting;
 
 pub use app::App;
 pub use endpoints::Endpoint;
