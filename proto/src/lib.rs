@@ -36,3 +36,12 @@ pub mod state {
         include!("generated/quidditch.state.v1.rs");
     }
 }
+
+/// What copies of a shard ask each other.
+pub mod replication {
+    /// Version 1.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!("generated/quidditch.replication.v1.rs");
+    }
+}

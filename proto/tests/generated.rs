@@ -6,6 +6,7 @@ const FILES: &[&str] = &[
     "quidditch/data.proto",
     "quidditch/master.proto",
     "quidditch/raft.proto",
+    "quidditch/replication.proto",
     "quidditch/state/v1/journal.proto",
 ];
 

@@ -1,6 +1,5 @@
 //! Shards of this node that cannot serve: closed, told to the masters, tried again later.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use quidditch_engine::shard::ShardError as EngineError;
 use tracing::{error, warn};
 
 use super::local::{LocalShard, LocalShards, ShardKey};
+use super::opening::shard_path;
 use super::service::{ShardError, ShardTarget};
 use crate::cluster::{ClusterState, IndexState};
 use crate::master::{Command, Masters, ShardReport};
@@ -147,22 +147,14 @@ impl LocalShards {
             Ok(Ok(())) => {}
             Ok(Err(EngineError::Closed)) => {}
             Ok(Err(failure)) if failure.is_damage() => {
-                let folder = self.shard_dir(target);
-                self.give_up(shard, format!("{}: {failure}", folder.display()), true);
+                let folder = self.folders.shown(&shard_path(target));
+                self.give_up(shard, format!("{folder}: {failure}"), true);
             }
             Ok(Err(failure)) => {
                 warn!(index = %target.index, shard = target.shard, error = %failure, "the check of the shard's files did not end");
             }
             Err(_) => error!(index = %target.index, shard = target.shard, "the check panicked"),
         }
-    }
-
-    /// The folder of a shard.
-    pub(super) fn shard_dir(&self, target: &ShardTarget) -> PathBuf {
-        self.data_dir
-            .join("indices")
-            .join(&target.index_uuid)
-            .join(target.shard.to_string())
     }
 
     /// Closes the shards that failed since the last call; what there is to tell about them.

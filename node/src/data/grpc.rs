@@ -203,6 +203,20 @@ impl Shards for DataServer {
         answer(self.shards.write(&target, ops, refresh.into()).await)
     }
 
+    async fn confirm(
+        &self,
+        request: Request<proto::ConfirmRequest>,
+    ) -> Answer<proto::ConfirmReply> {
+        let request = request.into_inner();
+        let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
+        if let Err(error) = self.check_copy(&target, &seen) {
+            return answer(Err(error));
+        }
+        let operations = request.operations.into_iter();
+        let operations = operations.map(|name| (name.seq_no, name.primary_term));
+        answer(self.shards.confirm(&target, operations.collect()).await)
+    }
+
     async fn get(&self, request: Request<proto::GetRequest>) -> Answer<proto::GetReply> {
         let request = request.into_inner();
         let op = (&request).into();

@@ -1,30 +1,29 @@
 //! Shards follow the cluster state: made, opened, changed, closed, removed.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quidditch_engine::directory::Directory;
-use quidditch_engine::directory::fs::FsDirectory;
-use quidditch_engine::ids::PrimaryTerm;
 use quidditch_engine::schema::IndexSchema;
-use quidditch_engine::shard::{CopyRole, OpenShardError, Shard, ShardOptions, ShardParts};
+use quidditch_engine::shard::Shard;
 use tracing::{error, info, warn};
 
 use super::failed::Refused;
 use super::local::{LocalShard, LocalShards, ShardKey};
-use super::resize;
-use super::service::{RecoverySummary, ShardTarget};
-use crate::cluster::{ClusterState, IndexMetadata, IndexState, ShardState};
+use super::opening::RESIZE_SOURCE;
+use super::recovery::Recovery;
+use super::recovery::progress::Stage;
+use super::replication::{Group, Role};
+use super::service::ShardTarget;
+use crate::cluster::{
+    ClusterState, IndexMetadata, IndexState, RecoverySource, ShardCopy, ShardState,
+};
 use crate::master::{AppliedState, ShardReport, StateApplier};
 
-/// Written beside a shard's data once it exists: from then on missing data is an error, not a new shard.
-const BORN: &str = "born";
-/// Uuid of the index that a new one takes its documents from.
-const RESIZE_SOURCE: &str = "index.resize.source.uuid";
+/// The folder of the folders of indices.
+pub(super) const INDICES: &str = "indices";
 /// Behind the name of an index folder that is being removed.
 const DELETED: &str = ".deleted";
 
@@ -32,19 +31,52 @@ const DELETED: &str = ".deleted";
 pub(super) const CHECK_AFTER: Duration = Duration::from_secs(5);
 
 /// A copy that the state gives to this node.
-struct Wanted {
-    target: ShardTarget,
-    allocation_id: String,
-    primary_term: u64,
-    schema: Arc<IndexSchema>,
-    index: Arc<IndexMetadata>,
-    initializing: bool,
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub target: ShardTarget,
+    pub allocation_id: String,
+    pub primary: bool,
+    pub primary_term: u64,
+    pub schema: Arc<IndexSchema>,
+    pub index: Arc<IndexMetadata>,
+    pub initializing: bool,
+    pub recovery: Option<RecoverySource>,
+    /// All copies of the shard.
+    pub copies: Vec<ShardCopy>,
+}
+
+impl Wanted {
+    pub fn key(&self) -> ShardKey {
+        (self.target.index_uuid.clone(), self.target.shard)
+    }
+
+    pub fn report(&self, failure: Option<String>) -> ShardReport {
+        ShardReport {
+            index_uuid: self.target.index_uuid.clone(),
+            shard: self.target.shard,
+            allocation_id: self.allocation_id.clone(),
+            failure,
+        }
+    }
+
+    /// Whether an open shard can be this copy without being opened anew: the same data, in no other part than before,
+    /// except that a replica can become the primary.
+    fn can_be(&self, shard: &LocalShard) -> bool {
+        if shard.allocation_id != self.allocation_id {
+            return false;
+        }
+        match shard.role() {
+            Role::Primary(group) => self.primary && group.primary_term() == self.primary_term,
+            Role::Replica(_) => true,
+        }
+    }
 }
 
 #[async_trait]
 impl StateApplier for LocalShards {
     async fn apply(&self, state: &Arc<ClusterState>) -> AppliedState {
         let _one_at_a_time = self.applying.lock().await;
+        self.applied_version.send_replace(state.version);
         if !self.is_swept.swap(true, Ordering::Relaxed) {
             self.sweep(state).await;
         }
@@ -61,16 +93,18 @@ impl StateApplier for LocalShards {
                     if !Arc::ptr_eq(&shard.shard.schema(), &wanted.schema) {
                         shard.shard.update_schema(wanted.schema.clone());
                     }
-                    if wanted.initializing {
-                        applied.reports.push(report(&wanted, None));
+                    let is_ready = self.keep(&shard, &wanted);
+                    if wanted.initializing && is_ready {
+                        applied.reports.push(wanted.report(None));
                     }
                 }
                 // A failed one is tried again when the masters say so, and not before the old one is closed.
                 None if self.must_wait(&key, wanted.initializing) => {}
+                None if self.cluster().is_some() => self.begin(wanted),
                 None if wanted.index.setting(RESIZE_SOURCE).is_some() => {
-                    filling.push(self.open_one(key, wanted));
+                    filling.push(self.open_primary(wanted));
                 }
-                None => opening.push(self.open_one(key, wanted)),
+                None => opening.push(self.open_primary(wanted)),
             }
         }
         applied
@@ -83,38 +117,36 @@ impl StateApplier for LocalShards {
     }
 }
 
-fn report(wanted: &Wanted, failure: Option<String>) -> ShardReport {
-    ShardReport {
-        index_uuid: wanted.target.index_uuid.clone(),
-        shard: wanted.target.shard,
-        allocation_id: wanted.allocation_id.clone(),
-        failure,
-    }
-}
-
 impl LocalShards {
     /// Removes what deletions left behind when the process ended too early. Call it once, before the first state is
     /// applied.
     pub fn clean_up(&self) {
-        let Ok(entries) = std::fs::read_dir(self.indices_dir()) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().ends_with(DELETED) {
-                remove(&entry.path());
+        for name in self.index_folders() {
+            if name.ends_with(DELETED) {
+                self.remove_folder(&format!("{INDICES}/{name}"));
             }
+        }
+    }
+
+    /// Names of the folders of indices.
+    fn index_folders(&self) -> Vec<String> {
+        self.folders.children(INDICES).unwrap_or_else(|error| {
+            warn!(path = %self.folders.shown(INDICES), %error, "could not list the folders of indices");
+            Vec::new()
+        })
+    }
+
+    fn remove_folder(&self, path: &str) {
+        if let Err(error) = self.folders.remove(path) {
+            warn!(path = %self.folders.shown(path), %error, "could not remove a folder");
         }
     }
 
     /// Compares the folders of indices with the state: those of deleted indices are removed, those that the state
     /// never knew are only reported, since they may hold somebody's data.
     async fn sweep(&self, state: &ClusterState) {
-        let Ok(entries) = std::fs::read_dir(self.indices_dir()) else {
-            return;
-        };
         let mut deleted = Vec::new();
-        for entry in entries.flatten() {
-            let uuid = entry.file_name().to_string_lossy().into_owned();
+        for uuid in self.index_folders() {
             if uuid.ends_with(DELETED) || state.index_by_uuid(&uuid).is_some() {
                 continue;
             }
@@ -124,16 +156,12 @@ impl LocalShards {
                     deleted.push(uuid);
                 }
                 None => warn!(
-                    path = %entry.path().display(),
+                    path = %self.folders.shown(&format!("{INDICES}/{uuid}")),
                     "this folder belongs to no index of the cluster state and is left alone; move it away once nobody needs it"
                 ),
             }
         }
         self.remove_folders(deleted).await;
-    }
-
-    fn indices_dir(&self) -> PathBuf {
-        self.data_dir.join("indices")
     }
 
     fn wanted(&self, state: &ClusterState) -> BTreeMap<ShardKey, Wanted> {
@@ -169,10 +197,13 @@ impl LocalShards {
                         Wanted {
                             target,
                             allocation_id: allocation_id.clone(),
+                            primary: copy.primary,
                             primary_term: term,
                             schema: index.schema.clone(),
                             index: index.clone(),
                             initializing: copy.state == ShardState::Initializing,
+                            recovery: copy.recovery,
+                            copies: state.routing.copies(name, shard).to_vec(),
                         },
                     );
                 }
@@ -187,9 +218,9 @@ impl LocalShards {
         {
             let mut open = self.open.write();
             let gone: Vec<ShardKey> = open
-                .keys()
-                .filter(|key| !wanted.contains_key(*key))
-                .cloned()
+                .iter()
+                .filter(|(key, shard)| !wanted.get(key).is_some_and(|wanted| wanted.can_be(shard)))
+                .map(|(key, _)| key.clone())
                 .collect();
             for key in gone {
                 if let Some(shard) = open.remove(&key) {
@@ -199,6 +230,9 @@ impl LocalShards {
         }
         closing.extend(self.forget_failed(state));
         for (_, shard) in &closing {
+            if let Role::Replica(follower) = shard.role() {
+                follower.stop();
+            }
             shard.shard.cancel_merges();
         }
         let mut deleted: Vec<String> = Vec::new();
@@ -241,15 +275,18 @@ impl LocalShards {
 
     async fn remove_folders(&self, uuids: Vec<String>) {
         for uuid in uuids {
-            let from = self.indices_dir().join(&uuid);
-            let to = self.indices_dir().join(format!("{uuid}{DELETED}"));
+            let from = format!("{INDICES}/{uuid}");
+            let to = format!("{from}{DELETED}");
+            let Some(shards) = self.me.upgrade() else {
+                return;
+            };
             let done = self
                 .pools
                 .management
                 .run(move || {
                     // a crash after the rename is cleaned up at the next start
-                    if std::fs::rename(&from, &to).is_ok() {
-                        remove(&to);
+                    if shards.folders.rename(&from, &to).is_ok() {
+                        shards.remove_folder(&to);
                     }
                 })
                 .await;
@@ -259,79 +296,46 @@ impl LocalShards {
         }
     }
 
-    /// The open shards that a resized index takes its documents from.
-    fn sources_of(&self, index: &IndexMetadata) -> Vec<Arc<LocalShard>> {
-        let Some(uuid) = index.setting(RESIZE_SOURCE) else {
-            return Vec::new();
-        };
-        let open = self.open.read();
-        let mut sources: Vec<Arc<LocalShard>> = open
-            .iter()
-            .filter(|((of, _), _)| of == uuid)
-            .map(|(_, shard)| shard.clone())
-            .collect();
-        sources.sort_by_key(|shard| shard.target.shard);
-        sources
-    }
-
-    async fn open_one(&self, key: ShardKey, wanted: Wanted) -> ShardReport {
-        let dir = self.indices_dir().join(&key.0).join(key.1.to_string());
-        let parts = OpenParts {
-            dir,
-            schema: wanted.schema.clone(),
-            clock: self.clock.clone(),
-            primary_term: wanted.primary_term,
-            allocation_id: wanted.allocation_id.clone(),
-            number: wanted.target.shard,
-            sources: self.sources_of(&wanted.index),
-            index: wanted.index.clone(),
-        };
+    /// Opens a primary; what came of it.
+    pub(super) async fn open_primary(&self, wanted: Wanted) -> ShardReport {
+        let key = wanted.key();
+        let opening = self.opening(&wanted);
         let (began_ms, began) = (self.clock.now_ms(), self.clock.monotonic());
-        let opened = self.pools.management.run(move || open_shard(parts)).await;
+        let opened = self.pools.management.run(move || opening.primary()).await;
+        let opened = opened.unwrap_or_else(|failure| {
+            Err(Refused {
+                reason: failure.to_string(),
+                may_pass: true,
+            })
+        });
         let failure = match opened {
-            Ok(Ok((shard, is_new))) => {
+            Ok((shard, is_new)) => {
                 self.failed.lock().remove(&key);
-                info!(index = %wanted.target.index, shard = wanted.target.shard, "opened");
-                let took = self.clock.monotonic().saturating_sub(began);
+                info!(index = %wanted.target.index, shard = wanted.target.shard, primary_term = wanted.primary_term, "opened");
+                let kind = match (is_new, wanted.index.setting(RESIZE_SOURCE)) {
+                    (false, _) => "EXISTING_STORE",
+                    (true, None) => "EMPTY_STORE",
+                    (true, Some(_)) => "LOCAL_SHARDS",
+                };
+                let recovery = Recovery::begin(kind, began_ms, None);
                 let stats = shard.stats();
-                let (files, bytes) = match is_new {
-                    true => (0, 0),
-                    false => (stats.segments, stats.segments_bytes),
-                };
-                let recovery = RecoverySummary {
-                    kind: match (is_new, wanted.index.setting(RESIZE_SOURCE)) {
-                        (false, _) => "EXISTING_STORE",
-                        (true, None) => "EMPTY_STORE",
-                        (true, Some(_)) => "LOCAL_SHARDS",
-                    }
-                    .to_owned(),
-                    began_ms,
-                    took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                    files,
-                    bytes,
-                    operations: stats.translog.uncommitted_operations,
-                };
-                let local = LocalShard::new(
-                    wanted.target.clone(),
-                    wanted.allocation_id.clone(),
-                    shard,
-                    recovery,
-                );
+                if !is_new {
+                    let bytes = stats.segments_bytes;
+                    recovery.plan(stats.segments, bytes, bytes);
+                }
+                recovery.took_operations(stats.translog.uncommitted_operations);
+                let took = self.clock.monotonic().saturating_sub(began);
+                recovery.enter(Stage::Done, took);
+                let group = Group::new(&wanted.allocation_id, wanted.primary_term);
+                let role = Role::Primary(Arc::new(group));
+                let local = self.put_open(&wanted, shard, role, recovery);
                 if !is_new {
                     *local.check_at.lock() = Some(self.clock.monotonic() + CHECK_AFTER);
                 }
-                self.open.write().insert(key, Arc::new(local));
+                self.keep(&local, &wanted);
                 None
             }
-            Ok(Err(refused)) => {
-                self.note_refusal(key, &wanted.target, &wanted.allocation_id, &refused);
-                Some(refused.reason)
-            }
-            Err(failure) => {
-                let refused = Refused {
-                    reason: failure.to_string(),
-                    may_pass: true,
-                };
+            Err(refused) => {
                 self.note_refusal(key, &wanted.target, &wanted.allocation_id, &refused);
                 Some(refused.reason)
             }
@@ -339,106 +343,26 @@ impl LocalShards {
         if let Some(reason) = &failure {
             error!(index = %wanted.target.index, shard = wanted.target.shard, error = %reason, "could not open");
         }
-        report(&wanted, failure)
+        wanted.report(failure)
     }
-}
 
-struct OpenParts {
-    dir: PathBuf,
-    schema: Arc<IndexSchema>,
-    clock: Arc<dyn crate::sys::clock::Clock>,
-    primary_term: u64,
-    allocation_id: String,
-    number: u32,
-    index: Arc<IndexMetadata>,
-    /// The open shards of the index that this one takes its documents from, if any.
-    sources: Vec<Arc<LocalShard>>,
-}
-
-/// Opens what is there; makes a shard only where there never was one. `true`: it is new.
-fn open_shard(parts: OpenParts) -> Result<(Shard, bool), Refused> {
-    let dir = &parts.dir;
-    let shown = |error: std::io::Error| Refused {
-        reason: format!("{}: {error}", dir.display()),
-        may_pass: true,
-    };
-    let born = dir.join(BORN);
-    let create = !born.try_exists().map_err(shown)?;
-    if create && parts.index.started.contains(&parts.number) {
-        return Err(Refused {
-            reason: format!(
-                "{}: the shard's data is missing; put its folder back and retry, or delete the index",
-                dir.display()
-            ),
-            may_pass: false,
-        });
-    }
-    std::fs::create_dir_all(dir.join("index")).map_err(shown)?;
-    std::fs::create_dir_all(dir.join("translog")).map_err(shown)?;
-    let open = |create: bool| -> Result<Result<Shard, OpenShardError>, Refused> {
-        let directory: Arc<dyn Directory> =
-            Arc::new(FsDirectory::open(dir.join("index")).map_err(shown)?);
-        let translog: Arc<dyn Directory> =
-            Arc::new(FsDirectory::open(dir.join("translog")).map_err(shown)?);
-        Ok(Shard::open(ShardParts {
-            directory,
-            translog,
-            schema: parts.schema.clone(),
-            clock: parts.clock.clone(),
-            primary_term: PrimaryTerm(parts.primary_term),
-            role: CopyRole::Primary,
-            alone: true,
-            options: ShardOptions::default(),
-            allocation_id: parts.allocation_id.clone(),
-            create,
-        }))
-    };
-    let takes_over = create && parts.index.setting(RESIZE_SOURCE).is_some();
-    let shard = match open(create)? {
-        // made, but the process ended before all documents were in
-        Err(OpenShardError::Exists) if takes_over => {
-            for part in ["index", "translog"] {
-                std::fs::remove_dir_all(dir.join(part)).map_err(shown)?;
-                std::fs::create_dir_all(dir.join(part)).map_err(shown)?;
-            }
-            open(true)?
-        }
-        // made, but the process ended before that was noted
-        Err(OpenShardError::Exists) if create => open(false)?,
-        other => other,
-    };
-    let shard = shard.map_err(|error| Refused {
-        reason: format!("{}: {error}", dir.display()),
-        may_pass: error.may_pass(),
-    })?;
-    if takes_over {
-        resize::fill(&shard, &parts.sources, &parts.index, parts.number).map_err(|reason| {
-            Refused {
-                reason: format!("{}: {reason}", dir.display()),
-                may_pass: true,
-            }
-        })?;
-    }
-    if create {
-        note_birth(dir, &born).map_err(shown)?;
-    }
-    Ok((shard, create))
-}
-
-/// Makes the marker durable, and with it the names of the folders above.
-fn note_birth(dir: &Path, born: &Path) -> std::io::Result<()> {
-    std::fs::File::create(born)?.sync_all()?;
-    let mut folder = Some(dir);
-    for _ in 0..3 {
-        let Some(path) = folder else { break };
-        std::fs::File::open(path)?.sync_all()?;
-        folder = path.parent();
-    }
-    Ok(())
-}
-
-fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(path) {
-        warn!(path = %path.display(), %error, "could not remove a folder");
+    /// Lets a shard be found.
+    pub(super) fn put_open(
+        &self,
+        wanted: &Wanted,
+        shard: Shard,
+        role: Role,
+        recovery: Recovery,
+    ) -> Arc<LocalShard> {
+        let local = Arc::new(LocalShard::new(
+            wanted.target.clone(),
+            wanted.allocation_id.clone(),
+            shard,
+            role,
+            recovery,
+        ));
+        self.open.write().insert(wanted.key(), local.clone());
+        self.opened.send_modify(|count| *count += 1);
+        local
     }
 }

@@ -1,23 +1,27 @@
 //! The shard service over the shards of this very node.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::RwLock;
-use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::document::{DocumentError, StoredValue};
 use quidditch_engine::ids::SeqNo;
-use quidditch_engine::schema::simple_match;
-use quidditch_engine::shard::{self, GetOptions, Shard, ShardReader, WriteError};
+use quidditch_engine::schema::{Durability, simple_match};
+use quidditch_engine::shard::{self, GetOptions, Shard, ShardOptions, ShardReader, WriteError};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::contexts::Contexts;
 use super::failed::FailedShard;
 use super::local_search::ShardReaders;
+use super::opening::shard_path;
 use super::pool::Pools;
+use super::recovery::{Recovery, Sessions, Throttle};
+use super::replication::primary::{self, ReplicationError};
+use super::replication::{Cluster, Group, Role, publisher};
 use super::search_counters::SearchCounters;
 use super::service::{
     GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
@@ -25,13 +29,16 @@ use super::service::{
 };
 use super::writes::Writes;
 use crate::sys::clock::Clock;
+use crate::sys::folders::Folders;
 
 /// Requests that may wait for one refresh; one more makes it happen at once.
 const REFRESH_WAITERS_MAX: usize = 1000;
 
 /// The open shards of this node.
 pub struct LocalShards {
-    pub(super) data_dir: PathBuf,
+    pub(super) folders: Arc<dyn Folders>,
+    /// Knobs of every shard.
+    pub(super) shard_options: ShardOptions,
     pub(super) node_id: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) open: RwLock<HashMap<ShardKey, Arc<LocalShard>>>,
@@ -43,6 +50,19 @@ pub struct LocalShards {
     pub(super) is_swept: AtomicBool,
     /// One state at a time is carried out.
     pub(super) applying: tokio::sync::Mutex<()>,
+    /// Version of the state that is carried out.
+    pub(super) applied_version: watch::Sender<u64>,
+    /// Shards that something long is done to.
+    pub(super) busy: parking_lot::Mutex<BTreeSet<ShardKey>>,
+    /// Counts shards that were opened.
+    pub(super) opened: watch::Sender<u64>,
+    /// The rest of the cluster, if there is one.
+    pub(super) cluster: OnceLock<Cluster>,
+    /// What copies on other nodes are reading.
+    pub(super) sessions: Sessions,
+    /// What recoveries may copy.
+    pub(super) throttle: Throttle,
+    pub(super) me: Weak<LocalShards>,
     /// Readers that searches keep open.
     pub contexts: Arc<Contexts>,
     /// Threads for everything that blocks.
@@ -67,7 +87,10 @@ pub struct LocalShard {
     /// When every byte of it is to be checked, on the monotonic clock; `None`: it was, or is new.
     pub(super) check_at: parking_lot::Mutex<Option<std::time::Duration>>,
     /// How it came up.
-    pub(super) recovery: RecoverySummary,
+    pub(super) recovery: Recovery,
+    role: RwLock<Role>,
+    /// It has all that it needs to be what it is.
+    recovered: AtomicBool,
     /// Counts its searches.
     pub(super) searches: Arc<SearchCounters>,
     waiters: AtomicUsize,
@@ -78,9 +101,12 @@ impl LocalShard {
         target: ShardTarget,
         allocation_id: String,
         shard: Shard,
-        recovery: RecoverySummary,
+        role: Role,
+        recovery: Recovery,
     ) -> LocalShard {
         LocalShard {
+            recovered: AtomicBool::new(role.group().is_some()),
+            role: RwLock::new(role),
             target,
             allocation_id,
             shard,
@@ -91,19 +117,76 @@ impl LocalShard {
             waiters: AtomicUsize::new(0),
         }
     }
+
+    /// Primary or replica.
+    pub fn role(&self) -> Role {
+        self.role.read().clone()
+    }
+
+    /// A replica takes over.
+    pub(super) fn become_primary(&self, group: Arc<Group>) {
+        *self.role.write() = Role::Primary(group);
+        self.note_recovered();
+    }
+
+    /// It has all that it needs.
+    pub(super) fn note_recovered(&self) {
+        self.recovered.store(true, Ordering::Release);
+    }
+
+    /// Whether it has all that it needs.
+    pub(super) fn is_recovered(&self) -> bool {
+        self.recovered.load(Ordering::Acquire)
+    }
+
+    fn group(&self) -> Result<Arc<Group>, ShardError> {
+        match self.role() {
+            Role::Primary(group) => Ok(group),
+            Role::Replica(_) => Err(self.not_primary("this copy is a replica")),
+        }
+    }
+
+    fn not_primary(&self, reason: &str) -> ShardError {
+        ShardError::NotPrimary {
+            index: self.target.index.clone(),
+            shard: self.target.shard,
+            reason: reason.to_owned(),
+        }
+    }
 }
 
 impl LocalShards {
     /// A node without shards; they come with the cluster state.
     pub fn new(
-        data_dir: PathBuf,
+        folders: Arc<dyn Folders>,
         node_id: String,
         clock: Arc<dyn Clock>,
         contexts: Arc<Contexts>,
         pools: Arc<Pools>,
     ) -> Arc<LocalShards> {
-        Arc::new(LocalShards {
-            data_dir,
+        let options = ShardOptions::default();
+        LocalShards::with_options(folders, node_id, clock, contexts, pools, options)
+    }
+
+    /// The same, with other knobs for every shard.
+    pub fn with_options(
+        folders: Arc<dyn Folders>,
+        node_id: String,
+        clock: Arc<dyn Clock>,
+        contexts: Arc<Contexts>,
+        pools: Arc<Pools>,
+        shard_options: ShardOptions,
+    ) -> Arc<LocalShards> {
+        Arc::new_cyclic(|me| LocalShards {
+            me: me.clone(),
+            applied_version: watch::channel(0).0,
+            busy: parking_lot::Mutex::default(),
+            opened: watch::channel(0).0,
+            cluster: OnceLock::new(),
+            sessions: Sessions::default(),
+            throttle: Throttle::default(),
+            folders,
+            shard_options,
             node_id,
             clock,
             open: RwLock::default(),
@@ -179,7 +262,11 @@ impl ShardService for LocalShards {
         refresh: RefreshPolicy,
     ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
         let shard = self.shard(target)?;
-        let mut results = self.writes.run(&shard, ops).await?;
+        let group = shard.group()?;
+        let mut results = match self.cluster() {
+            None => self.writes.run(&shard, ops).await?,
+            Some(_) => self.write_to_all(&shard, &group, ops).await?,
+        };
         let is_cut = |result: &Result<_, _>| matches!(result, Err(ShardError::MappingUpdate(_)));
         if results.iter().any(is_cut) {
             return Ok(results);
@@ -206,6 +293,12 @@ impl ShardService for LocalShards {
             }
             RefreshPolicy::WaitFor => self.wait_for_refresh(&shard, last_seq_no).await?,
         };
+        if refresh != RefreshPolicy::None
+            && let Err(failure) = self.show_everywhere(&shard, &group).await
+        {
+            // The write itself is done, on every copy that counts.
+            tracing::warn!(index = %target.index, shard = target.shard, error = %failure, "not every copy shows the write yet");
+        }
         if forced {
             for outcome in results.iter_mut().flatten() {
                 outcome.forced_refresh = true;
@@ -214,23 +307,51 @@ impl ShardService for LocalShards {
         Ok(results)
     }
 
+    async fn confirm(
+        &self,
+        target: &ShardTarget,
+        operations: Vec<(i64, u64)>,
+    ) -> Result<Vec<bool>, ShardError> {
+        let shard = self.shard(target)?;
+        let group = shard.group()?;
+        let worker = shard.clone();
+        let find = move || find_operations(&worker.shard, &operations);
+        let (are_here, encoded) = self.pools.management.run(find).await??;
+        if let Some(cluster) = self.cluster() {
+            let sent = primary::replicate(cluster, &shard, &group, &encoded, true).await;
+            sent.map_err(|failure| failure.for_shard(&shard))?;
+        }
+        Ok(are_here)
+    }
+
     async fn get(
         &self,
         target: &ShardTarget,
         op: GetOp,
     ) -> Result<Option<StoredDocument>, ShardError> {
         let shard = self.shard(target)?;
-        self.pools.get.run(move || get(&shard.shard, &op)).await?
+        if !op.realtime || self.cluster().is_none() {
+            return self.pools.get.run(move || get(&shard.shard, &op)).await?;
+        }
+        self.get_from_primary(shard, op).await
     }
 
     async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError> {
         let shard = self.shard(target)?;
+        let group = match shard.role() {
+            Role::Primary(group) => group,
+            // It shows what its primary shows, whose refresh waits for it.
+            Role::Replica(_) => return Ok(()),
+        };
+        let worker = shard.clone();
         let done = self
             .pools
             .management
-            .run(move || shard.shard.refresh())
+            .run(move || worker.shard.refresh())
             .await?;
-        done.map(|_| ()).map_err(admin_error)
+        done.map_err(admin_error)?;
+        let shown = self.show_everywhere(&shard, &group).await;
+        shown.map_err(|failure| failure.for_shard(&shard))
     }
 
     async fn flush(
@@ -288,17 +409,18 @@ impl ShardService for LocalShards {
     }
 
     async fn recovery(&self, target: &ShardTarget) -> Result<RecoverySummary, ShardError> {
-        Ok(self.shard(target)?.recovery.clone())
+        Ok(self.shard(target)?.recovery.summary())
     }
 
     async fn closed_stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {
-        let folder = self.shard_dir(target).join("index");
+        let (folders, path) = (self.folders.clone(), shard_path(target));
         let read = self
             .pools
             .management
             .run(move || {
-                let directory = FsDirectory::open(&folder).map_err(|error| error.to_string())?;
-                Shard::closed_stats(&directory).map_err(|error| error.to_string())
+                let folder = folders.open(&format!("{path}/index"));
+                let folder = folder.map_err(|error| error.to_string())?;
+                Shard::closed_stats(&*folder).map_err(|error| error.to_string())
             })
             .await?;
         read.map_err(ShardError::internal)
@@ -310,6 +432,94 @@ impl ShardService for LocalShards {
 }
 
 impl LocalShards {
+    /// Does operations here and on all other copies.
+    ///
+    /// Once begun it goes on to its end, whether or not the asker waits: an operation that only some copies have would
+    /// hold them all up.
+    async fn write_to_all(
+        &self,
+        shard: &Arc<LocalShard>,
+        group: &Arc<Group>,
+        ops: Vec<WriteOp>,
+    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
+        let gone = || ShardError::internal("the node is shutting down");
+        let shards = self.me.upgrade().ok_or_else(gone)?;
+        let (shard, group) = (shard.clone(), group.clone());
+        let work = async move {
+            let cluster = shards.cluster().ok_or_else(gone)?;
+            let ids: Vec<String> = ops.iter().map(|op| op.id().to_owned()).collect();
+            let pending = group.begin(ids.clone());
+            let done = shards.writes.append(&shard, ops).await?;
+            let sync = shard.shard.schema().settings.durability == Durability::Request;
+            // The members are asked for now: whoever was tracked before the last operation got its number has to have it.
+            let sent = primary::replicate(cluster, &shard, &group, &done.operations, sync);
+            let (synced, sent) = tokio::join!(shards.writes.sync(&shard, done.last), sent);
+            synced?;
+            match sent {
+                Ok(()) => {}
+                Err(ReplicationError::Deposed) => {
+                    return Err(ShardError::Unconfirmed {
+                        outcomes: done.outcomes,
+                    });
+                }
+                Err(failure) => return Err(failure.for_shard(&shard)),
+            }
+            primary::advance_global(&shard, &group);
+            pending.acknowledge();
+            // What was refused because of another write is only true if that one lasts.
+            for (id, outcome) in std::iter::zip(&ids, &done.outcomes) {
+                if depends_on_others(outcome) && group.settle(id).await.is_err() {
+                    return Err(ShardError::Unconfirmed {
+                        outcomes: done.outcomes,
+                    });
+                }
+            }
+            Ok(done.outcomes)
+        };
+        tokio::spawn(work).await.map_err(|_| gone())?
+    }
+
+    /// Has the searches of all copies show what this one shows.
+    async fn show_everywhere(
+        &self,
+        shard: &LocalShard,
+        group: &Group,
+    ) -> Result<(), ReplicationError> {
+        match self.cluster() {
+            Some(cluster) if !group.is_alone() => publisher::publish(cluster, shard, group).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a document as its last acknowledged write left it: no write that may be lost, none left out.
+    async fn get_from_primary(
+        &self,
+        shard: Arc<LocalShard>,
+        op: GetOp,
+    ) -> Result<Option<StoredDocument>, ShardError> {
+        let group = shard.group()?;
+        let id = op.id.clone();
+        // Another copy may have taken over, unless the masters promised not to let one.
+        let check = || match self.cluster() {
+            Some(cluster) if !group.is_alone() && !(cluster.is_leased)() => {
+                Err(shard.not_primary("the node has lost touch with the cluster manager"))
+            }
+            _ => Ok(()),
+        };
+        check()?;
+        let worker = shard.clone();
+        let found = self
+            .pools
+            .get
+            .run(move || get(&worker.shard, &op))
+            .await??;
+        let settled = group.settle(&id).await;
+        settled.map_err(|_| shard.not_primary("a write to the document has an unknown outcome"))?;
+        // Also after reading: the process may have stood still in between.
+        check()?;
+        Ok(found)
+    }
+
     /// Waits until a search sees the operation. `true`: too many wait already, a refresh was made.
     async fn wait_for_refresh(
         &self,
@@ -345,6 +555,45 @@ impl LocalShards {
         let _ = waiting.await;
         Ok(false)
     }
+}
+
+/// Whether an outcome is about what was there, and not about what is there now.
+fn depends_on_others(outcome: &Result<WriteOutcome, ShardError>) -> bool {
+    match outcome {
+        Ok(outcome) => outcome.result == WriteKind::Noop,
+        Err(ShardError::VersionConflict { .. } | ShardError::DocumentMissing { .. }) => true,
+        Err(_) => false,
+    }
+}
+
+/// Which of the operations (number, term) the shard has, and those, encoded.
+fn find_operations(
+    shard: &Shard,
+    wanted: &[(i64, u64)],
+) -> Result<(Vec<bool>, Vec<Bytes>), ShardError> {
+    let Some(first) = wanted.iter().map(|(seq_no, _)| *seq_no).min() else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    shard
+        .sync_translog()
+        .map_err(|error| ShardError::internal(error.to_string()))?;
+    let history = shard
+        .operations_from(SeqNo(first))
+        .map_err(|error| ShardError::internal(error.to_string()))?;
+    let history = history.ok_or_else(|| {
+        ShardError::internal(format!("operations from [{first}] on are no longer kept"))
+    })?;
+    let mut encoded = Vec::new();
+    let mut found = BTreeSet::new();
+    for operation in history {
+        let identity = (operation.seq_no.0, operation.primary_term.0);
+        if wanted.contains(&identity) {
+            encoded.push(Bytes::from(operation.encode()));
+            found.insert(identity);
+        }
+    }
+    let are_here = wanted.iter().map(|operation| found.contains(operation));
+    Ok((are_here.collect(), encoded))
 }
 
 fn get(shard: &Shard, op: &GetOp) -> Result<Option<StoredDocument>, ShardError> {
@@ -411,6 +660,7 @@ pub(super) fn write_error(error: WriteError) -> ShardError {
             reason: format!("the shard failed and will be opened again: {error}"),
             caused_by: None,
         },
+        WriteError::NotPrimary => ShardError::internal("a replica was asked to order writes"),
         WriteError::Closed => ShardError::Other {
             status: 503,
             kind: "alias_or_index_closed_exception".to_owned(),

@@ -5,13 +5,18 @@ pub mod contexts;
 pub mod copies;
 pub mod failed;
 pub mod grpc;
+mod identity;
+mod keeping;
 pub mod lifecycle;
 pub mod loans;
 pub mod local;
 pub mod local_search;
+mod opening;
 pub mod pool;
 pub mod ranks;
+pub mod recovery;
 pub mod remote;
+pub mod replication;
 mod resize;
 pub mod routed;
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub struct Pool {
     waited_nanos: AtomicU64,
     /// Where work runs if it may run on a network thread.
     loans: Option<Arc<Loans>>,
+    /// Work runs where it is asked for, and everybody waits.
+    inline: bool,
 }
 
 /// Numbers of a pool, as `_cat/thread_pool` and `_nodes/stats` show them.
@@ -61,6 +63,7 @@ impl Pool {
             rejected: AtomicUsize::new(0),
             waited_nanos: AtomicU64::new(0),
             loans: None,
+            inline: false,
         }
     }
 
@@ -95,10 +98,11 @@ impl Pool {
         };
         let loan = self.loans.as_ref().and_then(|loans| loans.take());
         let done = match loan {
-            Some(loan) => loan.spawn(job),
-            None => tokio::task::spawn_blocking(job),
+            Some(loan) => loan.spawn(job).await,
+            None if self.inline => Ok(job()),
+            None => tokio::task::spawn_blocking(job).await,
         };
-        match done.await {
+        match done {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(panic)) => {
                 let what = panic
@@ -164,6 +168,8 @@ pub struct Pools {
     pub search: Pool,
     /// Opening, closing, refreshing, flushing, counting.
     pub management: Pool,
+    /// Operations of primaries on other nodes: never behind writes here, which may wait for those nodes.
+    pub replicate: Pool,
     /// Merging when asked to: it may take hours, and nothing else may wait for it.
     pub force_merge: Pool,
 }
@@ -190,8 +196,25 @@ impl Pools {
             get: Pool::new("get", processors.max(1), 1_000).on(&loans),
             search: Pool::new("search", searches, 1_000).on(&loans),
             management: Pool::new("management", processors.clamp(2, 5), 10_000),
+            replicate: Pool::new("replicate", processors.max(1) * 4, 10_000),
             force_merge: Pool::new("force_merge", 1, 10_000),
         })
+    }
+
+    /// Pools whose work runs at once, on the thread that asks: for simulations, in which time stands still meanwhile.
+    pub fn inline() -> Pools {
+        let pool = |name| Pool {
+            inline: true,
+            ..Pool::new(name, 1000, 10_000)
+        };
+        Pools {
+            write: pool("write"),
+            get: pool("get"),
+            search: pool("search"),
+            management: pool("management"),
+            replicate: pool("replicate"),
+            force_merge: pool("force_merge"),
+        }
     }
 
     /// Numbers of all pools, by name.

@@ -229,6 +229,35 @@ impl ShardService for RemoteCopy {
         Ok(written)
     }
 
+    async fn confirm(
+        &self,
+        target: &ShardTarget,
+        operations: Vec<(i64, u64)>,
+    ) -> Result<Vec<bool>, ShardError> {
+        let count = operations.len();
+        let names = operations.into_iter();
+        let request = proto::ConfirmRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            operations: names
+                .map(|(seq_no, primary_term)| proto::OperationName {
+                    seq_no,
+                    primary_term,
+                })
+                .collect(),
+        };
+        let confirmed = self
+            .ask(async { self.shards()?.confirm(request).await })
+            .await?;
+        if confirmed.len() != count {
+            return Err(ShardError::internal(format!(
+                "{} answers for {count} operations",
+                confirmed.len()
+            )));
+        }
+        Ok(confirmed)
+    }
+
     async fn get(
         &self,
         target: &ShardTarget,

@@ -4,12 +4,14 @@
 //! how much time there is ([`ShardError::is_misplaced`]). Searches go to the copy that a preference or the experience with
 //! nodes puts first; one that fails is replaced by the next.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use quidditch_engine::search::{FetchedHit, SearchError, TermStatistics};
+use tokio::time::Instant;
 
 use super::copies::{ServingCopy, choose, serving};
 use super::router::{Router, not_found};
@@ -19,10 +21,15 @@ use super::search::{
 };
 use super::service::{
     GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
-    ShardTarget, StoredDocument, WriteOp, WriteOutcome,
+    ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
 };
 use crate::cluster::{NodeId, ShardCopy};
 use crate::wire::data::Seen;
+
+/// A primary that was replaced has a successor within this time.
+const SUCCESSOR_WITHIN: Duration = Duration::from_secs(30);
+/// Between two looks for it, if no new state comes.
+const SUCCESSOR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Copies of shards, one by one.
 pub trait ShardCopies: Send + Sync {
@@ -59,6 +66,67 @@ impl RoutedShards {
     /// The primary's node.
     fn primary(&self, target: &ShardTarget) -> Result<Arc<dyn ShardService>, ShardError> {
         self.0.primary(target)
+    }
+
+    /// Has the operations of a primary that was replaced meanwhile done by its successor: those that it does not have.
+    async fn write_to_successor(
+        &self,
+        target: &ShardTarget,
+        ops: Vec<WriteOp>,
+        outcomes: Vec<Result<WriteOutcome, ShardError>>,
+        refresh: RefreshPolicy,
+    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
+        let is_write = |outcome: &&WriteOutcome| outcome.result != WriteKind::Noop;
+        let written = outcomes.iter().flatten().filter(is_write);
+        let names = written.map(|outcome| (outcome.seq_no, outcome.primary_term));
+        let names: Vec<(i64, u64)> = names.collect();
+        let deadline = Instant::now() + SUCCESSOR_WITHIN;
+        let mut states = self.0.masters.watch();
+        let confirmed = loop {
+            let asked = match self.primary(target) {
+                Ok(primary) => primary.confirm(target, names.clone()).await,
+                Err(error) => Err(error),
+            };
+            match asked {
+                Ok(confirmed) => break confirmed,
+                // Asking does nothing, so it may be repeated whatever became of the last time.
+                Err(
+                    ShardError::NotFound { .. }
+                    | ShardError::NotPrimary { .. }
+                    | ShardError::Unreachable { .. },
+                ) if Instant::now() < deadline => {
+                    let _ = tokio::time::timeout(SUCCESSOR_PAUSE, states.changed()).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let has: BTreeSet<(i64, u64)> = std::iter::zip(names, confirmed)
+            .filter_map(|(name, is_there)| is_there.then_some(name))
+            .collect();
+        let mut results = outcomes;
+        let mut again = Vec::new();
+        let mut places = Vec::new();
+        for (place, op) in ops.into_iter().enumerate() {
+            let is_done = match &results[place] {
+                Ok(outcome) => {
+                    !is_write(&outcome) || has.contains(&(outcome.seq_no, outcome.primary_term))
+                }
+                // The conflict may have been with an operation that is lost.
+                Err(ShardError::VersionConflict { .. }) => false,
+                Err(_) => true,
+            };
+            if !is_done {
+                again.push(op);
+                places.push(place);
+            }
+        }
+        if !again.is_empty() {
+            let repeated = self.primary(target)?.write(target, again, refresh).await?;
+            for (place, result) in std::iter::zip(places, repeated) {
+                results[place] = result;
+            }
+        }
+        Ok(results)
     }
 
     /// Reads from any copy, the next one if one fails.
@@ -113,7 +181,22 @@ impl ShardService for RoutedShards {
         ops: Vec<WriteOp>,
         refresh: RefreshPolicy,
     ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
-        self.primary(target)?.write(target, ops, refresh).await
+        let sent = ops.clone();
+        match self.primary(target)?.write(target, sent, refresh).await {
+            Err(ShardError::Unconfirmed { outcomes }) => {
+                self.write_to_successor(target, ops, outcomes, refresh)
+                    .await
+            }
+            done => done,
+        }
+    }
+
+    async fn confirm(
+        &self,
+        target: &ShardTarget,
+        operations: Vec<(i64, u64)>,
+    ) -> Result<Vec<bool>, ShardError> {
+        self.primary(target)?.confirm(target, operations).await
     }
 
     async fn get(

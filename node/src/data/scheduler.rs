@@ -50,6 +50,23 @@ pub fn start(shards: &Arc<LocalShards>) -> std::io::Result<()> {
     Ok(())
 }
 
+impl LocalShards {
+    /// Does once, in this thread, what the threads do for ever: for simulations.
+    pub fn maintain_all(&self) {
+        self.contexts.expire();
+        self.expire_sessions();
+        for shard in self.all() {
+            match shard.shard.failure() {
+                Some(reason) => self.give_up(&shard, reason, false),
+                None => {
+                    maintain(&shard);
+                    guarded(&shard, "flush", || shard.shard.flush_if_due());
+                }
+            }
+        }
+    }
+}
+
 fn tick(shards: &Weak<LocalShards>, due: &mpsc::SyncSender<Arc<LocalShard>>) {
     loop {
         std::thread::sleep(TICK);
@@ -57,6 +74,7 @@ fn tick(shards: &Weak<LocalShards>, due: &mpsc::SyncSender<Arc<LocalShard>>) {
             return;
         };
         shards.contexts.expire();
+        shards.expire_sessions();
         for shard in shards.all() {
             if let Some(reason) = shard.shard.failure() {
                 shards.give_up(&shard, reason, false);

@@ -221,6 +221,13 @@ pub enum ShardError {
         /// The call may have been carried out. Else it never began, and may be sent again.
         maybe_done: bool,
     },
+    /// The primary did the operations, and was replaced before every copy had them. Its successor has them or not: see
+    /// [`ShardService::confirm`].
+    #[error("the primary was replaced before every copy had the operations")]
+    Unconfirmed {
+        /// What they will have done, if the successor has them.
+        outcomes: Vec<Result<WriteOutcome, ShardError>>,
+    },
     /// The document is not at the version that the caller named.
     #[error("{reason}")]
     VersionConflict {
@@ -284,16 +291,28 @@ impl ShardError {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecoverySummary {
-    /// `EMPTY_STORE`, `EXISTING_STORE` or `LOCAL_SHARDS`.
+    /// `EMPTY_STORE`, `EXISTING_STORE`, `LOCAL_SHARDS` or `PEER`.
     pub kind: String,
+    /// `init`, `index`, `translog`, `finalize` or `done`.
+    pub stage: String,
+    /// Id of the node that its data comes from, if it is another one.
+    pub source_node: Option<String>,
     /// When it began, in ms since the epoch.
     pub began_ms: i64,
     /// How long it took, in ms.
     pub took_ms: u64,
-    /// Segments it found on disk.
+    /// Files of its segments.
     pub files: u64,
-    /// Their bytes.
+    /// Of them, those that had to be copied here, and were.
+    pub files_recovered: u64,
+    /// Bytes of all files.
     pub bytes: u64,
+    /// Bytes that had to be copied here, and were.
+    pub bytes_recovered: u64,
+    /// Bytes that were here already.
+    pub bytes_reused: u64,
+    /// How long it waited for its share of `indices.recovery.max_bytes_per_sec`, in ms.
+    pub throttled_ms: u64,
     /// Operations of the translog that were done again.
     pub operations: u64,
 }
@@ -331,6 +350,14 @@ pub trait ShardService: Send + Sync {
         ops: Vec<WriteOp>,
         refresh: RefreshPolicy,
     ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError>;
+
+    /// Tells, for each (sequence number, primary term), whether the primary has that operation; those that it has are on
+    /// every in-sync copy when this returns.
+    async fn confirm(
+        &self,
+        target: &ShardTarget,
+        operations: Vec<(i64, u64)>,
+    ) -> Result<Vec<bool>, ShardError>;
 
     /// Reads one document; `None` if there is none of that id.
     async fn get(

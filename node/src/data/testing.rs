@@ -27,6 +27,7 @@ use crate::data::routed::{RoutedSearch, RoutedShards};
 use crate::master::testing::{Cluster, node};
 use crate::master::{Command, CommandError, CreateIndex, Masters, StateApplier};
 use crate::sys::clock::{Clock, SystemClock};
+use crate::sys::folders::FsFolders;
 
 /// Masters that show what the test says.
 pub(crate) struct TestMasters(pub watch::Sender<Arc<ClusterState>>);
@@ -77,7 +78,7 @@ impl TestNode {
         let contexts = Arc::new(Contexts::new(id.clone(), 7, clock.clone()));
         let pools = Arc::new(Pools::new(2, &Arc::default()).unwrap());
         let shards = LocalShards::new(
-            folder.path().to_owned(),
+            Arc::new(FsFolders::new(folder.path().to_owned())),
             name.to_owned(),
             clock,
             contexts.clone(),

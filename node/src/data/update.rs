@@ -4,22 +4,17 @@ use bytes::Bytes;
 use quidditch_engine::shard::{
     GetOptions, GetResult, IndexOp, Origin, Shard, VersionCheck, WriteError,
 };
-use quidditch_engine::translog::Location;
 
 use super::local::write_error;
 use super::service::{ShardError, UpdateOp, VersionRule, WriteKind, WriteOutcome};
-use super::writes::{check_of, outcome};
+use super::writes::{self, Log, check_of, outcome};
 use crate::raw_json::{self, Entries};
 
 /// Does one update; tries again as often as it may when the document changes in between.
-pub(super) fn run(
-    shard: &Shard,
-    op: UpdateOp,
-    last: &mut Option<Location>,
-) -> Result<WriteOutcome, ShardError> {
+pub(super) fn run(shard: &Shard, op: UpdateOp, log: &mut Log) -> Result<WriteOutcome, ShardError> {
     let mut attempts = 0;
     loop {
-        match attempt(shard, &op, last) {
+        match attempt(shard, &op, log) {
             Err(ShardError::VersionConflict { .. }) if attempts < op.retry_on_conflict => {
                 attempts += 1;
             }
@@ -28,11 +23,7 @@ pub(super) fn run(
     }
 }
 
-fn attempt(
-    shard: &Shard,
-    op: &UpdateOp,
-    last: &mut Option<Location>,
-) -> Result<WriteOutcome, ShardError> {
+fn attempt(shard: &Shard, op: &UpdateOp, log: &mut Log) -> Result<WriteOutcome, ShardError> {
     let options = GetOptions {
         realtime: true,
         stored_fields: false,
@@ -73,19 +64,18 @@ fn attempt(
             (merged, WriteKind::Updated, version, routing)
         }
     };
-    let written = shard.index(IndexOp {
+    let wanted = IndexOp {
         id: op.id.clone(),
         routing,
         source: source.clone(),
         version,
         create_only: current.is_none(),
         origin: Origin::Primary,
-    });
-    let written = written.map_err(|error| match error {
+    };
+    let written = writes::index(shard, wanted, log).map_err(|error| match error {
         WriteError::VersionConflict { reason } => ShardError::VersionConflict { reason },
         other => write_error(other),
     })?;
-    *last = written.location.or(*last);
     let mut done = outcome(&written, kind);
     if op.return_source {
         done.source = Some(source);

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use quidditch_engine::ids::{PrimaryTerm, SeqNo};
 use quidditch_engine::schema::Durability;
-use quidditch_engine::shard::{DeleteOp, IndexOp, Origin, Shard, VersionCheck, WriteResult};
-use quidditch_engine::translog::Location;
+use quidditch_engine::shard::{
+    DeleteOp, IndexOp, Origin, Shard, VersionCheck, WriteError, WriteResult,
+};
+use quidditch_engine::translog::{Location, Operation, OperationKind};
 
 use super::local::{LocalShard, write_error};
 use super::pool::Pools;
@@ -13,6 +16,44 @@ use super::service::{ShardError, VersionRule, WriteKind, WriteOp, WriteOutcome};
 use super::update;
 
 type Outcomes = Vec<Result<WriteOutcome, ShardError>>;
+
+/// What became of some operations.
+pub(super) struct Appended {
+    /// At the places of the operations.
+    pub outcomes: Outcomes,
+    /// What other copies have to take, encoded; empty if nobody asked.
+    pub operations: Vec<Bytes>,
+    /// Where the last one stands in the translog.
+    pub last: Option<Location>,
+}
+
+/// Where operations are noted as they are done.
+pub(super) struct Log {
+    last: Option<Location>,
+    /// `None`: there are no other copies to tell.
+    operations: Option<Vec<Bytes>>,
+}
+
+impl Log {
+    /// Whether others have to be told.
+    fn has_copies(&self) -> bool {
+        self.operations.is_some()
+    }
+
+    /// Notes what a shard did.
+    fn note(&mut self, result: &WriteResult, kind: Option<OperationKind>) {
+        self.last = result.location.or(self.last);
+        if let (Some(operations), Some(kind)) = (&mut self.operations, kind) {
+            let operation = Operation {
+                seq_no: result.seq_no,
+                primary_term: result.primary_term,
+                version: result.version,
+                kind,
+            };
+            operations.push(Bytes::from(operation.encode()));
+        }
+    }
+}
 
 /// Does operations on the threads of the write pool.
 #[derive(Debug)]
@@ -35,29 +76,60 @@ impl Writes {
     ) -> Result<Outcomes, ShardError> {
         let shard = shard.clone();
         let work = move || {
-            let count = ops.len();
-            let (mut results, last) = work(&shard.shard, ops);
-            sync(&shard.shard, last)?;
-            results.resize_with(count, || Err(ShardError::Behind));
-            Ok(results)
+            let done = work(&shard.shard, ops, false);
+            sync(&shard.shard, done.last)?;
+            Ok(done.outcomes)
         };
         self.pools.write.run(work).await?
     }
+
+    /// The same without waiting for the disk, and with what other copies have to be told.
+    pub async fn append(
+        &self,
+        shard: &Arc<LocalShard>,
+        ops: Vec<WriteOp>,
+    ) -> Result<Appended, ShardError> {
+        let shard = shard.clone();
+        let work = move || work(&shard.shard, ops, true);
+        self.pools.write.run(work).await
+    }
+
+    /// Waits for the disk, if the index wants that.
+    pub async fn sync(
+        &self,
+        shard: &Arc<LocalShard>,
+        last: Option<Location>,
+    ) -> Result<(), ShardError> {
+        let shard = shard.clone();
+        self.pools
+            .write
+            .run(move || sync(&shard.shard, last))
+            .await?
+    }
 }
 
-/// Does operations up to the first that needs a mapping update; also says where the last one stands in the translog.
-fn work(shard: &Shard, ops: Vec<WriteOp>) -> (Outcomes, Option<Location>) {
-    let mut results = Outcomes::with_capacity(ops.len());
-    let mut last = None;
+/// Does operations up to the first that needs a mapping update.
+fn work(shard: &Shard, ops: Vec<WriteOp>, has_copies: bool) -> Appended {
+    let count = ops.len();
+    let mut outcomes = Outcomes::with_capacity(count);
+    let mut log = Log {
+        last: None,
+        operations: has_copies.then(|| Vec::with_capacity(count)),
+    };
     for op in ops {
-        let result = write_one(shard, op, &mut last);
-        let stop = matches!(result, Err(ShardError::MappingUpdate(_)));
-        results.push(result);
+        let outcome = write_one(shard, op, &mut log);
+        let stop = matches!(outcome, Err(ShardError::MappingUpdate(_)));
+        outcomes.push(outcome);
         if stop {
             break;
         }
     }
-    (results, last)
+    outcomes.resize_with(count, || Err(ShardError::Behind));
+    Appended {
+        outcomes,
+        operations: log.operations.unwrap_or_default(),
+        last: log.last,
+    }
 }
 
 /// Waits for the disk, if the index wants that.
@@ -72,11 +144,7 @@ fn sync(shard: &Shard, last: Option<Location>) -> Result<(), ShardError> {
     Ok(())
 }
 
-fn write_one(
-    shard: &Shard,
-    op: WriteOp,
-    last: &mut Option<Location>,
-) -> Result<WriteOutcome, ShardError> {
+fn write_one(shard: &Shard, op: WriteOp, log: &mut Log) -> Result<WriteOutcome, ShardError> {
     match op {
         WriteOp::Index {
             id,
@@ -85,16 +153,15 @@ fn write_one(
             version,
             create_only,
         } => {
-            let result = shard.index(IndexOp {
+            let op = IndexOp {
                 id,
                 routing,
                 source,
                 version: check_of(version),
                 create_only,
                 origin: Origin::Primary,
-            });
-            let result = result.map_err(write_error)?;
-            *last = result.location.or(*last);
+            };
+            let result = index(shard, op, log).map_err(write_error)?;
             let kind = match result.created {
                 true => WriteKind::Created,
                 false => WriteKind::Updated,
@@ -102,21 +169,36 @@ fn write_one(
             Ok(outcome(&result, kind))
         }
         WriteOp::Delete { id, version } => {
+            let kind = log
+                .has_copies()
+                .then(|| OperationKind::Delete { id: id.clone() });
             let result = shard.delete(DeleteOp {
                 id,
                 version: check_of(version),
                 origin: Origin::Primary,
             });
             let result = result.map_err(write_error)?;
-            *last = result.location.or(*last);
+            log.note(&result, kind);
             let kind = match result.found {
                 true => WriteKind::Deleted,
                 false => WriteKind::NotFound,
             };
             Ok(outcome(&result, kind))
         }
-        WriteOp::Update(op) => update::run(shard, op, last),
+        WriteOp::Update(op) => update::run(shard, op, log),
     }
+}
+
+/// Puts a document, and notes it.
+pub(super) fn index(shard: &Shard, op: IndexOp, log: &mut Log) -> Result<WriteResult, WriteError> {
+    let kind = log.has_copies().then(|| OperationKind::Index {
+        id: op.id.clone(),
+        routing: op.routing.clone(),
+        source: op.source.clone(),
+    });
+    let result = shard.index(op)?;
+    log.note(&result, kind);
+    Ok(result)
 }
 
 /// What a write of the engine looks like from outside.

@@ -12,8 +12,6 @@ mod decide;
 mod event;
 mod ids;
 mod journal;
-#[cfg(test)]
-mod laws;
 mod nodes;
 mod outcome;
 pub mod publish;

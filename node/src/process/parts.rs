@@ -26,6 +26,7 @@ use crate::data::search::SearchService;
 use crate::data::service::ShardService;
 use crate::master::Masters;
 use crate::server;
+use crate::sys::folders::FsFolders;
 use crate::sys::{machine, rng};
 
 /// Shards of this node's disk, and what searches them.
@@ -71,7 +72,7 @@ impl Storage {
         own.sync_names()
             .with_context(|| data_dir.display().to_string())?;
         let shards = LocalShards::new(
-            data_dir.clone(),
+            Arc::new(FsFolders::new(data_dir.clone())),
             base.id.0.clone(),
             base.clock.clone(),
             shared.contexts.clone(),

@@ -58,7 +58,7 @@ pub mod done_reply {
 /// Why a shard did not do what it was asked to.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ShardError {
-    #[prost(oneof = "shard_error::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "shard_error::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub kind: ::core::option::Option<shard_error::Kind>,
 }
 /// Nested message and enum types in `ShardError`.
@@ -88,6 +88,9 @@ pub mod shard_error {
         NotPrimary(super::NotPrimary),
         #[prost(message, tag = "9")]
         Unreachable(super::Unreachable),
+        /// The primary did the operations and was replaced: what they will have done if its successor has them.
+        #[prost(message, tag = "10")]
+        Unconfirmed(super::WriteResults),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -259,6 +262,44 @@ pub mod write_result {
         #[prost(message, tag = "2")]
         Error(super::ShardError),
     }
+}
+/// Whether the primary has these operations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConfirmRequest {
+    #[prost(message, optional, tag = "1")]
+    pub envelope: ::core::option::Option<Envelope>,
+    #[prost(message, optional, tag = "2")]
+    pub shard: ::core::option::Option<Shard>,
+    #[prost(message, repeated, tag = "3")]
+    pub operations: ::prost::alloc::vec::Vec<OperationName>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OperationName {
+    #[prost(int64, tag = "1")]
+    pub seq_no: i64,
+    #[prost(uint64, tag = "2")]
+    pub primary_term: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConfirmReply {
+    #[prost(oneof = "confirm_reply::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<confirm_reply::Outcome>,
+}
+/// Nested message and enum types in `ConfirmReply`.
+pub mod confirm_reply {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Confirmed(super::Confirmed),
+        #[prost(message, tag = "2")]
+        Error(super::ShardError),
+    }
+}
+/// At the places of their operations.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Confirmed {
+    #[prost(bool, repeated, tag = "1")]
+    pub confirmed: ::prost::alloc::vec::Vec<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WriteOutcome {
@@ -779,6 +820,27 @@ pub mod shards_client {
                 .insert(GrpcMethod::new("quidditch.data.v1.Shards", "Write"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn confirm(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConfirmRequest>,
+        ) -> std::result::Result<tonic::Response<super::ConfirmReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quidditch.data.v1.Shards/Confirm",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quidditch.data.v1.Shards", "Confirm"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn get(
             &mut self,
             request: impl tonic::IntoRequest<super::GetRequest>,
@@ -987,6 +1049,10 @@ pub mod shards_server {
             &self,
             request: tonic::Request<super::WriteRequest>,
         ) -> std::result::Result<tonic::Response<super::WriteReply>, tonic::Status>;
+        async fn confirm(
+            &self,
+            request: tonic::Request<super::ConfirmRequest>,
+        ) -> std::result::Result<tonic::Response<super::ConfirmReply>, tonic::Status>;
         async fn get(
             &self,
             request: tonic::Request<super::GetRequest>,
@@ -1129,6 +1195,49 @@ pub mod shards_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WriteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quidditch.data.v1.Shards/Confirm" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfirmSvc<T: Shards>(pub Arc<T>);
+                    impl<T: Shards> tonic::server::UnaryService<super::ConfirmRequest>
+                    for ConfirmSvc<T> {
+                        type Response = super::ConfirmReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConfirmRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Shards>::confirm(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfirmSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -11,7 +11,7 @@ use super::index_params;
 use super::shard_calls::ask_all;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::{show_bytes, show_ms};
-use crate::cluster::{ClusterState, IndexState, IndicesOptions, ResolvedIndex};
+use crate::cluster::{ClusterState, IndexState, IndicesOptions, ResolvedIndex, ShardState};
 use crate::data::service::{RecoverySummary, ShardTarget};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -290,12 +290,11 @@ async fn shard_stores(app: Arc<App>, request: RestRequest) -> Result<RestRespons
 
 /// `green`: all copies serve; `yellow`: the primary does; `red`: it does not.
 pub(super) fn shard_status(copies: &[crate::cluster::ShardCopy]) -> &'static str {
-    // the new end of a move is no copy more
-    let mut counted = copies.iter().filter(|copy| !copy.is_relocation_target());
-    if counted.all(|copy| copy.is_active()) && !copies.is_empty() {
+    let is_started = |copy: &crate::cluster::ShardCopy| copy.state == ShardState::Started;
+    if copies.iter().all(is_started) && !copies.is_empty() {
         return "green";
     }
-    if copies.iter().any(|copy| copy.primary && copy.is_active()) {
+    if copies.iter().any(|copy| copy.primary && is_started(copy)) {
         "yellow"
     } else {
         "red"

@@ -5,7 +5,7 @@ use std::future::Future;
 use serde_json::{Value, json};
 
 use super::RestError;
-use crate::cluster::{ClusterState, IndexState, ResolvedIndex, ShardCopy};
+use crate::cluster::{ClusterState, IndexState, ResolvedIndex, ShardState};
 use crate::data::service::{ShardError, ShardTarget};
 
 /// Shards asked at the same time.
@@ -58,7 +58,7 @@ pub fn targets(state: &ClusterState, found: &[ResolvedIndex]) -> Vec<ShardTarget
             let is_started = state
                 .routing
                 .primary(&index.name, shard)
-                .is_some_and(ShardCopy::is_active);
+                .is_some_and(|copy| copy.state == ShardState::Started);
             if is_started {
                 targets.push(ShardTarget {
                     index: index.name.clone(),

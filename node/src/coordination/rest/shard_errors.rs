@@ -39,6 +39,9 @@ impl From<ShardError> for RestError {
             ShardError::Unreachable { .. } => {
                 RestError::new(503, "node_disconnected_exception", reason)
             }
+            ShardError::Unconfirmed { .. } => {
+                RestError::new(503, "unavailable_shards_exception", reason)
+            }
             ShardError::VersionConflict { reason } => {
                 RestError::new(409, "version_conflict_engine_exception", reason)
             }

@@ -180,32 +180,44 @@ impl TryFrom<proto::WriteOutcome> for WriteOutcome {
 
 type Written = Vec<Result<WriteOutcome, ShardError>>;
 
+/// The results of operations, at their places.
+pub(super) fn results_to(written: Written) -> proto::WriteResults {
+    use proto::write_result::Outcome;
+    let results = written.into_iter().map(|result| proto::WriteResult {
+        outcome: Some(match result {
+            Ok(done) => Outcome::Done(done.into()),
+            Err(error) => Outcome::Error(error.into()),
+        }),
+    });
+    proto::WriteResults {
+        results: results.collect(),
+    }
+}
+
+/// The same back.
+pub(super) fn results_from(results: proto::WriteResults) -> Result<Written, WireError> {
+    use proto::write_result::Outcome;
+    let mut written = Written::with_capacity(results.results.len());
+    for result in results.results {
+        let outcome = result.outcome.ok_or(WireError::missing("write result"))?;
+        written.push(match outcome {
+            Outcome::Done(done) => Ok(done.try_into()?),
+            Outcome::Error(error) => Err(error.try_into()?),
+        });
+    }
+    Ok(written)
+}
+
 shard_reply!(
     WriteReply in write_reply, Results: Written,
-    |results| {
-        use proto::write_result::Outcome;
-        let results = results.into_iter().map(|result| proto::WriteResult {
-            outcome: Some(match result {
-                Ok(done) => Outcome::Done(done.into()),
-                Err(error) => Outcome::Error(error.into()),
-            }),
-        });
-        Ok(proto::WriteResults {
-            results: results.collect(),
-        })
-    },
-    |results: proto::WriteResults| {
-        use proto::write_result::Outcome;
-        let mut written = Written::with_capacity(results.results.len());
-        for result in results.results {
-            let outcome = result.outcome.ok_or(WireError::missing("write result"))?;
-            written.push(match outcome {
-                Outcome::Done(done) => Ok(done.try_into()?),
-                Outcome::Error(error) => Err(error.try_into()?),
-            });
-        }
-        Ok(written)
-    },
+    |results| Ok(results_to(results)),
+    results_from,
+);
+
+shard_reply!(
+    ConfirmReply in confirm_reply, Confirmed: Vec<bool>,
+    |confirmed| Ok(proto::Confirmed { confirmed }),
+    |confirmed: proto::Confirmed| Ok(confirmed.confirmed),
 );
 
 impl From<&proto::GetRequest> for GetOp {

@@ -4,6 +4,7 @@ use quidditch_proto::data::v1 as proto;
 use quidditch_proto::data::v1::search_error::Kind as SearchKind;
 use quidditch_proto::data::v1::shard_error::Kind;
 
+use super::documents;
 use crate::cluster::NodeId;
 use crate::data::search::ShardSearchError;
 use crate::data::service::ShardError;
@@ -33,6 +34,9 @@ impl From<ShardError> for proto::ShardError {
                 reason,
                 maybe_done,
             }),
+            ShardError::Unconfirmed { outcomes } => {
+                Kind::Unconfirmed(documents::results_to(outcomes))
+            }
             ShardError::VersionConflict { reason } => Kind::VersionConflict(reason),
             ShardError::DocumentMissing { id } => Kind::DocumentMissing(id),
             ShardError::MappingUpdate(update) => {
@@ -73,6 +77,9 @@ impl TryFrom<proto::ShardError> for ShardError {
                 index,
                 shard,
                 reason,
+            },
+            Kind::Unconfirmed(results) => ShardError::Unconfirmed {
+                outcomes: documents::results_from(results)?,
             },
             Kind::Unreachable(proto::Unreachable {
                 node,

@@ -7,7 +7,6 @@ use super::table::{Cell, Column, Table, hidden, shown};
 use crate::cluster::ShardState;
 use crate::cluster::names::matches_pattern;
 use crate::cluster::node_filter::is_chosen;
-use crate::coordination::rest::allocation_explain::disk_of;
 use crate::coordination::rest::machine_stats::{disk, machine, process};
 use crate::coordination::rest::nodes::{cpu_percent, node_stats};
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params, root};
@@ -252,35 +251,29 @@ pub(super) async fn allocation(
     ]);
     let state = app.state();
     let stats = node_stats(&app, &state).await;
-    let unassigned = state.routing.all();
-    let unassigned = unassigned.filter(|(_, _, copy)| copy.state == ShardState::Unassigned);
-    let unassigned = unassigned.count();
+    let disk = disk(&app.config.data_dir);
+    let mut held = 0;
+    let mut unassigned = 0;
+    for copies in state.routing.indices.values().flatten() {
+        for copy in copies {
+            match copy.state {
+                ShardState::Unassigned => unassigned += 1,
+                _ => held += 1,
+            }
+        }
+    }
     let wanted = request.var("node_id");
-    for node in state.data_nodes() {
+    for node in state.nodes.values() {
         if !is_chosen(&state, node, &app.node.id, wanted) {
             continue;
         }
-        let held = state.routing.all();
-        let held = held.filter(|(_, _, copy)| copy.is_on(&node.id)).count();
-        let told = state.usage.get(&node.id);
-        let disk = disk_of(&app, node, told);
-        let disk = disk.as_ref();
-        let store = match node.id == app.node.id {
-            true => Some(stats.store_bytes),
-            false => told.map(|usage| usage.copies.values().sum()),
-        };
-        let used = disk.map(|disk| disk.total_bytes.saturating_sub(disk.free_bytes));
-        let bytes = |bytes: Option<u64>| bytes.map_or(Cell::None, Cell::Bytes);
         table.rows.push(vec![
-            Cell::Number(held as i64),
-            bytes(store),
-            bytes(used),
-            bytes(disk.map(|disk| disk.free_bytes)),
-            bytes(disk.map(|disk| disk.total_bytes)),
-            disk.map_or(Cell::None, |disk| {
-                let used = disk.total_bytes.saturating_sub(disk.free_bytes);
-                Cell::Number((used as f64 * 100.0 / disk.total_bytes.max(1) as f64) as i64)
-            }),
+            Cell::Number(held),
+            Cell::Bytes(stats.store_bytes),
+            Cell::Bytes(disk.total.saturating_sub(disk.available)),
+            Cell::Bytes(disk.available),
+            Cell::Bytes(disk.total),
+            Cell::Number(disk.used_percent() as i64),
             node.host.clone().into(),
             node.ip.clone().into(),
             node.name.clone().into(),
@@ -288,7 +281,7 @@ pub(super) async fn allocation(
     }
     if unassigned > 0 && wanted.is_none() {
         let mut row = vec![Cell::None; table.columns.len()];
-        row[0] = Cell::Number(unassigned as i64);
+        row[0] = Cell::Number(unassigned);
         row[8] = "UNASSIGNED".into();
         table.rows.push(row);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::counters::{COUNTERS, Counter, columns};
 use super::page::PageRequest;
 use super::table::{Cell, Table, hidden, shown};
-use crate::cluster::{ClusterState, IndicesOptions, ShardCopy};
+use crate::cluster::{IndicesOptions, ShardState};
 use crate::coordination::rest::index_body::show_date;
 use crate::coordination::rest::segments::SEGMENT_VERSION;
 use crate::coordination::rest::shard_calls::ask_all;
@@ -27,24 +27,6 @@ fn shard_counters() -> impl Iterator<Item = &'static Counter> {
     COUNTERS
         .iter()
         .filter(|counter| !NOT_OF_SHARDS.contains(&counter.name))
-}
-
-/// The node of a copy; of one that moves also where it goes.
-fn with_target(state: &ClusterState, copy: &ShardCopy, name: &str) -> String {
-    let target = copy.relocating_node.as_ref();
-    match target.and_then(|id| state.nodes.get(id)) {
-        Some(to) => format!("{name} -> {} {} {}", to.ip, to.id, to.name),
-        None => name.to_owned(),
-    }
-}
-
-/// Where a copy that does not serve gets its data from.
-fn recovery_of(copy: &ShardCopy) -> String {
-    match (copy.recovery, copy.primary) {
-        (Some(source), _) => source.name().to_lowercase(),
-        (None, true) => "existing_store".to_owned(),
-        (None, false) => "peer".to_owned(),
-    }
 }
 
 /// Shards on a page of `_list/shards`: least, usual, most.
@@ -146,12 +128,12 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
     };
     {
         for (index, shard) in listed {
-            for copy in state.routing.counted(&index.name, shard) {
+            for copy in state.routing.copies(&index.name, shard) {
                 let node = copy.node.as_ref().and_then(|id| state.nodes.get(id));
                 let stats = by_shard
                     .get(&(index.name.as_str(), shard))
                     .copied()
-                    .filter(|_| copy.primary && copy.is_active());
+                    .filter(|_| copy.primary && copy.state == ShardState::Started);
                 let unassigned = copy.unassigned.as_ref();
                 let mut row = vec![
                     index.name.clone().into(),
@@ -162,7 +144,7 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                     stats.map_or(Cell::None, |stats| Cell::Bytes(stats.store_bytes)),
                     Cell::maybe(node.map(|node| node.ip.clone())),
                     Cell::maybe(node.map(|node| node.id.0.clone())),
-                    Cell::maybe(node.map(|node| with_target(&state, copy, &node.name))),
+                    Cell::maybe(node.map(|node| node.name.clone())),
                     Cell::None,
                     Cell::maybe(unassigned.map(|info| info.reason.clone())),
                     Cell::maybe(unassigned.and_then(|info| show_date(info.at_ms))),
@@ -170,7 +152,13 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                         Cell::Millis(u64::try_from(now_ms - info.at_ms).unwrap_or(0))
                     }),
                     Cell::maybe(unassigned.and_then(|info| info.details.clone())),
-                    Cell::maybe(unassigned.map(|_| recovery_of(copy))),
+                    Cell::maybe(unassigned.map(|_| {
+                        if copy.primary {
+                            "existing_store"
+                        } else {
+                            "peer"
+                        }
+                    })),
                 ];
                 for counter in shard_counters().filter(|c| !is_warmer(c)) {
                     row.push(stats.map_or(Cell::None, counter.cell));

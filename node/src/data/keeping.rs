@@ -1,0 +1,263 @@
+//! What takes long with the copies that a cluster gives to this node: opening, recovering, becoming the primary.
+//!
+//! Each runs as a job beside the applying of states; one job at a time for a shard. When it ends, the newest state is
+//! applied again, since the copy may have been meant for something else meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quidditch_engine::ids::PrimaryTerm;
+use tracing::{error, info, warn};
+
+use super::lifecycle::Wanted;
+use super::local::{LocalShard, LocalShards};
+use super::recovery::target;
+use super::replication::{Cluster, Group, PeerError, Role, primary, publisher};
+use crate::cluster::setting_values::parse_bytes;
+use crate::master::{Command, ShardReport, StateApplier};
+
+/// `indices.recovery.max_bytes_per_sec` when nobody set it: OpenSearch's 40 MB.
+const RECOVERY_BYTES_PER_SECOND: u64 = 40 << 20;
+/// How long to wait for a shard to open before looking again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// A report that the masters did not take is sent again after this.
+const REPORT_AGAIN: Duration = Duration::from_millis(500);
+/// A new primary tries so often to tell the other copies what they lack.
+const RESYNC_ATTEMPTS: u32 = 5;
+/// Between them.
+const RESYNC_PAUSE: Duration = Duration::from_millis(500);
+
+impl LocalShards {
+    /// Joins a cluster: from now on copies on other nodes count. Call it before the first state is applied.
+    pub fn attach(self: &Arc<Self>, cluster: Cluster) {
+        if self.cluster.set(cluster).is_err() {
+            warn!("the shards have a cluster already");
+            return;
+        }
+        tokio::spawn(publisher::run(Arc::downgrade(self)));
+    }
+
+    /// The rest of the cluster, if there is one.
+    pub(super) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.get()
+    }
+
+    /// An open copy of a shard.
+    pub(super) fn open_shard(&self, index_uuid: &str, shard: u32) -> Option<Arc<LocalShard>> {
+        self.open
+            .read()
+            .get(&(index_uuid.to_owned(), shard))
+            .cloned()
+    }
+
+    /// Returns when another shard was opened, or at the deadline.
+    pub(super) async fn opened(&self, deadline: tokio::time::Instant) {
+        let mut opened = self.opened.subscribe();
+        // Seen before this call or not: looking again a moment later costs nothing.
+        let pause = tokio::time::Instant::now() + LOOK_AGAIN;
+        let _ = tokio::time::timeout_at(deadline.min(pause), opened.changed()).await;
+    }
+
+    /// Returns when this node has carried out a state of this version.
+    pub(super) async fn wait_for_state(
+        &self,
+        version: u64,
+        within: Duration,
+    ) -> Result<(), PeerError> {
+        let mut applied = self.applied_version.subscribe();
+        let arrived = applied.wait_for(|applied| *applied >= version);
+        match tokio::time::timeout(within, arrived).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(PeerError::NoCopy(format!(
+                "the cluster state [{version}] has not arrived there"
+            ))),
+        }
+    }
+
+    /// What recoveries may copy together, in bytes a second; 0: without a limit.
+    pub(super) fn recovery_bytes_per_second(&self) -> u64 {
+        const SETTING: &str = "indices.recovery.max_bytes_per_sec";
+        let state = self.cluster().map(|cluster| cluster.masters.state());
+        let text = state
+            .as_ref()
+            .and_then(|state| state.cluster_setting(SETTING));
+        let parsed = text.and_then(|text| parse_bytes(text, SETTING).ok());
+        parsed.map_or(RECOVERY_BYTES_PER_SECOND, |bytes| {
+            u64::try_from(bytes).unwrap_or(0)
+        })
+    }
+
+    /// Has an open copy be what the state says. `true`: it is, and has all that it needs.
+    pub(super) fn keep(&self, shard: &Arc<LocalShard>, wanted: &Wanted) -> bool {
+        match shard.role() {
+            Role::Primary(group) => {
+                group.follow(&wanted.index, wanted.target.shard, &wanted.copies);
+                shard.shard.set_alone(group.is_alone());
+                true
+            }
+            Role::Replica(_) if wanted.primary => {
+                let (shard, wanted) = (shard.clone(), wanted.clone());
+                self.job(&wanted.clone(), move |shards| async move {
+                    shards.promote(&shard, &wanted).await
+                });
+                false
+            }
+            Role::Replica(follower) => {
+                follower.look();
+                shard.is_recovered()
+            }
+        }
+    }
+
+    /// Opens a copy, or has it recover from the primary, beside everything else.
+    pub(super) fn begin(&self, wanted: Wanted) {
+        self.job(&wanted.clone(), move |shards| async move {
+            match wanted.primary {
+                true => Some(shards.open_primary(wanted).await),
+                false => shards.recover_replica(wanted).await,
+            }
+        });
+    }
+
+    /// Runs a job for a shard that has none; its report goes to the masters.
+    fn job<W, F>(&self, wanted: &Wanted, work: W)
+    where
+        W: FnOnce(Arc<LocalShards>) -> F + Send + 'static,
+        F: Future<Output = Option<ShardReport>> + Send + 'static,
+    {
+        let key = wanted.key();
+        let Some(shards) = self.me.upgrade() else {
+            return;
+        };
+        if !self.busy.lock().insert(key.clone()) {
+            return;
+        }
+        tokio::spawn(async move {
+            // A panic ends the job alone, and must not leave the shard busy for ever.
+            let done = tokio::spawn(work(shards.clone())).await;
+            shards.busy.lock().remove(&key);
+            match done {
+                Ok(Some(report)) => shards.tell(report).await,
+                Ok(None) => {}
+                Err(failure) => {
+                    error!(uuid = %key.0, shard = key.1, error = %failure, "work on a shard ended in a panic; please report this");
+                }
+            }
+            shards.apply_again().await;
+        });
+    }
+
+    /// Applies the newest state once more.
+    async fn apply_again(&self) {
+        let Some(cluster) = self.cluster() else {
+            return;
+        };
+        let applied = self.apply(&cluster.masters.state()).await;
+        for report in applied.reports {
+            self.tell(report).await;
+        }
+    }
+
+    /// Tells the masters what became of a copy; for as long as they have it initializing, or it failed.
+    async fn tell(&self, report: ShardReport) {
+        let Some(cluster) = self.cluster() else {
+            return;
+        };
+        loop {
+            let told = Command::ReportShards(vec![report.clone()]);
+            match cluster.masters.submit(told).await {
+                Ok(_) => return,
+                Err(refused) => {
+                    warn!(error = %refused, "could not tell what became of a shard; trying again");
+                    tokio::time::sleep(REPORT_AGAIN).await;
+                }
+            }
+            if !self.is_routed(&report) {
+                return;
+            }
+        }
+    }
+
+    fn is_routed(&self, report: &ShardReport) -> bool {
+        let Some(cluster) = self.cluster() else {
+            return false;
+        };
+        let state = cluster.masters.state();
+        let index = state.index_by_uuid(&report.index_uuid);
+        index.is_some_and(|index| {
+            let copies = state.routing.copies(&index.name, report.shard);
+            copies
+                .iter()
+                .any(|copy| copy.allocation_id.as_ref() == Some(&report.allocation_id))
+        })
+    }
+
+    /// Makes the primary of a replica.
+    async fn promote(
+        self: &Arc<Self>,
+        shard: &Arc<LocalShard>,
+        wanted: &Wanted,
+    ) -> Option<ShardReport> {
+        if let Role::Replica(follower) = shard.role() {
+            follower.stop();
+        }
+        let began = self.clock.monotonic();
+        let (worker, term) = (shard.clone(), PrimaryTerm(wanted.primary_term));
+        let promoted = self
+            .pools
+            .management
+            .run(move || worker.shard.promote(term))
+            .await;
+        let failure = match promoted {
+            Ok(Ok(())) => {
+                let took = self.clock.monotonic().saturating_sub(began);
+                info!(index = %wanted.target.index, shard = wanted.target.shard, primary_term = wanted.primary_term, took_ms = took.as_millis() as u64, "became the primary");
+                let group = Arc::new(Group::new(&wanted.allocation_id, wanted.primary_term));
+                group.follow(&wanted.index, wanted.target.shard, &wanted.copies);
+                shard.shard.set_alone(group.is_alone());
+                shard.become_primary(group.clone());
+                tokio::spawn(self.clone().tell_copies(shard.clone(), group));
+                return None;
+            }
+            Ok(Err(failure)) => failure.to_string(),
+            Err(failure) => failure.to_string(),
+        };
+        error!(index = %wanted.target.index, shard = wanted.target.shard, error = %failure, "could not become the primary");
+        self.give_up(
+            shard,
+            format!("it could not become the primary: {failure}"),
+            true,
+        );
+        Some(wanted.report(Some(failure)))
+    }
+
+    /// Brings the other copies to where the new primary is.
+    async fn tell_copies(self: Arc<Self>, shard: Arc<LocalShard>, group: Arc<Group>) {
+        let Some(cluster) = self.cluster() else {
+            return;
+        };
+        for attempt in 1..=RESYNC_ATTEMPTS {
+            match primary::resync(cluster, &shard, &group).await {
+                Ok(()) => return,
+                Err(primary::ReplicationError::Deposed) => return,
+                Err(failure) => {
+                    warn!(index = %shard.target.index, shard = shard.target.shard, attempt, error = %failure, "the other copies could not be told what they lack");
+                    tokio::time::sleep(RESYNC_PAUSE).await;
+                }
+            }
+        }
+        error!(index = %shard.target.index, shard = shard.target.shard, "gave up telling the other copies what they lack; the next write tries again");
+    }
+
+    async fn recover_replica(self: Arc<Self>, wanted: Wanted) -> Option<ShardReport> {
+        match target::recover(&self, &wanted).await {
+            Ok(()) => Some(wanted.report(None)),
+            Err(target::RecoveryError::NotWanted) => None,
+            Err(failure) => {
+                let reason = failure.to_string();
+                warn!(index = %wanted.target.index, shard = wanted.target.shard, error = %reason, "could not recover a copy");
+                Some(wanted.report(Some(reason)))
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Copies the files of a list of segments that are not here yet.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use quidditch_engine::shard::{SegmentList, WantedFile};
+
+use crate::cluster::NodeId;
+use crate::data::local::{LocalShard, LocalShards};
+use crate::data::replication::follower::FollowError;
+use crate::data::replication::peers::{PeerError, READ_BYTES_MAX, ReadFile};
+
+/// Parts of a file on their way at one time.
+const PARTS_AT_ONCE: usize = 4;
+
+/// Brings all files of `list` here that are not here yet, from the session's node.
+pub async fn fetch(
+    shards: &Arc<LocalShards>,
+    shard: &Arc<LocalShard>,
+    node: &NodeId,
+    session: u64,
+    list: &SegmentList,
+) -> Result<(), FollowError> {
+    let (worker, wanted_of) = (shard.clone(), list.clone());
+    let missing = shards
+        .pools
+        .management
+        .run(move || worker.shard.missing(&wanted_of))
+        .await
+        .map_err(local)?;
+    let (count, all) = size_of(list);
+    let lacking: u64 = missing.iter().map(|file| file.len).sum();
+    shard.recovery.plan(count, all, all.saturating_sub(lacking));
+    for file in missing {
+        fetch_file(shards, shard, node, session, file).await?;
+    }
+    Ok(())
+}
+
+/// Files of a list, and their bytes.
+fn size_of(list: &SegmentList) -> (u64, u64) {
+    let mut lens: Vec<u64> = Vec::new();
+    for segment in &list.segments {
+        lens.push(segment.file.len);
+        lens.extend(segment.live.as_ref().map(|live| live.file.len));
+    }
+    lens.extend(list.tombstones.as_ref().map(|file| file.len));
+    (lens.len() as u64, lens.iter().sum())
+}
+
+fn local(error: impl std::fmt::Display) -> FollowError {
+    FollowError::Local(error.to_string())
+}
+
+async fn fetch_file(
+    shards: &Arc<LocalShards>,
+    shard: &Arc<LocalShard>,
+    node: &NodeId,
+    session: u64,
+    file: WantedFile,
+) -> Result<(), FollowError> {
+    let cluster = shards.cluster().ok_or(FollowError::NoPrimary)?;
+    let begin = file.staged.min(file.len);
+    let starts = (begin..file.len).step_by(READ_BYTES_MAX as usize);
+    let name = file.file;
+    let mut parts = futures::stream::iter(starts)
+        .map(|offset| {
+            let len = (file.len - offset).min(u64::from(READ_BYTES_MAX)) as u32;
+            let ask = ReadFile {
+                session,
+                file: name,
+                offset,
+                len,
+            };
+            async move {
+                let bytes = cluster.peers.read_file(node, ask).await?;
+                if bytes.len() != len as usize {
+                    return Err(PeerError::Failed(format!(
+                        "{} bytes came, {len} were asked for",
+                        bytes.len()
+                    )));
+                }
+                Ok((offset, bytes))
+            }
+        })
+        .buffered(PARTS_AT_ONCE);
+    let mut done = begin;
+    while let Some(part) = parts.next().await {
+        let (offset, bytes) = part?;
+        let len = bytes.len() as u64;
+        let worker = shard.clone();
+        let staged = shards
+            .pools
+            .management
+            .run(move || worker.shard.stage(&name, offset, &bytes))
+            .await
+            .map_err(local)?;
+        staged.map_err(local)?;
+        done += len;
+        shard.recovery.copied(len, done == file.len);
+        let limit = shards.recovery_bytes_per_second();
+        let waited = shards.throttle.take(len, limit).await;
+        shard.recovery.throttled(waited);
+    }
+    Ok(())
+}

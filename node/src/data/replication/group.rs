@@ -1,0 +1,356 @@
+//! Who has what: a primary's book of the copies of its shard. No clock, no network.
+//!
+//! A copy is *tracked* from the moment its recovery begins: every operation from then on is sent to it. It is *required*
+//! once it is in sync, or has been promised to be: nothing is acknowledged that it does not have. The masters' in-sync
+//! set never holds a copy that is not required here, since a copy reports itself started only after the promise; and a
+//! required copy leaves the book only after the masters took it out of the set.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::cluster::{IndexMetadata, NodeId, ShardCopy, ShardState};
+
+/// A copy that operations are sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Identity of its data.
+    pub allocation_id: String,
+    /// Where it is.
+    pub node: NodeId,
+    /// Nothing is acknowledged without it.
+    pub required: bool,
+    /// The masters have it started: searches may go to it.
+    pub started: bool,
+}
+
+#[derive(Debug)]
+struct Tracked {
+    node: NodeId,
+    required: bool,
+    started: bool,
+    /// What it told to have on disk; `None` until it did.
+    persisted: Option<i64>,
+    /// The highest number given out when its recovery began: it needs all up to here before it is required.
+    needs: i64,
+}
+
+/// The book of one primary.
+#[derive(Debug)]
+pub struct Group {
+    own: String,
+    primary_term: u64,
+    members: Mutex<BTreeMap<String, Tracked>>,
+    /// Told whenever a member goes.
+    gone: watch::Sender<()>,
+    pending: Mutex<Pending>,
+}
+
+/// Writes that are not acknowledged yet, by document.
+#[derive(Debug, Default)]
+struct Pending {
+    by_id: BTreeMap<String, Vec<(u64, watch::Receiver<Outcome>)>>,
+    next: u64,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Open,
+    Acknowledged,
+    Unknown,
+}
+
+/// A write between its beginning and its acknowledgement; dropped without one, its outcome is unknown.
+#[derive(Debug)]
+pub struct PendingWrite {
+    group: Arc<Group>,
+    number: u64,
+    ids: Vec<String>,
+    outcome: watch::Sender<Outcome>,
+}
+
+/// A write that was seen did not become one that is known to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecided;
+
+impl Group {
+    /// The book at the beginning of a reign.
+    pub fn new(own: &str, primary_term: u64) -> Group {
+        Group {
+            own: own.to_owned(),
+            primary_term,
+            members: Mutex::default(),
+            gone: watch::channel(()).0,
+            pending: Mutex::default(),
+        }
+    }
+
+    /// The reign.
+    pub fn primary_term(&self) -> u64 {
+        self.primary_term
+    }
+
+    /// Takes over what the masters say.
+    pub fn follow(&self, index: &IndexMetadata, shard: u32, copies: &[ShardCopy]) {
+        let in_sync = index.in_sync.get(shard as usize);
+        let mut members = self.members.lock();
+        let mut routed = Vec::with_capacity(copies.len());
+        for copy in copies {
+            let (Some(id), Some(node)) = (&copy.allocation_id, &copy.node) else {
+                continue;
+            };
+            if *id == self.own || copy.state == ShardState::Unassigned {
+                continue;
+            }
+            routed.push(id.clone());
+            let is_in_sync = in_sync.is_some_and(|set| set.contains(id));
+            let started = matches!(copy.state, ShardState::Started | ShardState::Relocating);
+            match members.get_mut(id) {
+                Some(member) => {
+                    member.required |= is_in_sync;
+                    member.started = started;
+                }
+                None if is_in_sync => {
+                    let member = Tracked {
+                        node: node.clone(),
+                        required: true,
+                        started,
+                        persisted: None,
+                        needs: -1,
+                    };
+                    members.insert(id.clone(), member);
+                }
+                None => {}
+            }
+        }
+        members.retain(|id, _| routed.contains(id));
+        drop(members);
+        self.gone.send_replace(());
+    }
+
+    /// Begins to send operations to a copy that recovers.
+    ///
+    /// * `max_seq_no`: asked for after the copy is in the book, so that no operation falls between.
+    pub fn track(&self, allocation_id: &str, node: &NodeId, max_seq_no: impl FnOnce() -> i64) {
+        let mut members = self.members.lock();
+        let required = members.get(allocation_id).is_some_and(|old| old.required);
+        members.insert(
+            allocation_id.to_owned(),
+            Tracked {
+                node: node.clone(),
+                required,
+                started: false,
+                persisted: None,
+                needs: i64::MAX,
+            },
+        );
+        drop(members);
+        let needs = max_seq_no();
+        if let Some(member) = self.members.lock().get_mut(allocation_id) {
+            member.needs = needs;
+        }
+    }
+
+    /// Requires a copy from now on, if it has all that it needs; `None` if it is not tracked any more.
+    pub fn require(&self, allocation_id: &str, persisted: i64) -> Option<bool> {
+        let mut members = self.members.lock();
+        let member = members.get_mut(allocation_id)?;
+        member.persisted = member.persisted.max(Some(persisted));
+        if persisted < member.needs {
+            return Some(false);
+        }
+        member.required = true;
+        Some(true)
+    }
+
+    /// Strikes a copy out: the masters took it out of the in-sync set, or it was not in it.
+    pub fn forget(&self, allocation_id: &str) {
+        self.members.lock().remove(allocation_id);
+        self.gone.send_replace(());
+    }
+
+    /// Strikes a copy out that nobody promised anything; true if it is not in the book now.
+    pub fn forget_unless_required(&self, allocation_id: &str) -> bool {
+        let mut members = self.members.lock();
+        if members
+            .get(allocation_id)
+            .is_some_and(|member| member.required)
+        {
+            return false;
+        }
+        members.remove(allocation_id);
+        drop(members);
+        self.gone.send_replace(());
+        true
+    }
+
+    /// Returns once a copy is not in the book.
+    pub async fn left(&self, allocation_id: &str) {
+        let mut gone = self.gone.subscribe();
+        while self.members.lock().contains_key(allocation_id) {
+            if gone.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether nothing is acknowledged without this copy.
+    pub fn is_required(&self, allocation_id: &str) -> bool {
+        let members = self.members.lock();
+        members
+            .get(allocation_id)
+            .is_some_and(|member| member.required)
+    }
+
+    /// All copies that operations go to.
+    pub fn members(&self) -> Vec<Member> {
+        let members = self.members.lock();
+        let show = |(id, member): (&String, &Tracked)| Member {
+            allocation_id: id.clone(),
+            node: member.node.clone(),
+            required: member.required,
+            started: member.started,
+        };
+        members.iter().map(show).collect()
+    }
+
+    /// Whether this copy is the only one.
+    pub fn is_alone(&self) -> bool {
+        self.members.lock().is_empty()
+    }
+
+    /// Notes what a copy told.
+    pub fn note_persisted(&self, allocation_id: &str, persisted: i64) {
+        if let Some(member) = self.members.lock().get_mut(allocation_id) {
+            member.persisted = member.persisted.max(Some(persisted));
+        }
+    }
+
+    /// What every in-sync copy has on disk; `None` while one has not told yet.
+    ///
+    /// * `own`: what this copy has.
+    pub fn global_checkpoint(&self, own: i64) -> Option<i64> {
+        let members = self.members.lock();
+        let mut lowest = own;
+        for member in members.values().filter(|member| member.required) {
+            lowest = lowest.min(member.persisted?);
+        }
+        Some(lowest)
+    }
+
+    /// Notes that a write to these documents begins. Call it before the shard sees the write.
+    pub fn begin(self: &Arc<Self>, ids: Vec<String>) -> PendingWrite {
+        let (outcome, seen) = watch::channel(Outcome::Open);
+        let mut pending = self.pending.lock();
+        let number = pending.next;
+        pending.next += 1;
+        for id in &ids {
+            let writes = pending.by_id.entry(id.clone()).or_default();
+            writes.push((number, seen.clone()));
+        }
+        drop(pending);
+        PendingWrite {
+            group: self.clone(),
+            number,
+            ids,
+            outcome,
+        }
+    }
+
+    /// Waits until every write to a document that has begun by now is acknowledged. Call it after the document was read:
+    /// what was read is then known to last. An error: one of them may be lost with this primary.
+    pub async fn settle(&self, id: &str) -> Result<(), Undecided> {
+        let open: Vec<watch::Receiver<Outcome>> = {
+            let pending = self.pending.lock();
+            let writes = pending.by_id.get(id).map_or(&[][..], Vec::as_slice);
+            writes.iter().map(|(_, outcome)| outcome.clone()).collect()
+        };
+        for mut outcome in open {
+            let done = outcome.wait_for(|outcome| *outcome != Outcome::Open).await;
+            match done.as_deref() {
+                Ok(Outcome::Acknowledged) => {}
+                _ => return Err(Undecided),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PendingWrite {
+    /// The write is on every in-sync copy.
+    pub fn acknowledge(self) {
+        let _ = self.outcome.send(Outcome::Acknowledged);
+    }
+}
+
+impl Drop for PendingWrite {
+    fn drop(&mut self) {
+        let mut pending = self.group.pending.lock();
+        for id in &self.ids {
+            if let Some(writes) = pending.by_id.get_mut(id) {
+                writes.retain(|(number, _)| *number != self.number);
+                if writes.is_empty() {
+                    pending.by_id.remove(id);
+                }
+            }
+        }
+        drop(pending);
+        self.outcome.send_if_modified(|outcome| {
+            let is_open = *outcome == Outcome::Open;
+            if is_open {
+                *outcome = Outcome::Unknown;
+            }
+            is_open
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str) -> NodeId {
+        NodeId(name.to_owned())
+    }
+
+    #[test]
+    fn a_copy_is_required_once_it_has_what_was_there_before_it_was_tracked() {
+        let group = Group::new("own", 3);
+        assert!(group.is_alone());
+        assert_eq!(group.global_checkpoint(7), Some(7));
+        group.track("b", &node("n"), || 9);
+        assert!(!group.is_required("b"));
+        assert_eq!(group.global_checkpoint(7), Some(7), "not required yet");
+        assert_eq!(group.require("b", 8), Some(false));
+        assert_eq!(group.require("b", 9), Some(true));
+        assert_eq!(group.global_checkpoint(12), Some(9));
+        group.note_persisted("b", 11);
+        group.note_persisted("b", 10);
+        assert_eq!(group.global_checkpoint(12), Some(11));
+        group.forget("b");
+        assert_eq!(group.require("b", 99), None);
+        assert_eq!(group.global_checkpoint(12), Some(12));
+    }
+
+    #[tokio::test]
+    async fn a_reader_waits_for_the_writes_that_it_may_have_seen() {
+        let group = Arc::new(Group::new("own", 1));
+        let first = group.begin(vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(group.settle("c").await, Ok(()));
+        let reader = tokio::spawn({
+            let group = group.clone();
+            async move { group.settle("a").await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!reader.is_finished());
+        first.acknowledge();
+        assert_eq!(reader.await.unwrap(), Ok(()));
+        let second = group.begin(vec!["a".to_owned()]);
+        let settled = tokio::join!(group.settle("a"), async { drop(second) }).0;
+        assert_eq!(settled, Err(Undecided));
+        assert_eq!(group.settle("a").await, Ok(()), "nothing is left behind");
+    }
+}

@@ -1,0 +1,243 @@
+//! The primary's side: every operation to every copy, and what happens with a copy that does not take it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use quidditch_engine::ids::SeqNo;
+use tracing::{info, warn};
+
+use super::group::Member;
+use super::peers::{CopyId, PeerError, Replicate};
+use super::{Cluster, Group};
+use crate::data::local::LocalShard;
+use crate::data::service::ShardError;
+use crate::master::Command;
+
+/// Operations go to a copy again after a failure that may pass, so often.
+const ATTEMPTS_MAX: u32 = 3;
+/// Between them.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
+/// A copy that takes longer is taken for lost. The masters find dead nodes sooner.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of operations sent at once to a copy that catches up.
+const RESYNC_BYTES: usize = 1 << 20;
+
+/// Why operations are not known to last.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplicationError {
+    /// This copy is not the primary any more.
+    #[error("a newer primary has taken over")]
+    Deposed,
+    /// A copy does not have them, and the masters could not be told.
+    #[error(
+        "a copy on node [{node}] failed ({reason}), and the cluster manager could not be told: {refusal}"
+    )]
+    NotTold {
+        /// Where the copy is.
+        node: String,
+        /// What it failed with.
+        reason: String,
+        /// Why the masters did not do it.
+        refusal: String,
+    },
+}
+
+impl ReplicationError {
+    /// What coordination is told: the operations may last, or may not.
+    pub fn for_shard(&self, shard: &LocalShard) -> ShardError {
+        match self {
+            ReplicationError::Deposed => ShardError::NotPrimary {
+                index: shard.target.index.clone(),
+                shard: shard.target.shard,
+                reason: self.to_string(),
+            },
+            ReplicationError::NotTold { .. } => ShardError::Other {
+                status: 503,
+                kind: "unavailable_shards_exception".to_owned(),
+                reason: format!("[{}][{}] {self}", shard.target.index, shard.target.shard),
+                caused_by: None,
+            },
+        }
+    }
+}
+
+/// Sends operations to all other copies; returns when each has them, or is out of the in-sync set.
+///
+/// * `sync`: they have to be on the copies' disks.
+pub async fn replicate(
+    cluster: &Cluster,
+    shard: &LocalShard,
+    group: &Group,
+    operations: &[Bytes],
+    sync: bool,
+) -> Result<(), ReplicationError> {
+    let sending = group
+        .members()
+        .into_iter()
+        .map(|member| send(cluster, shard, group, member, operations, sync));
+    for sent in join_all(sending).await {
+        sent?;
+    }
+    advance_global(shard, group);
+    Ok(())
+}
+
+/// Tells the shard what every in-sync copy has.
+pub fn advance_global(shard: &LocalShard, group: &Group) {
+    if let Some(checkpoint) = group.global_checkpoint(shard.shard.local_checkpoint().0) {
+        shard.shard.advance_global_checkpoint(SeqNo(checkpoint));
+    }
+}
+
+async fn send(
+    cluster: &Cluster,
+    shard: &LocalShard,
+    group: &Group,
+    member: Member,
+    operations: &[Bytes],
+    sync: bool,
+) -> Result<(), ReplicationError> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let ask = Replicate {
+            to: copy_of(shard, &member),
+            primary_term: group.primary_term(),
+            global_checkpoint: shard.shard.global_checkpoint().0,
+            operations: operations.to_vec(),
+            sync,
+        };
+        let asked = cluster.peers.replicate(&member.node, ask);
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(ANSWER_WITHIN, asked) => answer,
+            // The masters know already, and nobody needs that copy.
+            () = group.left(&member.allocation_id) => return Ok(()),
+        };
+        let error = match answer {
+            Ok(Ok(progress)) => {
+                group.note_persisted(&member.allocation_id, progress.persisted);
+                return Ok(());
+            }
+            Ok(Err(error)) => error,
+            Err(_) => PeerError::Failed(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+        };
+        if let PeerError::StaleTerm { known } = error {
+            info!(index = %shard.target.index, shard = shard.target.shard, term = group.primary_term(), known, "deposed: a copy knows a newer primary");
+            return Err(ReplicationError::Deposed);
+        }
+        if error.may_pass() && attempt < ATTEMPTS_MAX {
+            tokio::time::sleep(ATTEMPT_PAUSE).await;
+            continue;
+        }
+        return expel(cluster, shard, group, &member, &error.to_string()).await;
+    }
+}
+
+pub(super) fn copy_of(shard: &LocalShard, member: &Member) -> CopyId {
+    CopyId {
+        index_uuid: shard.target.index_uuid.clone(),
+        shard: shard.target.shard,
+        allocation_id: member.allocation_id.clone(),
+    }
+}
+
+/// Has the masters take a copy out of the in-sync set; returns once they did, or when the copy never counted.
+pub async fn expel(
+    cluster: &Cluster,
+    shard: &LocalShard,
+    group: &Group,
+    member: &Member,
+    reason: &str,
+) -> Result<(), ReplicationError> {
+    let target = &shard.target;
+    warn!(index = %target.index, shard = target.shard, node = %member.node, allocation_id = %member.allocation_id, error = %reason, "a copy did not take operations");
+    if group.forget_unless_required(&member.allocation_id) {
+        return Ok(());
+    }
+    // A shard that is itself at its end must not take others with it.
+    if let Some(failure) = shard.shard.failure() {
+        return Err(ReplicationError::NotTold {
+            node: member.node.to_string(),
+            reason: reason.to_owned(),
+            refusal: format!("this copy failed too: {failure}"),
+        });
+    }
+    let told = cluster.masters.submit_within(
+        Command::FailCopy {
+            index_uuid: target.index_uuid.clone(),
+            shard: target.shard,
+            allocation_id: member.allocation_id.clone(),
+            primary_term: group.primary_term(),
+            reason: reason.to_owned(),
+        },
+        Some(ANSWER_WITHIN),
+    );
+    let told = tokio::select! {
+        told = told => told,
+        () = group.left(&member.allocation_id) => return Ok(()),
+    };
+    match told {
+        Ok(_) => {
+            group.forget(&member.allocation_id);
+            Ok(())
+        }
+        Err(refused) if refused.kind == "stale_primary" => Err(ReplicationError::Deposed),
+        Err(refused) => Err(ReplicationError::NotTold {
+            node: member.node.to_string(),
+            reason: reason.to_owned(),
+            refusal: refused.to_string(),
+        }),
+    }
+}
+
+/// A new primary's first words to the other copies: everything that it has and that they may lack. They forget what
+/// they have beyond what every in-sync copy had, and take this.
+pub async fn resync(
+    cluster: &Cluster,
+    shard: &Arc<LocalShard>,
+    group: &Group,
+) -> Result<(), ReplicationError> {
+    let from = SeqNo(shard.shard.global_checkpoint().0 + 1);
+    let reader = shard.clone();
+    let read = tokio::task::spawn_blocking(move || read_batches(&reader, from)).await;
+    let batches = match read {
+        Ok(Ok(batches)) => batches,
+        Ok(Err(reason)) => {
+            return Err(ReplicationError::NotTold {
+                node: cluster.node.to_string(),
+                reason,
+                refusal: "nothing was sent".to_owned(),
+            });
+        }
+        Err(_) => return Err(ReplicationError::Deposed),
+    };
+    // Also when there is nothing to send: the copies have to hear of the new reign, and tell what they have.
+    for batch in batches {
+        replicate(cluster, shard, group, &batch, true).await?;
+    }
+    Ok(())
+}
+
+fn read_batches(shard: &LocalShard, from: SeqNo) -> Result<Vec<Vec<Bytes>>, String> {
+    let operations = shard
+        .shard
+        .operations_from(from)
+        .map_err(|error| error.to_string())?
+        .ok_or("operations that every copy needs are trimmed")?;
+    let mut batches = vec![Vec::new()];
+    let mut bytes = 0;
+    for operation in operations {
+        let encoded = Bytes::from(operation.encode());
+        if bytes > RESYNC_BYTES {
+            batches.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += encoded.len();
+        if let Some(batch) = batches.last_mut() {
+            batch.push(encoded);
+        }
+    }
+    Ok(batches)
+}
