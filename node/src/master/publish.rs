@@ -69,7 +69,7 @@ pub struct Change {
 /// What leads from a state that a watcher has to the newest.
 #[derive(Debug)]
 pub enum Since {
-    /// These changes, in order; none: it has the newest.
+    /// These changes, in order; none: it has the newest, or one that is not known here yet.
     Changes(Vec<Change>),
     /// Its state is none of those that are remembered; this is the newest.
     Image(Box<Image>),
@@ -177,7 +177,9 @@ impl Publisher {
     /// What a watcher that has the state of a version and hash has to be told.
     pub fn since(&self, version: u64, hash: u64) -> Since {
         let inner = self.inner.lock();
-        if (version, hash) == (inner.newest.state.version, inner.newest.hash) {
+        let newest = inner.newest.state.version;
+        // ahead of this one: it will come there as well, and is told nothing older until then
+        if version > newest || (version == newest && hash == inner.newest.hash) {
             return Since::Changes(Vec::new());
         }
         let next = |change: &Change| change.version == version + 1 && change.hash_before == hash;
@@ -270,6 +272,11 @@ mod tests {
         let Since::Image(image) = publisher.since(newest.state.version, !newest.hash) else {
             panic!("another history of the same length");
         };
+        let ahead = publisher.since(newest.state.version + 1, 1);
+        assert!(
+            matches!(ahead, Since::Changes(changes) if changes.is_empty()),
+            "it is ahead"
+        );
         let other = Publisher::new(Some(Image::decode(&image.encode().unwrap()).unwrap()));
         assert_eq!(other.newest().hash, newest.hash);
         assert_eq!(other.newest().state.version, newest.state.version);

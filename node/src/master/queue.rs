@@ -256,6 +256,20 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// Events that were decided elsewhere, for nobody in particular.
+    pub(super) fn of(state: &ClusterState, events: Vec<Event>) -> Round {
+        let mut round = Round {
+            state: state.clone(),
+            events: Vec::new(),
+            requests: Vec::new(),
+            accepted: Vec::new(),
+            numbers: Vec::new(),
+            waiting: WaitingList::default(),
+        };
+        round.push(events);
+        round
+    }
+
     /// Decides; what is refused is answered at once, what was given up is left out.
     pub(super) fn decide(
         state: &ClusterState,
@@ -264,14 +278,8 @@ impl Round {
         now_ms: i64,
         ids: &mut dyn Ids,
     ) -> Round {
-        let mut round = Round {
-            state: state.clone(),
-            events: Vec::new(),
-            requests: Vec::with_capacity(batch.len()),
-            accepted: Vec::with_capacity(batch.len()),
-            numbers: Vec::with_capacity(batch.len()),
-            waiting: waiting.clone(),
-        };
+        let mut round = Round::of(state, Vec::new());
+        round.waiting = waiting.clone();
         for submitted in batch {
             if !waiting.begin(submitted.number) {
                 continue;
@@ -301,8 +309,7 @@ impl Round {
         Ok(())
     }
 
-    /// Adds events that were decided elsewhere.
-    pub(super) fn push(&mut self, events: Vec<Event>) {
+    fn push(&mut self, events: Vec<Event>) {
         self.state = events.iter().fold(self.state.clone(), apply);
         self.events.extend(events);
     }

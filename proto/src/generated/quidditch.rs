@@ -217,20 +217,20 @@ pub struct HeartbeatRequest {
     /// Version of the state that its shards follow.
     #[prost(uint64, tag = "4")]
     pub applied_version: u64,
-    #[prost(message, repeated, tag = "5")]
-    pub disks: ::prost::alloc::vec::Vec<DiskUsage>,
-    /// Shard copies that it holds.
-    #[prost(uint32, tag = "6")]
-    pub shard_count: u32,
+    /// Absent on a node that keeps no shards.
+    #[prost(message, optional, tag = "5")]
+    pub usage: ::core::option::Option<Usage>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DiskUsage {
-    #[prost(string, tag = "1")]
-    pub path: ::prost::alloc::string::String,
-    #[prost(uint64, tag = "2")]
+/// What a node's shards take of its disk.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Usage {
+    #[prost(uint64, tag = "1")]
     pub total_bytes: u64,
-    #[prost(uint64, tag = "3")]
-    pub available_bytes: u64,
+    #[prost(uint64, tag = "2")]
+    pub free_bytes: u64,
+    /// By allocation id.
+    #[prost(map = "string, uint64", tag = "3")]
+    pub copy_bytes: ::std::collections::HashMap<::prost::alloc::string::String, u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HeartbeatResponse {

@@ -256,6 +256,13 @@ impl LogStore {
         self.shared.memory.lock().entry_bytes
     }
 
+    /// Index of the first entry that is kept.
+    #[cfg(test)]
+    pub(super) fn first_index(&self) -> Option<u64> {
+        let memory = self.shared.memory.lock();
+        memory.entries.first_key_value().map(|(index, _)| *index)
+    }
+
     /// Makes everything durable and takes no more records.
     pub fn close(&self) -> Result<(), JournalError> {
         self.shared.journal.close()

@@ -1,0 +1,256 @@
+//! Which nodes live, as the leader knows: they tell it each second, and may serve for a while for having told it.
+//!
+//! A lease runs from the moment when its node *sent* the heartbeat. The leader removes a node only when more than a lease
+//! has gone by since it answered the last one, and gives leases only while it knows that nobody else can lead; so no lease
+//! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::cluster::node::NodeUsage;
+use crate::cluster::{ClusterState, NodeId};
+
+/// For how long a node may serve for one heartbeat.
+pub const LEASE: Duration = Duration::from_secs(3);
+/// After so much silence a node is gone: a lease, and a tenth for clocks that do not run alike.
+pub const SILENCE_MAX: Duration = Duration::from_millis(3_300);
+/// A node that does not follow a state for so long is gone (`cluster.follower_lag.timeout`).
+const LAG_MAX: Duration = Duration::from_secs(90);
+
+#[derive(Clone, Debug)]
+struct Seen {
+    ephemeral_id: String,
+    at: Instant,
+    /// Version that its shards follow.
+    applied: u64,
+    /// Since when it follows none of the newer ones.
+    behind_since: Option<Instant>,
+}
+
+/// A node that has to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Which one.
+    pub node: NodeId,
+    /// Which run of it.
+    pub ephemeral_id: String,
+    /// Whether it lives but lags.
+    pub is_lagging: bool,
+}
+
+/// What the leader knows of the nodes; empty elsewhere.
+#[derive(Debug)]
+pub struct Liveness {
+    seen: Mutex<BTreeMap<NodeId, Seen>>,
+    /// Since when this member leads.
+    since: Mutex<Option<Instant>>,
+    heard: watch::Sender<()>,
+    /// What nodes told of their disks and nobody has looked at.
+    usage: Mutex<BTreeMap<NodeId, NodeUsage>>,
+}
+
+impl Liveness {
+    /// Nothing is known.
+    pub fn new() -> Liveness {
+        Liveness {
+            seen: Mutex::default(),
+            since: Mutex::default(),
+            heard: watch::channel(()).0,
+            usage: Mutex::default(),
+        }
+    }
+
+    /// A reign begins: everybody counts as alive from now on.
+    pub fn begin(&self, now: Instant) {
+        self.seen.lock().clear();
+        *self.since.lock() = Some(now);
+    }
+
+    /// The reign is over.
+    pub fn end(&self) {
+        *self.since.lock() = None;
+        self.seen.lock().clear();
+        self.usage.lock().clear();
+        self.heard.send_replace(());
+    }
+
+    /// A node told of its disk.
+    pub fn told(&self, usage: NodeUsage) {
+        self.usage.lock().insert(usage.node.clone(), usage);
+    }
+
+    /// What nodes told of their disks since the last time, as far as it is wanted.
+    pub fn usage(&self, is_wanted: impl Fn(&NodeUsage) -> bool) -> Vec<NodeUsage> {
+        let told = std::mem::take(&mut *self.usage.lock());
+        told.into_values().filter(is_wanted).collect()
+    }
+
+    /// A node told that it lives.
+    pub fn heard(&self, node: NodeId, ephemeral_id: String, applied: u64, now: Instant) {
+        let mut seen = self.seen.lock();
+        let before = seen
+            .get(&node)
+            .filter(|before| before.ephemeral_id == ephemeral_id);
+        let moved = before.is_none_or(|before| before.applied < applied);
+        let behind_since = before.and_then(|before| before.behind_since);
+        let next = Seen {
+            ephemeral_id,
+            at: now,
+            applied: before.map_or(0, |before| before.applied).max(applied),
+            behind_since: if moved { None } else { behind_since },
+        };
+        seen.insert(node, next);
+        drop(seen);
+        if moved {
+            self.heard.send_replace(());
+        }
+    }
+
+    /// Nodes of the state that are gone or lag; `own` is never one of them.
+    pub fn gone(&self, state: &ClusterState, own: &NodeId, now: Instant) -> Vec<Gone> {
+        let Some(since) = *self.since.lock() else {
+            return Vec::new();
+        };
+        let mut seen = self.seen.lock();
+        seen.retain(|id, seen| state.nodes.contains_key(id) || seen.at + SILENCE_MAX > now);
+        let mut gone = Vec::new();
+        for (id, node) in state.nodes.iter().filter(|(id, _)| *id != own) {
+            let known = seen
+                .get_mut(id)
+                .filter(|seen| seen.ephemeral_id == node.ephemeral_id);
+            let last = known.as_ref().map_or(since, |seen| seen.at);
+            let is_silent = now.saturating_duration_since(last) > SILENCE_MAX;
+            let is_lagging = known.is_some_and(|seen| {
+                if seen.applied >= state.version {
+                    seen.behind_since = None;
+                }
+                let behind = seen.applied < state.version;
+                let begun = behind.then(|| *seen.behind_since.get_or_insert(now));
+                begun.is_some_and(|begun| now.saturating_duration_since(begun) > LAG_MAX)
+            });
+            if is_silent || is_lagging {
+                gone.push(Gone {
+                    node: id.clone(),
+                    ephemeral_id: node.ephemeral_id.clone(),
+                    is_lagging: !is_silent,
+                });
+            }
+        }
+        gone
+    }
+
+    /// Whether every node that serves follows a version.
+    fn is_followed(&self, state: &ClusterState, version: u64) -> bool {
+        let seen = self.seen.lock();
+        let mut serving = state
+            .nodes
+            .values()
+            .filter(|node| node.roles != ["cluster_manager"]);
+        serving.all(|node| {
+            seen.get(&node.id).is_some_and(|seen| {
+                seen.applied >= version && seen.ephemeral_id == node.ephemeral_id
+            })
+        })
+    }
+
+    /// Waits until every node that serves follows a version; `false`: not all did in time, or the reign ended.
+    pub async fn followed(
+        &self,
+        version: u64,
+        newest: impl Fn() -> std::sync::Arc<ClusterState>,
+        mut states: watch::Receiver<std::sync::Arc<ClusterState>>,
+        limit: Duration,
+    ) -> bool {
+        let mut heard = self.heard.subscribe();
+        let all = async {
+            loop {
+                if self.since.lock().is_none() {
+                    return false;
+                }
+                if self.is_followed(&newest(), version) {
+                    return true;
+                }
+                let ended = tokio::select! {
+                    changed = heard.changed() => changed.is_err(),
+                    changed = states.changed() => changed.is_err(),
+                };
+                if ended {
+                    return false;
+                }
+            }
+        };
+        tokio::time::timeout(limit, all).await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::master::testing::node;
+
+    fn state(names: &[&str]) -> ClusterState {
+        let mut state = ClusterState::empty("c", "u", NodeId("m".to_owned()));
+        state.version = 5;
+        for name in names {
+            state.nodes.insert(NodeId((*name).to_owned()), node(name));
+        }
+        state
+    }
+
+    fn gone(liveness: &Liveness, state: &ClusterState, now: Instant) -> Vec<String> {
+        let gone = liveness.gone(state, &NodeId("m".to_owned()), now);
+        gone.into_iter().map(|gone| gone.node.0).collect()
+    }
+
+    #[test]
+    fn a_new_leader_waits_a_whole_lease_before_it_removes_anybody() {
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        let state = state(&["m", "a", "b"]);
+        assert!(
+            gone(&liveness, &state, start + LAG_MAX).is_empty(),
+            "it does not lead"
+        );
+        liveness.begin(start);
+        assert!(gone(&liveness, &state, start + SILENCE_MAX).is_empty());
+        let id = NodeId("a".to_owned());
+        liveness.heard(id, "e".to_owned(), 5, start + Duration::from_secs(1));
+        let later = start + SILENCE_MAX + Duration::from_millis(1);
+        assert_eq!(gone(&liveness, &state, later), ["b"]);
+        assert_eq!(
+            gone(&liveness, &state, later + Duration::from_secs(1)),
+            ["a", "b"]
+        );
+        liveness.end();
+        assert!(gone(&liveness, &state, later + LAG_MAX).is_empty());
+    }
+
+    #[test]
+    fn another_run_of_a_node_does_not_speak_for_the_one_that_is_known() {
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        liveness.begin(start);
+        let later = start + SILENCE_MAX + Duration::from_millis(1);
+        liveness.heard(NodeId("a".to_owned()), "another".to_owned(), 5, later);
+        assert_eq!(gone(&liveness, &state(&["a"]), later), ["a"]);
+    }
+
+    #[test]
+    fn who_lives_but_does_not_follow_goes_after_a_while() {
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        liveness.begin(start);
+        let state = state(&["a"]);
+        let mut now = start;
+        let mut rounds = 0;
+        while gone(&liveness, &state, now).is_empty() {
+            now += Duration::from_secs(1);
+            liveness.heard(NodeId("a".to_owned()), "e".to_owned(), 4, now);
+            rounds += 1;
+        }
+        assert!(rounds > 89, "after {rounds} s");
+        liveness.heard(NodeId("a".to_owned()), "e".to_owned(), 5, now);
+        assert!(gone(&liveness, &state, now).is_empty());
+    }
+}

@@ -1,0 +1,325 @@
+//! Who belongs to the group: masters come, are replaced, and go, one step at a time, by the leader.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::ChangeMembers;
+use openraft::async_runtime::watch::WatchReceiver;
+use quidditch_proto as proto;
+use quidditch_proto::raft::{IdentifyRequest, Identity};
+use tracing::{info, warn};
+
+use super::RaftMaster;
+use super::liveness::LEASE;
+use super::status::MasterMember;
+use super::types::MasterNode;
+use crate::cluster::ClusterState;
+use crate::master::Masters;
+use crate::master::command::Command;
+use crate::master::links::within;
+
+/// By when a master says who it is.
+pub(super) const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(1);
+/// By when a new member has caught up, and by when the others agree to it.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a master that does not lead tells the leader that it lives.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// How often it tries while it is no node of the cluster state.
+const JOIN_EVERY: Duration = Duration::from_millis(200);
+
+/// Why a member did not come or go.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MembershipError {
+    /// Another master leads; its gRPC address, empty when it is not known.
+    #[error("another master leads: [{0}]")]
+    NotLeader(String),
+    /// It may be tried again.
+    #[error("{0}")]
+    NotNow(String),
+    /// It may not.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl RaftMaster {
+    /// Who answers at an address.
+    pub(super) async fn identify(&self, raft_address: &str) -> Result<Identity, tonic::Status> {
+        let mut client = self.links.raft(raft_address)?;
+        let request = IdentifyRequest {
+            cluster_name: self.cluster_name.clone(),
+        };
+        within(IDENTIFY_TIMEOUT, client.identify(request)).await
+    }
+
+    /// Whether a member answers at its address, and is still the same data directory.
+    async fn answers(&self, member: &MasterMember) -> bool {
+        let answer = self.identify(&member.raft_address).await;
+        answer.is_ok_and(|found| found.raft_id == member.raft_id)
+    }
+
+    /// Takes a master into the group as a voter. One of the same name that is another data directory goes, if it does not
+    /// answer any more.
+    pub(super) async fn admit(&self, id: u64, node: MasterNode) -> Result<(), MembershipError> {
+        let _one = self.membership.lock().await;
+        self.check_leads()?;
+        let members = self.members();
+        if members
+            .iter()
+            .any(|member| member.raft_id == id && member.is_voter)
+        {
+            return Ok(());
+        }
+        let namesakes: Vec<MasterMember> = members
+            .into_iter()
+            .filter(|member| member.name == node.name && member.raft_id != id)
+            .collect();
+        for old in &namesakes {
+            if self.answers(old).await {
+                return Err(MembershipError::Refused(format!(
+                    "a master named [{}] is in the group and answers at [{}]; give the new one another name",
+                    old.name, old.raft_address
+                )));
+            }
+        }
+        info!(
+            raft_id = id,
+            name = node.name,
+            address = node.raft_address,
+            "a master joins"
+        );
+        let learns = self.raft.add_learner(id, node.clone(), true);
+        limited(CATCH_UP_TIMEOUT, "catching up", learns).await?;
+        if !is_excluded(&self.publisher.newest().state, &node.name) {
+            let votes = ChangeMembers::AddVoterIds(BTreeSet::from([id]));
+            self.change(votes, true).await?;
+        }
+        for old in namesakes {
+            info!(
+                raft_id = old.raft_id,
+                name = old.name,
+                "a master is replaced"
+            );
+            self.expel(&old).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a master out of the group.
+    pub(super) async fn dismiss(&self, named: &str) -> Result<(), MembershipError> {
+        let _one = self.membership.lock().await;
+        self.check_leads()?;
+        let members = self.members();
+        let found: Vec<&MasterMember> = members
+            .iter()
+            .filter(|member| member.name == named || member.raft_id.to_string() == named)
+            .collect();
+        let member = match found[..] {
+            [member] => member.clone(),
+            [] => {
+                return Err(MembershipError::Refused(format!(
+                    "no master of the group is named [{named}]"
+                )));
+            }
+            _ => {
+                return Err(MembershipError::Refused(format!(
+                    "several masters are named [{named}]; name one by its number"
+                )));
+            }
+        };
+        if member.is_voter && members.iter().filter(|member| member.is_voter).count() == 1 {
+            return Err(MembershipError::Refused(format!(
+                "[{named}] is the only master that votes"
+            )));
+        }
+        info!(
+            raft_id = member.raft_id,
+            name = member.name,
+            "a master is taken out"
+        );
+        self.expel(&member).await
+    }
+
+    async fn expel(&self, member: &MasterMember) -> Result<(), MembershipError> {
+        let id = BTreeSet::from([member.raft_id]);
+        match member.is_voter {
+            true => self.change(ChangeMembers::RemoveVoters(id), false).await,
+            false => self.change(ChangeMembers::RemoveNodes(id), false).await,
+        }
+    }
+
+    /// Gives votes to those that may have one, and takes them from those that shall not (voting exclusions).
+    async fn align_votes(&self) -> Result<(), MembershipError> {
+        let _one = self.membership.lock().await;
+        let state = self.publisher.newest().state;
+        for member in self.members() {
+            let id = BTreeSet::from([member.raft_id]);
+            match (member.is_voter, is_excluded(&state, &member.name)) {
+                (true, true) => {
+                    let voters = self.members().into_iter().filter(|member| member.is_voter);
+                    if voters.count() > 1 {
+                        info!(name = member.name, "a master has no vote any more");
+                        self.change(ChangeMembers::RemoveVoters(id), true).await?;
+                    }
+                }
+                // one that does not answer would make a majority harder to have, for nothing
+                (false, false) if self.answers(&member).await => {
+                    info!(name = member.name, "a master has a vote");
+                    self.change(ChangeMembers::AddVoterIds(id), true).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a change that a leader before this one did not.
+    async fn finish_change(&self) -> Result<(), MembershipError> {
+        let _one = self.membership.lock().await;
+        let server = self.raft.server_metrics().borrow_watched().clone();
+        let configs = server
+            .membership_config
+            .membership()
+            .get_joint_config()
+            .clone();
+        match &configs[..] {
+            [_, .., wanted] => {
+                info!("ending a change of the group that was begun before");
+                let wanted = ChangeMembers::ReplaceAllVoters(wanted.clone());
+                self.change(wanted, false).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn change(
+        &self,
+        change: ChangeMembers<u64, MasterNode>,
+        retain: bool,
+    ) -> Result<(), MembershipError> {
+        let changes = self.raft.change_membership(change, retain);
+        limited(CHANGE_TIMEOUT, "agreeing on it", changes).await
+    }
+
+    fn check_leads(&self) -> Result<(), MembershipError> {
+        match self.leads() {
+            true => Ok(()),
+            false => Err(MembershipError::NotLeader(self.leader_address())),
+        }
+    }
+}
+
+async fn limited<T, E: std::fmt::Display>(
+    limit: Duration,
+    what: &str,
+    step: impl Future<Output = Result<T, E>>,
+) -> Result<(), MembershipError> {
+    match tokio::time::timeout(limit, step).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(MembershipError::NotNow(error.to_string())),
+        Err(_) => Err(MembershipError::NotNow(format!(
+            "{what} took longer than {} s",
+            limit.as_secs()
+        ))),
+    }
+}
+
+/// Whether a master shall have no vote.
+fn is_excluded(state: &ClusterState, name: &str) -> bool {
+    let mut nodes = state.nodes.values();
+    let id = nodes
+        .find(|node| node.name == name)
+        .map(|node| node.id.0.as_str());
+    let mut excluded = state.voting_exclusions.iter();
+    excluded.any(|excluded| excluded.node_name == name || Some(excluded.node_id.as_str()) == id)
+}
+
+/// While this master leads: ends changes of the group that another one began, and lets those vote that may.
+pub(super) async fn keep(master: Arc<RaftMaster>) {
+    let mut reign = master.reign.subscribe();
+    let mut states = master.publisher.watch();
+    let mut exclusions = None;
+    loop {
+        if !master.leads() {
+            exclusions = None;
+        }
+        let wanted = states.borrow_and_update().voting_exclusions.clone();
+        if master.leads() && exclusions.as_ref() != Some(&wanted) {
+            let kept = async {
+                master.finish_change().await?;
+                master.align_votes().await
+            };
+            match kept.await {
+                Ok(()) => exclusions = Some(wanted),
+                Err(error) => {
+                    warn!(%error, "the group of masters is not as it should be; trying again");
+                    tokio::time::sleep(HEARTBEAT_EVERY).await;
+                    continue;
+                }
+            }
+        }
+        tokio::select! {
+            () = master.stopped() => return,
+            changed = reign.changed() => if changed.is_err() { return },
+            changed = states.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// A master is a node as well: it joins the cluster state, and tells the leader that it lives.
+pub(super) async fn attend(master: Arc<RaftMaster>) {
+    let mut pause = JOIN_EVERY;
+    loop {
+        tokio::select! {
+            () = master.stopped() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = JOIN_EVERY;
+        if master.leads() {
+            continue;
+        }
+        let Some((_, leader)) = master.leader().filter(|(id, _)| *id != master.raft_id) else {
+            continue;
+        };
+        let Ok(mut client) = master.links.master(&leader.grpc_address) else {
+            continue;
+        };
+        let request = proto::HeartbeatRequest {
+            cluster_name: master.cluster_name.clone(),
+            node_id: master.node.id.0.clone(),
+            ephemeral_id: master.node.ephemeral_id.clone(),
+            applied_version: master.publisher.newest().state.version,
+            ..proto::HeartbeatRequest::default()
+        };
+        // an error: the leader is away, or is none; the next one is asked the next time
+        let Ok(answer) = within(LEASE, client.heartbeat(request)).await else {
+            continue;
+        };
+        if answer.is_member {
+            pause = HEARTBEAT_EVERY;
+        } else if !answer.not_leader {
+            let joins = Command::JoinNode(master.node.clone());
+            if let Err(refused) = master.submit_within(joins, Some(LEASE)).await {
+                warn!(%refused, "this master could not join the cluster state");
+            }
+        }
+    }
+}
+
+/// The members as a message.
+pub(super) fn members_response(master: &RaftMaster) -> proto::MembersResponse {
+    let status = master.raft_status();
+    let members = master.members().into_iter().map(|member| proto::Member {
+        raft_id: member.raft_id,
+        name: member.name,
+        raft_address: member.raft_address,
+        grpc_address: member.grpc_address,
+        is_voter: member.is_voter,
+        is_leader: member.is_leader,
+    });
+    proto::MembersResponse {
+        members: members.collect(),
+        term: status.term,
+    }
+}

@@ -1,0 +1,224 @@
+//! Three masters in one process, over real connections.
+
+use std::time::Duration;
+
+use quidditch_engine::directory::faulty::Disk;
+use tokio::time::Instant;
+
+use super::testing::{Group, SOON, until, voters};
+use super::*;
+use crate::master::publish::Since;
+use crate::master::testing::create;
+use crate::wire::batch::Batch;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_masters_agree_lose_their_leader_and_come_back_from_disk() {
+    let mut group = Group::of(3).await;
+    let leader = group.leader().unwrap();
+    let uuid = group.master(leader).state().cluster_uuid.clone();
+    assert_eq!(uuid.len(), 22);
+    // any master takes a command
+    for (at, name) in [(0, "a"), (1, "b"), (2, "c")] {
+        let state = group.master(at).submit(create(name)).await.unwrap();
+        assert!(
+            state.index(name).is_some(),
+            "{name} is in the state that was answered"
+        );
+    }
+    let refused = group
+        .master((leader + 1) % 3)
+        .submit(create("a"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.kind, "resource_already_exists_exception",
+        "refusals travel"
+    );
+    group.agreed().await;
+
+    group.stop(leader).await;
+    let next = group.leader_besides(leader).await;
+    let state = group.master(next).submit(create("d")).await.unwrap();
+    assert_eq!(
+        state.indices.keys().collect::<Vec<_>>(),
+        ["a", "b", "c", "d"]
+    );
+    assert_eq!(state.master, group.master(next).node.id);
+
+    group.start(leader).await;
+    group.formed().await;
+    group.agreed().await;
+    for at in 0..3 {
+        group.stop(at).await;
+    }
+    for at in 0..3 {
+        group.start(at).await;
+    }
+    group.formed().await;
+    group.agreed().await;
+    let state = group.master(1).state();
+    assert_eq!(state.cluster_uuid, uuid);
+    assert_eq!(
+        state.indices.keys().collect::<Vec<_>>(),
+        ["a", "b", "c", "d"]
+    );
+    let state = group.master(2).submit(create("e")).await.unwrap();
+    assert_eq!(state.indices.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_commits_nothing_and_the_others_go_on() {
+    let group = Group::of(3).await;
+    let old = group.leader().unwrap();
+    let before = group.master(old).submit(create("before")).await.unwrap();
+    group.isolate(old);
+    let cut_off = group.master(old).clone();
+    let lost = tokio::spawn(async move {
+        let wait = Some(Duration::from_secs(60));
+        cut_off.submit_within(create("during"), wait).await
+    });
+    let new = group.leader_besides(old).await;
+    let state = group.master(new).submit(create("after")).await.unwrap();
+    assert!(state.version > before.version);
+    let there = group.master(old).state();
+    assert!(there.index("during").is_none() && there.index("after").is_none());
+    let heard = group.master(old).heartbeat(proto::HeartbeatRequest {
+        node_id: "n".to_owned(),
+        ..proto::HeartbeatRequest::default()
+    });
+    assert!(
+        heard.not_leader && heard.lease_ms == 0,
+        "no lease from a leader that nobody confirms"
+    );
+
+    group.heal();
+    // the request is tried again, under its name, of whoever leads now
+    let state = lost.await.unwrap().unwrap();
+    assert!(state.index("during").is_some() && state.index("after").is_some());
+    group.agreed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_tried_again_happens_once() {
+    let group = Group::of(1).await;
+    let master = group.master(0);
+    let request = [7; 16];
+    let (version, _) = master.decide(request, create("a"), None, 0).await.unwrap();
+    let (again, _) = master.decide(request, create("a"), None, 0).await.unwrap();
+    assert_eq!(again, version);
+    let other = master
+        .decide([8; 16], create("a"), None, 0)
+        .await
+        .unwrap_err();
+    assert_eq!(other.kind, "resource_already_exists_exception");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_with_an_empty_directory_takes_the_place_of_the_one_it_was() {
+    let mut group = Group::of(3).await;
+    let gone = (group.leader().unwrap() + 1) % 3;
+    let old_id = group.master(gone).raft_id;
+    group.master(gone).submit(create("a")).await.unwrap();
+    group.stop(gone).await;
+    group.seats[gone].dir = tempfile::tempdir().unwrap();
+    group.start(gone).await;
+    let new_id = group.master(gone).raft_id;
+    assert_ne!(new_id, old_id, "an empty directory is another member");
+    until("the new one in the place of the old one", || {
+        let mut all = group.running().map(|(_, master)| voters(master));
+        let is_replaced = |voters: std::collections::BTreeMap<u64, String>| {
+            voters.len() == 3 && voters.contains_key(&new_id) && !voters.contains_key(&old_id)
+        };
+        all.all(is_replaced).then_some(())
+    })
+    .await;
+    group.agreed().await;
+    assert!(group.master(gone).state().index("a").is_some());
+    let members = group.master(gone).members();
+    let name = &group.seats[gone].name;
+    assert_eq!(
+        members.iter().filter(|member| member.name == *name).count(),
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_of_another_cluster_is_refused_by_name() {
+    let mut group = Group::seats(3).await;
+    group.start(0).await;
+    group.start(2).await;
+    let other = group.open(1, "another").await.unwrap();
+    let reason = tokio::time::timeout(SOON, other.failed()).await.unwrap();
+    assert!(
+        reason.contains("[c]") && reason.contains("[another]"),
+        "{reason}"
+    );
+    other.close().await;
+    group.formed().await;
+    group.stop(0).await;
+    let reason = group.open(0, "renamed").await.err().unwrap().to_string();
+    assert!(
+        reason.contains("[c]") && reason.contains("[renamed]"),
+        "{reason}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_lags_far_behind_comes_back_by_a_snapshot() {
+    let mut group = Group::of(3).await;
+    let lagging = (group.leader().unwrap() + 1) % 3;
+    group.stop(lagging).await;
+    let leader = group.leader().unwrap();
+    let master = group.master(leader).clone();
+    let mut have = master.publisher.newest();
+    for round in 0..20 {
+        master.submit(create(&format!("i{round}"))).await.unwrap();
+    }
+    let Since::Changes(changes) = master.publisher.since(have.state.version, have.hash) else {
+        panic!("they are few");
+    };
+    for (change, version) in changes.iter().zip(have.state.version + 1..) {
+        assert_eq!(change.version, version, "in order, without gaps");
+        have = have.after(&Batch::decode(&change.batch).unwrap(), &change.batch);
+    }
+    assert_eq!(Some(have.hash), changes.last().map(|change| change.hash));
+    let last = master.raft_status().applied.unwrap();
+    master.raft.trigger().snapshot().await.unwrap();
+    until("a snapshot", || {
+        master
+            .raft_status()
+            .snapshot
+            .filter(|snapshot| *snapshot >= last)
+    })
+    .await;
+    master.raft.trigger().purge_log(last).await.unwrap();
+    until("a purged log", || {
+        (master.log.first_index().is_none_or(|first| first > last)).then_some(())
+    })
+    .await;
+    group.start(lagging).await;
+    group.formed().await;
+    group.agreed().await;
+    assert!(group.master(lagging).raft_status().snapshot >= Some(last));
+    let end = Instant::now() + SOON;
+    while group.master(lagging).state().index("i19").is_none() {
+        assert!(Instant::now() < end);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_whose_disk_fails_ends_with_a_clear_message() {
+    let group = Group::seats(1).await;
+    let disk = Disk::new();
+    let parts = group.parts(0, "c").await;
+    let opened = RaftMaster::open_in(parts, disk.directory("raft")).await;
+    let master = opened.unwrap();
+    master.submit(create("a")).await.unwrap();
+    disk.fail_sync(disk.syncs());
+    let wait = Some(Duration::from_secs(5));
+    let refused = master.submit_within(create("b"), wait).await.unwrap_err();
+    assert_eq!(refused.status, 503, "{refused}");
+    let reason = tokio::time::timeout(SOON, master.failed()).await.unwrap();
+    assert!(reason.contains("journal-"), "{reason}");
+    master.close().await;
+}
