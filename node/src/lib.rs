@@ -7,6 +7,7 @@ pub mod connections;
 pub mod coordination;
 pub mod data;
 pub mod master;
+pub mod nodes;
 pub mod process;
 mod raw_json;
 mod request_target;

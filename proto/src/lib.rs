@@ -28,6 +28,15 @@ pub mod data {
     }
 }
 
+/// What nodes tell about themselves.
+pub mod node {
+    /// Version 1.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!("generated/quidditch.node.v1.rs");
+    }
+}
+
 /// The cluster state on disk.
 pub mod state {
     /// Version 1.

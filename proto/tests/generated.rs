@@ -5,6 +5,7 @@ use std::path::Path;
 const FILES: &[&str] = &[
     "quidditch/data.proto",
     "quidditch/master.proto",
+    "quidditch/node.proto",
     "quidditch/raft.proto",
     "quidditch/replication.proto",
     "quidditch/state/v1/journal.proto",
@@ -15,6 +16,7 @@ const SHARED_BYTES: &[&str] = &[
     ".quidditch.Diff",
     ".quidditch.ImagePart",
     ".quidditch.data.v1",
+    ".quidditch.node.v1",
     ".quidditch.raft",
 ];
 

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::rest::RestError;
+use crate::nodes::TaskView;
 use crate::sys::clock::Clock;
 
 /// How many finished tasks are remembered.
@@ -178,35 +179,9 @@ impl Tasks {
         format!("{}:{}", self.node_id, task.id)
     }
 
-    /// The task of a name; 404 if there is none.
-    pub fn find(&self, name: &str) -> Result<Arc<Task>, RestError> {
-        let Some((node, number)) = name.rsplit_once(':') else {
-            return Err(RestError::illegal_argument(format!(
-                "malformed task id {name}"
-            )));
-        };
-        let Ok(number) = number.parse::<u64>() else {
-            return Err(RestError::illegal_argument(format!(
-                "malformed task id {name}"
-            )));
-        };
-        if node != self.node_id {
-            return Err(RestError::new(
-                404,
-                "resource_not_found_exception",
-                format!(
-                    "task [{name}] belongs to the node [{node}] which isn't part of the cluster and there is no record of the task"
-                ),
-            ));
-        }
-        let found = self.known.lock().get(&number).cloned();
-        found.ok_or_else(|| {
-            RestError::new(
-                404,
-                "resource_not_found_exception",
-                format!("task [{name}] isn't running and hasn't stored its results"),
-            )
-        })
+    /// The task of a number.
+    pub fn get(&self, id: u64) -> Option<Arc<Task>> {
+        self.known.lock().get(&id).cloned()
     }
 
     /// Those that run.
@@ -234,43 +209,20 @@ impl Tasks {
         }
     }
 
-    /// The object that describes a task.
-    pub fn describe(&self, task: &Task) -> Value {
+    /// A task as others see it.
+    pub fn view(&self, task: &Task) -> TaskView {
         let running = self.running_time(task).as_nanos();
-        let running = u64::try_from(running).unwrap_or(u64::MAX);
-        let mut shown = Map::new();
-        shown.insert("node".into(), Value::from(self.node_id.as_str()));
-        shown.insert("id".into(), Value::from(task.id));
-        shown.insert("type".into(), Value::from("transport"));
-        shown.insert("action".into(), Value::from(task.action));
-        let status = task.status.lock();
-        if !status.is_null() {
-            shown.insert("status".into(), status.clone());
+        TaskView {
+            id: task.id,
+            action: task.action.to_owned(),
+            description: task.description.clone(),
+            opaque_id: task.opaque_id.clone(),
+            is_cancellable: task.is_cancellable,
+            is_cancelled: task.is_cancelled(),
+            start_ms: task.start_ms,
+            running_nanos: u64::try_from(running).unwrap_or(u64::MAX),
+            status: task.status.lock().clone(),
+            end: task.end.borrow().as_ref().map(|end| end.result.clone()),
         }
-        shown.insert("description".into(), Value::from(task.description.as_str()));
-        shown.insert("start_time_in_millis".into(), Value::from(task.start_ms));
-        shown.insert("running_time_in_nanos".into(), Value::from(running));
-        shown.insert("cancellable".into(), Value::from(task.is_cancellable));
-        shown.insert("cancelled".into(), Value::from(task.is_cancelled()));
-        let headers = match &task.opaque_id {
-            Some(id) => json!({"X-Opaque-Id": id}),
-            None => json!({}),
-        };
-        shown.insert("headers".into(), headers);
-        Value::Object(shown)
-    }
-
-    /// The answer to "get task": whether it has ended, the task, and its answer or error.
-    pub fn report(&self, task: &Task) -> Value {
-        let mut shown = Map::new();
-        shown.insert("completed".into(), Value::from(task.is_done()));
-        shown.insert("task".into(), self.describe(task));
-        if let Some(end) = &*task.end.borrow() {
-            match &end.result {
-                Ok(response) => shown.insert("response".into(), response.clone()),
-                Err(error) => shown.insert("error".into(), error.clone()),
-            };
-        }
-        Value::Object(shown)
     }
 }

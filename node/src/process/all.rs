@@ -88,7 +88,7 @@ impl Running for All {
             masters: self.masters.clone(),
             raft: None,
             shards: Some(self.shards.clone()),
-            pools: Some(self.app.pools.clone()),
+            pools: Some(self.shards.pools.clone()),
             rest: Some(RestSources {
                 connections: self.app.connections.clone(),
                 in_flight: self.app.in_flight.clone(),

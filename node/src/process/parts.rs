@@ -18,13 +18,16 @@ use crate::coordination::rest::in_flight::InFlight;
 use crate::coordination::rest::root::OPENSEARCH_VERSION;
 use crate::coordination::searcher::Searcher;
 use crate::coordination::tasks::Tasks;
+use crate::data::channels::Channels;
 use crate::data::contexts::Contexts;
 use crate::data::local::LocalShards;
 use crate::data::local_search::LocalSearch;
 use crate::data::pool::Pools;
+use crate::data::routed::LoneCopies;
 use crate::data::search::SearchService;
 use crate::data::service::ShardService;
 use crate::master::Masters;
+use crate::nodes::{LocalNode, LocalNodeParts, RoutedNodes};
 use crate::server;
 use crate::sys::folders::FsFolders;
 use crate::sys::{machine, rng};
@@ -121,17 +124,31 @@ pub(super) fn app(
     let clock = base.clock.clone();
     let searcher = Searcher::new(masters.clone(), search.clone(), clock.clone(), id.clone());
     let bodies_max = base.config.in_flight_limit.bytes(machine::search_memory());
+    let in_flight = InFlight::new(bodies_max);
+    let tasks = Arc::new(Tasks::new(id, clock.clone()));
+    let own = LocalNode::new(LocalNodeParts {
+        config: base.config.clone(),
+        info: node.clone(),
+        clock: clock.clone(),
+        masters: masters.clone(),
+        tasks: tasks.clone(),
+        pools: Some(shared.pools),
+        connections: Some(shared.connections.clone()),
+        in_flight: Some(in_flight.clone()),
+        router: None,
+    });
+    let channels = Channels::new();
     Arc::new(App {
         searcher: Arc::new(searcher),
-        tasks: Arc::new(Tasks::new(id, clock.clone())),
+        tasks,
+        nodes: Arc::new(RoutedNodes::new(own, masters.clone(), channels)),
+        copies: Arc::new(LoneCopies(shards.clone())),
         node,
         masters,
         shards,
         search,
-        contexts: shared.contexts,
-        pools: shared.pools,
         connections: shared.connections,
-        in_flight: InFlight::new(bodies_max),
+        in_flight,
         config: base.config.clone(),
         clock,
     })

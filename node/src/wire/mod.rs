@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod data;
+pub mod nodes;
 pub mod raft;
 pub mod state_record;
 pub mod tree;

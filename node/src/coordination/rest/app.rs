@@ -7,11 +7,11 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::coordination::searcher::Searcher;
 use crate::coordination::tasks::Tasks;
-use crate::data::contexts::Contexts;
-use crate::data::pool::Pools;
+use crate::data::routed::ShardCopies;
 use crate::data::search::SearchService;
 use crate::data::service::ShardService;
 use crate::master::Masters;
+use crate::nodes::NodeService;
 use crate::sys::clock::Clock;
 
 use super::in_flight::InFlight;
@@ -26,16 +26,16 @@ pub struct App {
     pub masters: Arc<dyn Masters>,
     /// Shards, wherever they are.
     pub shards: Arc<dyn ShardService>,
+    /// Their copies, one by one.
+    pub copies: Arc<dyn ShardCopies>,
     /// Searches of shards, wherever they are.
     pub search: Arc<dyn SearchService>,
     /// What coordinated searches share: scrolls, points in time.
     pub searcher: Arc<Searcher>,
     /// Long operations of this node.
     pub tasks: Arc<Tasks>,
-    /// Readers that searches keep open on this node.
-    pub contexts: Arc<Contexts>,
-    /// Threads of this node for work that blocks.
-    pub pools: Arc<Pools>,
+    /// What nodes tell about themselves.
+    pub nodes: Arc<dyn NodeService>,
     /// Counts connections; the server opens them.
     pub connections: Arc<Connections>,
     /// Counts request bodies; the server takes from it.

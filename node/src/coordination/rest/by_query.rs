@@ -9,6 +9,7 @@ use super::endpoints::{INDICES_PARAMS, QUERY_TEXT_PARAMS, SOURCE_FILTER_PARAMS};
 use super::search_params::{
     body_value, indices_options, locate, query_param, search_type, source_param, time_param,
 };
+use super::tasks::{grouped_by_node, parse_name, unknown};
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
 use crate::coordination::by_query::{self, Conflicts, Job, Kind, Slices};
 use crate::coordination::dsl::search_body::{SearchBody, parse_search_body};
@@ -332,10 +333,11 @@ pub async fn rethrottle(app: Arc<App>, request: RestRequest) -> Result<RestRespo
             "requests_per_second is a required parameter",
         ));
     };
-    let task = app.tasks.find(request.required_var("task_id")?)?;
-    task.set_rate(rate);
-    Ok(RestResponse::ok(&super::tasks::grouped_by_node(
-        &app,
-        &[task],
-    )))
+    let name = request.required_var("task_id")?;
+    let (node, id) = parse_name(&app, name)?;
+    let task = app.nodes.set_rate(&node, id, rate).await?;
+    let task = task.ok_or_else(|| unknown(name))?;
+    let state = app.state();
+    let info = state.nodes.get(&node).unwrap_or(&app.node);
+    Ok(RestResponse::ok(&grouped_by_node(&[(info, vec![task])])))
 }

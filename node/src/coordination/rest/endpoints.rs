@@ -74,6 +74,7 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::settings::ENDPOINTS,
     super::mappings::ENDPOINTS,
     super::nodes::ENDPOINTS,
+    super::cluster_stats::ENDPOINTS,
     super::cat::ENDPOINTS,
     super::cat::LIST_ENDPOINTS,
     super::maintenance::ENDPOINTS,

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 /// Space on the device of a folder, in bytes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Disk {
     /// All of it.
     pub total: u64,
@@ -36,7 +39,8 @@ pub fn disk(path: &Path) -> Disk {
 }
 
 /// What `/proc` tells about this process.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Process {
     /// Memory in use, in bytes.
     pub resident: u64,
@@ -81,7 +85,8 @@ pub fn process() -> Process {
 }
 
 /// The machine's memory and load.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Machine {
     /// All memory, in bytes.
     pub memory_total: u64,

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::endpoints::INDICES_PARAMS;
 use super::index_params;
-use super::shard_calls::ask_all;
+use super::shard_calls::{Which, ask_all};
 use super::tasks::run_as_task;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::{ClusterState, IndicesOptions, ResolvedIndex};
+use crate::data::service::ShardService;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -73,11 +74,9 @@ async fn refresh(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.refresh(&target).await }
-    })
-    .await;
+    let refresh =
+        |shards: Arc<dyn ShardService>, target| async move { shards.refresh(&target).await };
+    let calls = ask_all(&app, &state, &found, Which::Serving, refresh).await;
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }
 
@@ -94,11 +93,10 @@ async fn flush(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.flush(&target, force, wait).await }
-    })
-    .await;
+    let flush = |shards: Arc<dyn ShardService>, target| async move {
+        shards.flush(&target, force, wait).await
+    };
+    let calls = ask_all(&app, &state, &found, Which::Serving, flush).await;
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }
 
@@ -180,22 +178,20 @@ async fn merge_shards(
         then_flush,
         primary_only,
     } = order;
-    let mut calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move {
-            app.shards
-                .force_merge(&target, max_segments, only_expunge_deletes)
-                .await?;
-            if then_flush {
-                app.shards.flush(&target, false, true).await?;
-            }
-            Ok(())
+    let merge = |shards: Arc<dyn ShardService>, target| async move {
+        shards
+            .force_merge(&target, max_segments, only_expunge_deletes)
+            .await?;
+        if then_flush {
+            shards.flush(&target, false, true).await?;
         }
-    })
-    .await;
-    if primary_only {
-        calls.total = (calls.answers.len() + calls.failures.len()) as u64;
-    }
+        Ok(())
+    };
+    let which = match primary_only {
+        true => Which::Primaries,
+        false => Which::Serving,
+    };
+    let calls = ask_all(&app, &state, &found, which, merge).await;
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }
 
@@ -214,15 +210,15 @@ async fn clear_cache(app: Arc<App>, request: RestRequest) -> Result<RestResponse
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
-    let calls = ask_all(&state, &found, |target| {
-        let (app, fields) = (app.clone(), fields.clone());
+    let clear = |shards: Arc<dyn ShardService>, target| {
+        let fields = fields.clone();
         async move {
             match is_meant {
-                true => app.shards.clear_fielddata(&target, fields).await,
+                true => shards.clear_fielddata(&target, fields).await,
                 false => Ok(()),
             }
         }
-    })
-    .await;
+    };
+    let calls = ask_all(&app, &state, &found, Which::Serving, clear).await;
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }

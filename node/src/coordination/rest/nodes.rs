@@ -7,15 +7,12 @@ use hyper::Method;
 use quidditch_engine::shard::ShardStats;
 use serde_json::{Map, Value, json};
 
-use super::cluster_health::count_all;
 use super::index_params::timeouts;
-use super::machine_stats::{disk, machine, process};
-use super::shard_calls::ask_all;
-use super::stats_sections::{Sections, add, show, unrecognized};
+use super::node_calls::{ShardSums, ask_nodes, figures_of, shard_sums};
+use super::stats_sections::{Sections, show, unrecognized};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse, root};
-use crate::cluster::node_filter::is_chosen;
-use crate::cluster::{ClusterState, IndicesOptions, NodeInfo, settings};
-use crate::sys::machine::usable_memory;
+use crate::cluster::{ClusterState, NodeInfo, settings};
+use crate::nodes::{HotThread, NodeFigures};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -86,20 +83,6 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         params: &[&["flat_settings", "timeout"]],
         handler: |app, request| Box::pin(info(app, request)),
     },
-    Endpoint {
-        name: "cluster.stats",
-        routes: &[
-            (Method::GET, "/_cluster/stats"),
-            (Method::GET, "/_cluster/stats/nodes/{node_id}"),
-            (Method::GET, "/_cluster/stats/{metric}/nodes/{node_id}"),
-            (
-                Method::GET,
-                "/_cluster/stats/{metric}/{index_metric}/nodes/{node_id}",
-            ),
-        ],
-        params: &[&["flat_settings", "timeout"]],
-        handler: |app, request| Box::pin(cluster_stats(app, request)),
-    },
 ];
 
 const INFO_METRICS: &[&str] = &[
@@ -148,54 +131,7 @@ const STATS_METRICS: &[&str] = &[
     "remote_store",
 ];
 
-const CLUSTER_METRICS: &[&str] = &[
-    "indices",
-    "os",
-    "process",
-    "jvm",
-    "fs",
-    "plugins",
-    "ingest",
-    "network_types",
-    "discovery_types",
-    "packaging_types",
-];
-
-const CLUSTER_INDEX_METRICS: &[&str] = &[
-    "shards",
-    "docs",
-    "store",
-    "fielddata",
-    "query_cache",
-    "completion",
-    "segments",
-    "analysis",
-    "mappings",
-];
-
-/// The counters of all open shards here.
-pub(super) async fn node_stats(app: &Arc<App>, state: &ClusterState) -> ShardStats {
-    let options = IndicesOptions {
-        expand_hidden: true,
-        ..IndicesOptions::LENIENT_EXPAND_OPEN
-    };
-    let found = state
-        .resolve("", &options, app.now_ms())
-        .unwrap_or_default();
-    let calls = ask_all(state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.stats(&target).await }
-    })
-    .await;
-    let mut sum = ShardStats::default();
-    for (_, stats) in &calls.answers {
-        add(&mut sum, stats);
-        sum.search_groups.clear();
-    }
-    sum
-}
-
-fn metrics<'a>(
+pub(super) fn metrics<'a>(
     names: &[String],
     known: &'a [&'a str],
     path: &str,
@@ -213,14 +149,6 @@ fn metrics<'a>(
         }
     }
     Ok(wanted)
-}
-
-fn envelope(state: &ClusterState, nodes: Map<String, Value>) -> Value {
-    json!({
-        "_nodes": {"total": nodes.len(), "successful": nodes.len(), "failed": 0},
-        "cluster_name": state.cluster_name,
-        "nodes": nodes,
-    })
 }
 
 async fn info(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -251,22 +179,17 @@ async fn info(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     };
     let state = app.state();
     let flat = request.params.bool("flat_settings", false)?;
-    let mut nodes = Map::new();
-    for node in state.nodes.values() {
-        if is_chosen(&state, node, &app.node.id, filter.as_deref()) {
-            nodes.insert(
-                node.id.0.clone(),
-                show_info(&app, &state, node, &wanted, flat),
-            );
-        }
-    }
-    Ok(RestResponse::ok(&envelope(&state, nodes)))
+    let calls = figures_of(&app, &state, filter.as_deref()).await;
+    let answer = calls.answer(&state, |node, figures| {
+        show_info(&state, node, figures, &wanted, flat)
+    });
+    Ok(RestResponse::ok(&answer))
 }
 
 fn show_info(
-    app: &App,
     state: &ClusterState,
     node: &NodeInfo,
+    figures: &NodeFigures,
     wanted: &BTreeSet<&str>,
     flat: bool,
 ) -> Value {
@@ -291,10 +214,7 @@ fn show_info(
                 own.insert("client.type".to_owned(), "node".to_owned());
                 own.insert("cluster.name".to_owned(), state.cluster_name.clone());
                 own.insert("node.name".to_owned(), node.name.clone());
-                own.insert(
-                    "path.data".to_owned(),
-                    app.config.data_dir.display().to_string(),
-                );
+                own.insert("path.data".to_owned(), figures.data_dir.clone());
                 for (name, value) in &node.attributes {
                     own.insert(format!("node.attr.{name}"), value.clone());
                 }
@@ -306,21 +226,21 @@ fn show_info(
             }
             "os" => json!({
                 "refresh_interval_in_millis": 1000,
-                "name": std::env::consts::OS,
-                "pretty_name": std::env::consts::OS,
-                "arch": std::env::consts::ARCH,
+                "name": figures.os,
+                "pretty_name": figures.os,
+                "arch": figures.arch,
                 "version": "",
-                "available_processors": crate::sys::machine::processors(),
-                "allocated_processors": crate::sys::machine::processors(),
+                "available_processors": figures.processors,
+                "allocated_processors": figures.processors,
             }),
             "process" => json!({
                 "refresh_interval_in_millis": 1000,
-                "id": std::process::id(),
+                "id": figures.pid,
                 "mlockall": false,
             }),
             // There is no JVM; its bound is the memory that the process may use.
             "jvm" => json!({
-                "pid": std::process::id(),
+                "pid": figures.pid,
                 "version": env!("CARGO_PKG_VERSION"),
                 "vm_name": "none",
                 "vm_version": env!("CARGO_PKG_VERSION"),
@@ -328,7 +248,7 @@ fn show_info(
                 "start_time_in_millis": node.started_ms,
                 "mem": {
                     "heap_init_in_bytes": 0,
-                    "heap_max_in_bytes": usable_memory(),
+                    "heap_max_in_bytes": figures.usable_memory,
                     "non_heap_init_in_bytes": 0,
                     "non_heap_max_in_bytes": 0,
                     "direct_max_in_bytes": 0,
@@ -339,9 +259,9 @@ fn show_info(
             }),
             "thread_pool" => {
                 let mut pools = Map::new();
-                for pool in app.pools.stats() {
+                for pool in &figures.pools {
                     pools.insert(
-                        pool.name.to_owned(),
+                        pool.name.clone(),
                         json!({"type": "fixed", "size": pool.threads, "queue_size": pool.queue_size}),
                     );
                 }
@@ -355,7 +275,7 @@ fn show_info(
             "http" => json!({
                 "bound_address": [node.http_address],
                 "publish_address": node.http_address,
-                "max_content_length_in_bytes": app.config.max_content_length,
+                "max_content_length_in_bytes": figures.content_length_max,
             }),
             "plugins" => {
                 shown.insert("modules".to_owned(), json!([]));
@@ -367,7 +287,7 @@ fn show_info(
             _ => {
                 shown.insert(
                     "total_indexing_buffer_in_bytes".to_owned(),
-                    json!(usable_memory() / 10),
+                    json!(figures.usable_memory / 10),
                 );
                 continue;
             }
@@ -392,14 +312,14 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let sections = Sections::parse(&index_metrics, &request.path, &request.params)?;
     request.params.bool("include_segment_file_sizes", false)?;
     let state = app.state();
-    let sum = node_stats(&app, &state).await;
-    let mut nodes = Map::new();
-    for node in state.nodes.values() {
-        if !is_chosen(&state, node, &app.node.id, request.var("node_id")) {
-            continue;
-        }
+    let calls = figures_of(&app, &state, request.var("node_id")).await;
+    let sums = match wanted.contains("indices") {
+        true => shard_sums(&app, &state).await,
+        false => ShardSums::default(),
+    };
+    let answer = calls.answer(&state, |node, figures| {
         let mut shown = Map::new();
-        shown.insert("timestamp".to_owned(), json!(app.now_ms()));
+        shown.insert("timestamp".to_owned(), json!(figures.now_ms));
         shown.insert("name".to_owned(), json!(node.name));
         shown.insert(
             "transport_address".to_owned(),
@@ -410,29 +330,29 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         shown.insert("roles".to_owned(), json!(node.roles));
         shown.insert("attributes".to_owned(), json!(node.attributes));
         for metric in &wanted {
-            let key = if *metric == "breaker" {
-                "breakers"
-            } else {
-                metric
+            let key = match *metric {
+                "breaker" => "breakers",
+                metric => metric,
             };
-            if let Some(value) = stats_section(&app, &state, metric, &sum, &sections) {
+            if let Some(value) = stats_section(&state, figures, metric, sums.of(node), &sections) {
                 shown.insert(key.to_owned(), value);
             }
         }
-        nodes.insert(node.id.0.clone(), Value::Object(shown));
-    }
-    Ok(RestResponse::ok(&envelope(&state, nodes)))
+        Value::Object(shown)
+    });
+    Ok(RestResponse::ok(&answer))
 }
 
 /// One section of a node's counters; `None` for parts of the reference that have nothing to count here.
 fn stats_section(
-    app: &App,
     state: &ClusterState,
+    figures: &NodeFigures,
     metric: &str,
     sum: &ShardStats,
     sections: &Sections,
 ) -> Option<Value> {
-    let now_ms = app.now_ms();
+    let now_ms = figures.now_ms;
+    let (process, machine) = (&figures.process, &figures.machine);
     Some(match metric {
         "indices" => {
             let mut shown = show(sum, sections);
@@ -443,12 +363,11 @@ fn stats_section(
             Value::Object(shown)
         }
         "os" => {
-            let machine = machine();
             let used = machine.memory_total.saturating_sub(machine.memory_free);
             json!({
                 "timestamp": now_ms,
                 "cpu": {
-                    "percent": cpu_percent(app),
+                    "percent": figures.cpu_percent(),
                     "load_average": {"1m": machine.load[0], "5m": machine.load[1], "15m": machine.load[2]},
                 },
                 "mem": {
@@ -466,22 +385,20 @@ fn stats_section(
             })
         }
         "process" => {
-            let process = process();
             json!({
                 "timestamp": now_ms,
                 "open_file_descriptors": process.open_files,
                 "max_file_descriptors": process.open_files_max,
-                "cpu": {"percent": cpu_percent(app), "total_in_millis": process.cpu_ms},
+                "cpu": {"percent": figures.cpu_percent(), "total_in_millis": process.cpu_ms},
                 "mem": {"total_virtual_in_bytes": process.virtual_size, "resident_in_bytes": process.resident},
             })
         }
         // There is no JVM: its heap is what this process holds of the memory that it may use.
         "jvm" => {
-            let process = process();
-            let usable = usable_memory();
+            let usable = figures.usable_memory;
             json!({
                 "timestamp": now_ms,
-                "uptime_in_millis": now_ms - app.node.started_ms,
+                "uptime_in_millis": figures.uptime_ms(),
                 "mem": {
                     "heap_used_in_bytes": process.resident,
                     "heap_used_percent": 100 * process.resident / usable.max(1),
@@ -502,9 +419,9 @@ fn stats_section(
         }
         "thread_pool" => {
             let mut pools = Map::new();
-            for pool in app.pools.stats() {
+            for pool in &figures.pools {
                 pools.insert(
-                    pool.name.to_owned(),
+                    pool.name.clone(),
                     json!({
                         "threads": pool.threads, "queue": pool.queue, "active": pool.active,
                         "rejected": pool.rejected, "largest": pool.threads, "completed": pool.completed,
@@ -515,7 +432,7 @@ fn stats_section(
             Value::Object(pools)
         }
         "fs" => {
-            let disk = disk(&app.config.data_dir);
+            let disk = &figures.disk;
             let space = json!({
                 "total_in_bytes": disk.total, "free_in_bytes": disk.free, "available_in_bytes": disk.available,
                 "cache_reserved_in_bytes": 0,
@@ -524,8 +441,8 @@ fn stats_section(
                 "timestamp": now_ms,
                 "total": space,
                 "data": [{
-                    "path": app.config.data_dir,
-                    "mount": app.config.data_dir,
+                    "path": figures.data_dir,
+                    "mount": figures.data_dir,
                     "type": "local",
                     "total_in_bytes": disk.total,
                     "free_in_bytes": disk.free,
@@ -539,16 +456,16 @@ fn stats_section(
             "rx_count": 0, "rx_size_in_bytes": 0, "tx_count": 0, "tx_size_in_bytes": 0,
         }),
         "http" => json!({
-            "current_open": app.connections.open_now(),
-            "total_opened": app.connections.opened(),
+            "current_open": figures.connections_open,
+            "total_opened": figures.connections_opened,
         }),
         "breaker" => {
-            let usable = usable_memory();
+            let usable = figures.usable_memory;
             json!({"parent": {
                 "limit_size_in_bytes": usable,
                 "limit_size": crate::cluster::setting_values::show_bytes(usable),
-                "estimated_size_in_bytes": process().resident,
-                "estimated_size": crate::cluster::setting_values::show_bytes(process().resident),
+                "estimated_size_in_bytes": process.resident,
+                "estimated_size": crate::cluster::setting_values::show_bytes(process.resident),
                 "overhead": 1.0,
                 "tripped": 0,
             }})
@@ -557,7 +474,7 @@ fn stats_section(
             json!({"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0})
         }
         "discovery" => json!({
-            "cluster_state_queue": {"total": 0, "pending": app.masters.pending().tasks.len(), "committed": 0},
+            "cluster_state_queue": {"total": 0, "pending": figures.pending_tasks, "committed": 0},
             "published_cluster_states": {
                 "full_states": state.version, "incompatible_diffs": 0, "compatible_diffs": 0,
             },
@@ -569,12 +486,28 @@ fn stats_section(
             "total": {"count": 0, "time_in_millis": 0, "current": 0, "failed": 0},
             "pipelines": {},
         }),
-        "adaptive_selection" => json!({}),
+        "adaptive_selection" => {
+            let mut nodes = Map::new();
+            for asked in &figures.selection {
+                nodes.insert(
+                    asked.node.clone(),
+                    json!({
+                        "outgoing_searches": asked.outstanding,
+                        "avg_queue_size": asked.outstanding,
+                        "avg_service_time_ns": asked.response_nanos,
+                        "avg_response_time_ns": asked.response_nanos,
+                        "rank": format!("{:.1}", asked.response_nanos as f64 / 1e6),
+                    }),
+                );
+            }
+            Value::Object(nodes)
+        }
         "script_cache" => json!({
             "sum": {"compilations": 0, "cache_evictions": 0, "compilation_limit_triggered": 0},
         }),
         "indexing_pressure" => {
-            let (used, total) = (app.in_flight.current_bytes(), app.in_flight.total_bytes());
+            let bodies = &figures.in_flight;
+            let (used, total) = (bodies.current_bytes, bodies.total_bytes);
             json!({"memory": {
                 "current": {
                     "combined_coordinating_and_primary_in_bytes": used,
@@ -589,24 +522,15 @@ fn stats_section(
                     "primary_in_bytes": 0,
                     "replica_in_bytes": 0,
                     "all_in_bytes": total,
-                    "coordinating_rejections": app.in_flight.rejections(),
+                    "coordinating_rejections": bodies.rejections,
                     "primary_rejections": 0,
                     "replica_rejections": 0,
                 },
-                "limit_in_bytes": app.in_flight.limit(),
+                "limit_in_bytes": bodies.limit,
             }})
         }
         _ => return None,
     })
-}
-
-/// Processor time of this process since its start, as a part of all processors' time, 0 to 100.
-pub(super) fn cpu_percent(app: &App) -> u64 {
-    let uptime = u64::try_from(app.now_ms() - app.node.started_ms).unwrap_or(0);
-    let all = uptime.saturating_mul(crate::sys::machine::processors() as u64);
-    (100 * process().cpu_ms)
-        .checked_div(all)
-        .map_or(0, |percent| percent.min(100))
 }
 
 /// The busiest threads by processor time, in text.
@@ -628,51 +552,25 @@ async fn hot_threads(app: Arc<App>, request: RestRequest) -> Result<RestResponse
         )));
     }
     let state = app.state();
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let calls = ask_nodes(&app, &state, request.var("node_id"), |node| {
+        let app = app.clone();
+        async move { app.nodes.hot_threads(&node).await }
+    })
+    .await;
     let mut text = String::new();
-    for node in state.nodes.values() {
-        if !is_chosen(&state, node, &app.node.id, request.var("node_id")) {
-            continue;
-        }
+    for (node, threads) in &calls.answers {
         text.push_str(&format!(
             "::: {{{}}}{{{}}}{{{}}}{{{}}}\n   Hot threads by processor time since their start:\n\n",
             node.name, node.id, node.ephemeral_id, node.transport_address
         ));
-        for (name, ms) in threads()
-            .into_iter()
-            .take(usize::try_from(count).unwrap_or(usize::MAX))
-        {
-            text.push_str(&format!("   {ms}ms cpu usage by thread '{name}'\n"));
+        for thread in threads.iter().take(count) {
+            let HotThread { name, cpu_ms } = thread;
+            text.push_str(&format!("   {cpu_ms}ms cpu usage by thread '{name}'\n"));
         }
         text.push('\n');
     }
     Ok(RestResponse::text(200, text))
-}
-
-/// Threads of this process with their processor time in ms, the busiest first.
-fn threads() -> Vec<(String, u64)> {
-    let mut threads = Vec::new();
-    let Ok(entries) = std::fs::read_dir("/proc/self/task") else {
-        return threads;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-        let stat = std::fs::read_to_string(path.join("stat")).unwrap_or_default();
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .map_or("", |(_, rest)| rest)
-            .split_whitespace()
-            .collect();
-        let ticks = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|text| text.parse::<u64>().ok())
-                .unwrap_or(0)
-        };
-        threads.push((name.trim().to_owned(), (ticks(11) + ticks(12)) * 10));
-    }
-    threads.sort_by_key(|(_, ms)| std::cmp::Reverse(*ms));
-    threads
 }
 
 async fn usage(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -683,156 +581,16 @@ async fn usage(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         &request.path,
     )?;
     let state = app.state();
-    let mut nodes = Map::new();
-    for node in state.nodes.values() {
-        if !is_chosen(&state, node, &app.node.id, request.var("node_id")) {
-            continue;
-        }
+    let nothing_to_ask = |_| async { Ok(()) };
+    let calls = ask_nodes(&app, &state, request.var("node_id"), nothing_to_ask).await;
+    let answer = calls.answer(&state, |node, ()| {
         let mut shown = Map::new();
         shown.insert("timestamp".to_owned(), json!(app.now_ms()));
         shown.insert("since".to_owned(), json!(node.started_ms));
         for metric in &wanted {
             shown.insert((*metric).to_owned(), json!({}));
         }
-        nodes.insert(node.id.0.clone(), Value::Object(shown));
-    }
-    Ok(RestResponse::ok(&envelope(&state, nodes)))
-}
-
-async fn cluster_stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
-    let wanted: Vec<String> = request.list_var("metric");
-    let index_wanted = request.list_var("index_metric");
-    metrics(&wanted, CLUSTER_METRICS, &request.path)?;
-    metrics(&index_wanted, CLUSTER_INDEX_METRICS, &request.path)?;
-    let state = app.state();
-    let chosen = state
-        .nodes
-        .values()
-        .filter(|node| is_chosen(&state, node, &app.node.id, request.var("node_id")))
-        .count();
-    let sum = node_stats(&app, &state).await;
-    let counts = count_all(&state, state.indices.keys().map(String::as_str));
-    let all = show(&sum, &Sections::all());
-    let (process, machine, disk) = (process(), machine(), disk(&app.config.data_dir));
-    let indices = state.indices.len() as u64;
-    let per_index = |count: u64| {
-        if indices == 0 {
-            0.0
-        } else {
-            count as f64 / indices as f64
-        }
-    };
-    let mut index_stats = Map::new();
-    index_stats.insert("count".to_owned(), json!(indices));
-    index_stats.insert(
-        "shards".to_owned(),
-        json!({
-            "total": counts.active,
-            "primaries": counts.active_primary,
-            "replication": 0.0,
-            "index": {"shards": {"avg": per_index(counts.active)}, "primaries": {"avg": per_index(counts.active_primary)}},
-        }),
-    );
-    for key in [
-        "docs",
-        "store",
-        "fielddata",
-        "query_cache",
-        "completion",
-        "segments",
-    ] {
-        if let Some(section) = all.get(key) {
-            index_stats.insert(key.to_owned(), section.clone());
-        }
-    }
-    index_stats.insert("mappings".to_owned(), mapping_stats(&state));
-    index_stats.insert("analysis".to_owned(), json!({}));
-    if !index_wanted.is_empty() && !index_wanted.iter().any(|name| name == "_all") {
-        index_stats.retain(|key, _| key == "count" || index_wanted.contains(key));
-    }
-    let mut node_part = json!({
-        "count": {
-            "total": chosen, "cluster_manager": chosen, "master": chosen, "data": chosen, "ingest": chosen,
-            "coordinating_only": 0, "remote_cluster_client": chosen, "search": 0, "warm": 0,
-        },
-        "versions": [root::OPENSEARCH_VERSION],
-        "os": {
-            "available_processors": crate::sys::machine::processors(),
-            "allocated_processors": crate::sys::machine::processors(),
-            "names": [{"name": std::env::consts::OS, "count": chosen}],
-            "pretty_names": [{"pretty_name": std::env::consts::OS, "count": chosen}],
-            "mem": {
-                "total_in_bytes": machine.memory_total,
-                "free_in_bytes": machine.memory_free,
-                "used_in_bytes": machine.memory_total.saturating_sub(machine.memory_free),
-                "free_percent": 100 - machine.memory_used_percent(),
-                "used_percent": machine.memory_used_percent(),
-            },
-        },
-        "process": {
-            "cpu": {"percent": cpu_percent(&app)},
-            "open_file_descriptors": {"min": process.open_files, "max": process.open_files, "avg": process.open_files},
-        },
-        "jvm": {
-            "max_uptime_in_millis": app.now_ms() - app.node.started_ms,
-            "versions": [],
-            "mem": {"heap_used_in_bytes": process.resident, "heap_max_in_bytes": usable_memory()},
-            "threads": process.threads,
-        },
-        "fs": {
-            "total_in_bytes": disk.total, "free_in_bytes": disk.free, "available_in_bytes": disk.available,
-            "cache_reserved_in_bytes": 0,
-        },
-        "plugins": [],
-        "network_types": {"transport_types": {"none": chosen}, "http_types": {"hyper": chosen}},
-        "discovery_types": {"single-node": chosen},
-        "packaging_types": [{"type": "tar", "count": chosen}],
-        "ingest": {"number_of_pipelines": state.pipelines.len(), "processor_stats": {}},
+        Value::Object(shown)
     });
-    let is_wanted = |name: &str| {
-        wanted.is_empty()
-            || wanted
-                .iter()
-                .any(|metric| metric == name || metric == "_all")
-    };
-    if let Value::Object(parts) = &mut node_part {
-        parts.retain(|key, _| ["count", "versions"].contains(&key.as_str()) || is_wanted(key));
-    }
-    let mut answer = Map::new();
-    answer.insert(
-        "_nodes".to_owned(),
-        json!({"total": chosen, "successful": chosen, "failed": 0}),
-    );
-    answer.insert("cluster_name".to_owned(), json!(state.cluster_name));
-    answer.insert("cluster_uuid".to_owned(), json!(state.cluster_uuid));
-    answer.insert("timestamp".to_owned(), json!(app.now_ms()));
-    answer.insert("status".to_owned(), json!(counts.status()));
-    if is_wanted("indices") {
-        answer.insert("indices".to_owned(), Value::Object(index_stats));
-    }
-    answer.insert("nodes".to_owned(), node_part);
     Ok(RestResponse::ok(&answer))
-}
-
-/// How many fields of each type there are, and in how many indices.
-fn mapping_stats(state: &ClusterState) -> Value {
-    let mut types: std::collections::BTreeMap<String, (u64, u64)> =
-        std::collections::BTreeMap::new();
-    for index in state.indices.values() {
-        let mut own: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
-        for (_, field) in index.schema.mapping.fields() {
-            *own.entry(field.type_name()).or_default() += 1;
-        }
-        for (kind, count) in own {
-            let entry = types.entry(kind.to_owned()).or_default();
-            entry.0 += count;
-            entry.1 += 1;
-        }
-    }
-    let shown: Vec<Value> = types
-        .into_iter()
-        .map(|(name, (count, indices))| json!({"name": name, "count": count, "index_count": indices}))
-        .collect();
-    json!({"field_types": shown})
 }

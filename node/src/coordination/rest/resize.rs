@@ -12,7 +12,7 @@ use super::endpoints::CHANGE_PARAMS;
 use super::index_body::created;
 use super::index_params::{ActiveShards, body_object, change, timeouts, wait_for_active};
 use super::indices::TASK_TIMEOUT;
-use super::shard_calls::ask_all;
+use super::shard_calls::{Which, stats_of};
 use super::tasks::run_as_task;
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::parse_bytes;
@@ -217,11 +217,7 @@ async fn shards_of_size(app: &Arc<App>, source: &str, limit: i64) -> Result<u32,
         .ok_or_else(|| RestError::illegal_argument("max_shard_size must be greater than 0"))?;
     let state = app.state();
     let found = state.resolve(source, &IndicesOptions::STRICT_EXPAND_OPEN, app.now_ms())?;
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.stats(&target).await }
-    })
-    .await;
+    let calls = stats_of(app, &state, &found, Which::Primaries).await;
     let bytes: u64 = calls
         .answers
         .iter()

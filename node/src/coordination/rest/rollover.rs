@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::endpoints::CHANGE_PARAMS;
 use super::index_body::parse_index_body;
 use super::index_params::{ActiveShards, body_object, change, timeouts, wait_for_active};
-use super::shard_calls::ask_all;
+use super::shard_calls::{Which, stats_of};
 use super::stats_sections::add;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::{parse_bytes, parse_time_ms};
@@ -113,11 +113,7 @@ async fn rollover(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
 async fn index_stats(app: &Arc<App>, index: &str) -> Result<ShardStats, RestError> {
     let state = app.state();
     let found = state.resolve(index, &IndicesOptions::STRICT_EXPAND_OPEN, app.now_ms())?;
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.stats(&target).await }
-    })
-    .await;
+    let calls = stats_of(app, &state, &found, Which::Primaries).await;
     let mut sum = ShardStats::default();
     for (_, stats) in &calls.answers {
         add(&mut sum, stats);

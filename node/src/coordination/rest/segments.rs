@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::endpoints::INDICES_PARAMS;
 use super::index_params;
-use super::shard_calls::ask_all;
+use super::shard_calls::{AskedCopy, ShardCalls, Which, ask_all};
+use super::stats::nowhere;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::{show_bytes, show_ms};
 use crate::cluster::{ClusterState, IndexState, IndicesOptions, ResolvedIndex, ShardState};
-use crate::data::service::{RecoverySummary, ShardTarget};
+use crate::data::service::{RecoverySummary, SegmentSummary, ShardService, ShardTarget};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -54,13 +55,9 @@ async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.segments(&target).await }
-    })
-    .await;
+    let calls = segments_of(&app, &state, &found).await;
     let mut indices: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    for (target, segments) in &calls.answers {
+    for (asked, segments) in &calls.answers {
         let mut listed = Map::new();
         let mut committed = 0;
         for segment in segments {
@@ -81,19 +78,19 @@ async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
                 }),
             );
         }
-        let node = state
-            .routing
-            .primary(&target.index, target.shard)
-            .and_then(|copy| copy.node.clone());
-        indices.entry(&target.index).or_default().insert(
-            target.shard.to_string(),
-            json!([{
-                "routing": {"state": "STARTED", "primary": true, "node": node},
-                "num_committed_segments": committed,
-                "num_search_segments": segments.iter().filter(|segment| segment.search).count(),
-                "segments": listed,
-            }]),
-        );
+        let shown = json!({
+            "routing": {
+                "state": asked.copy.state.name(), "primary": asked.copy.primary, "node": asked.copy.node,
+            },
+            "num_committed_segments": committed,
+            "num_search_segments": segments.iter().filter(|segment| segment.search).count(),
+            "segments": listed,
+        });
+        let shards = indices.entry(&asked.target.index).or_default();
+        let shard = shards.entry(asked.target.shard.to_string());
+        if let Value::Array(copies) = shard.or_insert_with(|| json!([])) {
+            copies.push(shown);
+        }
     }
     let mut shown = Map::new();
     for (name, shards) in indices {
@@ -102,6 +99,17 @@ async fn segments(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     Ok(RestResponse::ok(
         &json!({"_shards": calls.header(), "indices": shown}),
     ))
+}
+
+/// The segments of all copies that serve.
+pub(super) async fn segments_of(
+    app: &App,
+    state: &ClusterState,
+    found: &[ResolvedIndex],
+) -> ShardCalls<Vec<SegmentSummary>> {
+    let segments =
+        |shards: Arc<dyn ShardService>, target| async move { shards.segments(&target).await };
+    ask_all(app, state, found, Which::Serving, segments).await
 }
 
 /// How the shards came up, closed ones too. None is under way: a shard is listed once it serves.
@@ -113,9 +121,9 @@ async fn recovery(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     let mut indices: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let recoveries = recoveries(&app, &state, &found).await;
     if !active_only {
-        for (target, summary) in &recoveries {
-            let shown = show_recovery(&app, target.shard, summary, detailed, human);
-            indices.entry(&target.index).or_default().push(shown);
+        for (asked, summary) in &recoveries {
+            let shown = show_recovery(&state, asked, summary, detailed, human);
+            indices.entry(&asked.target.index).or_default().push(shown);
         }
     }
     let mut answer = Map::new();
@@ -130,13 +138,11 @@ pub(super) async fn recoveries(
     app: &Arc<App>,
     state: &ClusterState,
     found: &[ResolvedIndex],
-) -> Vec<(ShardTarget, RecoverySummary)> {
-    let mut known = ask_all(state, found, |target| {
-        let app = app.clone();
-        async move { app.shards.recovery(&target).await }
-    })
-    .await
-    .answers;
+) -> Vec<(AskedCopy, RecoverySummary)> {
+    let recovery =
+        |shards: Arc<dyn ShardService>, target| async move { shards.recovery(&target).await };
+    let calls = ask_all(app, state, found, Which::Serving, recovery).await;
+    let mut known = calls.answers;
     for resolved in found {
         let index = &resolved.metadata;
         if index.state != IndexState::Close {
@@ -157,7 +163,9 @@ pub(super) async fn recoveries(
                     bytes: stats.segments_bytes,
                     ..RecoverySummary::default()
                 };
-                known.push((target, summary));
+                let copy = state.routing.primary(&index.name, shard);
+                let copy = copy.cloned().unwrap_or_else(nowhere);
+                known.push((AskedCopy { target, copy }, summary));
             }
         }
     }
@@ -165,28 +173,29 @@ pub(super) async fn recoveries(
 }
 
 fn show_recovery(
-    app: &App,
-    shard: u32,
+    state: &ClusterState,
+    asked: &AskedCopy,
     summary: &RecoverySummary,
     detailed: bool,
     human: bool,
 ) -> Value {
-    let (ended_ms, part, node) = (summary.ended_ms(), summary.percent_reused(), &app.node);
+    let (ended_ms, part) = (summary.ended_ms(), summary.percent_reused());
+    let node = asked.node(state);
     let mut shown = json!({
-        "id": shard,
+        "id": asked.target.shard,
         "type": summary.kind,
         "stage": "DONE",
-        "primary": true,
+        "primary": asked.copy.primary,
         "start_time_in_millis": summary.began_ms,
         "stop_time_in_millis": ended_ms,
         "total_time_in_millis": summary.took_ms,
         "source": {},
         "target": {
-            "id": node.id,
-            "host": node.host,
-            "transport_address": node.transport_address,
-            "ip": node.ip,
-            "name": node.name,
+            "id": node.map(|node| &node.id),
+            "host": node.map(|node| &node.host),
+            "transport_address": node.map(|node| &node.transport_address),
+            "ip": node.map(|node| &node.ip),
+            "name": node.map(|node| &node.name),
         },
         "index": {
             "size": {

@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::endpoints::INDICES_PARAMS;
 use super::index_params;
-use super::shard_calls::{ShardCalls, ask_all};
+use super::shard_calls::{AskedCopy, ShardCalls, Which, stats_of};
 use super::stats_sections::{Sections, add, show};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
-use crate::cluster::{ClusterState, IndexMetadata, IndexState, IndicesOptions};
+use crate::cluster::{
+    ClusterState, IndexMetadata, IndexState, IndicesOptions, ShardCopy, ShardState,
+};
 use crate::data::service::ShardTarget;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -57,13 +59,9 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         IndicesOptions::STRICT_EXPAND_OPEN
     };
     let (state, found) = index_params::resolve(&app, &request, base)?;
-    let mut calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.stats(&target).await }
-    })
-    .await;
+    let mut calls = stats_of(&app, &state, &found, Which::Serving).await;
     for resolved in &found {
-        add_closed(&app, &resolved.metadata, with_unloaded, &mut calls).await;
+        add_closed(&app, &state, &resolved.metadata, with_unloaded, &mut calls).await;
     }
     for (_, stats) in &mut calls.answers {
         stats.search_groups.retain(|name, _| {
@@ -72,28 +70,24 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
                 .any(|pattern| pattern == "_all" || matches_pattern(pattern, name))
         });
     }
-    let mut all = ShardStats::default();
-    let mut by_index: BTreeMap<&str, Vec<(&ShardTarget, &ShardStats)>> = BTreeMap::new();
-    for (target, stats) in &calls.answers {
-        add(&mut all, stats);
+    let mut all = Sums::default();
+    let mut by_index: BTreeMap<&str, Vec<(&AskedCopy, &ShardStats)>> = BTreeMap::new();
+    for (asked, stats) in &calls.answers {
+        all.add(asked, stats);
         by_index
-            .entry(&target.index)
+            .entry(&asked.target.index)
             .or_default()
-            .push((target, stats));
+            .push((asked, stats));
     }
     let mut answer = Map::new();
     answer.insert("_shards".to_owned(), calls.header());
-    // One copy of each shard is here, and it is the primary.
-    answer.insert(
-        "_all".to_owned(),
-        json!({"primaries": show(&all, &wanted), "total": show(&all, &wanted)}),
-    );
+    answer.insert("_all".to_owned(), json!(all.show(&wanted)));
     if level != "cluster" {
         let mut indices = Map::new();
-        for (name, shards) in by_index {
+        for (name, copies) in by_index {
             indices.insert(
                 name.to_owned(),
-                show_index(&state, &shards, &wanted, level == "shards"),
+                show_index(&copies, &wanted, level == "shards"),
             );
         }
         answer.insert("indices".to_owned(), Value::Object(indices));
@@ -101,10 +95,39 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     Ok(RestResponse::ok(&answer))
 }
 
+/// Counters of the primaries, and of all copies.
+#[derive(Default)]
+pub(super) struct Sums {
+    /// Of the primaries.
+    pub primaries: ShardStats,
+    /// Of all copies.
+    pub total: ShardStats,
+}
+
+impl Sums {
+    /// Adds a copy.
+    pub fn add(&mut self, asked: &AskedCopy, stats: &ShardStats) {
+        add(&mut self.total, stats);
+        if asked.copy.primary {
+            add(&mut self.primaries, stats);
+        }
+    }
+
+    fn show(&self, wanted: &Sections) -> Map<String, Value> {
+        let mut shown = Map::new();
+        let primaries = show(&self.primaries, wanted);
+        shown.insert("primaries".to_owned(), Value::Object(primaries));
+        let total = show(&self.total, wanted);
+        shown.insert("total".to_owned(), Value::Object(total));
+        shown
+    }
+}
+
 /// Adds the shards of a closed index: they hold documents and take disk, but have no segments open unless those are
 /// asked for, and nothing to replay.
 async fn add_closed(
     app: &App,
+    state: &ClusterState,
     index: &IndexMetadata,
     with_unloaded: bool,
     calls: &mut ShardCalls<ShardStats>,
@@ -119,49 +142,63 @@ async fn add_closed(
             index_uuid: index.uuid.clone(),
             shard,
         };
-        match app.shards.closed_stats(&target).await {
+        let closed = app.shards.closed_stats(&target).await;
+        let asked = AskedCopy {
+            target,
+            // as the reference shows what no node has open
+            copy: state
+                .routing
+                .primary(&index.name, shard)
+                .cloned()
+                .unwrap_or_else(nowhere),
+        };
+        match closed {
             Ok(mut stats) => {
                 if !with_unloaded {
                     stats.segments = 0;
                     stats.segments_bytes = 0;
                 }
-                calls.answers.push((target, stats));
+                calls.answers.push((asked, stats));
             }
-            Err(error) => calls.failures.push((target, error)),
+            Err(error) => calls.failures.push((asked, error)),
         }
     }
 }
 
-fn show_index(
-    state: &ClusterState,
-    shards: &[(&ShardTarget, &ShardStats)],
-    wanted: &Sections,
-    with_shards: bool,
-) -> Value {
-    let mut sum = ShardStats::default();
-    let mut by_shard = Map::new();
-    for (target, stats) in shards {
-        add(&mut sum, stats);
+/// A primary that no node has open.
+pub(super) fn nowhere() -> ShardCopy {
+    ShardCopy {
+        primary: true,
+        state: ShardState::Unassigned,
+        node: None,
+        allocation_id: None,
+        relocating_node: None,
+        recovery: None,
+        failed_moves: 0,
+        unassigned: None,
+    }
+}
+
+fn show_index(copies: &[(&AskedCopy, &ShardStats)], wanted: &Sections, with_shards: bool) -> Value {
+    let mut sums = Sums::default();
+    let mut by_shard: Map<String, Value> = Map::new();
+    for (asked, stats) in copies {
+        sums.add(asked, stats);
         if with_shards {
-            by_shard.insert(
-                target.shard.to_string(),
-                Value::Array(vec![Value::Object(show_shard(
-                    state, target, stats, wanted,
-                ))]),
-            );
+            let shown = Value::Object(show_shard(asked, stats, wanted));
+            let shard = by_shard.entry(asked.target.shard.to_string());
+            if let Value::Array(copies) = shard.or_insert_with(|| json!([])) {
+                copies.push(shown);
+            }
         }
     }
     let mut shown = Map::new();
+    let uuid = copies.first();
     shown.insert(
         "uuid".to_owned(),
-        json!(
-            shards
-                .first()
-                .map_or("_na_", |(target, _)| target.index_uuid.as_str())
-        ),
+        json!(uuid.map_or("_na_", |(asked, _)| asked.target.index_uuid.as_str())),
     );
-    shown.insert("primaries".to_owned(), Value::Object(show(&sum, wanted)));
-    shown.insert("total".to_owned(), Value::Object(show(&sum, wanted)));
+    shown.extend(sums.show(wanted));
     if with_shards {
         shown.insert("shards".to_owned(), Value::Object(by_shard));
     }
@@ -170,20 +207,19 @@ fn show_index(
 
 /// One shard copy with its place in the cluster.
 pub(super) fn show_shard(
-    state: &ClusterState,
-    target: &ShardTarget,
+    asked: &AskedCopy,
     stats: &ShardStats,
     wanted: &Sections,
 ) -> Map<String, Value> {
-    let copy = state.routing.primary(&target.index, target.shard);
+    let copy = &asked.copy;
     let mut shown = Map::new();
     shown.insert(
         "routing".to_owned(),
         json!({
-            "state": copy.map_or("UNASSIGNED", |copy| copy.state.name()),
-            "primary": true,
-            "node": copy.and_then(|copy| copy.node.as_ref()),
-            "relocating_node": null,
+            "state": copy.state.name(),
+            "primary": copy.primary,
+            "node": copy.node,
+            "relocating_node": copy.relocating_node,
         }),
     );
     shown.extend(show(stats, wanted));

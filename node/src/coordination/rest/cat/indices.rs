@@ -11,8 +11,8 @@ use super::table::{Cell, Table, hidden, shown};
 use crate::cluster::{IndexState, IndicesOptions};
 use crate::coordination::rest::cluster_health::count_index;
 use crate::coordination::rest::index_body::show_date;
-use crate::coordination::rest::shard_calls::ask_all;
-use crate::coordination::rest::stats_sections::add;
+use crate::coordination::rest::shard_calls::{Which, stats_of};
+use crate::coordination::rest::stats::Sums;
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params};
 
 /// Rows of a page of `_list/indices`: least, usual, most.
@@ -103,14 +103,12 @@ pub(super) async fn indices(
         found = rows;
         table.page = Some(("indices", token));
     }
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.stats(&target).await }
-    })
-    .await;
-    let mut sums: BTreeMap<&str, ShardStats> = BTreeMap::new();
-    for (target, stats) in &calls.answers {
-        add(sums.entry(&target.index).or_default(), stats);
+    let calls = stats_of(&app, &state, &found, Which::Serving).await;
+    let mut sums: BTreeMap<&str, Sums> = BTreeMap::new();
+    for (asked, stats) in &calls.answers {
+        sums.entry(&asked.target.index)
+            .or_default()
+            .add(asked, stats);
     }
     for resolved in &found {
         let index = &resolved.metadata;
@@ -124,7 +122,11 @@ pub(super) async fn indices(
         let stats = sums
             .get(index.name.as_str())
             .filter(|_| index.state == IndexState::Open);
-        let of = |cell: &dyn Fn(&ShardStats) -> Cell| stats.map_or(Cell::None, cell);
+        let all =
+            |cell: &dyn Fn(&ShardStats) -> Cell| stats.map_or(Cell::None, |sums| cell(&sums.total));
+        let of = |cell: &dyn Fn(&ShardStats) -> Cell| {
+            stats.map_or(Cell::None, |sums| cell(&sums.primaries))
+        };
         let mut row = vec![
             status.into(),
             index.state.name().into(),
@@ -136,14 +138,17 @@ pub(super) async fn indices(
             of(&|stats| Cell::count(stats.deleted)),
             Cell::Number(index.creation_date),
             Cell::maybe(show_date(index.creation_date)),
-            of(&|stats| Cell::Bytes(stats.store_bytes)),
+            all(&|stats| Cell::Bytes(stats.store_bytes)),
             of(&|stats| Cell::Bytes(stats.store_bytes)),
         ];
-        for counter in counters::common().chain(counters::common()) {
+        for counter in counters::common() {
+            row.push(all(&counter.cell));
+        }
+        for counter in counters::common() {
             row.push(of(&counter.cell));
         }
         let memory = |stats: &ShardStats| Cell::Bytes(stats.buffer_bytes + stats.version_map_bytes);
-        row.push(of(&memory));
+        row.push(all(&memory));
         row.push(of(&memory));
         row.push(Cell::Text(index.flag("index.search.throttled").to_string()));
         table.rows.push(row);

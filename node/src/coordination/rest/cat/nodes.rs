@@ -1,16 +1,15 @@
 //! Tables about nodes: `_cat/nodes`, `nodeattrs`, `allocation`, `cluster_manager`, `thread_pool`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::counters::{self, columns};
 use super::table::{Cell, Column, Table, hidden, shown};
-use crate::cluster::ShardState;
+use crate::cluster::NodeId;
 use crate::cluster::names::matches_pattern;
-use crate::cluster::node_filter::is_chosen;
-use crate::coordination::rest::machine_stats::{disk, machine, process};
-use crate::coordination::rest::nodes::{cpu_percent, node_stats};
+use crate::coordination::rest::node_calls::{figures_of, shard_sums};
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params, root};
-use crate::sys::machine::usable_memory;
+use crate::nodes::PoolFigures;
 
 /// One letter per role, sorted.
 fn role_letters(roles: &[String]) -> String {
@@ -98,9 +97,11 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
     }
     let full_id = request.params.bool("full_id", false)?;
     let state = app.state();
-    let stats = node_stats(&app, &state).await;
-    let (process, machine, disk) = (process(), machine(), disk(&app.config.data_dir));
-    for node in state.nodes.values() {
+    let calls = figures_of(&app, &state, None).await;
+    let sums = shard_sums(&app, &state).await;
+    for (node, figures) in &calls.answers {
+        let (process, machine, disk) = (&figures.process, &figures.machine, &figures.disk);
+        let usable = figures.usable_memory;
         let id: String = if full_id {
             node.id.0.clone()
         } else {
@@ -111,10 +112,9 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
             .rsplit_once(':')
             .map_or("", |(_, port)| port);
         let used = disk.total.saturating_sub(disk.available);
-        let uptime = u64::try_from(app.now_ms() - node.started_ms).unwrap_or(0);
         let mut row = vec![
             id.into(),
-            Cell::Number(i64::from(std::process::id())),
+            Cell::Number(i64::from(figures.pid)),
             node.ip.clone().into(),
             port.into(),
             node.http_address.clone().into(),
@@ -127,25 +127,25 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
             Cell::Bytes(disk.available),
             Cell::Decimal(disk.used_percent()),
             Cell::Bytes(process.resident),
-            Cell::count(100 * process.resident / usable_memory().max(1)),
-            Cell::Bytes(usable_memory()),
+            Cell::count(100 * process.resident / usable.max(1)),
+            Cell::Bytes(usable),
             Cell::Bytes(machine.memory_total.saturating_sub(machine.memory_free)),
             Cell::count(machine.memory_used_percent()),
             Cell::Bytes(machine.memory_total),
             Cell::count(process.open_files),
             Cell::count(100 * process.open_files / process.open_files_max.max(1)),
             Cell::count(process.open_files_max),
-            Cell::count(cpu_percent(&app)),
+            Cell::count(figures.cpu_percent()),
             Cell::Decimal(machine.load[0]),
             Cell::Decimal(machine.load[1]),
             Cell::Decimal(machine.load[2]),
-            Cell::Millis(uptime),
+            Cell::Millis(figures.uptime_ms()),
             role_letters(&node.roles).into(),
             node.roles.join(",").into(),
             if node.id == state.master { "*" } else { "-" }.into(),
             node.name.clone().into(),
         ];
-        row.extend(counters::common().map(|counter| (counter.cell)(&stats)));
+        row.extend(counters::common().map(|counter| (counter.cell)(sums.of(node))));
         table.rows.push(row);
     }
     table.answer(&request)
@@ -167,7 +167,8 @@ pub(super) async fn attributes(
         shown("value", "attr.value", "attribute value"),
     ]);
     let state = app.state();
-    for node in state.nodes.values() {
+    let calls = figures_of(&app, &state, None).await;
+    for (node, figures) in &calls.answers {
         let port = node
             .transport_address
             .rsplit_once(':')
@@ -176,7 +177,7 @@ pub(super) async fn attributes(
             table.rows.push(vec![
                 node.name.clone().into(),
                 node.id.0.chars().take(4).collect::<String>().into(),
-                Cell::Number(i64::from(std::process::id())),
+                Cell::Number(i64::from(figures.pid)),
                 node.host.clone().into(),
                 node.ip.clone().into(),
                 port.into(),
@@ -250,26 +251,25 @@ pub(super) async fn allocation(
         shown("node", "n", "name of node"),
     ]);
     let state = app.state();
-    let stats = node_stats(&app, &state).await;
-    let disk = disk(&app.config.data_dir);
-    let mut held = 0;
+    let wanted = request.var("node_id");
+    // shards are on data nodes
+    let calls = figures_of(&app, &state, wanted.or(Some("data:true"))).await;
+    let sums = shard_sums(&app, &state).await;
+    let mut held: BTreeMap<&NodeId, i64> = BTreeMap::new();
     let mut unassigned = 0;
     for copies in state.routing.indices.values().flatten() {
         for copy in copies {
-            match copy.state {
-                ShardState::Unassigned => unassigned += 1,
-                _ => held += 1,
+            match &copy.node {
+                None => unassigned += 1,
+                Some(node) => *held.entry(node).or_default() += 1,
             }
         }
     }
-    let wanted = request.var("node_id");
-    for node in state.nodes.values() {
-        if !is_chosen(&state, node, &app.node.id, wanted) {
-            continue;
-        }
+    for (node, figures) in &calls.answers {
+        let disk = &figures.disk;
         table.rows.push(vec![
-            Cell::Number(held),
-            Cell::Bytes(stats.store_bytes),
+            Cell::Number(held.get(&node.id).copied().unwrap_or(0)),
+            Cell::Bytes(sums.of(node).store_bytes),
             Cell::Bytes(disk.total.saturating_sub(disk.available)),
             Cell::Bytes(disk.available),
             Cell::Bytes(disk.total),
@@ -341,45 +341,45 @@ pub(super) async fn thread_pool(
     index_params::timeouts(&request.params)?;
     let mut table = Table::new(pool_columns());
     let wanted = request.list_var("thread_pool_patterns");
-    let node = &app.node;
-    let port = node
-        .transport_address
-        .rsplit_once(':')
-        .map_or("", |(_, port)| port);
-    let mut pools = app.pools.stats();
-    pools.sort_by_key(|pool| pool.name);
-    for pool in pools {
-        if !wanted.is_empty()
-            && !wanted
-                .iter()
-                .any(|pattern| matches_pattern(pattern, pool.name))
-        {
-            continue;
+    let is_wanted = |pool: &PoolFigures| {
+        let mut patterns = wanted.iter();
+        wanted.is_empty() || patterns.any(|pattern| matches_pattern(pattern, &pool.name))
+    };
+    let state = app.state();
+    let calls = figures_of(&app, &state, None).await;
+    for (node, figures) in &calls.answers {
+        let port = node
+            .transport_address
+            .rsplit_once(':')
+            .map_or("", |(_, port)| port);
+        let mut pools: Vec<&PoolFigures> = figures.pools.iter().collect();
+        pools.retain(|pool| is_wanted(pool));
+        pools.sort_by_key(|pool| &pool.name);
+        for pool in pools {
+            table.rows.push(vec![
+                node.name.clone().into(),
+                node.id.0.clone().into(),
+                node.ephemeral_id.clone().into(),
+                Cell::Number(i64::from(figures.pid)),
+                node.host.clone().into(),
+                node.ip.clone().into(),
+                port.into(),
+                pool.name.clone().into(),
+                "fixed".into(),
+                Cell::count(pool.active),
+                Cell::count(pool.threads),
+                Cell::count(pool.queue),
+                Cell::count(pool.queue_size),
+                Cell::count(pool.rejected),
+                Cell::count(pool.threads),
+                Cell::count(pool.completed),
+                Cell::Millis(pool.waited_nanos / 1_000_000),
+                Cell::None,
+                Cell::None,
+                Cell::count(pool.threads),
+                Cell::None,
+            ]);
         }
-        let number = |count: usize| Cell::count(count as u64);
-        table.rows.push(vec![
-            node.name.clone().into(),
-            node.id.0.clone().into(),
-            node.ephemeral_id.clone().into(),
-            Cell::Number(i64::from(std::process::id())),
-            node.host.clone().into(),
-            node.ip.clone().into(),
-            port.into(),
-            pool.name.into(),
-            "fixed".into(),
-            number(pool.active),
-            number(pool.threads),
-            number(pool.queue),
-            number(pool.queue_size),
-            number(pool.rejected),
-            number(pool.threads),
-            number(pool.completed),
-            Cell::Millis(pool.waited_nanos / 1_000_000),
-            Cell::None,
-            Cell::None,
-            number(pool.threads),
-            Cell::None,
-        ]);
     }
     table.answer(&request)
 }

@@ -7,7 +7,7 @@ use crate::cluster::IndicesOptions;
 use crate::cluster::names::matches_pattern;
 use crate::coordination::rest::cluster_health::count_all;
 use crate::coordination::rest::index_body::show_date;
-use crate::coordination::rest::nodes::node_stats;
+use crate::coordination::rest::node_calls::shard_sums;
 use crate::coordination::rest::response::ResponseBody;
 use crate::coordination::rest::segments::recoveries;
 use crate::coordination::rest::tasks::{begin_list, chosen as chosen_tasks};
@@ -344,19 +344,22 @@ pub(super) async fn fielddata(
     }
     let mut wanted = request.list_var("fields");
     wanted.extend(request.params.list("fields"));
-    let stats = node_stats(&app, &app.state()).await;
-    for (field, bytes) in stats.fielddata {
-        if !wanted.is_empty() && !wanted.iter().any(|name| matches_pattern(name, &field)) {
-            continue;
+    let state = app.state();
+    let sums = shard_sums(&app, &state).await;
+    for node in state.nodes.values() {
+        for (field, bytes) in &sums.of(node).fielddata {
+            if !wanted.is_empty() && !wanted.iter().any(|name| matches_pattern(name, field)) {
+                continue;
+            }
+            table.rows.push(vec![
+                node.id.0.clone().into(),
+                node.host.clone().into(),
+                node.ip.clone().into(),
+                node.name.clone().into(),
+                field.clone().into(),
+                Cell::Bytes(*bytes),
+            ]);
         }
-        table.rows.push(vec![
-            app.node.id.0.clone().into(),
-            app.node.host.clone().into(),
-            app.node.ip.clone().into(),
-            app.node.name.clone().into(),
-            field.into(),
-            Cell::Bytes(bytes),
-        ]);
     }
     table.answer(&request)
 }
@@ -386,37 +389,33 @@ pub(super) async fn tasks(app: Arc<App>, request: RestRequest) -> Result<RestRes
     }
     // The list is a task itself.
     let own = begin_list(&app, &request);
-    let port = app
-        .node
-        .transport_address
-        .rsplit_once(':')
-        .map_or("", |(_, port)| port);
-    for task in chosen_tasks(&app, &request)? {
-        let [_, time] = time_cells(task.start_ms);
-        let running = app.tasks.running_time(&task);
-        let nanos = i64::try_from(running.as_nanos()).unwrap_or(i64::MAX);
-        let ms = u64::try_from(running.as_millis()).unwrap_or(u64::MAX);
-        table.rows.push(vec![
-            Cell::count(task.id),
-            task.action.into(),
-            app.tasks.name(&task).into(),
-            "-".into(),
-            "transport".into(),
-            Cell::Number(task.start_ms),
-            time,
-            Cell::Number(nanos),
-            Cell::Millis(ms),
-            app.node.id.0.clone().into(),
-            app.node.ip.clone().into(),
-            port.into(),
-            app.node.name.clone().into(),
-            app.node.version.clone().into(),
-            task.opaque_id
-                .clone()
-                .unwrap_or_else(|| "-".to_owned())
-                .into(),
-            task.description.clone().into(),
-        ]);
+    let state = app.state();
+    for (node, tasks) in chosen_tasks(&app, &state, &request).await?.answers {
+        let port = node
+            .transport_address
+            .rsplit_once(':')
+            .map_or("", |(_, port)| port);
+        for task in tasks {
+            let [_, time] = time_cells(task.start_ms);
+            table.rows.push(vec![
+                Cell::count(task.id),
+                task.action.clone().into(),
+                task.name(&node.id).into(),
+                "-".into(),
+                "transport".into(),
+                Cell::Number(task.start_ms),
+                time,
+                Cell::Number(i64::try_from(task.running_nanos).unwrap_or(i64::MAX)),
+                Cell::Millis(task.running_nanos / 1_000_000),
+                node.id.0.clone().into(),
+                node.ip.clone().into(),
+                port.into(),
+                node.name.clone().into(),
+                node.version.clone().into(),
+                task.opaque_id.unwrap_or_else(|| "-".to_owned()).into(),
+                task.description.into(),
+            ]);
+        }
     }
     drop(own);
     table.answer(&request)
@@ -474,11 +473,12 @@ pub(super) async fn recovery(
         // none is under way: a shard is listed once it serves
         return table.answer(&request);
     }
-    for (target, summary) in recoveries(&app, &state, &found).await {
+    for (asked, summary) in recoveries(&app, &state, &found).await {
         let (ended_ms, part) = (summary.ended_ms(), summary.percent_reused());
+        let node = asked.node(&state);
         table.rows.push(vec![
-            target.index.into(),
-            Cell::Number(target.shard.into()),
+            asked.target.index.clone().into(),
+            Cell::Number(asked.target.shard.into()),
             Cell::maybe(show_date(summary.began_ms)),
             Cell::Number(summary.began_ms),
             Cell::maybe(show_date(ended_ms)),
@@ -488,8 +488,8 @@ pub(super) async fn recovery(
             "done".into(),
             "n/a".into(),
             "n/a".into(),
-            app.node.host.clone().into(),
-            app.node.name.clone().into(),
+            Cell::maybe(node.map(|node| node.host.clone())),
+            Cell::maybe(node.map(|node| node.name.clone())),
             "n/a".into(),
             "n/a".into(),
             // of all that is there nothing had to be brought

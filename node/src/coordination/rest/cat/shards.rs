@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::counters::{COUNTERS, Counter, columns};
 use super::page::PageRequest;
 use super::table::{Cell, Table, hidden, shown};
-use crate::cluster::{IndicesOptions, ShardState};
+use crate::cluster::IndicesOptions;
 use crate::coordination::rest::index_body::show_date;
+use crate::coordination::rest::node_calls::figures_of;
 use crate::coordination::rest::segments::SEGMENT_VERSION;
-use crate::coordination::rest::shard_calls::ask_all;
+use crate::coordination::rest::segments::segments_of;
+use crate::coordination::rest::shard_calls::{Which, stats_of};
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params};
 
 /// Counters that shards do not show.
@@ -100,14 +102,19 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
         ..IndicesOptions::STRICT_EXPAND_OPEN
     };
     let (state, found) = index_params::resolve(&app, &request, base)?;
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.stats(&target).await }
-    })
-    .await;
-    let mut by_shard = BTreeMap::new();
-    for (target, stats) in &calls.answers {
-        by_shard.insert((target.index.as_str(), target.shard), stats);
+    let calls = stats_of(&app, &state, &found, Which::Serving).await;
+    let mut by_copy = BTreeMap::new();
+    for (asked, stats) in &calls.answers {
+        let target = &asked.target;
+        by_copy.insert(
+            (target.index.as_str(), target.shard, asked.node_id()),
+            stats,
+        );
+    }
+    let figures = figures_of(&app, &state, None).await;
+    let mut paths = BTreeMap::new();
+    for (node, figures) in figures.answers {
+        paths.insert(&node.id, figures.data_dir);
     }
     let now_ms = app.now_ms();
     let mut listed = Vec::new();
@@ -130,10 +137,11 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
         for (index, shard) in listed {
             for copy in state.routing.copies(&index.name, shard) {
                 let node = copy.node.as_ref().and_then(|id| state.nodes.get(id));
-                let stats = by_shard
-                    .get(&(index.name.as_str(), shard))
+                let place = (index.name.as_str(), shard, copy.node.as_ref());
+                let stats = by_copy
+                    .get(&place)
                     .copied()
-                    .filter(|_| copy.primary && copy.state == ShardState::Started);
+                    .filter(|_| copy.state.is_active());
                 let unassigned = copy.unassigned.as_ref();
                 let mut row = vec![
                     index.name.clone().into(),
@@ -163,7 +171,8 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                 for counter in shard_counters().filter(|c| !is_warmer(c)) {
                     row.push(stats.map_or(Cell::None, counter.cell));
                 }
-                let path = app.config.data_dir.display().to_string();
+                let own = node.and_then(|node| paths.get(&node.id));
+                let path = own.filter(|_| stats.is_some());
                 row.extend([
                     stats.map_or(Cell::None, |stats| Cell::Number(stats.max_seq_no)),
                     stats.map_or(Cell::None, |stats| Cell::Number(stats.local_checkpoint)),
@@ -173,8 +182,8 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                     row.push(stats.map_or(Cell::None, counter.cell));
                 }
                 row.extend([
-                    Cell::maybe(stats.map(|_| path.clone())),
-                    Cell::maybe(stats.map(|_| path)),
+                    Cell::maybe(path.cloned()),
+                    Cell::maybe(path.cloned()),
                     stats.map_or(Cell::None, |stats| Cell::count(stats.deleted)),
                 ]);
                 table.rows.push(row);
@@ -219,19 +228,16 @@ pub(super) async fn segments(
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
-    let calls = ask_all(&state, &found, |target| {
-        let app = app.clone();
-        async move { app.shards.segments(&target).await }
-    })
-    .await;
-    for (target, segments) in &calls.answers {
+    let calls = segments_of(&app, &state, &found).await;
+    for (asked, segments) in &calls.answers {
+        let (target, node) = (&asked.target, asked.node(&state));
         for segment in segments {
             table.rows.push(vec![
                 target.index.clone().into(),
                 Cell::Number(target.shard.into()),
-                "p".into(),
-                app.node.ip.clone().into(),
-                app.node.id.0.clone().into(),
+                if asked.copy.primary { "p" } else { "r" }.into(),
+                Cell::maybe(node.map(|node| node.ip.clone())),
+                Cell::maybe(node.map(|node| node.id.0.clone())),
                 segment.name.clone().into(),
                 Cell::count(segment.generation),
                 Cell::count(segment.docs),
