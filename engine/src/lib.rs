@@ -16,6 +16,7 @@ pub mod geo;
 pub mod ids;
 pub mod inspect;
 pub mod query;
+pub mod random;
 pub mod schema;
 pub mod search;
 pub mod segment;

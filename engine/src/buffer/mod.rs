@@ -16,6 +16,7 @@ use crate::document::{
     ColumnKind, FieldSpec, IndexOptions, ParsedDocument, ParsedField, StoredValue,
 };
 use crate::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
+use crate::random;
 use crate::segment::ID_FIELD;
 
 /// Above this many bytes a buffer must be frozen.
@@ -265,7 +266,5 @@ impl Buffer {
 
 /// A name for a new segment.
 pub(crate) fn random_segment_id() -> SegmentId {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
-    SegmentId(u128::from_le_bytes(bytes))
+    SegmentId(random::draw_u128().expect("the operating system gives random numbers"))
 }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::order;
+use crate::random;
 use crate::simd;
 
 /// Terms looked up side by side, so that they wait for memory together.
@@ -54,9 +55,7 @@ impl Default for TermTable {
 fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
     *SEED.get_or_init(|| {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes).expect("the operating system gives random numbers");
-        u64::from_le_bytes(bytes)
+        random::draw_u128().expect("the operating system gives random numbers") as u64
     })
 }
 

@@ -1,15 +1,18 @@
-//! A replica and the operations of its primary: taking them, giving them up when another reign begins, and how a primary
+//! A replica and the operations of its primary: taking them, doubting them when another reign begins, and how a primary
 //! becomes a replica.
 //!
-//! A replica *follows* a reign: its translog holds nothing that the reign's primary does not have, or will not send. It
-//! may have *seen* a later one, and refuses what is older than that; but until it followed it, what it has beyond the
-//! global checkpoint may be of its own. So the first call under a later reign rolls back first, durably.
+//! A replica *follows* a reign: what it counts as its own, the reign's primary has, or will send. It may have *seen* a later
+//! one, and refuses what is older than that; but until it followed it, what it has beyond the global checkpoint may be of
+//! its own. So the first call under a later reign rolls back first, durably: such operations count no more, and the primary
+//! sends what it has in their places. Until it did they stay in the translog, see [`Mark`]: a copy that becomes the primary
+//! before would else have lost what was acknowledged.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use parking_lot::{MutexGuard, RwLockWriteGuard};
 
+use super::commit::Commit;
 use super::inner::{Flushing, Inner, Publishing, Reach, SegmentEntry, Slot, View};
 use super::install::Staging;
 use super::recover::open_segment;
@@ -65,8 +68,7 @@ impl Inner {
                 return self.append_following(following, term, operations, global_checkpoint);
             }
             drop(following);
-            let known = global_checkpoint.max(self.checkpoints.global());
-            self.roll_back(term, known)?;
+            self.roll_back(term, SeqNo::NONE)?;
         }
     }
 
@@ -149,13 +151,23 @@ impl Inner {
         let global_checkpoint = self.checkpoints.global();
         if global_checkpoint > following.noted_global {
             self.translog.note(Mark {
-                kept_to: Mark::ALL,
+                sure_to: Mark::ALL,
                 primary_term: following.followed,
                 global_checkpoint,
             })?;
             following.noted_global = global_checkpoint;
         }
         Ok(())
+    }
+
+    /// Has the translog of a copy that is not alone keep what is known of the others.
+    pub fn note_progress(&self) -> Result<(), JournalError> {
+        if self.role.get() == CopyRole::Primary && self.alone.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut following = self.following.lock();
+        let noted = self.note_global(&mut following);
+        noted.inspect_err(|error| self.fail(error))
     }
 
     /// See [`Shard::roll_back`](super::Shard::roll_back).
@@ -179,18 +191,21 @@ impl Inner {
             return Ok(following.state());
         }
         let _half_done = self.fail_on_panic("a roll back");
-        let gives_up = self.checkpoints.max() > to;
+        // What every in-sync copy has, the new primary has.
+        let to = to.max(self.checkpoints.global());
+        let doubts = self.checkpoints.max() > to;
         let mark = Mark {
-            kept_to: if gives_up { to } else { Mark::ALL },
+            sure_to: if doubts { to } else { Mark::ALL },
             primary_term: term,
-            global_checkpoint: self.checkpoints.global().min(to),
+            global_checkpoint: self.checkpoints.global(),
         };
-        self.give_up(mark).inspect_err(|error| self.fail(error))?;
+        self.doubt(mark).inspect_err(|error| self.fail(error))?;
         self.primary_term.fetch_max(term.0, Ordering::SeqCst);
         following.followed = term;
         following.noted_global = mark.global_checkpoint;
-        if gives_up {
-            self.forget_beyond(to, &gate);
+        if doubts {
+            self.discount_beyond(to, &flushing.commit, &publishing, &gate)
+                .inspect_err(|error| self.fail(error))?;
             if self.view.load().reach.max_seq_no > to {
                 if flushing.commit.max_seq_no <= to {
                     self.return_to_commit(&flushing, &mut publishing)
@@ -212,20 +227,40 @@ impl Inner {
     }
 
     /// Makes a mark durable.
-    fn give_up(&self, mark: Mark) -> Result<(), JournalError> {
-        if mark.kept_to != Mark::ALL {
-            return self.translog.give_up(mark);
+    fn doubt(&self, mark: Mark) -> Result<(), JournalError> {
+        if mark.sure_to != Mark::ALL {
+            return self.translog.doubt(mark);
         }
         let location = self.translog.note(mark)?;
         self.translog.sync(location)
     }
 
-    /// Forgets the operations that a mark just made void.
-    fn forget_beyond(&self, to: SeqNo, _gate: &RwLockWriteGuard<'_, ()>) {
+    /// Counts the operations no more that a mark just made doubtful.
+    fn discount_beyond(
+        &self,
+        to: SeqNo,
+        commit: &Commit,
+        publishing: &Publishing,
+        _gate: &RwLockWriteGuard<'_, ()>,
+    ) -> Result<(), JournalError> {
         // All of them are synced. Whoever waits for that finds them noted here, and not once more later.
         self.note_durable();
         self.checkpoints.roll_back(to);
-        self.versions.forget_deletes_beyond(to);
+        // A delete that a doubtful operation hid is remembered again.
+        self.versions.forget_deletes_beyond(SeqNo::NONE);
+        for (id, tombstone) in &commit.tombstones {
+            if tombstone.stamp.seq_no <= to {
+                self.versions.restore(id, *tombstone);
+            }
+        }
+        let lacks_from = SeqNo(commit.local_checkpoint.0 + 1);
+        let history = self
+            .translog
+            .history_from(lacks_from, publishing.segments_term)?;
+        for operation in history.sure() {
+            self.remember_delete(&operation);
+        }
+        Ok(())
     }
 
     /// Goes back to what the last commit point has. Searches go on with what they see until the next list comes: most of

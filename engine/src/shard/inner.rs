@@ -194,6 +194,16 @@ impl InMemory {
     }
 }
 
+/// What copies know a live docs file by: its length, and the checksum of all before its last four bytes, which are that
+/// checksum. The sum of all bytes is the same for every such file of a length.
+pub(crate) fn live_docs_stamp(bytes: &[u8]) -> FileStamp {
+    let (body, _) = bytes.split_last_chunk::<4>().unwrap_or((bytes, &[0; 4]));
+    FileStamp {
+        len: bytes.len() as u64,
+        crc: FileStamp::of(body).crc,
+    }
+}
+
 impl SegmentEntry {
     pub fn snapshot(&self) -> SegmentSnapshot {
         SegmentSnapshot {
@@ -210,15 +220,11 @@ impl SegmentEntry {
         }
     }
 
-    /// What a file of its live docs is; `None`: no document is dead.
+    /// What other copies know its live docs by; `None`: no document is dead.
     pub fn live_stamp(&self) -> Option<FileStamp> {
         let live = self.live.as_ref()?;
-        let of_bytes = || FileStamp::of(&live.encode(self.reader.id()));
-        let stamp = self.live_stamp.get_or_init(|| match self.live_file {
-            Some(written) => written.file,
-            None => of_bytes(),
-        });
-        Some(*stamp)
+        let of_bytes = || live_docs_stamp(&live.encode(self.reader.id()));
+        Some(*self.live_stamp.get_or_init(of_bytes))
     }
 
     /// Whether a commit point has this very segment with these live docs.
@@ -283,14 +289,7 @@ impl View {
 
     /// The live document of an `_id`.
     pub fn find(&self, id: &str) -> Result<Option<(&SegmentEntry, DocId)>, ReadError> {
-        for entry in self.segments.iter().rev() {
-            if let Some(doc) = entry.reader.find_id(id)?
-                && entry.is_live(doc)
-            {
-                return Ok(Some((entry, doc)));
-            }
-        }
-        Ok(None)
+        find(&self.segments, id)
     }
 
     /// Bytes of segments that are in memory only.
@@ -301,6 +300,21 @@ impl View {
         };
         self.segments.iter().map(in_memory).sum()
     }
+}
+
+/// The live document of an `_id` in a list of segments, oldest first.
+pub(crate) fn find<'a>(
+    segments: &'a [SegmentEntry],
+    id: &str,
+) -> Result<Option<(&'a SegmentEntry, DocId)>, ReadError> {
+    for entry in segments.iter().rev() {
+        if let Some(doc) = entry.reader.find_id(id)?
+            && entry.is_live(doc)
+        {
+            return Ok(Some((entry, doc)));
+        }
+    }
+    Ok(None)
 }
 
 /// See [`Inner::fail_on_panic`].

@@ -3,7 +3,7 @@
 //! Files come in parts under the name `unfinished-copy-<segment>`; live docs and deletes are small and come into memory.
 //! Nothing of a list is shown before all of it is here and its checksums are right. What was shown before stays readable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use parking_lot::MutexGuard;
 
 use super::ShardError;
 use super::commit::{FileStamp, decode_tombstones, segment_name};
-use super::inner::{Backing, Inner, Publishing, Reach, SegmentEntry, View};
+use super::inner::{Backing, Inner, Publishing, Reach, SegmentEntry, View, live_docs_stamp};
 use super::role::CopyRole;
 use super::shipment::{FileName, ListedSegment, SegmentList};
 use super::versions::Tombstone;
@@ -30,7 +30,7 @@ pub struct WantedFile {
     pub file: FileName,
     /// Its bytes.
     pub len: u64,
-    /// CRC-32C of them.
+    /// CRC-32C of them, as the list has it.
     pub crc: u32,
     /// So many of them are here: go on from there.
     pub staged: u64,
@@ -46,6 +46,14 @@ pub enum InstallError {
         found: u64,
         /// The copy's.
         current: u64,
+    },
+    /// The list contradicts itself.
+    #[error("list of primary term [{primary_term}]: {reason}")]
+    Invalid {
+        /// The list's.
+        primary_term: u64,
+        /// What is wrong.
+        reason: String,
     },
     /// The list is of another history of operations.
     #[error("list of history [{found}], this copy has history [{own}]: it must be made anew")]
@@ -204,8 +212,9 @@ impl Inner {
                 lacks.push((FileName::LiveDocs(segment.id, live.generation), live.file));
             }
         }
+        let rolled_back = self.following.lock().needs_segments.is_some();
         if let Some(file) = list.tombstones
-            && list.max_seq_no > self.checkpoints.persisted()
+            && (rolled_back || list.max_seq_no > self.checkpoints.persisted())
         {
             lacks.push((FileName::Tombstones, file));
         }
@@ -220,6 +229,13 @@ impl Inner {
         find(&self.view.load()).or_else(|| find(&self.visible.load()))
     }
 
+    /// Gives up all files that are on their way.
+    pub(super) fn discard_all(&self, staging: &mut MutexGuard<'_, Staging>) {
+        for (file, _) in staging.files.drain() {
+            self.discard(&file);
+        }
+    }
+
     /// Removes what was staged of a file.
     fn discard(&self, file: &FileName) {
         if let FileName::Segment(id) = file {
@@ -232,6 +248,9 @@ impl Inner {
     pub fn stage(&self, file: &FileName, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut staging = self.staging.lock();
         self.check().map_err(io::Error::other)?;
+        if self.role.get() != CopyRole::Replica {
+            return Err(io::Error::other(ShardError::NotReplica));
+        }
         let refused = |reason: String| io::Error::new(io::ErrorKind::InvalidInput, reason);
         let Some(staged) = staging.files.get_mut(file) else {
             return Err(refused(format!("{file}: nobody asked for this file")));
@@ -267,8 +286,7 @@ impl Inner {
     pub fn install(&self, list: &SegmentList, is_base: bool) -> Result<bool, InstallError> {
         let mut staging = self.staging.lock();
         let history = self.check_list(list)?;
-        let known = self.checkpoints.global();
-        self.roll_back_holding(&staging, list.primary_term, known)?;
+        self.roll_back_holding(&staging, list.primary_term, SeqNo::NONE)?;
         if !is_base && list.max_seq_no > self.checkpoints.persisted() {
             self.sync_translog().map_err(ShardError::from)?;
         }
@@ -279,9 +297,7 @@ impl Inner {
             true => self.install_durably(list, ready, history),
         };
         let changed = installed?;
-        for (file, _) in staging.files.drain() {
-            self.discard(&file);
-        }
+        self.discard_all(&mut staging);
         drop(staging);
         self.call_listeners(self.shown_to());
         Ok(changed)
@@ -300,6 +316,10 @@ impl Inner {
                 current: current.0,
             });
         }
+        check_numbers(list).map_err(|reason| InstallError::Invalid {
+            primary_term: list.primary_term.0,
+            reason,
+        })?;
         let own = *self.history_id.lock();
         match u128::from_str_radix(&list.history_uuid, 16) {
             Ok(found) if found == own || self.is_fresh() => Ok(found),
@@ -426,7 +446,7 @@ impl Inner {
                 ready.segments.insert(id, Arc::new(reader));
             }
             (Content::Memory(bytes), FileName::LiveDocs(id, generation)) => {
-                compare(FileStamp::of(bytes))?;
+                compare(live_docs_stamp(bytes))?;
                 let live = LiveDocs::decode(id, max_doc(id), bytes);
                 let live = live.map_err(|error| error.to_string())?;
                 if u64::from(live.deleted_count()) != generation {
@@ -518,6 +538,9 @@ impl Inner {
             return Ok(false);
         }
         self.name_segments(&ready)?;
+        for (id, tombstone) in &ready.tombstones {
+            self.versions.note_delete(id, *tombstone);
+        }
         let segments = self.entries_of(list, &mut ready, &mut publishing);
         self.show_list(list, segments, &mut publishing);
         Ok(true)
@@ -555,10 +578,10 @@ impl Inner {
         let _half_done = self.fail_on_panic("an installation");
         let changes = !self.shows(list, &publishing);
         self.name_segments(&ready)?;
-        let segments = self.entries_of(list, &mut ready, &mut publishing);
         for (id, tombstone) in &ready.tombstones {
             self.versions.note_delete(id, *tombstone);
         }
+        let segments = self.entries_of(list, &mut ready, &mut publishing);
         *self.history_id.lock() = history;
         publishing.next_ordinal = publishing.next_ordinal.max(list.next_ordinal);
         let segments = self.commit_list(
@@ -572,6 +595,21 @@ impl Inner {
             .cover(list.searchable_checkpoint, list.max_seq_no);
         self.show_list(list, segments, &mut publishing);
         Ok(changes)
+    }
+}
+
+/// Refuses a list that no copy can have made.
+fn check_numbers(list: &SegmentList) -> Result<(), String> {
+    let (checkpoint, max) = (list.searchable_checkpoint.0, list.max_seq_no.0);
+    if checkpoint < SeqNo::NONE.0 || checkpoint > max || max == i64::MAX {
+        return Err(format!(
+            "it says that operations up to [{checkpoint}] of up to [{max}] are in it"
+        ));
+    }
+    let mut ids = HashSet::new();
+    match list.segments.iter().find(|segment| !ids.insert(segment.id)) {
+        Some(segment) => Err(format!("segment [{}] is in it twice", segment.id)),
+        None => Ok(()),
     }
 }
 

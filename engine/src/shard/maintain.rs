@@ -35,6 +35,7 @@ pub(super) fn maintain(inner: &Arc<Inner>) -> Result<(), ShardError> {
     let synced = inner.last_sync_ms.load(Ordering::Relaxed);
     if since(synced) >= ms(settings.sync_interval) {
         inner.last_sync_ms.store(now, Ordering::Relaxed);
+        inner.note_progress()?;
         if inner.translog.has_unsynced() {
             inner.sync_translog()?;
         }

@@ -157,6 +157,7 @@ impl From<ShardError> for WriteError {
         match error {
             ShardError::Closed => WriteError::Closed,
             ShardError::Failed { reason } => WriteError::Failed { reason },
+            ShardError::NotPrimary => WriteError::NotPrimary,
             ShardError::NotReplica => WriteError::NotReplica,
             ShardError::StaleTerm { found, current } => WriteError::StaleTerm { found, current },
             ShardError::Translog(error) => WriteError::Translog(error),

@@ -172,6 +172,9 @@ pub enum ShardError {
         /// The copy's.
         current: u64,
     },
+    /// Only a primary does this.
+    #[error("this copy of the shard is not the primary")]
+    NotPrimary,
     /// Only a replica does this.
     #[error("this copy of the shard is not a replica")]
     NotReplica,

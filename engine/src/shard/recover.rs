@@ -22,6 +22,7 @@ use super::{DeleteOp, IndexOp, OpenShardError, Origin, ShardParts, VersionCheck,
 use crate::buffer::Buffer;
 use crate::directory::{ByteView, Directory};
 use crate::ids::{PrimaryTerm, SeqNo};
+use crate::random;
 use crate::segment::{LiveDocs, SegmentReader};
 use crate::translog::frame::crc32c;
 use crate::translog::{Entry, JournalError, Mark, Operation, OperationKind, Translog};
@@ -60,16 +61,14 @@ fn create(parts: ShardParts, names: &[String]) -> Result<Inner, OpenShardError> 
         parts.directory.delete(name).map_err(io_error(name))?;
     }
     let translog = Translog::create(parts.translog.clone())?;
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|error| io_error("history id")(io::Error::other(error.to_string())))?;
+    let history_id = random::draw_u128().map_err(io_error("history id"))?;
     let commit = Commit {
         generation: 1,
         max_seq_no: SeqNo::NONE,
         local_checkpoint: SeqNo::NONE,
         translog_generation: translog.range().1,
         primary_term: parts.primary_term,
-        history_id: u128::from_le_bytes(random),
+        history_id,
         next_ordinal: 0,
         segments_term: parts.primary_term,
         global_checkpoint: SeqNo::NONE,
@@ -310,9 +309,12 @@ fn assemble(
 /// Does again what the translog has and the commit point may not have: operations beyond `has_all_up_to`. Of these,
 /// what the commit point has already is known by its number and left alone; of those before, it may have forgotten a
 /// delete, and an older write of the document must not come back.
+///
+/// They are done in the order in which they were appended; where some of them may not stand, in the order of their numbers.
 fn replay(inner: &Inner, from_generation: u64, has_all_up_to: SeqNo) -> Result<(), OpenShardError> {
     let mut count = 0u64;
     let mut global = inner.checkpoints.global();
+    let all_stand = !inner.translog.has_doubts();
     for entry in inner.translog.entries(from_generation)? {
         let operation = match entry? {
             (record, Entry::Operation(operation)) => {
@@ -330,7 +332,15 @@ fn replay(inner: &Inner, from_generation: u64, has_all_up_to: SeqNo) -> Result<(
                 continue;
             }
         };
-        if operation.seq_no > has_all_up_to {
+        if all_stand && operation.seq_no > has_all_up_to {
+            replay_one(inner, operation)?;
+            count += 1;
+        }
+    }
+    if !all_stand {
+        let lacks_from = SeqNo(has_all_up_to.0 + 1);
+        let settled = inner.committed.load().segments_term;
+        for operation in inner.translog.history_from(lacks_from, settled)? {
             replay_one(inner, operation)?;
             count += 1;
         }
@@ -361,10 +371,10 @@ fn see_term(inner: &Inner, term: PrimaryTerm) {
     inner.primary_term.fetch_max(term.0, Ordering::SeqCst);
 }
 
-/// Whether the segments of the commit point have what this mark gave up.
+/// Whether the segments of the commit point have what this mark makes doubtful.
 fn is_stale(inner: &Inner, mark: &Mark) -> bool {
     let commit = inner.committed.load();
-    mark.kept_to < commit.max_seq_no && mark.primary_term > commit.segments_term
+    mark.sure_to < commit.max_seq_no && mark.primary_term > commit.segments_term
 }
 
 /// Takes note of what the translog of a replica has: nothing is done with it before another primary sends segments, or
@@ -372,6 +382,7 @@ fn is_stale(inner: &Inner, mark: &Mark) -> bool {
 fn follow_on(inner: &Inner, from_generation: u64) -> Result<(), OpenShardError> {
     let mut following = inner.following.lock();
     let mut global = inner.checkpoints.global();
+    let commit = inner.committed.load_full();
     for entry in inner.translog.entries(from_generation)? {
         match entry? {
             (record, Entry::Operation(operation)) => {
@@ -379,7 +390,6 @@ fn follow_on(inner: &Inner, from_generation: u64) -> Result<(), OpenShardError> 
                 inner.translog.count_replayed(record.location, seq_no);
                 following.followed = following.followed.max(operation.primary_term);
                 inner.checkpoints.advance_max(seq_no);
-                inner.remember_delete(&operation);
                 inner.checkpoints.mark_processed(seq_no);
                 inner.checkpoints.mark_persisted(&[seq_no]);
             }
@@ -387,17 +397,30 @@ fn follow_on(inner: &Inner, from_generation: u64) -> Result<(), OpenShardError> 
                 following.followed = following.followed.max(mark.primary_term);
                 global = global.max(mark.global_checkpoint);
                 following.noted_global = global;
+                if mark.sure_to != Mark::ALL {
+                    // What comes after the mark counts again, and what the segments have of that reign's.
+                    let covered = match mark.primary_term > commit.segments_term {
+                        true => mark.sure_to,
+                        false => mark.sure_to.max(commit.local_checkpoint),
+                    };
+                    inner.checkpoints.roll_back(covered);
+                }
                 if is_stale(inner, &mark) {
-                    // The segments count for no more than that; what came after the mark is still to be read.
-                    inner.checkpoints.roll_back(mark.kept_to);
                     let before = following.needs_segments.unwrap_or(Mark::ALL);
-                    following.needs_segments = Some(before.min(mark.kept_to));
+                    following.needs_segments = Some(before.min(mark.sure_to));
                 }
             }
         }
     }
     see_term(inner, following.followed);
     inner.checkpoints.advance_global(global);
+    let lacks_from = SeqNo(commit.local_checkpoint.0 + 1);
+    let history = inner
+        .translog
+        .history_from(lacks_from, commit.segments_term)?;
+    for operation in history.sure() {
+        inner.remember_delete(&operation);
+    }
     Ok(())
 }
 

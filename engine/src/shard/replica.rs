@@ -19,7 +19,7 @@ impl Shard {
     /// A replica's: takes operations of the primary of `term` into the translog, with what every in-sync copy has.
     /// They are durable after [`Shard::ensure_synced`]; `None`: they already are. Gaps are allowed, what is known is
     /// passed over, an older reign is refused. A reign not followed yet is followed first, durably: see
-    /// [`Shard::roll_back`].
+    /// [`Shard::roll_back`], to this copy's own global checkpoint.
     pub fn append_replicated(
         &self,
         term: PrimaryTerm,
@@ -30,9 +30,10 @@ impl Shard {
             .append_replicated(term, operations, global_checkpoint)
     }
 
-    /// A replica's: gives up its operations beyond `to`, which the primary of `term`, a later reign, may not have. All up to
-    /// `to` must be the same on both: the global checkpoint. Durable when it returns; a reign already followed changes
-    /// nothing.
+    /// A replica's: follows the primary of `term`, a later reign, and counts on none of its operations beyond `to` any more:
+    /// that primary may not have them, and sends what it has. All up to `to` must be the same on both: any copy's own global
+    /// checkpoint is (nothing lower is taken), and for a copy in sync the primary's. Durable when it returns; a reign already
+    /// followed changes nothing.
     pub fn roll_back(&self, term: PrimaryTerm, to: SeqNo) -> Result<RollBack, ShardError> {
         self.inner.roll_back(term, to)
     }
@@ -52,6 +53,12 @@ impl Shard {
     /// translog only, from here on; a roll back must follow.
     pub fn demote(&self, term: PrimaryTerm) -> Result<(), ShardError> {
         self.inner.demote(term)
+    }
+
+    /// A primary's: begins another history, because operations of the present one may be lost. Copies of the present one
+    /// must be made anew. Durable when it returns.
+    pub fn begin_history(&self) -> Result<(), ShardError> {
+        self.inner.begin_history()
     }
 
     /// All operations up to this one are in what searches see.
@@ -101,7 +108,8 @@ impl Shard {
     }
 
     /// A replica's: shows a list whose files are all here and whose operations are durable here; whether that changed
-    /// anything. Searches that run keep what they see. It is part of a commit point after the next flush.
+    /// anything. Searches that run keep what they see. It is part of a commit point after the next flush. The first list of
+    /// a reign may make the copy give up what it had: ask for what is missing again when that is the answer.
     pub fn install(&self, list: &SegmentList) -> Result<bool, InstallError> {
         self.inner.install(list, false)
     }
@@ -116,7 +124,8 @@ impl Shard {
     /// translog any more. Every operation done before the call is among them.
     pub fn operations_from(&self, seq_no: SeqNo) -> Result<Option<History>, JournalError> {
         let done = self.inner.checkpoints.processed();
-        let history = self.inner.translog.history_from(seq_no)?;
+        let settled = self.inner.publishing.lock().segments_term;
+        let history = self.inner.translog.history_from(seq_no, settled)?;
         Ok(history.is_whole(seq_no, done).then_some(history))
     }
 

@@ -63,7 +63,7 @@ pub struct ListedSegment {
 pub struct ListedLiveDocs {
     /// Number of dead documents: it only grows.
     pub generation: u64,
-    /// The file.
+    /// The file; its sum is that of all before its last four bytes, which say the same.
     pub file: FileStamp,
 }
 

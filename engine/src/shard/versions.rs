@@ -141,6 +141,26 @@ impl Versions {
         }
     }
 
+    /// Forgets deletes of which `stands` says no.
+    pub fn retain_deletes<E>(
+        &self,
+        mut stands: impl FnMut(&str) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        for stripe in &self.stripes {
+            let mut stripe = stripe.lock();
+            let mut undone = Vec::new();
+            for id in stripe.tombstones.keys() {
+                if !stands(id)? {
+                    undone.push(id.clone());
+                }
+            }
+            for id in undone {
+                stripe.tombstones.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets deletes with a higher number.
     pub fn forget_deletes_beyond(&self, seq_no: SeqNo) {
         for stripe in &self.stripes {

@@ -1,14 +1,14 @@
 //! Operations in the order of their numbers: what another copy catches up from, and what a promoted copy does again.
 
+use std::cmp::Reverse;
 use std::vec::IntoIter;
 
-use super::journal::Record;
 use super::store::Entry;
-use super::{JournalError, Operation, Translog};
+use super::{JournalError, Mark, Operation, OperationKind, Translog};
 use crate::directory::ByteView;
 use crate::ids::{PrimaryTerm, SeqNo};
 
-/// Operations by number, one for each; void ones are not among them. Holds the files that they stand in.
+/// Operations by number, one for each: of several, the one that stands (see [`Mark`]). Holds the files that they are in.
 #[derive(Debug)]
 pub struct History {
     found: IntoIter<Found>,
@@ -17,19 +17,25 @@ pub struct History {
 #[derive(Debug)]
 struct Found {
     seq_no: SeqNo,
-    primary_term: PrimaryTerm,
+    /// A later mark has its number beyond what it is sure of.
+    is_doubtful: bool,
+    /// Its place in the order in which operations were appended.
+    place: usize,
     payload: ByteView,
+}
+
+impl Found {
+    fn operation(&self) -> Operation {
+        let operation = Operation::decode(&self.payload);
+        operation.expect("it was decoded when it was found, and bytes of a view do not change")
+    }
 }
 
 impl Iterator for History {
     type Item = Operation;
 
     fn next(&mut self) -> Option<Operation> {
-        let found = self.found.next()?;
-        let operation = Operation::decode(&found.payload);
-        Some(
-            operation.expect("it was decoded when it was found, and bytes of a view do not change"),
-        )
+        self.found.next().map(|found| found.operation())
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -40,27 +46,87 @@ impl Iterator for History {
 impl ExactSizeIterator for History {}
 
 impl Translog {
-    /// The operations from a number on. Reads every file that may have one.
-    pub fn history_from(&self, seq_no: SeqNo) -> Result<History, JournalError> {
+    /// The operations from a number on. Reads every file that may have one. What was doubtful to reigns up to `settled` is
+    /// left out: segments have what these had in its place.
+    pub fn history_from(
+        &self,
+        seq_no: SeqNo,
+        settled: PrimaryTerm,
+    ) -> Result<History, JournalError> {
         let mut found = Vec::new();
+        let mut doubts: Vec<Doubt> = Vec::new();
         for entry in self.entries(self.first_generation_with(seq_no))? {
-            let (Record { payload, .. }, Entry::Operation(operation)) = entry? else {
-                continue;
+            let (record, operation) = match entry? {
+                (record, Entry::Operation(operation)) => (record, operation),
+                (_, Entry::Mark(mark)) => {
+                    if mark.sure_to != Mark::ALL {
+                        doubts.push(Doubt::new(mark, found.len()));
+                    }
+                    continue;
+                }
             };
+            for doubt in &mut doubts {
+                doubt.hear(&operation);
+            }
             if operation.seq_no >= seq_no {
                 found.push(Found {
                     seq_no: operation.seq_no,
-                    primary_term: operation.primary_term,
-                    payload,
+                    is_doubtful: false,
+                    place: found.len(),
+                    payload: record.payload,
                 });
             }
         }
-        // Of two with one number the later reign's is the one that stands.
-        found.sort_by_key(|found| (found.seq_no, std::cmp::Reverse(found.primary_term)));
+        for doubt in &doubts {
+            doubt.judge(&mut found, settled);
+        }
+        found.sort_by_key(|found| (found.seq_no, Reverse(found.place)));
         found.dedup_by_key(|found| found.seq_no);
         Ok(History {
             found: found.into_iter(),
         })
+    }
+}
+
+/// What a mark does to the operations before it.
+struct Doubt {
+    mark: Mark,
+    /// So many operations were found before it.
+    place: usize,
+    /// The lowest number that the mark's reign gave out.
+    first: Option<SeqNo>,
+}
+
+impl Doubt {
+    fn new(mark: Mark, place: usize) -> Doubt {
+        Doubt {
+            mark,
+            place,
+            first: None,
+        }
+    }
+
+    /// Takes note of an operation that follows the mark.
+    fn hear(&mut self, operation: &Operation) {
+        let is_filling = matches!(operation.kind, OperationKind::NoOp { .. });
+        if operation.primary_term >= self.mark.primary_term && !is_filling {
+            let first = self.first.unwrap_or(operation.seq_no);
+            self.first = Some(first.min(operation.seq_no));
+        }
+    }
+
+    /// Takes out what the reign's primary never had.
+    fn judge(&self, found: &mut Vec<Found>, settled: PrimaryTerm) {
+        let sure_to = self.mark.sure_to;
+        let doubts = |found: &Found| found.place < self.place && found.seq_no > sure_to;
+        for found in found.iter_mut().filter(|found| doubts(found)) {
+            found.is_doubtful = true;
+        }
+        if self.mark.primary_term <= settled {
+            found.retain(|found| !doubts(found));
+        } else if let Some(first) = self.first {
+            found.retain(|found| !doubts(found) || found.seq_no < first);
+        }
     }
 }
 
@@ -75,5 +141,103 @@ impl History {
             next += 1;
         }
         next > to.0
+    }
+
+    /// Without those that are still doubtful.
+    pub(crate) fn sure(self) -> impl Iterator<Item = Operation> {
+        let sure = self.found.filter(|found| !found.is_doubtful);
+        sure.map(|found| found.operation())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::directory::ram::RamDirectory;
+
+    fn operation(seq_no: i64, term: u64, filling: bool) -> Operation {
+        Operation {
+            seq_no: SeqNo(seq_no),
+            primary_term: PrimaryTerm(term),
+            version: term,
+            kind: match filling {
+                true => OperationKind::NoOp {
+                    reason: "filling gaps".to_owned(),
+                },
+                false => OperationKind::Delete {
+                    id: seq_no.to_string(),
+                },
+            },
+        }
+    }
+
+    fn doubt(translog: &Translog, sure_to: i64, term: u64) {
+        let mark = Mark {
+            sure_to: SeqNo(sure_to),
+            primary_term: PrimaryTerm(term),
+            global_checkpoint: SeqNo::NONE,
+        };
+        translog.doubt(mark).unwrap();
+    }
+
+    fn stands(translog: &Translog, from: i64) -> Vec<(i64, u64)> {
+        let history = translog.history_from(SeqNo(from), PrimaryTerm(0)).unwrap();
+        history.map(|op| (op.seq_no.0, op.primary_term.0)).collect()
+    }
+
+    #[test]
+    fn doubtful_operations_stand_until_the_new_primary_had_its_say() {
+        let directory = Arc::new(RamDirectory::new());
+        let translog = Translog::create(directory.clone()).unwrap();
+        for seq_no in [0, 2, 1, 3, 4, 5] {
+            translog.append(&operation(seq_no, 1, false)).unwrap();
+        }
+        doubt(&translog, 1, 2);
+        assert_eq!(
+            stands(&translog, 1),
+            [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]
+        );
+        let sure = translog.history_from(SeqNo(0), PrimaryTerm(0)).unwrap();
+        let sure = sure.sure().count();
+        assert_eq!(sure, 2);
+        // Sent again, and one that the new primary never had.
+        translog.append(&operation(2, 1, false)).unwrap();
+        translog.append(&operation(3, 2, true)).unwrap();
+        assert_eq!(
+            stands(&translog, 1),
+            [(1, 1), (2, 1), (3, 2), (4, 1), (5, 1)]
+        );
+        // Its own first operation: it had nothing beyond.
+        translog.append(&operation(4, 2, false)).unwrap();
+        assert_eq!(stands(&translog, 1), [(1, 1), (2, 1), (3, 2), (4, 2)]);
+        doubt(&translog, 2, 3);
+        translog.append(&operation(3, 3, false)).unwrap();
+        let expected = [(0, 1), (1, 1), (2, 1), (3, 3)];
+        assert_eq!(stands(&translog, 0), expected);
+        translog.close().unwrap();
+        let translog = Translog::open(directory).unwrap();
+        assert!(translog.has_doubts());
+        translog.bound(u64::MAX, SeqNo(5));
+        assert_eq!(stands(&translog, 0), expected);
+        let settled = translog.history_from(SeqNo(0), PrimaryTerm(2)).unwrap();
+        assert_eq!(settled.len(), 4, "by what follows");
+        let settled = translog.history_from(SeqNo(2), PrimaryTerm(3)).unwrap();
+        assert_eq!(settled.len(), 2);
+    }
+
+    #[test]
+    fn a_history_with_a_hole_is_not_whole() {
+        let translog = Translog::create(Arc::new(RamDirectory::new())).unwrap();
+        for seq_no in [3, 5, 4, 7] {
+            translog.append(&operation(seq_no, 1, false)).unwrap();
+        }
+        let whole = |from: i64, to: i64| {
+            let history = translog.history_from(SeqNo(from), PrimaryTerm(0)).unwrap();
+            history.is_whole(SeqNo(from), SeqNo(to))
+        };
+        assert!(whole(3, 5) && whole(4, 5) && whole(7, 7) && whole(8, 7));
+        assert!(!whole(2, 5) && !whole(3, 6) && !whole(3, 7) && !whole(6, 7));
     }
 }

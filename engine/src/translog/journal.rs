@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::frame::{Checkpoint, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX, Place};
 use crate::directory::{ByteView, Directory, FileWriter};
+use crate::random;
 
 const CHECKPOINT: &str = "journal-checkpoint";
 const CHECKPOINT_NEW: &str = "journal-checkpoint-new";
@@ -261,11 +262,7 @@ impl Journal {
                 directory.delete(&name).map_err(JournalError::io(&name))?;
             }
         }
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| {
-            JournalError::io(CHECKPOINT)(io::Error::other(format!("no random numbers: {error}")))
-        })?;
-        let journal_id = u128::from_le_bytes(random);
+        let journal_id = random::draw_u128().map_err(JournalError::io(CHECKPOINT))?;
         let writer = create_generation(&*directory, journal_id, 1, 0)?;
         let checkpoint = Checkpoint {
             journal_id,
@@ -436,6 +433,12 @@ impl Journal {
     /// Tells whether a record is on the device.
     pub fn is_synced(&self, location: Location) -> bool {
         self.tail.lock().is_synced(location)
+    }
+
+    /// Whether there are records that are not on the device.
+    pub fn has_unsynced(&self) -> bool {
+        let tail = self.tail.lock();
+        tail.records_end > tail.synced
     }
 
     /// The reason why the journal takes no more records.

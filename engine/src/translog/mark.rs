@@ -1,16 +1,26 @@
 //! # A mark, as the payload of a journal frame
-//! What a copy must remember besides operations: whom it follows, and what it gave up. Little-endian, 25 bytes.
+//! What a copy must remember besides operations: whom it follows, and of what it is no longer sure. Little-endian, 25
+//! bytes.
 //!
 //! | offset | bytes | field             | meaning                                                                 |
 //! |-------:|------:|-------------------|-------------------------------------------------------------------------|
 //! |      0 |     1 | kind              | 4; 1 to 3 are [operations](super::operation)                            |
-//! |      1 |     8 | kept to           | operations that stand before this record are void from the next number on; `ff … ff 7f`: none is |
+//! |      1 |     8 | sure to           | operations that stand before this record are *doubtful* from the next number on; `ff … ff 7f`: none is |
 //! |      9 |     8 | primary term      | the reign that the copy follows from here on                            |
 //! |     17 |     8 | global checkpoint | every in-sync copy had the operations up to here; -1: not known         |
 //!
-//! A mark that voids anything is the first record of its file, so that finding all of them takes one look at each file.
+//! The primary of the reign sends again what it has of the doubtful numbers. So a doubtful operation stands until
+//! - an operation of the same number follows the mark,
+//! - an operation of that reign, with a lower number, that is no filling (a no-op), follows it: the reign's primary gave that
+//!   number out when it had nothing beyond, so it never had the doubtful one, or
+//! - the copy's segments are of that reign: they have what its primary had.
 //!
-//! Reign 2 begins, operations beyond 5 are given up, all up to 4 are on every copy:
+//! A copy that becomes the primary before does what stands: it may be all that is left of an acknowledged write.
+//!
+//! A mark that makes anything doubtful is the first record of its file, so that finding all of them takes one look at each
+//! file.
+//!
+//! Reign 2 begins, operations beyond 5 are doubtful, all up to 4 are on every copy:
 //! ```text
 //! 04  05 00 00 00 00 00 00 00  02 00 00 00 00 00 00 00  04 00 00 00 00 00 00 00
 //! ```
@@ -28,8 +38,8 @@ const _: () = assert!(MARK_BYTES == 1 + 8 + 8 + 8);
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The last number not void; [`Mark::ALL`]: nothing is.
-    pub kept_to: SeqNo,
+    /// The last number that is not doubtful; [`Mark::ALL`]: none is.
+    pub sure_to: SeqNo,
     /// The reign followed from here on.
     pub primary_term: PrimaryTerm,
     /// What every in-sync copy had.
@@ -37,13 +47,13 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Nothing is given up.
+    /// Nothing is doubtful.
     pub const ALL: SeqNo = SeqNo(i64::MAX);
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(MARK_BYTES);
         out.push(MARK);
-        out.extend_from_slice(&self.kept_to.0.to_le_bytes());
+        out.extend_from_slice(&self.sure_to.0.to_le_bytes());
         out.extend_from_slice(&self.primary_term.0.to_le_bytes());
         out.extend_from_slice(&self.global_checkpoint.0.to_le_bytes());
         out
@@ -60,7 +70,7 @@ impl Mark {
         };
         let number = |at: usize| payload[at..at + 8].try_into().expect("eight bytes");
         Some(Ok(Mark {
-            kept_to: SeqNo(i64::from_le_bytes(number(1))),
+            sure_to: SeqNo(i64::from_le_bytes(number(1))),
             primary_term: PrimaryTerm(u64::from_le_bytes(number(9))),
             global_checkpoint: SeqNo(i64::from_le_bytes(number(17))),
         }))
@@ -74,7 +84,7 @@ mod tests {
     #[test]
     fn the_worked_example_holds() {
         let mark = Mark {
-            kept_to: SeqNo(5),
+            sure_to: SeqNo(5),
             primary_term: PrimaryTerm(2),
             global_checkpoint: SeqNo(4),
         };

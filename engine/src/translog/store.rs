@@ -1,6 +1,6 @@
 //! The translog of a shard: operations on a [`Journal`], and how far they are durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -21,8 +21,8 @@ pub struct Translog {
     contents: Mutex<BTreeMap<u64, Content>>,
     /// Appended, not yet known to be durable.
     unsynced: Mutex<Vec<(Location, SeqNo)>>,
-    /// Marks that voided operations, by the generation that they begin.
-    voids: Mutex<BTreeMap<u64, SeqNo>>,
+    /// The generations that begin with a mark that makes operations doubtful.
+    doubts: Mutex<BTreeSet<u64>>,
 }
 
 /// What a generation holds.
@@ -59,7 +59,7 @@ impl Translog {
     /// Opens a translog.
     pub fn open(directory: Arc<dyn Directory>) -> Result<Translog, JournalError> {
         let translog = Translog::on(Journal::open(directory)?);
-        translog.find_voids()?;
+        translog.find_doubts()?;
         Ok(translog)
     }
 
@@ -68,20 +68,20 @@ impl Translog {
             journal,
             contents: Mutex::new(BTreeMap::new()),
             unsynced: Mutex::new(Vec::new()),
-            voids: Mutex::new(BTreeMap::new()),
+            doubts: Mutex::new(BTreeSet::new()),
         }
     }
 
     /// Looks at the first record of each file.
-    fn find_voids(&self) -> Result<(), JournalError> {
+    fn find_doubts(&self) -> Result<(), JournalError> {
         for (generation, _) in self.journal.generations() {
             let Some(record) = self.journal.first_of(generation)? else {
                 continue;
             };
             if let Entry::Mark(mark) = decode(&record)?
-                && mark.kept_to != Mark::ALL
+                && mark.sure_to != Mark::ALL
             {
-                self.voids.lock().insert(generation, mark.kept_to);
+                self.doubts.lock().insert(generation);
             }
         }
         Ok(())
@@ -100,21 +100,25 @@ impl Translog {
         Ok(location)
     }
 
-    /// Takes a mark that voids nothing.
+    /// Takes a mark that makes nothing doubtful.
     pub fn note(&self, mark: Mark) -> Result<Location, JournalError> {
-        debug_assert!(mark.kept_to == Mark::ALL, "see `give_up`");
+        debug_assert!(mark.sure_to == Mark::ALL, "see `doubt`");
         self.journal.append(&mark.encode())
     }
 
-    /// Takes a mark that voids operations; it is durable when this returns. No operation may come meanwhile. What is
-    /// void never counts as durable.
-    pub fn give_up(&self, mark: Mark) -> Result<(), JournalError> {
+    /// Takes a mark that makes operations doubtful; it is durable when this returns. No operation may come meanwhile.
+    pub fn doubt(&self, mark: Mark) -> Result<(), JournalError> {
         let generation = self.journal.roll()?;
         let location = self.journal.append(&mark.encode())?;
         debug_assert_eq!(location.generation, generation);
         self.journal.sync(location)?;
-        self.voids.lock().insert(generation, mark.kept_to);
+        self.doubts.lock().insert(generation);
         Ok(())
+    }
+
+    /// Whether some operation was ever doubtful: then they are done in the order of [`Translog::history_from`].
+    pub(crate) fn has_doubts(&self) -> bool {
+        !self.doubts.lock().is_empty()
     }
 
     fn count(&self, location: Location, seq_no: SeqNo) {
@@ -174,7 +178,7 @@ impl Translog {
             }
             !synced
         });
-        // Still locked: whoever voids operations finds none of them on its way.
+        // Still locked: whoever doubts operations finds none of them on its way.
         tell(&durable);
     }
 
@@ -184,9 +188,9 @@ impl Translog {
         unsynced.iter().map(|(location, _)| *location).max()
     }
 
-    /// Whether there are operations that are not known to be durable.
+    /// Whether there is anything that is not known to be durable.
     pub fn has_unsynced(&self) -> bool {
-        !self.unsynced.lock().is_empty()
+        !self.unsynced.lock().is_empty() || self.journal.has_unsynced()
     }
 
     /// Begins a new generation and returns its number.
@@ -217,7 +221,7 @@ impl Translog {
         self.journal.trim_before(keep_from)?;
         let is_kept = |generation: u64| generation >= keep_from;
         self.contents.lock().retain(|&number, _| is_kept(number));
-        self.voids.lock().retain(|&number, _| is_kept(number));
+        self.doubts.lock().retain(|&number| is_kept(number));
         Ok(())
     }
 
@@ -243,8 +247,7 @@ impl Translog {
         (oldest, current)
     }
 
-    /// Reads operations in the order in which they were appended, from the start of a generation; void ones are left
-    /// out.
+    /// Reads operations in the order in which they were appended, from the start of a generation.
     pub fn operations(&self, from_generation: u64) -> Result<Operations, JournalError> {
         Ok(Operations {
             entries: self.entries(from_generation)?,
@@ -253,9 +256,9 @@ impl Translog {
 
     /// The same with the marks between them.
     pub(crate) fn entries(&self, from_generation: u64) -> Result<Entries, JournalError> {
-        let voids = self.voids.lock().clone();
-        let replay = self.journal.replay(from_generation)?;
-        Ok(Entries { replay, voids })
+        Ok(Entries {
+            replay: self.journal.replay(from_generation)?,
+        })
     }
 
     /// Counts an operation found when the translog was opened.
@@ -290,35 +293,17 @@ fn decode(record: &Record) -> Result<Entry, JournalError> {
 #[derive(Debug)]
 pub(crate) struct Entries {
     replay: Replay,
-    /// By generation: the last number that a mark at its start leaves to those before.
-    voids: BTreeMap<u64, SeqNo>,
 }
 
 impl Iterator for Entries {
     type Item = Result<(Record, Entry), JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let record = match self.replay.next()? {
-                Ok(record) => record,
-                Err(error) => return Some(Err(error)),
-            };
-            let entry = match decode(&record) {
-                Ok(entry) => entry,
-                Err(error) => return Some(Err(error)),
-            };
-            if let Entry::Operation(operation) = &entry {
-                let generation = record.location.generation;
-                let later = self.voids.range(generation + 1..);
-                if later
-                    .into_iter()
-                    .any(|(_, kept_to)| operation.seq_no > *kept_to)
-                {
-                    continue;
-                }
-            }
-            return Some(Ok((record, entry)));
-        }
+        let record = match self.replay.next()? {
+            Ok(record) => record,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(decode(&record).map(|entry| (record, entry)))
     }
 }
 

@@ -10,12 +10,14 @@ use std::sync::atomic::Ordering;
 
 use crate::directory::Directory;
 use crate::ids::{PrimaryTerm, SeqNo};
+use crate::random;
 use crate::segment::SegmentReader;
 use crate::shard::commit::{
     Commit, CommittedLiveDocs, CommittedSegment, FileStamp, UNFINISHED, commit_name,
     live_docs_name, segment_name,
 };
-use crate::shard::inner::{Backing, Flushing, Grave, Inner, Reach, SegmentEntry, View};
+use crate::shard::inner::{self, Backing, Flushing, Grave, Inner, Reach, SegmentEntry, View};
+use crate::shard::versions::Tombstone;
 use crate::shard::{CopyRole, ShardError};
 
 /// Deletes remembered over a restart; the oldest beyond are forgotten before `index.gc_deletes` is over.
@@ -47,6 +49,22 @@ impl Inner {
             .measure(&*self.clock, || self.flush_now(flushing));
         self.sweep(flushing);
         outcome.map(|()| true)
+    }
+
+    /// See [`Shard::begin_history`](crate::shard::Shard::begin_history).
+    pub(crate) fn begin_history(&self) -> Result<(), ShardError> {
+        let mut flushing = self.flushing.lock();
+        self.check()?;
+        if self.role.get() != CopyRole::Primary {
+            return Err(ShardError::NotPrimary);
+        }
+        let history = random::draw_u128().map_err(ShardError::io("history id"))?;
+        let before = std::mem::replace(&mut *self.history_id.lock(), history);
+        let flushed = self.flush_holding(&mut flushing, true);
+        if flushed.is_err() {
+            *self.history_id.lock() = before;
+        }
+        flushed.map(|_| ())
     }
 
     /// Bounds the memory of segments that no file has yet: whoever finds twice as much as a flush is due for
@@ -114,6 +132,10 @@ impl Inner {
                 };
                 let written = self.commit(flushing, content)?;
                 self.publish_written(written);
+                if !self.alone.load(Ordering::SeqCst) {
+                    // Replicas can trim their translogs only when they are sent what this one now did without.
+                    self.refresh()?;
+                }
             }
             CopyRole::Replica => {
                 let content = {
@@ -176,11 +198,7 @@ impl Inner {
         for entry in &content.segments {
             written.push(self.write_segment(entry, generation)?);
         }
-        let CommitContent {
-            reach,
-            translog_generation,
-            ..
-        } = content;
+        let (reach, translog_generation) = (content.reach, content.translog_generation);
         let commit = Commit {
             generation,
             max_seq_no: reach.max_seq_no,
@@ -192,7 +210,7 @@ impl Inner {
             segments_term: content.segments_term,
             global_checkpoint: self.checkpoints.global(),
             segments: written.iter().map(|segment| segment.committed).collect(),
-            tombstones: self.versions.tombstones(reach.max_seq_no, TOMBSTONES_MAX),
+            tombstones: self.tombstones_of(&content.segments, reach)?,
         };
         // A shard that failed meanwhile may hold half of an operation, and may be about to be opened anew.
         self.check()?;
@@ -214,6 +232,26 @@ impl Inner {
             tracing::warn!(%error, "the translog could not be trimmed");
         }
         Ok(written)
+    }
+
+    /// The deletes that a commit point remembers. Operations come to a replica in any order, so it may remember one of a
+    /// document that is there again.
+    fn tombstones_of(
+        &self,
+        segments: &[SegmentEntry],
+        reach: Reach,
+    ) -> Result<Vec<(String, Tombstone)>, ShardError> {
+        let all = self.versions.tombstones(reach.max_seq_no, TOMBSTONES_MAX);
+        if self.role.get() == CopyRole::Primary {
+            return Ok(all);
+        }
+        let mut standing = Vec::with_capacity(all.len());
+        for (id, tombstone) in all {
+            if inner::find(segments, &id)?.is_none() {
+                standing.push((id, tombstone));
+            }
+        }
+        Ok(standing)
     }
 
     /// Writes what of a segment is not in a synced file yet.

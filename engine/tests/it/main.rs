@@ -10,6 +10,7 @@ mod golden;
 mod query;
 mod ranked;
 mod replica;
+mod replica_model;
 mod segment;
 mod shard_concurrency;
 mod shard_faults;

@@ -431,9 +431,10 @@ fn an_unflushed_list_is_given_up_for_the_last_commit_point() {
     assert_eq!(done, RollBack::Done);
     assert_eq!(replica.shard.searchable_checkpoint(), SeqNo(3));
     assert_eq!(reading.doc_count(), 4);
+    // It was never safe, but it may be all that is left.
     replica.shard.promote(PrimaryTerm(2)).unwrap();
-    assert_eq!(get(&replica.shard, "0"), Some((1, body(0))));
-    assert_eq!(replica.shard.max_seq_no(), SeqNo(3));
+    assert_eq!(get(&replica.shard, "0"), Some((2, body(100))));
+    assert_eq!(replica.shard.max_seq_no(), SeqNo(4));
 }
 
 #[test]
