@@ -4,6 +4,7 @@
 //! applied again, since the copy may have been meant for something else meanwhile.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use quidditch_engine::ids::PrimaryTerm;
@@ -18,13 +19,9 @@ use crate::master::{Command, ShardReport, StateApplier};
 
 /// `indices.recovery.max_bytes_per_sec` when nobody set it: OpenSearch's 40 MB.
 const RECOVERY_BYTES_PER_SECOND: u64 = 40 << 20;
-/// How long to wait for a shard to open before looking again.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// A report that the masters did not take is sent again after this.
 const REPORT_AGAIN: Duration = Duration::from_millis(500);
-/// A new primary tries so often to tell the other copies what they lack.
-const RESYNC_ATTEMPTS: u32 = 5;
-/// Between them.
+/// Between two tries of a new primary to tell the other copies what they lack.
 const RESYNC_PAUSE: Duration = Duration::from_millis(500);
 
 impl LocalShards {
@@ -50,28 +47,19 @@ impl LocalShards {
             .cloned()
     }
 
-    /// Returns when another shard was opened, or at the deadline.
-    pub(super) async fn opened(&self, deadline: tokio::time::Instant) {
-        let mut opened = self.opened.subscribe();
-        // Seen before this call or not: looking again a moment later costs nothing.
-        let pause = tokio::time::Instant::now() + LOOK_AGAIN;
-        let _ = tokio::time::timeout_at(deadline.min(pause), opened.changed()).await;
-    }
-
     /// Returns when this node has carried out a state of this version.
     pub(super) async fn wait_for_state(
         &self,
         version: u64,
         within: Duration,
     ) -> Result<(), PeerError> {
-        let mut applied = self.applied_version.subscribe();
-        let arrived = applied.wait_for(|applied| *applied >= version);
-        match tokio::time::timeout(within, arrived).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(PeerError::NoCopy(format!(
+        let has_come = || self.applied_version.load(Ordering::Acquire) >= version;
+        let arrived = tokio::time::timeout(within, self.moved.until(has_come)).await;
+        arrived.map_err(|_| {
+            PeerError::NoCopy(format!(
                 "the cluster state [{version}] has not arrived there"
-            ))),
-        }
+            ))
+        })
     }
 
     /// What recoveries may copy together, in bytes a second; 0: without a limit.
@@ -236,17 +224,22 @@ impl LocalShards {
         let Some(cluster) = self.cluster() else {
             return;
         };
-        for attempt in 1..=RESYNC_ATTEMPTS {
-            match primary::resync(cluster, &shard, &group).await {
-                Ok(()) => return,
-                Err(primary::ReplicationError::Deposed) => return,
+        // As long as this copy is what it is: without it the others would never show what they lack.
+        while self.is_open(&shard) {
+            match primary::resync(cluster, &self.pools, &shard, &group).await {
+                Ok(()) | Err(primary::ReplicationError::Deposed) => return,
                 Err(failure) => {
-                    warn!(index = %shard.target.index, shard = shard.target.shard, attempt, error = %failure, "the other copies could not be told what they lack");
+                    warn!(index = %shard.target.index, shard = shard.target.shard, error = %failure, "the other copies could not be told what they lack; trying again");
                     tokio::time::sleep(RESYNC_PAUSE).await;
                 }
             }
         }
-        error!(index = %shard.target.index, shard = shard.target.shard, "gave up telling the other copies what they lack; the next write tries again");
+    }
+
+    /// Whether this very copy is open still.
+    pub(super) fn is_open(&self, shard: &Arc<LocalShard>) -> bool {
+        let open = self.open_shard(&shard.target.index_uuid, shard.target.shard);
+        open.is_some_and(|open| Arc::ptr_eq(&open, shard))
     }
 
     async fn recover_replica(self: Arc<Self>, wanted: Wanted) -> Option<ShardReport> {

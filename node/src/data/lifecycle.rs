@@ -76,7 +76,8 @@ impl Wanted {
 impl StateApplier for LocalShards {
     async fn apply(&self, state: &Arc<ClusterState>) -> AppliedState {
         let _one_at_a_time = self.applying.lock().await;
-        self.applied_version.send_replace(state.version);
+        self.applied_version.store(state.version, Ordering::Release);
+        self.moved.raise();
         if !self.is_swept.swap(true, Ordering::Relaxed) {
             self.sweep(state).await;
         }
@@ -164,8 +165,21 @@ impl LocalShards {
         self.remove_folders(deleted).await;
     }
 
+    /// Whether the state knows this run of the process. Until it does, what it gives to this node was given to an earlier
+    /// run: a primary that went on in its reign would give out numbers again that copies may have under the same term.
+    fn is_member(&self, state: &ClusterState) -> bool {
+        let Some(cluster) = self.cluster() else {
+            return true;
+        };
+        let node = state.nodes.get(&cluster.node);
+        node.is_some_and(|node| node.ephemeral_id == cluster.ephemeral_id)
+    }
+
     fn wanted(&self, state: &ClusterState) -> BTreeMap<ShardKey, Wanted> {
         let mut wanted = BTreeMap::new();
+        if !self.is_member(state) {
+            return wanted;
+        }
         for (name, index) in &state.indices {
             if index.state != IndexState::Open {
                 continue;
@@ -362,7 +376,7 @@ impl LocalShards {
             recovery,
         ));
         self.open.write().insert(wanted.key(), local.clone());
-        self.opened.send_modify(|count| *count += 1);
+        self.moved.raise();
         local
     }
 }

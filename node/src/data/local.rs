@@ -1,7 +1,7 @@
 //! The shard service over the shards of this very node.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
@@ -12,7 +12,6 @@ use quidditch_engine::ids::SeqNo;
 use quidditch_engine::schema::{Durability, simple_match};
 use quidditch_engine::shard::{self, GetOptions, Shard, ShardOptions, ShardReader, WriteError};
 use serde_json::Value;
-use tokio::sync::watch;
 
 use super::contexts::Contexts;
 use super::failed::FailedShard;
@@ -30,6 +29,7 @@ use super::service::{
 use super::writes::Writes;
 use crate::sys::clock::Clock;
 use crate::sys::folders::Folders;
+use crate::sys::signal::Signal;
 
 /// Requests that may wait for one refresh; one more makes it happen at once.
 const REFRESH_WAITERS_MAX: usize = 1000;
@@ -41,7 +41,7 @@ pub struct LocalShards {
     pub(super) shard_options: ShardOptions,
     pub(super) node_id: String,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) open: RwLock<HashMap<ShardKey, Arc<LocalShard>>>,
+    pub(super) open: RwLock<BTreeMap<ShardKey, Arc<LocalShard>>>,
     /// Uuids of the indices of the last state.
     pub(super) known: parking_lot::Mutex<std::collections::BTreeSet<String>>,
     /// Shards that cannot serve.
@@ -51,11 +51,11 @@ pub struct LocalShards {
     /// One state at a time is carried out.
     pub(super) applying: tokio::sync::Mutex<()>,
     /// Version of the state that is carried out.
-    pub(super) applied_version: watch::Sender<u64>,
+    pub(super) applied_version: AtomicU64,
+    /// Told of it, and of shards that were opened.
+    pub(super) moved: Signal,
     /// Shards that something long is done to.
     pub(super) busy: parking_lot::Mutex<BTreeSet<ShardKey>>,
-    /// Counts shards that were opened.
-    pub(super) opened: watch::Sender<u64>,
     /// The rest of the cluster, if there is one.
     pub(super) cluster: OnceLock<Cluster>,
     /// What copies on other nodes are reading.
@@ -179,9 +179,9 @@ impl LocalShards {
     ) -> Arc<LocalShards> {
         Arc::new_cyclic(|me| LocalShards {
             me: me.clone(),
-            applied_version: watch::channel(0).0,
+            applied_version: AtomicU64::new(0),
+            moved: Signal::default(),
             busy: parking_lot::Mutex::default(),
-            opened: watch::channel(0).0,
             cluster: OnceLock::new(),
             sessions: Sessions::default(),
             throttle: Throttle::default(),
@@ -222,8 +222,8 @@ impl LocalShards {
     /// Flushes and closes all shards: the end of the process.
     pub async fn close(&self) {
         let shards: Vec<Arc<LocalShard>> = {
-            let mut open = self.open.write();
-            open.drain().map(|(_, shard)| shard).collect()
+            let open = std::mem::take(&mut *self.open.write());
+            open.into_values().collect()
         };
         for shard in &shards {
             shard.shard.cancel_merges();
@@ -517,6 +517,13 @@ impl LocalShards {
         settled.map_err(|_| shard.not_primary("a write to the document has an unknown outcome"))?;
         // Also after reading: the process may have stood still in between.
         check()?;
+        if let Some(cluster) = self.cluster()
+            && group.is_moving()
+        {
+            // No promise holds against a move that the masters decided; the copy that takes over would say so.
+            let asked = primary::replicate(cluster, &shard, &group, &[], false).await;
+            asked.map_err(|_| shard.not_primary("the copy is being moved"))?;
+        }
         Ok(found)
     }
 

@@ -5,3 +5,4 @@ pub mod folders;
 pub mod lock;
 pub mod machine;
 pub mod rng;
+pub mod signal;

@@ -30,6 +30,9 @@ const CLIENTS: u32 = 4;
 const STORM: Duration = Duration::from_secs(30);
 /// After the last fault every copy serves within this time.
 const CALM: Duration = Duration::from_secs(600);
+/// And goes on to serve for so long.
+const STEADY: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What a run went through.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -86,12 +89,15 @@ fn log() {
         // Another test may have begun it.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .without_time()
+            .with_ansi(false)
             .with_test_writer()
             .try_init();
     }
 }
 
 fn run(seed: u64) -> Report {
+    quidditch_engine::random::seed_this_thread(Some(seed));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -209,8 +215,14 @@ fn reigns(state: &ClusterState) -> u64 {
 
 async fn until(world: &World, seed: u64, what: &str, holds: impl Fn(&ClusterState) -> bool) {
     let waiting = async {
-        while !holds(&world.masters.state()) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        // For a while: a node that is silent is found to be dead only later.
+        let mut held = Duration::ZERO;
+        while held < STEADY {
+            tokio::time::sleep(LOOK).await;
+            match holds(&world.masters.state()) {
+                true => held += LOOK,
+                false => held = Duration::ZERO,
+            }
         }
     };
     if tokio::time::timeout(CALM, waiting).await.is_err() {
@@ -234,7 +246,9 @@ async fn storm(world: &Arc<World>, random: &mut Random) -> usize {
             continue;
         };
         faults += 1;
-        match random.below(12) {
+        let fault = random.below(12);
+        tracing::info!(at_ms = world.now_ns() / 1_000_000, fault, %one, %other, "something goes wrong");
+        match fault {
             0..=2 => flip(world, one, false),
             3..=4 => flip(world, one, true),
             5 if one != other => {

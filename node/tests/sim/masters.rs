@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use quidditch_node::cluster::error::StateError;
 use quidditch_node::cluster::{ClusterState, NodeId, NodeInfo};
 use quidditch_node::master::{Command, CommandError, Ids, Masters, StateApplier, apply, decide};
+use quidditch_node::sys::signal::Signal;
 use quidditch_tools::torture::random::Random;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -40,13 +42,16 @@ impl Ids for SeededIds {
 /// The group.
 pub struct SimMasters {
     core: Mutex<Core>,
-    states: watch::Sender<Arc<ClusterState>>,
+    states: Mutex<Arc<ClusterState>>,
+    published: Signal,
 }
 
 struct Core {
     state: ClusterState,
     ids: SeededIds,
     heard: BTreeMap<NodeId, Instant>,
+    /// In which version a node joined.
+    joined: BTreeMap<NodeId, u64>,
     /// No leader before this.
     leader_from: Instant,
     /// Every primary term of every shard, and the copy that reigned.
@@ -57,11 +62,13 @@ impl SimMasters {
     pub fn new(seed: u64) -> SimMasters {
         let state = ClusterState::empty("sim", "sim-cluster-uuid", NodeId(MASTERS.to_owned()));
         SimMasters {
-            states: watch::channel(Arc::new(state.clone())).0,
+            states: Mutex::new(Arc::new(state.clone())),
+            published: Signal::default(),
             core: Mutex::new(Core {
                 state,
                 ids: SeededIds(Random::new(seed, 2)),
                 heard: BTreeMap::new(),
+                joined: BTreeMap::new(),
                 leader_from: Instant::now(),
                 reigns: BTreeMap::new(),
             }),
@@ -69,7 +76,7 @@ impl SimMasters {
     }
 
     pub fn state(&self) -> Arc<ClusterState> {
-        self.states.borrow().clone()
+        self.states.lock().clone()
     }
 
     /// The leader dies; another one is found after a while, which believes nobody to be dead at first.
@@ -88,7 +95,12 @@ impl SimMasters {
         if Instant::now() < core.leader_from {
             return Err(unavailable("no cluster manager"));
         }
+        let joins = match &command {
+            Command::JoinNode(node) => Some(node.id.clone()),
+            _ => None,
+        };
         let Core { state, ids, .. } = &mut *core;
+        tracing::debug!(?command, "decides");
         let events = decide(state, command, now_ms, ids)?;
         if events.is_empty() {
             return Ok(self.state());
@@ -99,21 +111,33 @@ impl SimMasters {
         }
         next.version += 1;
         next.state_uuid = ids.next_uuid();
+        for (name, index) in &next.indices {
+            let before = core.state.index(name).map(|index| &index.primary_terms);
+            if before.is_some_and(|before| *before != index.primary_terms) {
+                tracing::info!(terms = ?index.primary_terms, version = next.version, "new reigns");
+            }
+        }
+        if let Some(node) = joins {
+            core.joined.insert(node, next.version);
+        }
         core.state = next;
         core.check_reigns();
         let state = Arc::new(core.state.clone());
-        self.states.send_replace(state.clone());
+        *self.states.lock() = state.clone();
+        self.published.raise();
         Ok(state)
     }
 
-    /// Notes a sign of life.
-    fn hear(&self, node: &NodeId) -> bool {
+    /// Notes a sign of life. `true`: a promise, to a node that has carried out the state in which it joined.
+    fn hear(&self, node: &NodeId, applied: u64) -> bool {
         let mut core = self.core.lock();
         if Instant::now() < core.leader_from {
             return false;
         }
         core.heard.insert(node.clone(), Instant::now());
-        true
+        core.joined
+            .get(node)
+            .is_some_and(|joined| *joined <= applied)
     }
 
     /// Finds dead nodes, and lets delays pass, for ever.
@@ -188,6 +212,8 @@ pub struct NodeMasters {
     pub life: u64,
     pub states: watch::Sender<Arc<ClusterState>>,
     pub leased_until: Mutex<Instant>,
+    /// Version of the state that is carried out.
+    pub applied: AtomicU64,
 }
 
 #[async_trait]
@@ -227,7 +253,8 @@ impl NodeMasters {
     pub async fn heartbeats(self: Arc<Self>, info: NodeInfo) {
         while self.world.lives(&self.own, self.life) {
             let sent = Instant::now();
-            let work = async { self.world.masters.hear(&self.own) };
+            let applied = self.applied.load(Ordering::Relaxed);
+            let work = async { self.world.masters.hear(&self.own, applied) };
             if self.world.net.call(&self.own.0, MASTERS, work).await == Ok(true) {
                 let mut until = self.leased_until.lock();
                 *until = (*until).max(sent + LEASE);
@@ -247,14 +274,14 @@ impl NodeMasters {
 
     /// Follows the states, late and not each of them, as long as the node lives.
     pub async fn follow(self: Arc<Self>, applier: Arc<dyn StateApplier>) {
-        let mut published = self.world.masters.states.subscribe();
         while self.world.lives(&self.own, self.life) {
-            let newest = published.borrow_and_update().clone();
+            let newest = self.world.masters.state();
             if newest.version > self.states.borrow().version {
                 let came = self.world.net.call(MASTERS, &self.own.0, async {}).await;
                 if came.is_ok() {
                     self.states.send_replace(newest.clone());
                     let applied = applier.apply(&newest).await;
+                    self.applied.store(newest.version, Ordering::Relaxed);
                     if !applied.reports.is_empty() {
                         let own = self.clone();
                         tokio::spawn(async move {
@@ -265,7 +292,10 @@ impl NodeMasters {
                 }
                 continue;
             }
-            let _ = tokio::time::timeout(HEARTBEAT, published.changed()).await;
+            let known = newest.version;
+            let masters = &self.world.masters;
+            let newer = masters.published.until(|| masters.state().version > known);
+            let _ = tokio::time::timeout(HEARTBEAT, newer).await;
         }
     }
 }

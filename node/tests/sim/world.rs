@@ -212,6 +212,7 @@ impl World {
             life: number,
             states: watch::channel(Arc::new(empty)).0,
             leased_until: Mutex::new(Instant::now()),
+            applied: AtomicU64::new(0),
         });
         let leased = masters.clone();
         shards.attach(Cluster {
@@ -222,6 +223,7 @@ impl World {
                 life: number,
             }),
             node: id.clone(),
+            ephemeral_id: ephemeral_id(id, number),
             is_leased: Box::new(move || leased.is_leased()),
         });
         let life = Life {
@@ -238,10 +240,14 @@ impl World {
     }
 }
 
+fn ephemeral_id(id: &NodeId, life: u64) -> String {
+    format!("{id}-life-{life}")
+}
+
 fn info(id: &NodeId, life: u64) -> NodeInfo {
     NodeInfo {
         id: id.clone(),
-        ephemeral_id: format!("{id}-life-{life}"),
+        ephemeral_id: ephemeral_id(id, life),
         name: id.0.clone(),
         host: "127.0.0.1".to_owned(),
         ip: "127.0.0.1".to_owned(),

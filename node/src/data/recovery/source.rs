@@ -1,6 +1,6 @@
 //! The primary's side of a recovery, and of a replica that follows: what it keeps for others while they copy.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,7 +31,7 @@ const STATE_WITHIN: Duration = Duration::from_secs(10);
 /// What a node keeps for copies on other nodes.
 #[derive(Default)]
 pub struct Sessions {
-    open: Mutex<HashMap<u64, Arc<Session>>>,
+    open: Mutex<BTreeMap<u64, Arc<Session>>>,
     next: AtomicU64,
 }
 
@@ -121,11 +121,8 @@ impl Sessions {
 impl LocalShards {
     /// Ends the sessions that nobody uses any more.
     pub(in crate::data) fn expire_sessions(&self) {
-        self.sessions.expire(self.clock.monotonic(), |shard| {
-            let target = &shard.target;
-            let open = self.open_shard(&target.index_uuid, target.shard);
-            open.is_some_and(|open| Arc::ptr_eq(&open, shard))
-        });
+        self.sessions
+            .expire(self.clock.monotonic(), |shard| self.is_open(shard));
     }
 
     fn primary_copy(

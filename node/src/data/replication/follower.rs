@@ -3,12 +3,13 @@
 //! A word from the primary only makes it look sooner. It looks by itself as well, so that a lost word costs time and
 //! nothing else.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use quidditch_engine::shard::InstallError;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use super::peers::{CopyId, OpenShipment, PeerError, Shipment};
@@ -16,6 +17,7 @@ use crate::cluster::{NodeId, ShardState};
 use crate::data::local::{LocalShard, LocalShards};
 use crate::data::recovery::transfer;
 use crate::data::service::ShardTarget;
+use crate::sys::signal::Signal;
 
 /// A replica looks at its primary's list at least so often.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -32,8 +34,10 @@ pub type Shown = (u64, u64);
 pub struct Follower {
     primary_term: Mutex<u64>,
     wake: Notify,
-    shown: watch::Sender<Option<Shown>>,
-    stopped: watch::Sender<bool>,
+    shown: Mutex<Option<Shown>>,
+    stopped: AtomicBool,
+    /// Told of both.
+    changed: Signal,
 }
 
 impl Follower {
@@ -42,8 +46,9 @@ impl Follower {
         Follower {
             primary_term: Mutex::new(primary_term),
             wake: Notify::new(),
-            shown: watch::channel(None).0,
-            stopped: watch::channel(false).0,
+            shown: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+            changed: Signal::default(),
         }
     }
 
@@ -62,7 +67,8 @@ impl Follower {
 
     /// Notes what is shown now.
     pub fn show(&self, shown: Shown) {
-        self.shown.send_replace(Some(shown));
+        *self.shown.lock() = Some(shown);
+        self.changed.raise();
     }
 
     /// Looks at the primary's list soon.
@@ -72,19 +78,25 @@ impl Follower {
 
     /// Ends the following; nothing is asked any more.
     pub fn stop(&self) {
-        self.stopped.send_replace(true);
+        self.stopped.store(true, Ordering::Release);
+        self.changed.raise();
         self.wake.notify_one();
     }
 
     /// Returns when the replica shows a list of this reign and generation, or a later one; false when it ends before.
     pub async fn shows(&self, wanted: Shown) -> bool {
-        let mut shown = self.shown.subscribe();
-        let mut stopped = self.stopped.subscribe();
         self.look();
-        tokio::select! {
-            shown = shown.wait_for(|shown| shown.is_some_and(|shown| shown >= wanted)) => shown.is_ok(),
-            _ = stopped.wait_for(|stopped| *stopped) => false,
-        }
+        let shows = || self.shown().is_some_and(|shown| shown >= wanted);
+        self.changed.until(|| shows() || self.is_stopped()).await;
+        shows()
+    }
+
+    fn shown(&self) -> Option<Shown> {
+        *self.shown.lock()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 }
 
@@ -96,7 +108,7 @@ pub async fn run(shards: Weak<LocalShards>, shard: Weak<LocalShard>, follower: A
             // Either: somebody says that there is something new, or it is time.
             let _ = tokio::time::timeout(pause, follower.wake.notified()).await;
         }
-        if *follower.stopped.borrow() {
+        if follower.is_stopped() {
             return;
         }
         let (Some(shards), Some(shard)) = (shards.upgrade(), shard.upgrade()) else {
@@ -153,7 +165,7 @@ async fn look(
 ) -> Result<(), FollowError> {
     let cluster = shards.cluster().ok_or(FollowError::NoPrimary)?;
     let (node, to) = primary_of(shards, &shard.target).ok_or(FollowError::NoPrimary)?;
-    let has = *follower.shown.borrow();
+    let has = follower.shown();
     let ask = OpenShipment {
         to,
         primary_term: follower.primary_term(),

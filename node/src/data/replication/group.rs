@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use crate::cluster::{IndexMetadata, NodeId, ShardCopy, ShardState};
+use crate::sys::signal::Signal;
 
 /// A copy that operations are sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +44,17 @@ pub struct Group {
     own: String,
     primary_term: u64,
     members: Mutex<BTreeMap<String, Tracked>>,
+    /// The masters have begun to move this copy: the one that takes its place may reign before this node hears of it.
+    moving: AtomicBool,
     /// Told whenever a member goes.
-    gone: watch::Sender<()>,
+    gone: Signal,
     pending: Mutex<Pending>,
 }
 
 /// Writes that are not acknowledged yet, by document.
 #[derive(Debug, Default)]
 struct Pending {
-    by_id: BTreeMap<String, Vec<(u64, watch::Receiver<Outcome>)>>,
+    by_id: BTreeMap<String, Vec<(u64, Arc<Decision>)>>,
     next: u64,
 }
 
@@ -63,13 +66,31 @@ enum Outcome {
     Unknown,
 }
 
+/// What became of a write, for those who wait for it.
+#[derive(Debug)]
+struct Decision {
+    outcome: Mutex<Outcome>,
+    made: Signal,
+}
+
+impl Decision {
+    fn outcome(&self) -> Outcome {
+        *self.outcome.lock()
+    }
+
+    fn make(&self, outcome: Outcome) {
+        *self.outcome.lock() = outcome;
+        self.made.raise();
+    }
+}
+
 /// A write between its beginning and its acknowledgement; dropped without one, its outcome is unknown.
 #[derive(Debug)]
 pub struct PendingWrite {
     group: Arc<Group>,
     number: u64,
     ids: Vec<String>,
-    outcome: watch::Sender<Outcome>,
+    decision: Arc<Decision>,
 }
 
 /// A write that was seen did not become one that is known to last.
@@ -83,7 +104,8 @@ impl Group {
             own: own.to_owned(),
             primary_term,
             members: Mutex::default(),
-            gone: watch::channel(()).0,
+            moving: AtomicBool::new(false),
+            gone: Signal::default(),
             pending: Mutex::default(),
         }
     }
@@ -102,7 +124,12 @@ impl Group {
             let (Some(id), Some(node)) = (&copy.allocation_id, &copy.node) else {
                 continue;
             };
-            if *id == self.own || copy.state == ShardState::Unassigned {
+            if *id == self.own {
+                let is_moving = copy.state == ShardState::Relocating;
+                self.moving.store(is_moving, Ordering::Release);
+                continue;
+            }
+            if copy.state == ShardState::Unassigned {
                 continue;
             }
             routed.push(id.clone());
@@ -128,7 +155,7 @@ impl Group {
         }
         members.retain(|id, _| routed.contains(id));
         drop(members);
-        self.gone.send_replace(());
+        self.gone.raise();
     }
 
     /// Begins to send operations to a copy that recovers.
@@ -169,7 +196,7 @@ impl Group {
     /// Strikes a copy out: the masters took it out of the in-sync set, or it was not in it.
     pub fn forget(&self, allocation_id: &str) {
         self.members.lock().remove(allocation_id);
-        self.gone.send_replace(());
+        self.gone.raise();
     }
 
     /// Strikes a copy out that nobody promised anything; true if it is not in the book now.
@@ -183,18 +210,14 @@ impl Group {
         }
         members.remove(allocation_id);
         drop(members);
-        self.gone.send_replace(());
+        self.gone.raise();
         true
     }
 
     /// Returns once a copy is not in the book.
     pub async fn left(&self, allocation_id: &str) {
-        let mut gone = self.gone.subscribe();
-        while self.members.lock().contains_key(allocation_id) {
-            if gone.changed().await.is_err() {
-                return;
-            }
-        }
+        let is_gone = || !self.members.lock().contains_key(allocation_id);
+        self.gone.until(is_gone).await;
     }
 
     /// Whether nothing is acknowledged without this copy.
@@ -217,6 +240,11 @@ impl Group {
         members.iter().map(show).collect()
     }
 
+    /// Whether another copy is about to take this one's place.
+    pub fn is_moving(&self) -> bool {
+        self.moving.load(Ordering::Acquire)
+    }
+
     /// Whether this copy is the only one.
     pub fn is_alone(&self) -> bool {
         self.members.lock().is_empty()
@@ -227,6 +255,15 @@ impl Group {
         if let Some(member) = self.members.lock().get_mut(allocation_id) {
             member.persisted = member.persisted.max(Some(persisted));
         }
+    }
+
+    /// Whether a copy has told that it does not have everything up to a number.
+    pub fn lacks(&self, allocation_id: &str, seq_no: i64) -> bool {
+        let members = self.members.lock();
+        let told = members
+            .get(allocation_id)
+            .and_then(|member| member.persisted);
+        told.is_some_and(|persisted| persisted < seq_no)
     }
 
     /// What every in-sync copy has on disk; `None` while one has not told yet.
@@ -243,36 +280,42 @@ impl Group {
 
     /// Notes that a write to these documents begins. Call it before the shard sees the write.
     pub fn begin(self: &Arc<Self>, ids: Vec<String>) -> PendingWrite {
-        let (outcome, seen) = watch::channel(Outcome::Open);
+        let decision = Arc::new(Decision {
+            outcome: Mutex::new(Outcome::Open),
+            made: Signal::default(),
+        });
         let mut pending = self.pending.lock();
         let number = pending.next;
         pending.next += 1;
         for id in &ids {
             let writes = pending.by_id.entry(id.clone()).or_default();
-            writes.push((number, seen.clone()));
+            writes.push((number, decision.clone()));
         }
         drop(pending);
         PendingWrite {
             group: self.clone(),
             number,
             ids,
-            outcome,
+            decision,
         }
     }
 
     /// Waits until every write to a document that has begun by now is acknowledged. Call it after the document was read:
     /// what was read is then known to last. An error: one of them may be lost with this primary.
     pub async fn settle(&self, id: &str) -> Result<(), Undecided> {
-        let open: Vec<watch::Receiver<Outcome>> = {
+        let open: Vec<Arc<Decision>> = {
             let pending = self.pending.lock();
             let writes = pending.by_id.get(id).map_or(&[][..], Vec::as_slice);
-            writes.iter().map(|(_, outcome)| outcome.clone()).collect()
+            writes
+                .iter()
+                .map(|(_, decision)| decision.clone())
+                .collect()
         };
-        for mut outcome in open {
-            let done = outcome.wait_for(|outcome| *outcome != Outcome::Open).await;
-            match done.as_deref() {
-                Ok(Outcome::Acknowledged) => {}
-                _ => return Err(Undecided),
+        for decision in open {
+            let is_made = || decision.outcome() != Outcome::Open;
+            decision.made.until(is_made).await;
+            if decision.outcome() != Outcome::Acknowledged {
+                return Err(Undecided);
             }
         }
         Ok(())
@@ -282,7 +325,7 @@ impl Group {
 impl PendingWrite {
     /// The write is on every in-sync copy.
     pub fn acknowledge(self) {
-        let _ = self.outcome.send(Outcome::Acknowledged);
+        self.decision.make(Outcome::Acknowledged);
     }
 }
 
@@ -298,13 +341,9 @@ impl Drop for PendingWrite {
             }
         }
         drop(pending);
-        self.outcome.send_if_modified(|outcome| {
-            let is_open = *outcome == Outcome::Open;
-            if is_open {
-                *outcome = Outcome::Unknown;
-            }
-            is_open
-        });
+        if self.decision.outcome() == Outcome::Open {
+            self.decision.make(Outcome::Unknown);
+        }
     }
 }
 

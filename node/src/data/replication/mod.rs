@@ -40,6 +40,8 @@ pub struct Cluster {
     pub peers: Arc<dyn Peers>,
     /// This node.
     pub node: NodeId,
+    /// This run of its process.
+    pub ephemeral_id: String,
     /// Whether the masters have promised, just now, not to give a primary of this node to another one.
     pub is_leased: Box<dyn Fn() -> bool + Send + Sync>,
 }

@@ -12,6 +12,7 @@ use super::group::Member;
 use super::peers::{CopyId, PeerError, Replicate};
 use super::{Cluster, Group};
 use crate::data::local::LocalShard;
+use crate::data::pool::Pools;
 use crate::data::service::ShardError;
 use crate::master::Command;
 
@@ -111,6 +112,7 @@ async fn send(
         };
         let asked = cluster.peers.replicate(&member.node, ask);
         let answer = tokio::select! {
+            biased;
             answer = tokio::time::timeout(ANSWER_WITHIN, asked) => answer,
             // The masters know already, and nobody needs that copy.
             () = group.left(&member.allocation_id) => return Ok(()),
@@ -175,6 +177,7 @@ pub async fn expel(
         Some(ANSWER_WITHIN),
     );
     let told = tokio::select! {
+            biased;
         told = told => told,
         () = group.left(&member.allocation_id) => return Ok(()),
     };
@@ -196,12 +199,17 @@ pub async fn expel(
 /// they have beyond what every in-sync copy had, and take this.
 pub async fn resync(
     cluster: &Cluster,
+    pools: &Pools,
     shard: &Arc<LocalShard>,
     group: &Group,
 ) -> Result<(), ReplicationError> {
     let from = SeqNo(shard.shard.global_checkpoint().0 + 1);
+    let last = shard.shard.max_seq_no().0;
     let reader = shard.clone();
-    let read = tokio::task::spawn_blocking(move || read_batches(&reader, from)).await;
+    let read = pools
+        .management
+        .run(move || read_batches(&reader, from))
+        .await;
     let batches = match read {
         Ok(Ok(batches)) => batches,
         Ok(Err(reason)) => {
@@ -217,16 +225,23 @@ pub async fn resync(
     for batch in batches {
         replicate(cluster, shard, group, &batch, true).await?;
     }
+    for member in group.members() {
+        if group.lacks(&member.allocation_id, last) {
+            let reason = "it lacks operations that are in the primary's segments only";
+            expel(cluster, shard, group, &member, reason).await?;
+        }
+    }
     Ok(())
 }
 
+/// Operations from a number on, as far as they are kept.
 fn read_batches(shard: &LocalShard, from: SeqNo) -> Result<Vec<Vec<Bytes>>, String> {
-    let operations = shard
-        .shard
-        .operations_from(from)
-        .map_err(|error| error.to_string())?
-        .ok_or("operations that every copy needs are trimmed")?;
+    let operations = shard.shard.operations_from(from);
     let mut batches = vec![Vec::new()];
+    let Some(operations) = operations.map_err(|error| error.to_string())? else {
+        // This copy began with segments that hold them. A copy that needs them gets segments as well.
+        return Ok(batches);
+    };
     let mut bytes = 0;
     for operation in operations {
         let encoded = Bytes::from(operation.encode());

@@ -65,6 +65,7 @@ async fn tell_until_shown(
         }
     };
     let told = tokio::select! {
+            biased;
         told = tokio::time::timeout(SHOWN_WITHIN, asking) => told,
         () = group.left(&member.allocation_id) => return Ok(()),
     };

@@ -32,15 +32,10 @@ impl LocalShards {
 
     /// The same; waits for one that is being opened.
     async fn copy_soon(&self, id: &CopyId) -> Result<Arc<LocalShard>, PeerError> {
-        let deadline = tokio::time::Instant::now() + OPEN_WITHIN;
-        loop {
-            match self.copy(id) {
-                Err(PeerError::NoCopy(_)) if tokio::time::Instant::now() < deadline => {
-                    self.opened(deadline).await;
-                }
-                found => return found,
-            }
-        }
+        let opened = self.moved.until(|| self.copy(id).is_ok());
+        // After it: found, or not.
+        let _ = tokio::time::timeout(OPEN_WITHIN, opened).await;
+        self.copy(id)
     }
 
     /// Takes operations of the primary.
@@ -105,7 +100,15 @@ fn take(shard: &LocalShard, follower: &Follower, ask: &Replicate) -> Result<Prog
     }
     let term = PrimaryTerm(ask.primary_term);
     let global = SeqNo(ask.global_checkpoint);
-    // A newer reign than the copy knows: it forgets what the new primary may not have, before it takes anything.
+    if ask.primary_term > follower.primary_term() && shard.is_recovered() {
+        // A copy that is in sync: what every in-sync copy had is beyond doubt here too.
+        let known = global.max(shard.shard.global_checkpoint());
+        shard
+            .shard
+            .roll_back(term, known)
+            .map_err(|error| failed(&error))?;
+    }
+    // Any other copy that hears of a new reign first forgets what it cannot be sure of, by itself.
     let taken = shard.shard.append_replicated(term, &operations, global);
     let last = match taken {
         Ok(last) => last,
