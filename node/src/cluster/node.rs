@@ -78,3 +78,10 @@ pub struct VotingExclusion {
     /// Its name, `_absent_` when it was named by an id that no node has.
     pub node_name: String,
 }
+
+impl VotingExclusion {
+    /// Whether it is about this node.
+    pub fn covers(&self, node: &NodeInfo) -> bool {
+        self.node_id == node.id.0 || self.node_name == node.name
+    }
+}

@@ -144,7 +144,7 @@ impl ShardCopy {
 
     /// Whether it serves: started, also while it moves away.
     pub fn is_active(&self) -> bool {
-        matches!(self.state, ShardState::Started | ShardState::Relocating)
+        self.state.is_active()
     }
 
     /// Whether it is the new end of a move.
@@ -180,6 +180,13 @@ impl RoutingTable {
     /// The primary of one shard.
     pub fn primary(&self, index: &str, shard: u32) -> Option<&ShardCopy> {
         self.copies(index, shard).iter().find(|copy| copy.primary)
+    }
+
+    /// The copies of one shard as people count them: one that moves once, where it moves from.
+    pub fn counted(&self, index: &str, shard: u32) -> impl Iterator<Item = &ShardCopy> {
+        self.copies(index, shard)
+            .iter()
+            .filter(|copy| !copy.is_relocation_target())
     }
 
     /// All copies, with the names of their indices and the numbers of their shards.

@@ -12,6 +12,8 @@ mod decide;
 mod event;
 mod ids;
 mod journal;
+#[cfg(test)]
+mod laws;
 mod links;
 mod nodes;
 mod outcome;

@@ -8,7 +8,7 @@ use crate::cluster::allocation::{because, is_worth_telling, unassigned_index};
 use crate::cluster::node::{NodeId, NodeInfo, NodeUsage, VotingExclusion};
 use crate::cluster::routing::UnassignedInfo;
 use crate::cluster::setting_values::parse_time_ms;
-use crate::cluster::{ClusterState, IndexMetadata};
+use crate::cluster::{ClusterState, IndexMetadata, StateError};
 
 /// What a node that comes up means. One that was known under another ephemeral id has restarted: its copies are gone
 /// from it first.
@@ -111,7 +111,7 @@ pub(super) fn usage(table: &mut Table<'_>, usages: Vec<NodeUsage>) -> Vec<Event>
 pub(super) fn exclude_voters(
     state: &ClusterState,
     more: Vec<VotingExclusion>,
-) -> Result<Vec<Event>, crate::cluster::StateError> {
+) -> Result<Vec<Event>, StateError> {
     let mut exclusions = state.voting_exclusions.clone();
     for exclusion in more {
         if !exclusions.contains(&exclusion) {
@@ -124,10 +124,20 @@ pub(super) fn exclude_voters(
     const KEY: &str = "cluster.max_voting_config_exclusions";
     let limit = state.setting_number(KEY, 10);
     if i64::try_from(exclusions.len()).unwrap_or(i64::MAX) > limit {
-        return Err(crate::cluster::StateError::illegal_argument(format!(
+        return Err(StateError::illegal_argument(format!(
             "add voting config exclusions request would exceed the maximum of [{limit}] set by [{KEY}], there are [{}] already",
             state.voting_exclusions.len()
         )));
+    }
+    let is_excluded = |node: &NodeInfo| exclusions.iter().any(|one| one.covers(node));
+    let mut voters = state
+        .nodes
+        .values()
+        .filter(|node| node.is_master_eligible());
+    if voters.all(is_excluded) {
+        return Err(StateError::illegal_argument(
+            "add voting config exclusions request would leave no cluster-manager-eligible node with a vote",
+        ));
     }
     Ok(vec![Event::VotingExclusions(exclusions)])
 }

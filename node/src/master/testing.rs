@@ -79,8 +79,17 @@ impl Cluster {
 
     /// A data node comes up; again, if it is known.
     pub(crate) fn join(&mut self, id: &str) {
+        self.join_with(id, &[]);
+    }
+
+    /// The same, with attributes.
+    pub(crate) fn join_with(&mut self, id: &str, attributes: &[(&str, &str)]) {
         let mut info = node(id);
         info.ephemeral_id = self.ids.next_uuid();
+        for (name, value) in attributes {
+            info.attributes
+                .insert((*name).to_owned(), (*value).to_owned());
+        }
         self.run(Command::JoinNode(info)).expect("a node may join");
     }
 

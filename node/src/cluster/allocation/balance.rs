@@ -217,3 +217,145 @@ impl Gain {
             || (self.count.abs() <= NOTHING && least == 0.0 && self.bytes > BYTES_MIN)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cluster::node::NodeUsage;
+    use crate::master::ShardReport;
+    use crate::master::testing::{Cluster, Counting};
+    use crate::master::{Command, CreateIndex};
+
+    fn create(name: &str, shards: u32, replicas: u32) -> Command {
+        Command::CreateIndex(CreateIndex {
+            name: name.to_owned(),
+            settings: BTreeMap::from([
+                ("index.number_of_shards".to_owned(), shards.to_string()),
+                ("index.number_of_replicas".to_owned(), replicas.to_string()),
+            ]),
+            ..CreateIndex::default()
+        })
+    }
+
+    /// Lets all come to rest; the moves on the way, by shard: from where to where.
+    fn moves_until_rest(cluster: &mut Cluster) -> BTreeMap<(String, u32), Vec<(NodeId, NodeId)>> {
+        let mut moves: BTreeMap<(String, u32), Vec<(NodeId, NodeId)>> = BTreeMap::new();
+        loop {
+            for (index, shard, copy) in cluster.state.routing.all() {
+                if let (ShardState::Relocating, Some(from), Some(to)) =
+                    (copy.state, &copy.node, &copy.relocating_node)
+                {
+                    let step = (from.clone(), to.clone());
+                    let known = moves.entry((index.to_owned(), shard)).or_default();
+                    if known.last() != Some(&step) {
+                        known.push(step);
+                    }
+                }
+            }
+            let reports: Vec<ShardReport> = cluster.reports();
+            if reports.is_empty() {
+                return moves;
+            }
+            cluster.run(Command::ReportShards(reports)).unwrap();
+        }
+    }
+
+    fn tell_sizes(cluster: &mut Cluster, bytes: &[u64]) {
+        let mut by_node: BTreeMap<NodeId, BTreeMap<String, u64>> = BTreeMap::new();
+        for (at, (_, _, copy)) in cluster.state.routing.all().enumerate() {
+            if let (Some(node), Some(id)) = (&copy.node, &copy.allocation_id) {
+                let size = bytes[at % bytes.len()];
+                by_node
+                    .entry(node.clone())
+                    .or_default()
+                    .insert(id.clone(), size);
+            }
+        }
+        let usages = by_node.into_iter().map(|(node, copies)| NodeUsage {
+            node,
+            total_bytes: 1 << 40,
+            free_bytes: 1 << 39,
+            copies,
+        });
+        let usages = usages.collect();
+        cluster.run(Command::NodeUsage(usages)).unwrap();
+    }
+
+    #[test]
+    fn a_node_that_joins_gets_its_share_and_no_more() {
+        let mut cluster = Cluster::of(&["n1", "n2"]);
+        cluster.run(create("a", 6, 1)).unwrap();
+        cluster.settle();
+        cluster.join("n3");
+        let moves = moves_until_rest(&mut cluster);
+        let count: usize = moves.values().map(Vec::len).sum();
+        assert_eq!(count, 4, "twelve copies on three nodes: {moves:?}");
+        let mut ids = Counting::default();
+        let table = Table::new(cluster.state.clone(), 0, &mut ids);
+        for node in ["n1", "n2", "n3"] {
+            assert_eq!(table.load(&NodeId(node.to_owned())).shards, 4);
+        }
+        assert!(next_move(&table).is_none());
+    }
+
+    #[test]
+    fn between_equals_bytes_decide() {
+        let mut cluster = Cluster::of(&["n1", "n2"]);
+        for name in ["a", "b", "c"] {
+            cluster.run(create(name, 1, 0)).unwrap();
+            cluster.settle();
+        }
+        tell_sizes(&mut cluster, &[1_000, 1_000, 1_000]);
+        let two = cluster.state.routing.primary("a", 0).unwrap().node.clone();
+        let three = cluster.state.routing.primary("c", 0).unwrap().node.clone();
+        assert_eq!(two, three, "the third went to the first of equals");
+        assert!(
+            moves_until_rest(&mut cluster).is_empty(),
+            "2 + 1 is as even as 1 + 2"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn no_copy_returns_to_where_balance_took_it_from(
+            shards in proptest::collection::vec((1..6u32, 0..3u32), 1..5),
+            bytes in proptest::collection::vec(0..5_000_000u64, 1..12),
+            nodes in 1..4usize,
+            more in 1..4usize,
+        ) {
+            let names = ["n0", "n1", "n2", "n3", "n4", "n5", "n6"];
+            let mut cluster = Cluster::of(&names[..nodes]);
+            for (at, (shards, replicas)) in shards.iter().enumerate() {
+                cluster.run(create(&format!("i{at}"), *shards, *replicas)).unwrap();
+            }
+            cluster.settle();
+            tell_sizes(&mut cluster, &bytes);
+            cluster.settle();
+            for name in &names[nodes..nodes + more] {
+                cluster.join(name);
+            }
+            for (shard, steps) in moves_until_rest(&mut cluster) {
+                let mut left = BTreeSet::new();
+                for (from, to) in steps {
+                    left.insert(from);
+                    // several copies of a shard may pass one another; one never comes back
+                    prop_assert!(nodes + more > 2 || !left.contains(&to), "{:?}", shard);
+                }
+            }
+            let mut ids = Counting::default();
+            let table = Table::new(cluster.state.clone(), 0, &mut ids);
+            prop_assert!(next_move(&table).is_none(), "at rest");
+            if shards.iter().all(|(_, replicas)| *replicas == 0) {
+                let loads: Vec<usize> = table.state.data_nodes().map(|node| table.load(&node.id).shards).collect();
+                let (least, most) = (loads.iter().min().unwrap(), loads.iter().max().unwrap());
+                prop_assert!(most - least <= 2, "{loads:?}");
+            }
+        }
+    }
+}

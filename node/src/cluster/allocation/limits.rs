@@ -111,6 +111,8 @@ pub(crate) struct Limits {
     pub forced: BTreeMap<String, Vec<String>>,
     /// `None`: disks are not looked at.
     pub disk: Option<Watermarks>,
+    /// Whether a full disk keeps copies away: not from the only node there is.
+    pub disk_decides: bool,
     pub shards_per_node: Option<usize>,
     pub primaries_per_node: Option<usize>,
     pub filters: Filters,
@@ -141,8 +143,8 @@ impl Limits {
                 forced.insert(attribute.clone(), values);
             }
         }
-        let single = state.data_nodes().count() == 1
-            && !is_true("cluster.routing.allocation.disk.watermark.enable_for_single_data_node");
+        let is_enough_for_one =
+            is_true("cluster.routing.allocation.disk.watermark.enable_for_single_data_node");
         let mark = |key: &str| {
             let text = text(key);
             (Watermark::parse(&text), text)
@@ -165,13 +167,14 @@ impl Limits {
             same_host: is_true("cluster.routing.allocation.same_shard.host"),
             awareness,
             forced,
-            disk: (is_true("cluster.routing.allocation.disk.threshold_enabled") && !single).then(
-                || Watermarks {
+            disk_decides: is_enough_for_one || state.data_nodes().count() > 1,
+            disk: is_true("cluster.routing.allocation.disk.threshold_enabled").then(|| {
+                Watermarks {
                     low: mark("cluster.routing.allocation.disk.watermark.low"),
                     high: mark("cluster.routing.allocation.disk.watermark.high"),
                     flood: mark("cluster.routing.allocation.disk.watermark.flood_stage"),
-                },
-            ),
+                }
+            }),
             shards_per_node: count("cluster.routing.allocation.total_shards_per_node")
                 .filter(|limit| *limit > 0),
             primaries_per_node: count("cluster.routing.allocation.total_primary_shards_per_node")

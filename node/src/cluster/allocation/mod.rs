@@ -11,20 +11,23 @@ mod commands;
 pub(crate) mod deciders;
 mod disks;
 mod expand;
+pub(crate) mod explain;
 mod limits;
 pub(crate) mod table;
 mod wanted;
 
 use crate::cluster::node::NodeId;
-use crate::cluster::routing::ShardState;
+use crate::cluster::routing::{ShardState, UnassignedInfo};
 use crate::cluster::{ClusterState, IndexMetadata, IndexState, StateError};
 use crate::master::Ids;
 
 pub use commands::RerouteCommand;
 pub(crate) use commands::{Explanation, carry_out};
 pub use deciders::is_worth_telling;
-use deciders::{Verdict, can_allocate, can_open};
+pub(crate) use deciders::{Said, Verdict};
+use deciders::{can_allocate, can_open};
 use table::Table;
+pub(crate) use table::is_primary_target;
 pub(crate) use wanted::because;
 pub use wanted::{auto_expanded, fill_replicas, unassigned_index};
 
@@ -36,6 +39,7 @@ pub(crate) fn reroute(table: &mut Table<'_>) {
     }
     expand::follow_the_nodes(table);
     disks::follow_the_flood_stage(table);
+    end_delays(table);
     assign_primaries(table);
     assign_replicas(table);
     balance::move_away(table);
@@ -115,6 +119,30 @@ fn waiting(table: &Table<'_>, primaries: bool) -> Vec<(String, u32)> {
 
 fn is_open(index: &IndexMetadata) -> bool {
     index.state == IndexState::Open
+}
+
+/// A delay that has passed is none.
+fn end_delays(table: &mut Table<'_>) {
+    let now_ms = table.now_ms;
+    for (index, shard) in table.shards() {
+        let copies = table.state.routing.copies(&index, shard);
+        let has_passed =
+            |info: &UnassignedInfo| info.delayed_until_ms.is_some_and(|at| at <= now_ms);
+        let passed = copies.iter().filter_map(|copy| copy.unassigned.as_ref());
+        if passed.filter(|info| has_passed(info)).count() == 0 {
+            continue;
+        }
+        let mut copies = copies.to_vec();
+        for info in copies
+            .iter_mut()
+            .filter_map(|copy| copy.unassigned.as_mut())
+        {
+            if has_passed(info) {
+                info.delayed_until_ms = None;
+            }
+        }
+        table.set_copies(&index, shard, copies);
+    }
 }
 
 fn assign_primaries(table: &mut Table<'_>) {

@@ -339,10 +339,11 @@ impl<'a> Table<'a> {
     /// are given out once more: their terms tell them apart. A shard that never started has no operations and stays
     /// in its first reign.
     fn raise_term(&mut self, index: &str, shard: u32) {
-        let is_raised = self
-            .state
-            .index(index)
-            .is_some_and(|index| index.state == IndexState::Open && index.started.contains(&shard));
+        // a lone node opens nothing of a closed index
+        let is_alone = self.state.is_alone;
+        let is_raised = self.state.index(index).is_some_and(|index| {
+            (index.state == IndexState::Open || !is_alone) && index.started.contains(&shard)
+        });
         if is_raised && let Some(index) = self.metadata_mut(index) {
             index.primary_terms[shard as usize] += 1;
         }

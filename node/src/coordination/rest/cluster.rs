@@ -1,4 +1,4 @@
-//! The cluster: `_cluster/state`, `settings`, `stats`, `pending_tasks`, `reroute`, `allocation/explain`; `_remote/info`.
+//! The cluster: `_cluster/state`, `settings`, `stats`, `pending_tasks`; `_remote/info`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +10,7 @@ use super::endpoints::{CHANGE_PARAMS, MASTER_PARAMS};
 use super::index_body::show_settings;
 use super::index_params::{self, body_object, change, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
-use crate::cluster::{IndicesOptions, ShardCopy, ShardState, cluster_settings, settings};
-use crate::coordination::dsl::json::token_of;
+use crate::cluster::{IndicesOptions, cluster_settings, settings};
 use crate::master::Command;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -35,15 +34,6 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         routes: &[(Method::GET, "/_cluster/pending_tasks")],
         params: &[MASTER_PARAMS, &["local"]],
         handler: |app, request| Box::pin(pending_tasks(app, request)),
-    },
-    Endpoint {
-        name: "cluster.allocation_explain",
-        routes: &[
-            (Method::GET, "/_cluster/allocation/explain"),
-            (Method::POST, "/_cluster/allocation/explain"),
-        ],
-        params: &[&["include_disk_info", "include_yes_decisions"]],
-        handler: |app, request| Box::pin(allocation_explain(app, request)),
     },
     Endpoint {
         name: "cluster.remote_info",
@@ -157,171 +147,6 @@ async fn pending_tasks(app: Arc<App>, request: RestRequest) -> Result<RestRespon
         }));
     }
     Ok(RestResponse::ok(&json!({"tasks": tasks})))
-}
-
-async fn allocation_explain(
-    app: Arc<App>,
-    request: RestRequest,
-) -> Result<RestResponse, RestError> {
-    let include_disk_info = request.params.bool("include_disk_info", false)?;
-    request.params.bool("include_yes_decisions", false)?;
-    let state = app.state();
-    let body = body_object(&request)?.unwrap_or_default();
-    check_explain_body(&body)?;
-    let (index, shard, copy) = match body.get("index").and_then(Value::as_str) {
-        Some(index) => {
-            if state.index(index).is_none() {
-                return Err(RestError::index_not_found(index));
-            }
-            let Some(shard) = body.get("shard").and_then(Value::as_u64).and_then(|shard| u32::try_from(shard).ok()) else {
-                return Err(RestError::validation(&["shard must be specified".to_owned()]));
-            };
-            let Some(primary) = body.get("primary").and_then(Value::as_bool) else {
-                return Err(RestError::validation(&["primary must be specified".to_owned()]));
-            };
-            let copies = state.routing.copies(index, shard);
-            if copies.is_empty() {
-                return Err(RestError::illegal_argument(format!(
-                    "No shard was specified in the request which means the response should explain a randomly-chosen unassigned shard, but shard [{shard}] of [{index}] does not exist"
-                )));
-            }
-            match copies.iter().find(|copy| copy.primary == primary) {
-                Some(copy) => (index.to_owned(), shard, copy.clone()),
-                None => {
-                    return Err(RestError::illegal_argument(format!(
-                        "unable to find any replica of [{index}][{shard}] to explain"
-                    )));
-                }
-            }
-        }
-        None => first_unassigned(&state).ok_or_else(|| {
-            RestError::illegal_argument(
-                "unable to find any unassigned shards to explain [ClusterAllocationExplainRequest[useAnyUnassignedShard=true,includeYesDecisions?=false]",
-            )
-        })?,
-    };
-    let mut answer = Map::new();
-    answer.insert("index".to_owned(), json!(index));
-    answer.insert("shard".to_owned(), json!(shard));
-    answer.insert("primary".to_owned(), json!(copy.primary));
-    answer.insert(
-        "current_state".to_owned(),
-        json!(copy.state.name().to_lowercase()),
-    );
-    if let Some(unassigned) = &copy.unassigned {
-        answer.insert(
-            "unassigned_info".to_owned(),
-            json!({
-                "reason": unassigned.reason,
-                "at": super::index_body::show_date(unassigned.at_ms),
-                "details": unassigned.details,
-                "last_allocation_status": "no_attempt",
-            }),
-        );
-    }
-    let node = json!({
-        "id": app.node.id,
-        "name": app.node.name,
-        "transport_address": app.node.transport_address,
-        "attributes": app.node.attributes,
-    });
-    if include_disk_info {
-        let disk = super::machine_stats::disk(&app.config.data_dir);
-        let mut nodes = Map::new();
-        let usage = json!({
-            "path": app.config.data_dir,
-            "total_bytes": disk.total,
-            "used_bytes": disk.total.saturating_sub(disk.available),
-            "free_bytes": disk.available,
-            "free_disk_percent": 100.0 - disk.used_percent(),
-            "used_disk_percent": disk.used_percent(),
-        });
-        nodes.insert(
-            app.node.id.0.clone(),
-            json!({"node_name": app.node.name, "least_available": usage, "most_available": usage}),
-        );
-        answer.insert("cluster_info".to_owned(), json!({"nodes": nodes}));
-    }
-    if copy.state == ShardState::Started {
-        answer.insert("current_node".to_owned(), node);
-        answer.insert("can_remain_on_current_node".to_owned(), json!("yes"));
-        answer.insert("can_rebalance_cluster".to_owned(), json!("yes"));
-        answer.insert("can_rebalance_to_other_node".to_owned(), json!("no"));
-        answer.insert(
-            "rebalance_explanation".to_owned(),
-            json!("cannot rebalance as no target node exists that can both allocate this shard and improve the cluster balance"),
-        );
-    } else {
-        answer.insert("can_allocate".to_owned(), json!("no"));
-        answer.insert(
-            "allocate_explanation".to_owned(),
-            json!("cannot allocate because allocation is not permitted to any of the nodes"),
-        );
-        answer.insert(
-            "node_allocation_decisions".to_owned(),
-            json!([{
-                "node_id": app.node.id,
-                "node_name": app.node.name,
-                "transport_address": app.node.transport_address,
-                "node_attributes": app.node.attributes,
-                "node_decision": "no",
-                "deciders": [{
-                    "decider": "same_shard",
-                    "decision": "NO",
-                    "explanation": format!("a copy of this shard is already allocated to this node [[{index}][{shard}], node[{}]]", app.node.id),
-                }],
-            }]),
-        );
-    }
-    Ok(RestResponse::ok(&answer))
-}
-
-/// Refuses what does not say which shard is meant.
-fn check_explain_body(body: &Map<String, Value>) -> Result<(), RestError> {
-    let refused = |what: String| {
-        RestError::new(
-            400,
-            "x_content_parse_exception",
-            format!("[cluster/allocation/explain] {what}"),
-        )
-    };
-    for (key, value) in body {
-        let fits = match key.as_str() {
-            "index" => value.is_string(),
-            "shard" => value.is_u64(),
-            "primary" => value.is_boolean(),
-            "current_node" => {
-                return Err(refused("[current_node] is not supported".to_owned()));
-            }
-            _ => return Err(refused(format!("unknown field [{key}]"))),
-        };
-        if !fits {
-            return Err(refused(format!(
-                "{key} doesn't support values of type: {}",
-                token_of(value)
-            )));
-        }
-    }
-    if !body.is_empty() && !body.contains_key("index") {
-        return Err(RestError::validation(&[
-            "index must be specified".to_owned()
-        ]));
-    }
-    Ok(())
-}
-
-fn first_unassigned(state: &crate::cluster::ClusterState) -> Option<(String, u32, ShardCopy)> {
-    for (index, shards) in &state.routing.indices {
-        for (shard, copies) in shards.iter().enumerate() {
-            if let Some(copy) = copies
-                .iter()
-                .find(|copy| copy.state == ShardState::Unassigned)
-            {
-                return Some((index.clone(), u32::try_from(shard).ok()?, copy.clone()));
-            }
-        }
-    }
-    None
 }
 
 /// The indices an expression leads to, closed and hidden ones too: what `_cluster/state` filters by.

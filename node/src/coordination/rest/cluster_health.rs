@@ -57,7 +57,8 @@ impl Counts {
     }
 
     fn add_shard(&mut self, copies: &[ShardCopy]) {
-        for copy in copies {
+        // the new end of a move is no copy more
+        for copy in copies.iter().filter(|copy| !copy.is_relocation_target()) {
             match copy.state {
                 ShardState::Started => {
                     self.active += 1;
@@ -400,11 +401,21 @@ fn show(
     answer.insert("status".to_owned(), json!(counts.status()));
     answer.insert("timed_out".to_owned(), json!(timed_out));
     answer.insert("number_of_nodes".to_owned(), json!(state.nodes.len()));
-    answer.insert("number_of_data_nodes".to_owned(), json!(state.nodes.len()));
-    answer.insert("discovered_master".to_owned(), json!(true));
-    answer.insert("discovered_cluster_manager".to_owned(), json!(true));
+    let data_nodes = state.data_nodes().count();
+    answer.insert("number_of_data_nodes".to_owned(), json!(data_nodes));
+    let has_master = state.nodes.contains_key(&state.master);
+    answer.insert("discovered_master".to_owned(), json!(has_master));
+    answer.insert("discovered_cluster_manager".to_owned(), json!(has_master));
     answer.extend(counts.show());
-    answer.insert("delayed_unassigned_shards".to_owned(), json!(0));
+    let now_ms = app.now_ms();
+    let delayed = names
+        .iter()
+        .flat_map(|name| state.routing.indices.get(name))
+        .flatten()
+        .flatten()
+        .filter(|copy| copy.is_delayed(now_ms))
+        .count();
+    answer.insert("delayed_unassigned_shards".to_owned(), json!(delayed));
     answer.insert("number_of_pending_tasks".to_owned(), json!(pending.len()));
     answer.insert("number_of_in_flight_fetch".to_owned(), json!(0));
     let waited = pending.iter().map(|task| task.waited_ms).max().unwrap_or(0);

@@ -1,6 +1,6 @@
 //! `_cluster/state`: the state that the masters keep, in the shape that tools read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hyper::Method;
@@ -13,8 +13,12 @@ use super::index_body::show_settings;
 use super::index_params::timeouts;
 use super::stats_sections::unrecognized;
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
+use crate::cluster::allocation::is_primary_target;
 use crate::cluster::template::TemplateBody;
-use crate::cluster::{BlockLevel, ClusterState, IndexMetadata, IndexState, NodeInfo, ShardCopy};
+use crate::cluster::{
+    BlockLevel, ClusterState, IndexMetadata, IndexState, NodeId, NodeInfo, RecoverySource,
+    ShardCopy, ShardState,
+};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "cluster.state",
@@ -89,7 +93,7 @@ async fn state(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     }
     let indices = state_indices(&app, &request)?;
     let state = app.state();
-    let shown = show(&app, &state, &wanted, indices.as_deref(), &request.params)?;
+    let shown = show(&state, &wanted, indices.as_deref(), &request.params)?;
     Ok(RestResponse::ok(&shown))
 }
 
@@ -97,7 +101,6 @@ async fn state(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
 ///
 /// * `indices`: only these; `None` shows all.
 pub(super) fn show(
-    app: &App,
     state: &ClusterState,
     wanted: &BTreeSet<&'static str>,
     indices: Option<&[String]>,
@@ -141,10 +144,11 @@ pub(super) fn show(
                 continue;
             }
             let mut table = Map::new();
-            for (number, copies) in shards.iter().enumerate() {
-                let copies: Vec<Value> = copies
-                    .iter()
-                    .map(|copy| show_copy(name, number, copy))
+            for (number, copies) in (0..).zip(shards) {
+                let copies: Vec<Value> = state
+                    .routing
+                    .counted(name, number)
+                    .map(|copy| show_copy(state, (name, number), copies, copy))
                     .collect();
                 table.insert(number.to_string(), Value::Array(copies));
             }
@@ -154,19 +158,18 @@ pub(super) fn show(
     }
     if wanted.contains("routing_nodes") {
         let mut unassigned = Vec::new();
-        let mut held = Vec::new();
-        for (name, shards) in &state.routing.indices {
-            for (number, copies) in shards.iter().enumerate() {
-                for copy in copies.iter().filter(|_| is_chosen(name)) {
-                    match copy.node {
-                        None => unassigned.push(show_copy(name, number, copy)),
-                        Some(_) => held.push(show_copy(name, number, copy)),
-                    }
-                }
+        let mut nodes: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for node in state.data_nodes() {
+            nodes.insert(&node.id.0, Vec::new());
+        }
+        for (name, number, copy) in state.routing.all().filter(|(name, ..)| is_chosen(name)) {
+            let copies = state.routing.copies(name, number);
+            let shown = show_copy(state, (name, number), copies, copy);
+            match &copy.node {
+                None => unassigned.push(shown),
+                Some(node) => nodes.entry(&node.0).or_default().push(shown),
             }
         }
-        let mut nodes = Map::new();
-        nodes.insert(app.node.id.0.clone(), Value::Array(held));
         shown.insert(
             "routing_nodes".to_owned(),
             json!({"unassigned": unassigned, "nodes": nodes}),
@@ -184,29 +187,80 @@ fn show_node(node: &NodeInfo) -> Value {
     })
 }
 
-fn show_copy(index: &str, shard: usize, copy: &ShardCopy) -> Value {
+fn show_copy(
+    state: &ClusterState,
+    (index, shard): (&str, u32),
+    copies: &[ShardCopy],
+    copy: &ShardCopy,
+) -> Value {
+    // the new end of a primary's move is shown as what it is going to be
+    let is_primary = copy.primary || is_primary_target(copies, copy);
     let mut shown = json!({
         "state": copy.state.name(),
-        "primary": copy.primary,
+        "primary": is_primary,
         "node": copy.node,
-        "relocating_node": null,
+        "relocating_node": copy.relocating_node,
         "shard": shard,
         "index": index,
     });
     if let Some(id) = &copy.allocation_id {
         shown["allocation_id"] = json!({"id": id});
+        let other = |other: &&ShardCopy| {
+            copy.relocating_node.is_some() && other.node == copy.relocating_node
+        };
+        if let Some(other) = copies.iter().find(other) {
+            shown["allocation_id"]["relocation_id"] = json!(other.allocation_id);
+        }
+    }
+    let source = copy.recovery.map(RecoverySource::name);
+    let waits_for = || {
+        if copy.primary {
+            "EXISTING_STORE"
+        } else {
+            "PEER"
+        }
+    };
+    if let Some(kind) = source.or_else(|| copy.unassigned.as_ref().map(|_| waits_for())) {
+        shown["recovery_source"] = json!({"type": kind});
     }
     if let Some(unassigned) = &copy.unassigned {
-        shown["recovery_source"] =
-            json!({"type": if copy.primary { "EXISTING_STORE" } else { "PEER" }});
+        let is_delayed = unassigned.delayed_until_ms.is_some();
         shown["unassigned_info"] = json!({
             "reason": unassigned.reason,
             "at": super::index_body::show_date(unassigned.at_ms),
-            "delayed": false,
-            "allocation_status": "no_attempt",
+            "delayed": is_delayed,
+            "allocation_status": allocation_status(state, (index, shard), copy, is_delayed),
         });
+        if unassigned.failed_allocations > 0 {
+            shown["unassigned_info"]["failed_attempts"] = json!(unassigned.failed_allocations);
+        }
+        if let Some(details) = &unassigned.details {
+            shown["unassigned_info"]["details"] = json!(details);
+        }
     }
     shown
+}
+
+/// What came of the last try to give a copy to a node, as far as the state alone tells.
+fn allocation_status(
+    state: &ClusterState,
+    (index, shard): (&str, u32),
+    copy: &ShardCopy,
+    is_delayed: bool,
+) -> &'static str {
+    let waits = copy.state == ShardState::Unassigned;
+    let index = state.index(index);
+    let is_homeless = index.is_some_and(|index| {
+        let homes = &index.homes[shard as usize];
+        index.started.contains(&shard)
+            && !homes.is_empty()
+            && homes.values().all(|node| !state.nodes.contains_key(node))
+    });
+    match () {
+        () if waits && copy.primary && is_homeless => "no_valid_shard_copy",
+        () if waits && is_delayed => "delayed_allocation",
+        () => "no_attempt",
+    }
 }
 
 fn show_blocks(state: &ClusterState, is_chosen: &dyn Fn(&str) -> bool) -> Value {
@@ -317,14 +371,24 @@ fn show_metadata(
             "delete_date_in_millis": grave.deleted_ms,
         }));
     }
+    let has_vote = |node: &&NodeInfo| {
+        let excluded = state.voting_exclusions.iter();
+        node.is_master_eligible() && !excluded.into_iter().any(|one| one.covers(node))
+    };
+    let voters: Vec<&NodeId> = state
+        .nodes
+        .values()
+        .filter(has_vote)
+        .map(|node| &node.id)
+        .collect();
     Ok(json!({
         "cluster_uuid": state.cluster_uuid,
         "cluster_uuid_committed": true,
         "cluster_coordination": {
             "term": 1,
-            "last_committed_config": [state.master],
-            "last_accepted_config": [state.master],
-            "voting_config_exclusions": [],
+            "last_committed_config": voters,
+            "last_accepted_config": voters,
+            "voting_config_exclusions": state.voting_exclusions,
         },
         "templates": legacy,
         "indices": indices,

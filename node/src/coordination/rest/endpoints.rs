@@ -85,6 +85,8 @@ pub const ENDPOINTS: &[&[Endpoint]] = &[
     super::resolve::ENDPOINTS,
     super::cluster_health::ENDPOINTS,
     super::reroute::ENDPOINTS,
+    super::voting::ENDPOINTS,
+    super::allocation_explain::ENDPOINTS,
     super::cluster_state::ENDPOINTS,
     super::cluster::ENDPOINTS,
     super::indices::ENDPOINTS,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{App, Params, RestError, RestRequest};
-use crate::cluster::{ClusterState, IndicesOptions, ResolvedIndex, ShardState};
+use crate::cluster::{ClusterState, IndicesOptions, ResolvedIndex};
 use crate::master::Command;
 
 /// How long a change may take, unless the request says otherwise.
@@ -99,12 +99,10 @@ impl ActiveShards {
             return false;
         };
         shards.iter().all(|copies| {
-            let active = copies
-                .iter()
-                .filter(|copy| copy.state == ShardState::Started)
-                .count();
+            let active = copies.iter().filter(|copy| copy.is_active()).count();
+            let counted = copies.iter().filter(|copy| !copy.is_relocation_target());
             match self {
-                ActiveShards::All => active == copies.len(),
+                ActiveShards::All => active == counted.count(),
                 ActiveShards::Count(count) => active >= count as usize,
             }
         })

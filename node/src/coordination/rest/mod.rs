@@ -4,6 +4,7 @@
 
 pub mod alias_body;
 pub mod aliases;
+mod allocation_explain;
 pub mod analyze;
 pub mod app;
 mod bulk;
@@ -66,6 +67,7 @@ pub mod templates;
 pub mod units;
 mod update;
 pub mod validate;
+mod voting;
 
 pub use app::App;
 pub use endpoints::Endpoint;

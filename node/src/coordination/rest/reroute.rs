@@ -63,7 +63,7 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         let wanted = super::cluster_state::parse_metrics(&metrics, "/_cluster/reroute")?;
         answer.insert(
             "state".to_owned(),
-            super::cluster_state::show(&app, &state, &wanted, None, &request.params)?,
+            super::cluster_state::show(&state, &wanted, None, &request.params)?,
         );
     }
     if explain {

@@ -12,7 +12,7 @@ use super::shard_calls::{AskedCopy, ShardCalls, Which, ask_all};
 use super::stats::nowhere;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::{show_bytes, show_ms};
-use crate::cluster::{ClusterState, IndexState, IndicesOptions, ResolvedIndex, ShardState};
+use crate::cluster::{ClusterState, IndexState, IndicesOptions, ResolvedIndex};
 use crate::data::service::{RecoverySummary, SegmentSummary, ShardService, ShardTarget};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -299,11 +299,12 @@ async fn shard_stores(app: Arc<App>, request: RestRequest) -> Result<RestRespons
 
 /// `green`: all copies serve; `yellow`: the primary does; `red`: it does not.
 pub(super) fn shard_status(copies: &[crate::cluster::ShardCopy]) -> &'static str {
-    let is_started = |copy: &crate::cluster::ShardCopy| copy.state == ShardState::Started;
-    if copies.iter().all(is_started) && !copies.is_empty() {
+    // the new end of a move is no copy more
+    let mut counted = copies.iter().filter(|copy| !copy.is_relocation_target());
+    if counted.all(|copy| copy.is_active()) && !copies.is_empty() {
         return "green";
     }
-    if copies.iter().any(|copy| copy.primary && is_started(copy)) {
+    if copies.iter().any(|copy| copy.primary && copy.is_active()) {
         "yellow"
     } else {
         "red"

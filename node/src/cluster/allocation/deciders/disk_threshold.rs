@@ -1,6 +1,6 @@
 //! Disks: above the low watermark a node takes no more copies, above the high one it gives copies away.
 
-use super::super::limits::Watermark;
+use super::super::limits::{Watermark, Watermarks};
 use super::{CopyAt, Decision, NodeInfo, Table, set_cluster};
 use crate::cluster::ClusterState;
 use crate::cluster::node::NodeUsage;
@@ -24,12 +24,24 @@ fn versus(mark: Watermark, total: u64, free: u64) -> (String, String) {
     }
 }
 
+/// What counts and what is known of a node's disk; else why it does not matter.
+fn figures<'t>(
+    table: &'t Table<'_>,
+    node: &NodeInfo,
+) -> Result<(&'t Watermarks, &'t NodeUsage), &'static str> {
+    let marks = table.limits.disk.as_ref();
+    let marks = marks.ok_or("the disk threshold decider is disabled")?;
+    if !table.limits.disk_decides {
+        return Err("there is only a single data node present");
+    }
+    let usage = table.state.usage.get(&node.id);
+    Ok((marks, usage.ok_or("disk usages are unavailable")?))
+}
+
 pub(super) fn can_allocate(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo) -> Decision {
-    let Some(marks) = &table.limits.disk else {
-        return table.yes(|| "the disk threshold decider is disabled, or there is only a single data node present".to_owned());
-    };
-    let Some(usage) = table.state.usage.get(&node.id) else {
-        return table.yes(|| "disk usages are unavailable".to_owned());
+    let (marks, usage) = match figures(table, node) {
+        Ok(figures) => figures,
+        Err(why) => return table.yes(|| why.to_owned()),
     };
     // what is on its way is not in the figures yet
     let free = usage
@@ -64,11 +76,9 @@ pub(super) fn can_allocate(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo) 
 }
 
 pub(super) fn can_remain(table: &Table<'_>, _: &CopyAt<'_>, node: &NodeInfo) -> Decision {
-    let Some(marks) = &table.limits.disk else {
-        return table.yes(|| "the disk threshold decider is disabled, or there is only a single data node present".to_owned());
-    };
-    let Some(usage) = table.state.usage.get(&node.id) else {
-        return table.yes(|| "disk usages are unavailable".to_owned());
+    let (marks, usage) = match figures(table, node) {
+        Ok(figures) => figures,
+        Err(why) => return table.yes(|| why.to_owned()),
     };
     let leaving = table.load(&node.id).bytes_to_go;
     let free = usage

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::counters::{COUNTERS, Counter, columns};
 use super::page::PageRequest;
 use super::table::{Cell, Table, hidden, shown};
-use crate::cluster::IndicesOptions;
+use crate::cluster::{ClusterState, IndicesOptions, ShardCopy};
 use crate::coordination::rest::index_body::show_date;
 use crate::coordination::rest::node_calls::figures_of;
 use crate::coordination::rest::segments::SEGMENT_VERSION;
@@ -29,6 +29,24 @@ fn shard_counters() -> impl Iterator<Item = &'static Counter> {
     COUNTERS
         .iter()
         .filter(|counter| !NOT_OF_SHARDS.contains(&counter.name))
+}
+
+/// The node of a copy; of one that moves also where it goes.
+fn with_target(state: &ClusterState, copy: &ShardCopy, name: &str) -> String {
+    let target = copy.relocating_node.as_ref();
+    match target.and_then(|id| state.nodes.get(id)) {
+        Some(to) => format!("{name} -> {} {} {}", to.ip, to.id, to.name),
+        None => name.to_owned(),
+    }
+}
+
+/// Where a copy that does not serve gets its data from.
+fn recovery_of(copy: &ShardCopy) -> String {
+    match (copy.recovery, copy.primary) {
+        (Some(source), _) => source.name().to_lowercase(),
+        (None, true) => "existing_store".to_owned(),
+        (None, false) => "peer".to_owned(),
+    }
 }
 
 /// Shards on a page of `_list/shards`: least, usual, most.
@@ -135,7 +153,7 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
     };
     {
         for (index, shard) in listed {
-            for copy in state.routing.copies(&index.name, shard) {
+            for copy in state.routing.counted(&index.name, shard) {
                 let node = copy.node.as_ref().and_then(|id| state.nodes.get(id));
                 let place = (index.name.as_str(), shard, copy.node.as_ref());
                 let stats = by_copy
@@ -152,7 +170,7 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                     stats.map_or(Cell::None, |stats| Cell::Bytes(stats.store_bytes)),
                     Cell::maybe(node.map(|node| node.ip.clone())),
                     Cell::maybe(node.map(|node| node.id.0.clone())),
-                    Cell::maybe(node.map(|node| node.name.clone())),
+                    Cell::maybe(node.map(|node| with_target(&state, copy, &node.name))),
                     Cell::None,
                     Cell::maybe(unassigned.map(|info| info.reason.clone())),
                     Cell::maybe(unassigned.and_then(|info| show_date(info.at_ms))),
@@ -160,13 +178,7 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
                         Cell::Millis(u64::try_from(now_ms - info.at_ms).unwrap_or(0))
                     }),
                     Cell::maybe(unassigned.and_then(|info| info.details.clone())),
-                    Cell::maybe(unassigned.map(|_| {
-                        if copy.primary {
-                            "existing_store"
-                        } else {
-                            "peer"
-                        }
-                    })),
+                    Cell::maybe(unassigned.map(|_| recovery_of(copy))),
                 ];
                 for counter in shard_counters().filter(|c| !is_warmer(c)) {
                     row.push(stats.map_or(Cell::None, counter.cell));
