@@ -1,7 +1,8 @@
 //! A shard that an earlier build wrote, kept in the repository byte for byte: this build opens it, finds the same in it,
 //! replays its translog, merges it and writes on.
 //!
-//! The files are never written again for format v1; a new format gets a folder of its own beside `v1`.
+//! The files are never written again for format v1; a new format gets a folder of its own beside `v1`. `commit_v2` is a copy
+//! whose commit point has version 2 and whose translog has marks: a replica that was told of a second reign.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -12,13 +13,16 @@ use std::sync::atomic::AtomicBool;
 use quidditch_engine::directory::Directory;
 use quidditch_engine::directory::faulty::Disk;
 use quidditch_engine::directory::fs::FsDirectory;
+use quidditch_engine::ids::{PrimaryTerm, SeqNo};
 use quidditch_engine::query::*;
 use quidditch_engine::schema::IndexSchema;
 use quidditch_engine::search::{self, FetchRequest, MemoryAccount, SearchContext, SearchRequest};
-use quidditch_engine::shard::Shard;
+use quidditch_engine::shard::{CopyRole, Shard};
+use quidditch_engine::translog::{Operation, OperationKind};
 use quidditch_engine::value::Value;
 
-use crate::shards::{INDEX, TRANSLOG, delete_op, durably, index_op, open, parts};
+use crate::copies::{recover_from, replicate};
+use crate::shards::{INDEX, TRANSLOG, delete_op, durably, index_op, open, parts, visible};
 
 /// What the build that wrote the files found: see [`scores`].
 const SCORES: [(f32, usize); 7] = [
@@ -110,11 +114,11 @@ fn makes_the_golden_shard() {
     write(&Shard::open(new).unwrap());
 }
 
-/// A simulated disk with the frozen files.
-fn golden() -> Disk {
+/// A simulated disk with frozen files.
+fn disk_of(folder: &Path) -> Disk {
     let disk = Disk::new();
     for name in [INDEX, TRANSLOG] {
-        let from = FsDirectory::open(folder().join(name)).unwrap();
+        let from = FsDirectory::open(folder.join(name)).unwrap();
         let to = disk.directory(name);
         for file in from.list().unwrap() {
             let mut writer = to.create(&file).unwrap();
@@ -194,7 +198,7 @@ fn scores(shard: &Shard) -> Vec<(f32, usize)> {
 
 #[test]
 fn a_shard_of_format_v1_is_read_merged_and_written_on() {
-    let disk = golden();
+    let disk = disk_of(&folder());
     let shard = open(&disk, &schema()).unwrap();
     assert!(shard.reader().segments.len() > 2, "several segments");
     check(&shard);
@@ -218,5 +222,74 @@ fn a_shard_of_format_v1_is_read_merged_and_written_on() {
             .map(|s| s.reader.max_doc() as u64)
             .sum::<u64>(),
         DOCS - (0..DOCS).filter(|n| gone(*n)).count() as u64 + 1
+    );
+}
+
+/// Where the files of the replica are.
+fn replica_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/commit_v2")
+}
+
+fn operation(seq_no: i64, term: u64, id: &str) -> Operation {
+    Operation {
+        seq_no: SeqNo(seq_no),
+        primary_term: PrimaryTerm(term),
+        version: 1,
+        kind: OperationKind::Index {
+            id: id.to_owned(),
+            routing: None,
+            source: source(seq_no as u64).into(),
+        },
+    }
+}
+
+/// Makes the folder. By hand, once for each format: `cargo test -p quidditch-engine -- --ignored makes_the_golden_replica`
+#[test]
+#[ignore = "the files are frozen"]
+fn makes_the_golden_replica() {
+    assert!(!replica_folder().exists(), "the files are frozen");
+    let primary = Shard::open(parts(&Disk::new(), &schema(), true)).unwrap();
+    for n in 0..3 {
+        let mut op = index_op(&n.to_string(), n);
+        op.source = source(n).into();
+        durably(&primary, primary.index(op)).unwrap();
+    }
+    durably(&primary, primary.delete(delete_op("1"))).unwrap();
+    primary.refresh().unwrap();
+
+    let mut new = parts(&Disk::new(), &schema(), true);
+    for (name, place) in [(INDEX, &mut new.directory), (TRANSLOG, &mut new.translog)] {
+        std::fs::create_dir_all(replica_folder().join(name)).unwrap();
+        *place = Arc::new(FsDirectory::open(replica_folder().join(name)).unwrap());
+    }
+    new.role = CopyRole::Replica;
+    let replica = Shard::open(new).unwrap();
+    recover_from(&primary, &replica);
+    // The operation with the number 4 is sent by a second primary, the one with 5 is not.
+    let of_the_first = [operation(4, 1, "x"), operation(5, 1, "y")];
+    replicate(&replica, 1, &of_the_first, 3);
+    replica.roll_back(PrimaryTerm(2), SeqNo(3)).unwrap();
+    replicate(&replica, 2, &[operation(4, 2, "z")], 3);
+}
+
+#[test]
+fn a_replica_of_commit_format_v2_goes_on_and_becomes_the_primary() {
+    let disk = disk_of(&replica_folder());
+    let mut old = parts(&disk, &schema(), false);
+    old.role = CopyRole::Replica;
+    old.alone = false;
+    let replica = Shard::open(old).unwrap();
+    assert_eq!(replica.searchable_checkpoint(), SeqNo(3));
+    assert_eq!(replica.local_checkpoint(), SeqNo(4));
+    assert_eq!(replica.global_checkpoint(), SeqNo(3));
+    assert_eq!(replica.primary_term(), PrimaryTerm(2));
+    replica.promote(PrimaryTerm(3)).unwrap();
+    let there: Vec<String> = visible(&replica).into_keys().collect();
+    assert_eq!(there, ["0", "2", "z"]);
+    let back = durably(&replica, replica.index(index_op("1", 1))).unwrap();
+    assert_eq!(
+        (back.version, back.seq_no),
+        (3, SeqNo(5)),
+        "the delete is remembered"
     );
 }
