@@ -3,6 +3,8 @@
 
     run.py --kit DIR --binary FILE             every suite; exit 1 if a test of passing.txt no longer passes
     run.py --kit DIR --binary FILE --update    also adds the newly passing tests to passing.txt
+    run.py --kit DIR --cluster FILE            the same against a cluster of 3 masters, 1 coordination and 2 data nodes,
+                                               which FILE (quidditch-cluster) starts; its list is passing-cluster.txt
 
 DIR holds the conformance kit (run_yaml_tests.py, run_stories.py, run_scenarii.py). The server is started on a free
 port of the loopback interface with a data directory of its own, once per suite, and stopped at the end. passing.txt
@@ -19,7 +21,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tools" / "python"))
-from quidditch_server import Server  # noqa: E402
+from quidditch_server import Cluster, Server  # noqa: E402
 
 SUITES = {
     "yaml": "run_yaml_tests.py",
@@ -40,10 +42,17 @@ def read_list(path):
     return {line for line in lines if line and not line.startswith("#")}
 
 
+def under_test(suite, args, folder):
+    data = folder / f"{suite}-data"
+    if args.cluster:
+        names = [setting.split("=")[1] for setting in SETTINGS[suite] if setting.startswith("cluster.name=")]
+        return Cluster(args.cluster, data, name=(names or ["quidditch"])[0])
+    return Server(args.binary, data, settings=SETTINGS[suite] + [f"path.repo={folder / 'repo'}"])
+
+
 def run_suite(suite, args, folder):
-    settings = SETTINGS[suite] + [f"path.repo={folder / 'repo'}"]
     report = folder / f"{suite}.json"
-    with Server(args.binary, folder / f"{suite}-data", settings=settings) as server:
+    with under_test(suite, args, folder) as server:
         command = [sys.executable, str(args.kit / SUITES[suite]), "--url", server.url, "--json", str(report), "-q"]
         for pattern in args.filter:
             command += ["--filter", pattern]
@@ -57,12 +66,16 @@ def run_suite(suite, args, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kit", type=pathlib.Path, required=True)
-    parser.add_argument("--binary", type=pathlib.Path, required=True)
+    parser.add_argument("--binary", type=pathlib.Path)
+    parser.add_argument("--cluster", type=pathlib.Path)
     parser.add_argument("--suite", action="append", choices=SUITES, help="only this suite; may be repeated")
     parser.add_argument("--filter", action="append", default=[], help="only files that match; may be repeated")
     parser.add_argument("--update", action="store_true", help="add newly passing tests to passing.txt")
     parser.add_argument("--report", type=pathlib.Path, help="write every failure here, one JSON object a line")
     args = parser.parse_args()
+    if (args.binary is None) == (args.cluster is None):
+        parser.error("one of --binary and --cluster is needed")
+    list_file = HERE / ("passing-cluster.txt" if args.cluster else "passing.txt")
 
     tests = []
     with tempfile.TemporaryDirectory(prefix="quidditch-conformance-") as folder:
@@ -91,18 +104,18 @@ def main():
         share = 100 * counts["passed"] / judged if judged else 100.0
         print(f"conformance: {tier}: {counts['passed']} of {judged} passed ({share:.1f} %), {counts['skipped']} skipped")
 
-    listed = read_list(HERE / "passing.txt")
+    listed = read_list(list_file)
     flaky = {line.split("  #")[0] for line in read_list(HERE / "flaky.txt")}
     lost = sorted((listed & ran) - passed)
     gone = [] if args.filter or args.suite else sorted(listed - ran)
     new = sorted(passed - listed - flaky)
     if args.update and new:
-        (HERE / "passing.txt").write_text("\n".join(sorted(listed | set(new))) + "\n", encoding="utf-8")
+        list_file.write_text("\n".join(sorted(listed | set(new))) + "\n", encoding="utf-8")
     print(f"conformance: {len(new)} newly passing{' (added)' if args.update else ''}, {len(lost)} lost of {len(listed)} listed")
     for name in lost:
         print(f"  no longer passes: {name}")
     for name in gone:
-        print(f"  in passing.txt, but the kit has no such test: {name}")
+        print(f"  in {list_file.name}, but the kit has no such test: {name}")
     return 1 if lost else 0
 
 

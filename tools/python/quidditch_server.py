@@ -1,4 +1,5 @@
-"""Starts a quidditch server for a script, on a free loopback port, and stops it again."""
+"""Starts a quidditch server, or a whole cluster, for a script, on free loopback ports, and stops it again."""
+import json
 import os
 import pathlib
 import re
@@ -68,3 +69,39 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Cluster:
+    """A running cluster of local processes. `url` is its first coordination node's; use it as a context manager.
+
+    tool: the quidditch-cluster executable, with the programs of the nodes beside it; data: the cluster's folder.
+    """
+
+    def __init__(self, tool, data, name="quidditch", masters=3, coordination=1, tiers="hot=2"):
+        self.tool, self.data = pathlib.Path(tool), pathlib.Path(data)
+        self.shape = ["--name", name, "--masters", str(masters), "--coordination", str(coordination), "--data", tiers]
+        self.url = None
+
+    def _run(self, command, *more):
+        line = [str(self.tool), command, "--dir", str(self.data), *more]
+        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(line)} ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def status(self):
+        return json.loads(self._run("status", "--json"))
+
+    def __enter__(self):
+        self._run("up", "--direct", *self.shape)
+        serving = [node for node in self.status()["nodes"] if node["http"]]
+        self.url = f"http://{serving[0]['http']}"
+        return self
+
+    def assert_alive(self, when):
+        ended = [node["name"] for node in self.status()["nodes"] if node["state"] != "running"]
+        if ended:
+            sys.exit(f"nodes ended {when}: {', '.join(ended)}; their logs are in {self.data}")
+
+    def __exit__(self, *_):
+        self._run("down")
