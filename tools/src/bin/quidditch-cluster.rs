@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use quidditch_tools::cluster::{
     Cluster, Plan, ProxyHome, Record, Status, Tier, parse_tiers, proxy, status,
 };
+use quidditch_tools::torture;
 
 /// Runs a whole cluster on this machine: every node a process of its own, on loopback ports, behind proxies that can be
 /// cut. For trying out what happens when nodes die, halt, or cannot reach each other.
@@ -67,6 +68,9 @@ enum Command {
         #[arg(long)]
         remove: bool,
     },
+    /// Puts a new cluster (3 masters, 2 coordination, 4 data nodes) under load, kills, halts and cuts off its nodes, and
+    /// checks that nothing was lost; ends with 1 if something was
+    Torture(Torture),
     /// The process that carries what the nodes say to each other; started by `up`
     #[command(hide = true)]
     Proxies(Folder),
@@ -85,6 +89,22 @@ struct OneNode {
     node: String,
     #[command(flatten)]
     place: Folder,
+}
+
+#[derive(Args)]
+struct Torture {
+    /// Where the cluster lives; must not be there yet. Removed at the end, unless something was found
+    #[arg(long, value_name = "DIR", default_value = "./torture")]
+    dir: PathBuf,
+    /// How many rounds of faults
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// Which faults on which nodes [default: another one each time]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the nodes' programs are [default: beside this one]
+    #[arg(long, value_name = "DIR")]
+    bin_dir: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -164,6 +184,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        Command::Torture(wanted) => tear(wanted),
         Command::Proxies(place) => proxy::serve(&place.dir, || ()),
     }
 }
@@ -174,10 +195,41 @@ fn look(dir: &Path) -> anyhow::Result<Status> {
     Ok(status(&record, dir))
 }
 
+fn own_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find out where this program is")
+}
+
+/// Where the nodes' programs are: where it was said, or beside this one.
+fn bin_dir(given: Option<PathBuf>, program: &Path) -> PathBuf {
+    given.unwrap_or_else(|| program.parent().unwrap_or(Path::new(".")).to_owned())
+}
+
+fn tear(wanted: Torture) -> anyhow::Result<()> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let options = torture::Options {
+        rounds: wanted.rounds,
+        seed: wanted.seed.unwrap_or(u64::from(now.subsec_nanos())),
+        bin_dir: bin_dir(wanted.bin_dir, &own_program()?),
+        dir: wanted.dir,
+    };
+    println!("seed {}", options.seed);
+    let report = torture::run(&options, &mut |line| eprintln!("{line}"))?;
+    print!("{report}");
+    if !report.is_good() {
+        bail!(
+            "{} problems; logs and histories are in {}; again: --rounds {} --seed {}",
+            report.problems.len(),
+            options.dir.display(),
+            options.rounds,
+            options.seed
+        );
+    }
+    std::fs::remove_dir_all(&options.dir).with_context(|| options.dir.display().to_string())
+}
+
 fn bring_up(up: Up) -> anyhow::Result<()> {
-    let program = std::env::current_exe().context("cannot find out where this program is")?;
-    let beside = program.parent().unwrap_or(Path::new(".")).to_owned();
-    let mut plan = Plan::new(up.place.dir, up.bin_dir.unwrap_or(beside));
+    let program = own_program()?;
+    let mut plan = Plan::new(up.place.dir, bin_dir(up.bin_dir, &program));
     plan.name = up.name;
     plan.masters = up.masters;
     plan.coordination = up.coordination;

@@ -32,7 +32,10 @@ impl ProcessName {
     /// The name of a process that runs now.
     pub fn of(pid: u32) -> anyhow::Result<ProcessName> {
         match stat(pid) {
-            Some((_, started)) => Ok(ProcessName { pid, started }),
+            Some(stat) => Ok(ProcessName {
+                pid,
+                started: stat.started,
+            }),
             None => bail!("process {pid} is gone already"),
         }
     }
@@ -40,8 +43,9 @@ impl ProcessName {
     /// What it does now.
     pub fn state(self) -> ProcessState {
         match stat(self.pid) {
-            Some((state, started)) if started == self.started => match state {
-                'Z' | 'X' | 'x' => ProcessState::Gone,
+            Some(stat) if stat.started == self.started => match stat.state {
+                // its other threads may go on for a moment, and with them its files and locks
+                'Z' | 'X' | 'x' if stat.threads <= 1 => ProcessState::Gone,
                 'T' | 't' => ProcessState::Stopped,
                 _ => ProcessState::Running,
             },
@@ -77,18 +81,29 @@ impl ProcessName {
     }
 }
 
-/// State and start of a process, from `/proc`.
-fn stat(pid: u32) -> Option<(char, u64)> {
+/// A process in `/proc`.
+#[derive(Debug, PartialEq)]
+struct Stat {
+    state: char,
+    threads: u64,
+    started: u64,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     parse_stat(&text)
 }
 
-/// The name stands in parentheses and may hold anything; the state is the 3rd field, the start the 22nd.
-fn parse_stat(text: &str) -> Option<(char, u64)> {
+/// The name stands in parentheses and may hold anything; the state is the 3rd field, the number of threads the 20th, the
+/// start the 22nd.
+fn parse_stat(text: &str) -> Option<Stat> {
     let (_, after_name) = text.rsplit_once(')')?;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
-    let state = fields.first()?.chars().next()?;
-    Some((state, fields.get(19)?.parse().ok()?))
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        threads: fields.get(17)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -127,7 +142,12 @@ mod tests {
     fn a_name_in_parentheses_may_hold_anything() {
         let fields: Vec<String> = (4..=30).map(|n| n.to_string()).collect();
         let text = format!("7 (a) b (c)) S {}", fields.join(" "));
-        assert_eq!(parse_stat(&text), Some(('S', 22)));
+        let wanted = Stat {
+            state: 'S',
+            threads: 20,
+            started: 22,
+        };
+        assert_eq!(parse_stat(&text), Some(wanted));
         assert_eq!(parse_stat("7 (a"), None);
     }
 

@@ -1,6 +1,6 @@
 //! How the nodes of a cluster are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -151,15 +151,17 @@ fn node_status(node: &NodeRecord, http: &Http) -> NodeStatus {
 impl Status {
     /// What there is to wait for; `None`: every node is well and seen by the coordination nodes.
     pub fn what_is_missing(&self) -> Option<String> {
-        let mut ill = Vec::new();
-        for node in &self.nodes {
-            if !node.healthy {
-                let reason = node.reason.as_deref().unwrap_or(node.state);
-                ill.push(format!("{} ({reason})", node.name));
-            }
+        let mut ill: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for node in self.nodes.iter().filter(|node| !node.healthy) {
+            let reason = node.reason.as_deref().unwrap_or(node.state);
+            ill.entry(reason).or_default().push(&node.name);
         }
         if !ill.is_empty() {
-            return Some(ill.join(", "));
+            let by_reason = ill.iter();
+            let parts: Vec<String> = by_reason
+                .map(|(reason, names)| format!("{} ({reason})", names.join(", ")))
+                .collect();
+            return Some(parts.join("; "));
         }
         match self.nodes_seen {
             Some(seen) if seen == self.nodes.len() as u64 => None,
