@@ -8,11 +8,14 @@ use async_trait::async_trait;
 use quidditch_engine::directory::fs::FsDirectory;
 use tokio::task::JoinHandle;
 
-use super::parts::{self, Shared, Storage, node_info};
+use super::addresses::listen_http;
+use super::parts::{RestParts, Shared, Storage, node_info, rest};
 use super::{Base, Running};
 use crate::config::Role;
 use crate::coordination::rest::App;
+use crate::data::channels::Channels;
 use crate::data::local::LocalShards;
+use crate::data::routed::LoneCopies;
 use crate::data::{failed, scheduler};
 use crate::master::{MasterParts, SingleMaster};
 use crate::server;
@@ -29,7 +32,7 @@ pub(super) struct All {
 }
 
 pub(super) async fn start(base: Base) -> anyhow::Result<All> {
-    let (listener, address) = parts::listen_http(&base.config).await?;
+    let (listener, address) = listen_http(&base.config).await?;
     let shared = Shared::new(&base)?;
     let storage = Storage::open(&base, &shared)?;
     let shards = storage.shards;
@@ -49,14 +52,16 @@ pub(super) async fn start(base: Base) -> anyhow::Result<All> {
     .await?;
     scheduler::start(&shards).context("cannot start the threads that look after shards")?;
     tokio::spawn(failed::look_after(Arc::downgrade(&shards), masters.clone()));
-    let app = parts::app(
-        &base,
-        shared,
-        identity,
-        masters.clone(),
-        shards.clone(),
-        storage.search,
-    );
+    let parts = RestParts {
+        node: identity,
+        masters: masters.clone(),
+        shards: shards.clone(),
+        search: storage.search,
+        copies: Arc::new(LoneCopies(shards.clone())),
+        router: None,
+        channels: Channels::new(),
+    };
+    let (app, _) = rest(&base, shared, parts);
     let server = tokio::spawn(server::serve(listener, app.clone(), base.stop.clone()));
     Ok(All {
         address,

@@ -1,7 +1,12 @@
 //! The life of a process: take the data directory, open what is in it, serve, drain, flush. What a role is made of is in
 //! a file of its own; the rest is the same for all.
 
+mod addresses;
 mod all;
+mod coordination;
+mod data;
+mod master;
+mod member;
 mod parts;
 
 use std::path::PathBuf;
@@ -22,7 +27,6 @@ use crate::cluster::NodeId;
 use crate::cluster::identity::node_id;
 use crate::config::{Config, Role};
 use crate::data::pool::network_threads;
-use crate::server;
 use crate::sys::clock::{Clock, SystemClock};
 use crate::sys::{lock, machine, rng};
 use crate::telemetry::endpoint::{self, Exposed, HealthCheck};
@@ -58,15 +62,29 @@ struct Base {
     stop: watch::Receiver<bool>,
 }
 
+/// The process has to end, with a code that says more than 1 does.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Fatal {
+    /// Exit code.
+    pub code: u8,
+    /// What happened.
+    pub reason: String,
+}
+
 /// A role that serves.
 #[async_trait]
-trait Running {
+trait Running: Send + Sync {
     /// Where it can be reached, for the line that says that it is ready.
     fn places(&self) -> Vec<String>;
     /// What its metrics tell.
     fn figures(&self) -> FigureSources;
     /// How it is.
     fn health(&self) -> HealthCheck;
+    /// Waits until it cannot go on, and tells why. A role for which that cannot be waits for ever.
+    async fn failed(&self) -> anyhow::Error {
+        std::future::pending().await
+    }
     /// Lets running work end, then flushes everything. New work is refused already.
     async fn close(self: Box<Self>) -> anyhow::Result<()>;
 }
@@ -94,9 +112,9 @@ async fn serve(mut config: Config, processors: usize) -> anyhow::Result<()> {
     let id = base.id.clone();
     let running: Box<dyn Running> = match config.role {
         Role::All => Box::new(all::start(base).await?),
-        Role::Master | Role::Coordination | Role::Data => {
-            anyhow::bail!("this build starts `quidditch` only")
-        }
+        Role::Master => Box::new(master::start(base).await?),
+        Role::Coordination => Box::new(coordination::start(base).await?),
+        Role::Data => Box::new(data::start(base).await?),
     };
     // Before anybody is told that the server is ready, and may stop it.
     let signals = Signals::listen()?;
@@ -125,12 +143,15 @@ async fn serve(mut config: Config, processors: usize) -> anyhow::Result<()> {
         quidditch_engine::simd::level_name(),
         quidditch_engine::directory::io_mode(),
     );
-    signals.wait().await;
+    let failure = tokio::select! {
+        () = signals.wait() => None,
+        failure = running.failed() => Some(failure),
+    };
     info!("stopping: no new connections, waiting for requests that run");
     let _ = stop.send(true);
     running.close().await?;
     info!("stopped");
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// What is in force, for whoever looks closely; and what was asked for and has no effect.
@@ -147,17 +168,13 @@ fn tell_settings(config: &Config) {
 }
 
 async fn metrics_listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
-    let Some(port) = config.metrics_port else {
-        return Ok(None);
-    };
-    let bound = server::bind(&config.host, port).await;
-    let listener = bound.with_context(|| {
-        format!(
-            "cannot listen at {}:{port} for metrics; choose another port with -E metrics.port=PORT, or off",
-            config.host
-        )
-    })?;
-    Ok(Some(listener))
+    match config.metrics_port {
+        None => Ok(None),
+        Some(port) => {
+            let (listener, _) = addresses::listen(config, port, "metrics.port").await?;
+            Ok(Some(listener))
+        }
+    }
 }
 
 /// The id of the data directory's node.

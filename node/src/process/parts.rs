@@ -1,5 +1,6 @@
 //! Parts that several roles are made of.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,11 +8,11 @@ use anyhow::Context;
 use quidditch_engine::directory::Directory;
 use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::search::MemoryAccount;
-use tokio::net::TcpListener;
 
 use super::Base;
+use super::addresses::join;
 use crate::cluster::NodeInfo;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::connections::Connections;
 use crate::coordination::rest::App;
 use crate::coordination::rest::in_flight::InFlight;
@@ -23,12 +24,12 @@ use crate::data::contexts::Contexts;
 use crate::data::local::LocalShards;
 use crate::data::local_search::LocalSearch;
 use crate::data::pool::Pools;
-use crate::data::routed::LoneCopies;
+use crate::data::routed::ShardCopies;
+use crate::data::router::Router;
 use crate::data::search::SearchService;
 use crate::data::service::ShardService;
 use crate::master::Masters;
 use crate::nodes::{LocalNode, LocalNodeParts, RoutedNodes};
-use crate::server;
 use crate::sys::folders::FsFolders;
 use crate::sys::{machine, rng};
 
@@ -100,58 +101,61 @@ impl Storage {
     }
 }
 
-/// Listens for REST.
-pub(super) async fn listen_http(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let (host, port) = (config.http_host(), config.http_port);
-    let bound = server::bind(host, port).await;
-    let listener = bound.with_context(|| {
-        format!("cannot listen at {host}:{port}; choose another address with --http-addr")
-    })?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+/// What REST is made of, wherever the shards are.
+pub(super) struct RestParts {
+    /// This node.
+    pub node: NodeInfo,
+    pub masters: Arc<dyn Masters>,
+    pub shards: Arc<dyn ShardService>,
+    pub search: Arc<dyn SearchService>,
+    pub copies: Arc<dyn ShardCopies>,
+    /// The way to other nodes' shards, if there are other nodes.
+    pub router: Option<Arc<Router>>,
+    /// Connections to other nodes.
+    pub channels: Arc<Channels>,
 }
 
-/// REST over shards and masters, wherever these are.
-pub(super) fn app(
-    base: &Base,
-    shared: Shared,
-    node: NodeInfo,
-    masters: Arc<dyn Masters>,
-    shards: Arc<dyn ShardService>,
-    search: Arc<dyn SearchService>,
-) -> Arc<App> {
+/// REST, and this node for others.
+pub(super) fn rest(base: &Base, shared: Shared, parts: RestParts) -> (Arc<App>, Arc<LocalNode>) {
     let id = base.id.0.clone();
     let clock = base.clock.clone();
-    let searcher = Searcher::new(masters.clone(), search.clone(), clock.clone(), id.clone());
+    let masters = parts.masters;
+    let searcher = Searcher::new(
+        masters.clone(),
+        parts.search.clone(),
+        clock.clone(),
+        id.clone(),
+    );
     let bodies_max = base.config.in_flight_limit.bytes(machine::search_memory());
     let in_flight = InFlight::new(bodies_max);
     let tasks = Arc::new(Tasks::new(id, clock.clone()));
     let own = LocalNode::new(LocalNodeParts {
         config: base.config.clone(),
-        info: node.clone(),
+        info: parts.node.clone(),
         clock: clock.clone(),
         masters: masters.clone(),
         tasks: tasks.clone(),
         pools: Some(shared.pools),
         connections: Some(shared.connections.clone()),
         in_flight: Some(in_flight.clone()),
-        router: None,
+        router: parts.router,
     });
-    let channels = Channels::new();
-    Arc::new(App {
+    let nodes = RoutedNodes::new(own.clone(), masters.clone(), parts.channels);
+    let app = App {
         searcher: Arc::new(searcher),
         tasks,
-        nodes: Arc::new(RoutedNodes::new(own, masters.clone(), channels)),
-        copies: Arc::new(LoneCopies(shards.clone())),
-        node,
+        nodes: Arc::new(nodes),
+        copies: parts.copies,
+        node: parts.node,
         masters,
-        shards,
-        search,
+        shards: parts.shards,
+        search: parts.search,
         connections: shared.connections,
         in_flight,
         config: base.config.clone(),
         clock,
-    })
+    };
+    (Arc::new(app), own)
 }
 
 /// What this node tells about itself.
@@ -184,14 +188,14 @@ pub(super) fn node_info(
     }
 }
 
-/// `HOST:PORT`, with brackets where an address needs them.
-pub(super) fn join(host: &str, port: u16) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
+/// What allocation goes by: the labels of the settings, the tier and the most shards of a data node.
+fn attributes(config: &Config) -> BTreeMap<String, String> {
+    let mut attributes = config.node_attributes.clone();
+    if config.role == Role::Data {
+        attributes.insert("tier".to_owned(), config.tier.clone());
+        if config.max_shards > 0 {
+            attributes.insert("max_shards".to_owned(), config.max_shards.to_string());
+        }
     }
-}
-
-fn attributes(config: &Config) -> std::collections::BTreeMap<String, String> {
-    config.node_attributes.clone()
+    attributes
 }

@@ -4,5 +4,6 @@ pub mod clock;
 pub mod folders;
 pub mod lock;
 pub mod machine;
+pub mod net;
 pub mod rng;
 pub mod signal;

@@ -32,8 +32,12 @@ pub struct RaftFigures {
     pub applied_index: u64,
     /// Index of the last entry of its newest snapshot.
     pub snapshot_index: u64,
+    /// Bytes of the entries that are kept.
+    pub log_bytes: u64,
     /// Masters that vote.
     pub voters: u64,
+    /// Masters that only follow.
+    pub learners: u64,
 }
 
 /// Where figures come from; a role has some of them.

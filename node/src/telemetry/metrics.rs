@@ -220,7 +220,13 @@ impl Out<'_> {
             "Last entry of the newest snapshot",
             raft.snapshot_index,
         )?;
-        self.gauge("raft_voters", "Masters that vote", raft.voters)
+        self.bytes(
+            "raft_log",
+            "Entries of the log that are kept",
+            raft.log_bytes,
+        )?;
+        self.gauge("raft_voters", "Masters that vote", raft.voters)?;
+        self.gauge("raft_learners", "Masters that only follow", raft.learners)
     }
 
     fn shards(&mut self, shards: &ShardFigures) -> Written {

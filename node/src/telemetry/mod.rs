@@ -16,6 +16,11 @@ pub fn init(config: &Config) -> Result<(), String> {
         Ok(text) if !text.is_empty() => text,
         _ => config.log_level.clone(),
     };
+    // raft's library tells people nothing at `info`, at length
+    let directives = match directives.contains("openraft") {
+        true => directives,
+        false => format!("{directives},openraft=warn"),
+    };
     let filter = EnvFilter::try_new(&directives)
         .map_err(|error| format!("log level [{directives}]: {error}"))?;
     let builder = tracing_subscriber::fmt()

@@ -1,6 +1,7 @@
 //! Stories of people who use the server: the real binary, over HTTP.
 
 mod bulk;
+mod cluster;
 mod crash;
 mod damage;
 mod figures;

@@ -18,6 +18,9 @@ use super::response::ResponseBody;
 use super::router::{Found, Router};
 use super::{App, Params, RestError, RestRequest, RestResponse};
 
+/// Endpoints that say something before this node knows the cluster.
+const WITHOUT_STATE: &[&str] = &["info", "ping"];
+
 /// The parts of a request as the server reads them; the body is whole and unzipped.
 #[derive(Debug)]
 pub struct RawRequest {
@@ -81,6 +84,16 @@ pub async fn dispatch(app: Arc<App>, raw: RawRequest) -> Response<Bytes> {
     http
 }
 
+/// A node that has just started knows no index until the masters have told it the state: that an index is not there cannot
+/// be said then.
+fn no_state() -> RestError {
+    RestError::new(
+        503,
+        "cluster_block_exception",
+        "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered / initialized];",
+    )
+}
+
 async fn answer(
     app: Arc<App>,
     raw: RawRequest,
@@ -107,6 +120,9 @@ async fn answer(
     }
     take_path_params(endpoint, &mut params, &mut vars);
     check_params(endpoint, &raw.path, &params)?;
+    if app.state().version == 0 && !WITHOUT_STATE.contains(&endpoint.name) {
+        return Err(no_state());
+    }
     let request = RestRequest {
         method: raw.method,
         path: raw.path,

@@ -1,30 +1,25 @@
-//! The four programs: their arguments, `health`, and what they say when they cannot start.
+//! The four programs: their arguments, what can be asked of a process that runs, and what they say when they cannot start.
 
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+mod ask;
+mod health;
+mod members;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 
 use crate::config::{Config, ConfigError, Role, Sources, http_address};
 use crate::{process, telemetry};
-
-/// How long `health` waits for a connection, and for an answer.
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the program of a role, from its arguments to its exit code.
 pub fn main(role: Role) -> ExitCode {
     let arguments = command(role).get_matches();
     let result = match read_config(role, &arguments) {
         Err(error) => Err(error.into()),
-        Ok(config) => match arguments.subcommand_name() {
-            Some("health") => health(&config),
+        Ok(config) => match arguments.subcommand() {
+            Some(("health", _)) => health::health(&config),
+            Some(("members", what)) => members::run(&config, what),
             _ => start(config),
         },
     };
@@ -32,7 +27,10 @@ pub fn main(role: Role) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {}", role.program(), said_once(&error));
-            ExitCode::FAILURE
+            match error.downcast_ref::<process::Fatal>() {
+                Some(fatal) => ExitCode::from(fatal.code),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -90,6 +88,9 @@ fn command(role: Role) -> Command {
         .subcommand(Command::new("health").about(
             "Asks the process at the configured address how it is; exits with 0 if it answers well, 1 if not",
         ));
+    if role == Role::Master {
+        command = command.subcommand(members::command());
+    }
     if role.has_rest() {
         let help = "Where REST is served; port 0 picks one [default: 127.0.0.1:9200]";
         command = command
@@ -160,93 +161,6 @@ fn said_once(error: &anyhow::Error) -> String {
         said.push_str(&cause);
     }
     said
-}
-
-/// Asks the process how it is, so that a container's check needs no other program.
-fn health(config: &Config) -> anyhow::Result<()> {
-    let (host, port) = match config.role.has_rest() {
-        true => (config.http_host(), config.http_port),
-        false => (config.host.as_str(), config.grpc_port),
-    };
-    if port == 0 {
-        bail!(
-            "the port is 0: the system chose one, and the first line that the process printed names it; set it with -E"
-        );
-    }
-    let host = match host {
-        "0.0.0.0" => "127.0.0.1",
-        "::" => "::1",
-        host => host,
-    };
-    match config.role.has_rest() {
-        true => rest_health(host, port),
-        false => grpc_health(host, port),
-    }
-}
-
-/// One plain HTTP/1.1 request.
-fn rest_health(host: &str, port: u16) -> anyhow::Result<()> {
-    let shown = format!("{host}:{port}");
-    let address = (host, port)
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .with_context(|| format!("{shown}: no such address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIMEOUT)
-        .with_context(|| format!("{shown}: nobody answers; is the server running?"))?;
-    stream.set_read_timeout(Some(HEALTH_TIMEOUT))?;
-    write!(
-        stream,
-        "GET /_cluster/health HTTP/1.1\r\nHost: {shown}\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    stream
-        .take(64 << 10)
-        .read_to_end(&mut answer)
-        .with_context(|| format!("{shown}: the answer broke off"))?;
-    let answer = String::from_utf8_lossy(&answer);
-    let line = answer.lines().next().unwrap_or("");
-    if line.split(' ').nth(1) != Some("200") {
-        bail!("{shown}: answered [{line}]");
-    }
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    println!("{}", body.trim());
-    Ok(())
-}
-
-/// The standard health check of gRPC, for the server as a whole.
-fn grpc_health(host: &str, port: u16) -> anyhow::Result<()> {
-    let shown = match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let check = async {
-        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{shown}"))
-            .with_context(|| format!("{shown}: no such address"))?
-            .connect_timeout(HEALTH_TIMEOUT)
-            .timeout(HEALTH_TIMEOUT);
-        let channel = endpoint
-            .connect()
-            .await
-            .with_context(|| format!("{shown}: nobody answers; is the process running?"))?;
-        let asked = HealthCheckRequest {
-            service: String::new(),
-        };
-        let answer = HealthClient::new(channel)
-            .check(asked)
-            .await
-            .map_err(|status| anyhow::anyhow!("{shown}: answered [{status}]"))?;
-        let status = answer.into_inner().status();
-        println!("{}", status.as_str_name());
-        match status {
-            ServingStatus::Serving => Ok(()),
-            _ => bail!("{shown}: is {}", status.as_str_name()),
-        }
-    };
-    runtime.block_on(check)
 }
 
 #[cfg(test)]

@@ -1,0 +1,242 @@
+//! Somebody runs a cluster: three masters, a coordination node, data nodes, each a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use quidditch_tools::cluster::http::Http;
+use quidditch_tools::cluster::{Cluster, Plan, ProxyHome, parse_tiers};
+use serde_json::{Value, json};
+
+struct Shop {
+    cluster: Cluster,
+    http: Http,
+    _dir: tempfile::TempDir,
+}
+
+fn bin_dir() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_quidditch-data"));
+    program.parent().expect("a folder").to_owned()
+}
+
+impl Shop {
+    fn open(tiers: &str) -> Shop {
+        let dir = tempfile::tempdir().unwrap();
+        let mut plan = Plan::new(dir.path().join("shop"), bin_dir());
+        plan.name = "shop".to_owned();
+        plan.threads = 2;
+        plan.data = parse_tiers(tiers).unwrap();
+        let shop = Shop {
+            cluster: Cluster::up(&plan, &ProxyHome::Thread, &mut |line| println!("{line}"))
+                .unwrap(),
+            http: Http::new(Duration::from_secs(120)),
+            _dir: dir,
+        };
+        // how full this machine's disk is, is not the question
+        let no_watermarks =
+            r#"{"persistent": {"cluster.routing.allocation.disk.threshold_enabled": false}}"#;
+        shop.ok("PUT", "/_cluster/settings", no_watermarks);
+        shop
+    }
+
+    #[track_caller]
+    fn ok(&self, method: &str, path: &str, body: &str) -> Value {
+        let url = format!("{}{path}", self.cluster.rest_urls()[0]);
+        let answer = self.http.send(method, &url, body).expect("an answer");
+        assert!(
+            (200..300).contains(&answer.status),
+            "{method} {path} answered {}: {}",
+            answer.status,
+            answer.body
+        );
+        serde_json::from_str(&answer.body).unwrap_or(Value::Null)
+    }
+
+    fn until_green(&self) {
+        let began = Instant::now();
+        loop {
+            let health = self.ok("GET", "/_cluster/health", "");
+            if health["status"] == "green" {
+                return;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(120),
+                "not green: {health}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// `hats` with a replica and ten documents.
+    fn with_hats(self) -> Shop {
+        self.ok(
+            "PUT",
+            "/hats",
+            r#"{"settings": {"number_of_shards": 2, "number_of_replicas": 1, "index.unassigned.node_left.delayed_timeout": "1s"}}"#,
+        );
+        let lines: String = (0..10)
+            .map(|n| format!("{{\"index\":{{\"_id\":\"{n}\"}}}}\n{{\"n\":{n}}}\n"))
+            .collect();
+        let told = self.ok("POST", "/hats/_bulk?refresh=true", &lines);
+        assert_eq!(told["errors"], false, "{told}");
+        self.until_green();
+        self
+    }
+
+    fn hats(&self) -> u64 {
+        let found = self.ok(
+            "POST",
+            "/hats/_search",
+            r#"{"query": {"match_all": {}}, "size": 100}"#,
+        );
+        assert_eq!(found["_shards"]["failed"], 0, "{found}");
+        found["hits"]["hits"].as_array().expect("hits").len() as u64
+    }
+
+    /// The node that has the primary of the first shard.
+    fn primary(&self) -> String {
+        let copies = self.ok("GET", "/_cat/shards/hats?format=json", "");
+        let copies = copies.as_array().expect("copies");
+        let primary = copies
+            .iter()
+            .find(|copy| copy["prirep"] == "p" && copy["shard"] == "0");
+        primary.expect("a primary")["node"]
+            .as_str()
+            .expect("a name")
+            .to_owned()
+    }
+
+    fn command(&self, program: &str, node: &str, arguments: &[&str]) -> Output {
+        let record = self.cluster.record().node(node).unwrap();
+        let address = record.grpc.as_ref().expect("it was started");
+        let (_, port) = address.rsplit_once(':').unwrap();
+        Command::new(bin_dir().join(program))
+            .args(arguments)
+            .args([
+                "-E",
+                &format!("grpc.port={port}"),
+                "-E",
+                "cluster.name=shop",
+            ])
+            .output()
+            .unwrap()
+    }
+}
+
+#[test]
+fn customers_keep_finding_hats_while_a_data_node_dies() {
+    let mut shop = Shop::open("hot=2").with_hats();
+    assert_eq!(shop.hats(), 10);
+    let lost = shop.primary();
+    shop.cluster.kill(&lost).unwrap();
+    // the other copy takes over: nothing that was answered is lost, and writes go on
+    let told = shop.ok(
+        "PUT",
+        "/hats/_doc/new?refresh=true&timeout=60s",
+        r#"{"n": 10}"#,
+    );
+    assert_eq!(told["result"], "created");
+    for n in 0..10 {
+        let read = shop.ok("GET", &format!("/hats/_doc/{n}"), "");
+        assert_eq!(read["_source"], json!({"n": n}), "{read}");
+    }
+    assert_eq!(shop.hats(), 11);
+    shop.cluster.start(&lost).unwrap();
+    shop.until_green();
+    assert_eq!(shop.hats(), 11);
+}
+
+#[test]
+fn a_cluster_that_was_stopped_comes_back_whole() {
+    let mut shop = Shop::open("hot=1,warm=1").with_hats();
+    let mut plan = Plan::new(shop._dir.path().join("shop"), bin_dir());
+    plan.name = "shop".to_owned();
+    plan.threads = 2;
+    plan.data = parse_tiers("hot=1,warm=1").unwrap();
+    shop.cluster.down(&mut |line| println!("{line}")).unwrap();
+    let Shop {
+        cluster,
+        http,
+        _dir,
+    } = shop;
+    drop(cluster);
+    let cluster = Cluster::up(&plan, &ProxyHome::Thread, &mut |line| println!("{line}")).unwrap();
+    let shop = Shop {
+        cluster,
+        http,
+        _dir,
+    };
+    shop.until_green();
+    assert_eq!(shop.hats(), 10);
+    let tiers = shop.ok("GET", "/_cat/nodeattrs?format=json&h=node,attr,value", "");
+    let has = |node: &str, tier: &str| {
+        let row = json!({"node": node, "attr": "tier", "value": tier});
+        tiers.as_array().expect("rows").contains(&row)
+    };
+    assert!(has("data-1", "hot") && has("data-2", "warm"), "{tiers}");
+}
+
+#[test]
+fn nodes_tell_how_they_are_and_what_is_cut_off_is_missed() {
+    let mut shop = Shop::open("hot=2");
+    for (program, node) in [
+        ("quidditch-master", "master-2"),
+        ("quidditch-data", "data-1"),
+    ] {
+        let health = shop.command(program, node, &["health"]);
+        assert!(health.status.success(), "{health:?}");
+        assert_eq!(String::from_utf8_lossy(&health.stdout), "SERVING\n");
+    }
+    let members = shop.command("quidditch-master", "master-1", &["members", "list"]);
+    let shown = String::from_utf8_lossy(&members.stdout);
+    assert_eq!(
+        shown.matches("voter").count() + shown.matches("leader").count(),
+        3,
+        "{shown}"
+    );
+    let node = shop.cluster.record().node("data-1").unwrap().clone();
+    let metrics = format!("http://{}/metrics", node.metrics.expect("an address"));
+    let figures = shop.http.get(&metrics).unwrap().body;
+    assert!(
+        figures.contains("\nquidditch_cluster_nodes{role=\"data\"} 2\n"),
+        "{figures}"
+    );
+    for other in shop.cluster.names() {
+        if other != "data-1" {
+            shop.cluster.cut("data-1", &other).unwrap();
+        }
+    }
+    let missed = shop.ok("GET", "/_cluster/health?wait_for_nodes=5&timeout=60s", "");
+    assert_eq!(
+        (&missed["number_of_nodes"], &missed["timed_out"]),
+        (&json!(5), &json!(false))
+    );
+    shop.cluster.heal(None).unwrap();
+    let back = shop.ok("GET", "/_cluster/health?wait_for_nodes=6&timeout=60s", "");
+    assert_eq!(back["number_of_nodes"], 6, "{back}");
+    shop.cluster.kill("data-1").unwrap();
+    let health = shop.command("quidditch-data", "data-1", &["health"]);
+    assert_eq!(health.status.code(), Some(1), "{health:?}");
+}
+
+#[test]
+fn a_node_of_another_cluster_is_refused() {
+    let shop = Shop::open("hot=1");
+    let master = &shop
+        .cluster
+        .record()
+        .node("master-1")
+        .unwrap()
+        .grpc_published;
+    let data = tempfile::tempdir().unwrap();
+    let stranger = Command::new(bin_dir().join("quidditch-data"))
+        .env("MASTER_ADDR", master)
+        .env("CLUSTER_NAME", "other")
+        .args(["-E", "grpc.port=0", "-E", "metrics.port=off", "--data-dir"])
+        .arg(data.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&stranger.stderr);
+    assert_eq!(stranger.status.code(), Some(78), "{said}");
+    assert!(said.contains("shop") && said.contains("other"), "{said}");
+}
