@@ -69,12 +69,34 @@ impl MemoryAccount {
         Ok(())
     }
 
+    /// Takes bytes until the answer is dropped.
+    pub(crate) fn borrow(&self, bytes: u64, what: &str) -> Result<Borrowed<'_>, SearchError> {
+        self.take(bytes, what)?;
+        Ok(Borrowed {
+            account: self,
+            bytes,
+        })
+    }
+
     /// Gives bytes back that were taken here.
     pub fn give_back(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(parent) = &self.parent {
             parent.give_back(bytes);
         }
+    }
+}
+
+/// Bytes that go back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Borrowed<'a> {
+    account: &'a MemoryAccount,
+    bytes: u64,
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.account.give_back(self.bytes);
     }
 }
 
@@ -116,6 +138,10 @@ mod tests {
         other.take(50, "c").unwrap();
         node.set_limit(60);
         assert!(other.take(20, "d").is_err(), "the new limit");
+        let borrowed = other.borrow(10, "e").unwrap();
+        assert_eq!(node.used_bytes(), 60);
+        drop(borrowed);
+        assert_eq!((other.used_bytes(), node.used_bytes()), (50, 50));
     }
 
     #[test]

@@ -129,8 +129,7 @@ pub(super) fn run(
         skipped: false,
     };
     if progress.exact.is_none() && collector.is_none() {
-        let by_score = matches!(keeper, Keeper::Scores(_));
-        count_apart(reader, context, &plan, by_score, &mut progress)?;
+        count_apart(reader, context, &plan, &keeper, &mut progress)?;
     }
     let nothing_to_do = collector.is_none()
         && matches!(keeper, Keeper::Nobody)
@@ -444,24 +443,32 @@ fn count_apart(
     reader: &ShardReader,
     context: &SearchContext<'_>,
     plan: &Plan<'_>,
-    by_score: bool,
+    keeper: &Keeper<'_>,
     progress: &mut Progress,
 ) -> Result<(), SearchError> {
     if !is_plain(plan) || plan.request.track_total_hits == TrackTotalHits::No {
         return Ok(());
     }
-    // Where all clauses must match, it is cheaper to count what is ranked.
-    let needs_all = match &plan.node {
+    // Where one clause is not enough, or all score the same, it is cheaper to count what is ranked.
+    let in_one_go = match &plan.node {
         Node::Bool(node) => {
             let excluding = node.must.len() == 1 && !node.must_not.is_empty();
             let led_by_term = excluding && matches!(node.must[0], Node::Term(_));
-            !ranked::is_union(node) && !node.must.is_empty() && !led_by_term
+            !ranked::is_union(node) && !led_by_term
         }
-        Node::Phrase(_) => true,
+        Node::Phrase(_) | Node::Constant { .. } => true,
         _ => false,
     };
-    if needs_all && by_score {
-        return Ok(());
+    // What decides alone may be costly to work out twice.
+    let decides_alone = match &plan.node {
+        Node::Bool(node) => node.must.is_empty() && !ranked::is_union(node),
+        Node::Constant { .. } => true,
+        _ => false,
+    };
+    match keeper {
+        Keeper::Scores(_) if in_one_go => return Ok(()),
+        Keeper::Sorted(_) if decides_alone => return Ok(()),
+        _ => {}
     }
     let limit = limit_of(plan);
     let mut count = 0;

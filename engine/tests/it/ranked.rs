@@ -162,6 +162,16 @@ fn numbers(rng: &mut impl Rng) -> Vec<Query> {
     vec![Query::Range(RangeQuery::new("n", from, to))]
 }
 
+fn some_of(should: Vec<Query>, needed: &str, filter: Vec<Query>, must_not: Vec<Query>) -> Query {
+    Query::Bool(BoolQuery {
+        should,
+        filter,
+        must_not,
+        minimum_should_match: Some(MinimumShouldMatch::parse(needed).unwrap()),
+        ..BoolQuery::default()
+    })
+}
+
 fn one_of_each_shape(rng: &mut impl Rng) -> Vec<(&'static str, Query)> {
     let shape = |must, should, must_not, filter| {
         Query::Bool(BoolQuery {
@@ -237,6 +247,68 @@ fn one_of_each_shape(rng: &mut impl Rng) -> Vec<(&'static str, Query)> {
                 ..BoolQuery::default()
             }),
         ),
+        ("2 of a b c", some_of(terms(rng, 3), "2", vec![], vec![])),
+        (
+            "3 of a b c d e",
+            some_of(terms(rng, 5), "3", vec![], vec![]),
+        ),
+        ("2 of a b and what nobody has", {
+            let mut words = terms(rng, 2);
+            words.push(Query::Term(TermQuery::new("t", text_value("nobody"))));
+            some_of(words, "2", vec![], vec![])
+        }),
+        ("7 of ten", some_of(terms(rng, 10), "70%", vec![], vec![])),
+        (
+            "2 of a b c -d #f",
+            some_of(terms(rng, 3), "2", keyword(), terms(rng, 1)),
+        ),
+        (
+            "2 of a b c -\"d e\" #numbers",
+            some_of(terms(rng, 3), "2", numbers(rng), vec![phrase(rng)]),
+        ),
+        ("#f", shape(vec![], vec![], vec![], keyword())),
+        ("#numbers", shape(vec![], vec![], vec![], numbers(rng))),
+        (
+            "#f #numbers -a",
+            shape(
+                vec![],
+                vec![],
+                terms(rng, 1),
+                [keyword(), numbers(rng)].concat(),
+            ),
+        ),
+        (
+            "#a -numbers",
+            shape(vec![], vec![], numbers(rng), terms(rng, 1)),
+        ),
+        ("-a", shape(vec![], vec![], terms(rng, 1), vec![])),
+        (
+            "+numbers #a",
+            shape(numbers(rng), vec![], vec![], terms(rng, 1)),
+        ),
+        (
+            "+numbers +numbers -a",
+            shape(
+                [numbers(rng), numbers(rng)].concat(),
+                vec![],
+                terms(rng, 1),
+                vec![],
+            ),
+        ),
+        (
+            "constant a b",
+            Query::ConstantScore(ConstantScoreQuery::new(shape(
+                vec![],
+                terms(rng, 2),
+                vec![],
+                vec![],
+            ))),
+        ),
+        (
+            "constant numbers",
+            Query::ConstantScore(ConstantScoreQuery::new(numbers(rng).remove(0))),
+        ),
+        ("all", Query::MatchAll(MatchAllQuery::default())),
         ("\"a b\"", phrase(rng)),
         (
             "+\"a b\" +c",
@@ -282,4 +354,19 @@ fn neither_frequencies_that_count_nothing_nor_scores_of_zero_lose_a_document() {
     compare("1e30", false, 1, 1);
     // so flat that scores of neighbours differ by little more than rounding
     compare("2000", false, 1, 1);
+}
+
+#[test]
+fn the_best_of_a_merge_of_segments_with_deletes_are_those_of_a_full_look() {
+    let disk = Disk::new();
+    let shard = fill(&disk, "1.2", true, 4);
+    shard.force_merge(Some(1), false).unwrap();
+    shard.refresh().unwrap();
+    let reader = shard.reader();
+    assert_eq!(reader.segments.len(), 1);
+    assert_eq!(reader.max_doc(), u64::from(DOCS - DOCS.div_ceil(9)));
+    let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[5; 32]);
+    for (shape, query) in one_of_each_shape(&mut rng) {
+        check(&reader, &query, &format!("{shape}: {query:?}"));
+    }
 }

@@ -63,6 +63,25 @@ impl Check {
         }
     }
 
+    /// A document from the start of a window on, before which there is none; `None`: there is none any more. Windows are asked
+    /// for in ascending order.
+    pub fn next(&mut self, base: u32) -> Result<Option<u32>, SearchError> {
+        Ok(match self {
+            Check::List(list) => {
+                let block = list.first_block(base)?;
+                match block < list.block_count() {
+                    true => Some(list.range(block)?.0.max(base)),
+                    false => None,
+                }
+            }
+            Check::Decider(decider) => {
+                let doc = decider.scorer.seek(base)?;
+                (doc != NO_MORE).then_some(doc)
+            }
+            Check::Known(known) => known.next(base),
+        })
+    }
+
     /// Makes one that may be asked in any order; `false` if time ran out before.
     pub fn settle(
         &mut self,

@@ -124,6 +124,13 @@ impl Conjunction {
         costs.min().unwrap_or(0)
     }
 
+    /// Bytes of the bounds by window, at most.
+    pub fn table_bytes(&self) -> u64 {
+        let clauses = self.lists.len() + self.optional.len() + self.phrases.len();
+        let rows = (clauses + self.lists.len() + 1) as u64;
+        (rows * size_of::<f32>() as u64 + size_of::<f64>() as u64) * self.windows as u64
+    }
+
     /// Whether a single term decides which documents are looked at, so that about all of them match.
     pub fn is_led_by_one_term(&self) -> bool {
         self.lists.len() == 1 && self.phrases.is_empty()

@@ -1,9 +1,10 @@
 //! How many documents match, in bitmaps of stretches.
 
+use super::Ranking;
 use super::checks::Check;
+use super::plan::{Plan, is_union, plan};
 use super::scratch::{Buffers, Scratch};
 use super::term_list::TermList;
-use super::{Plan, Ranking, is_union, plan};
 use crate::exec::node::Node;
 use crate::exec::segment_scorer::SegmentScope;
 use crate::ids::DocId;
@@ -26,6 +27,8 @@ pub(crate) fn count(
             tally.any_of(scope.context, &mut terms, &mut checks)?;
         }
         Plan::Conjunction(mut all) => all.run(scope.context, None, Some(&mut tally))?,
+        Plan::Enough(mut some) => some.run(scope.context, None, Some(&mut tally))?,
+        Plan::Constant(mut constant) => constant.run(scope.context, None, Some(&mut tally))?,
         Plan::Other => return Ok(None),
     }
     Ok(Some(tally.count))
@@ -43,8 +46,20 @@ pub(crate) fn count_and_rank(
     if matches!(node, Node::Bool(node) if is_union(node)) {
         return Ok(None);
     }
-    let Plan::Conjunction(mut all) = plan(scope, node, true)? else {
-        return Ok(None);
+    let plan = plan(scope, node, true)?;
+    let _tables = scope.context.memory.borrow(plan.table_bytes(), "<query>")?;
+    let mut tally = Tally::new(ranking.live, limit);
+    let mut all = match plan {
+        Plan::Conjunction(all) => all,
+        Plan::Enough(mut some) => {
+            some.run(scope.context, Some(ranking), Some(&mut tally))?;
+            return Ok(Some(tally.count));
+        }
+        Plan::Constant(mut constant) => {
+            constant.run(scope.context, Some(ranking), Some(&mut tally))?;
+            return Ok(Some(tally.count));
+        }
+        Plan::Nothing | Plan::Union(..) | Plan::Other => return Ok(None),
     };
     if all.is_led_by_one_term() {
         // About all that is looked at matches, so that the best are better found without the others.
@@ -54,7 +69,6 @@ pub(crate) fn count_and_rank(
         all.run(scope.context, Some(ranking), None)?;
         return Ok(Some(count));
     }
-    let mut tally = Tally::new(ranking.live, limit);
     all.run(scope.context, Some(ranking), Some(&mut tally))?;
     Ok(Some(tally.count))
 }
@@ -132,7 +146,7 @@ impl<'a> Tally<'a> {
         // So many more have to be looked at before there are too many.
         self.limit = wanted.saturating_add(found);
         match self.live {
-            Some(_) => self.all_of(context, list, &mut scratch)?,
+            Some(live) => self.all_of(context, list, live, &mut scratch)?,
             None => self.count = u64::from(list.cost()),
         }
         self.limit = wanted;
@@ -145,6 +159,7 @@ impl<'a> Tally<'a> {
         &mut self,
         context: &SearchContext<'_>,
         list: &mut TermList,
+        live: &LiveDocs,
         buffers: &mut Buffers,
     ) -> Result<(), SearchError> {
         let batch = &mut buffers.batch;
@@ -168,10 +183,7 @@ impl<'a> Tally<'a> {
             } else {
                 let count = list.load_docs(step, batch)?;
                 let docs = batch.docs[..count].iter();
-                self.count += match self.live {
-                    Some(live) => docs.filter(|doc| live.is_live(DocId(**doc))).count() as u64,
-                    None => count as u64,
-                };
+                self.count += docs.filter(|doc| live.is_live(DocId(**doc))).count() as u64;
             }
         }
         Ok(())

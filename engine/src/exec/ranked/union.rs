@@ -63,6 +63,12 @@ impl Union {
         }
     }
 
+    /// Bytes of the bounds of so many terms by window, at most.
+    pub fn table_bytes(terms: usize, windows: usize) -> u64 {
+        let rows = 2 * terms as u64 + 1;
+        (rows * size_of::<f32>() as u64 + size_of::<f64>() as u64) * windows as u64
+    }
+
     /// Offers what may be among the best.
     pub fn run(
         &mut self,
