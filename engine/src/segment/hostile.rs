@@ -1,7 +1,9 @@
 //! Bytes that nobody wrote, under checksums that are right: every door answers or says what is wrong.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 
@@ -14,12 +16,16 @@ use crate::document::{
 use crate::format::envelope::EnvelopeWriter;
 use crate::ids::{DocId, PrimaryTerm, SegmentId, SeqNo};
 use crate::inspect;
-use crate::schema::Reorder;
+use crate::query::*;
+use crate::schema::{IndexSchema, Reorder};
+use crate::search::{self, MemoryAccount, SearchContext, SearchRequest, TrackTotalHits};
+use crate::shard::{SegmentSnapshot, ShardReader};
 use crate::simd::scoring::Weights;
 use crate::translog::frame::crc32c;
+use crate::value::Value;
 use crate::writer::merge::merge_segments;
 
-fn field(path: &str, index: IndexOptions, column: ColumnKind) -> ParsedField {
+pub(super) fn field(path: &str, index: IndexOptions, column: ColumnKind) -> ParsedField {
     ParsedField {
         path: path.into(),
         spec: FieldSpec {
@@ -35,10 +41,30 @@ fn field(path: &str, index: IndexOptions, column: ColumnKind) -> ParsedField {
     }
 }
 
-/// Some of everything, with terms of more than one block.
-fn segment() -> FrozenSegment {
+/// A segment of documents with these fields.
+pub(super) fn frozen(documents: impl Iterator<Item = Vec<ParsedField>>) -> FrozenSegment {
     let mut buffer = Buffer::new();
-    for number in 0..300u32 {
+    for (number, fields) in documents.enumerate() {
+        let document = ParsedDocument {
+            id: format!("id-{number}"),
+            routing: None,
+            source: "{}".into(),
+            fields,
+            mapping_update: None,
+        };
+        let meta = DocMeta {
+            seq_no: SeqNo(number as i64),
+            primary_term: PrimaryTerm(1),
+            version: 1,
+        };
+        buffer.add(&document, meta);
+    }
+    buffer.freeze().expect("live documents")
+}
+
+/// Some of everything, with terms of more than one block.
+fn segment(docs: u32) -> FrozenSegment {
+    frozen((0..docs).map(|number| {
         let mut tag = field("tag", IndexOptions::Docs, ColumnKind::Ordinals);
         let mut text = field("text", IndexOptions::Positions, ColumnKind::None);
         for position in 0..1 + number % 4 {
@@ -53,21 +79,8 @@ fn segment() -> FrozenSegment {
         price
             .numbers
             .extend((0..number % 3).map(|value| i64::from(value * number)));
-        let document = ParsedDocument {
-            id: format!("id-{number}"),
-            routing: None,
-            source: "{}".into(),
-            fields: vec![price, tag, text],
-            mapping_update: None,
-        };
-        let meta = DocMeta {
-            seq_no: SeqNo(number.into()),
-            primary_term: PrimaryTerm(1),
-            version: 1,
-        };
-        buffer.add(&document, meta);
-    }
-    buffer.freeze().expect("live documents")
+        vec![price, tag, text]
+    }))
 }
 
 /// The same segment with some bytes of its sections changed, and checksums to match.
@@ -170,12 +183,83 @@ fn read_all(reader: &SegmentReader) {
     let _ = reader.find_id("id-7");
 }
 
+/// Queries for every way to run one.
+fn queries() -> Vec<Query> {
+    let text = |text: &str| Value::Str(text.to_owned());
+    let word = |number: u32| Query::Term(TermQuery::new("text", text(&format!("w{number}"))));
+    let tag = |number: u32| Query::Term(TermQuery::new("tag", text(&format!("t{number}"))));
+    let prices = || {
+        let [low, high] = [3, 400].map(|end| Bound::Included(Value::I64(end)));
+        Query::Range(RangeQuery::new("price", low, high))
+    };
+    let phrase = || Query::MatchPhrase(MatchPhraseQuery::new("text", text("w0 w1")));
+    let of = |must, should, filter, must_not| BoolQuery {
+        must,
+        should,
+        filter,
+        must_not,
+        ..BoolQuery::default()
+    };
+    let words = || vec![word(0), word(1), word(2)];
+    let some = BoolQuery {
+        minimum_should_match: MinimumShouldMatch::parse("2").ok(),
+        ..of(vec![], words(), vec![], vec![])
+    };
+    let mut queries = vec![word(1), tag(7), phrase(), prices(), Query::Bool(some)];
+    queries.extend(
+        [
+            of(vec![], words(), vec![], vec![]),
+            of(vec![], words(), vec![tag(3)], vec![prices()]),
+            of(vec![word(1), word(2)], vec![], vec![], vec![]),
+            of(vec![word(1), tag(1)], vec![word(2)], vec![], vec![tag(2)]),
+            of(vec![word(0)], vec![], vec![], vec![word(2)]),
+            of(vec![phrase()], vec![word(2)], vec![prices()], vec![]),
+            of(vec![], vec![], vec![tag(0), prices()], vec![word(2)]),
+        ]
+        .map(Query::Bool),
+    );
+    queries
+}
+
+fn search_all(reader: SegmentReader) {
+    let mapping = serde_json::json!({"properties": {
+        "text": {"type": "text"}, "tag": {"type": "keyword"}, "price": {"type": "long"}
+    }});
+    let schema = IndexSchema::new(&mapping, &BTreeMap::new()).unwrap();
+    let max_doc = reader.max_doc();
+    let snapshot = SegmentSnapshot {
+        reader: Arc::new(reader),
+        live: None,
+    };
+    let shard = ShardReader::new(vec![snapshot], Arc::new(schema));
+    let (cancelled, memory) = (AtomicBool::new(false), MemoryAccount::new(1 << 30));
+    let context = SearchContext::new("things", 0, &cancelled, &memory);
+    for query in queries() {
+        for (size, track) in [
+            (0, TrackTotalHits::All),
+            (1, TrackTotalHits::No),
+            (200, TrackTotalHits::All),
+        ] {
+            let mut request = SearchRequest::new(query.clone());
+            (request.size, request.track_total_hits) = (size, track);
+            if let Ok(found) = search::query(&shard, &request, &context) {
+                let docs = found.hits.iter().map(|hit| hit.doc.doc.0);
+                assert!(
+                    docs.max() < Some(max_doc),
+                    "a document past the end: {query:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn an_untouched_rewrite_is_sound() {
-    let frozen = segment();
+    let frozen = segment(300);
     let clean = open(frozen.id, frozen.bytes.clone()).unwrap();
     let again = open(frozen.id, rewrite(&clean, &frozen.bytes, &[])).unwrap();
     again.verify().unwrap();
+    search_all(open(frozen.id, frozen.bytes.clone()).unwrap());
     assert!(
         again
             .terms("text")
@@ -191,10 +275,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
+    fn searches_of_changed_bytes_are_an_answer_or_an_error(
+        changes in proptest::collection::vec((any::<u64>(), prop_oneof![any::<u8>(), Just(0), Just(255)]), 1..6),
+    ) {
+        // Enough for lists of several blocks, bitmaps and windows.
+        static SEGMENT: OnceLock<FrozenSegment> = OnceLock::new();
+        let frozen = SEGMENT.get_or_init(|| segment(5000));
+        let clean = open(frozen.id, frozen.bytes.clone()).unwrap();
+        let changed = rewrite(&clean, &frozen.bytes, &changes);
+        if let Some(reader) = open(frozen.id, changed) {
+            search_all(reader);
+        }
+    }
+
+    #[test]
     fn changed_bytes_are_an_answer_or_an_error(
         changes in proptest::collection::vec((any::<u64>(), prop_oneof![any::<u8>(), Just(0), Just(255)]), 1..6),
     ) {
-        let frozen = segment();
+        let frozen = segment(300);
         let clean = open(frozen.id, frozen.bytes.clone()).unwrap();
         let changed = rewrite(&clean, &frozen.bytes, &changes);
         if let Some(reader) = open(frozen.id, changed) {
