@@ -1,8 +1,9 @@
-//! Compares the small measurements of two records, or of two commits.
+//! Compares the small measurements of two records, or of two commits; draws their history.
 //!
 //! ```sh
 //! compare benches/results/x86_64-avx2.json@d0e1f2 benches/results/x86_64-avx2.json
 //! compare --commits main HEAD --filter kernels/
+//! compare --history benches/results --svg history.svg
 //! ```
 
 use std::collections::BTreeMap;
@@ -13,18 +14,28 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use quidditch_benches::record::compare::{Verdict, changes, joined, table};
-use quidditch_benches::record::{Entry, History, criterion, git};
+use quidditch_benches::record::{Entry, History, criterion, git, svg};
 
 /// Shows what became slower or faster by more than the noise; fails when something became slower.
 #[derive(Parser)]
 struct Arguments {
     /// Before and after: files of records, each with `@COMMIT` for another record than the last. With --commits:
     /// what git calls them.
-    #[arg(num_args = 2, required = true)]
+    #[arg(
+        num_args = 2,
+        required_unless_present = "history",
+        conflicts_with = "history"
+    )]
     sides: Vec<String>,
     /// Build both commits and measure them in turn, on this machine.
-    #[arg(long)]
+    #[arg(long, requires = "sides")]
     commits: bool,
+    /// Draw the records of all files of a folder, to --svg, in place of comparing two.
+    #[arg(long, requires = "svg")]
+    history: Option<PathBuf>,
+    /// The picture of --history.
+    #[arg(long, requires = "history")]
+    svg: Option<PathBuf>,
     /// Rounds of each commit.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -34,15 +45,18 @@ struct Arguments {
     /// Only measurements whose names hold this.
     #[arg(long)]
     filter: Option<String>,
-    /// Where the commits are checked out and built.
-    #[arg(long, default_value = "target/compare")]
-    folder: PathBuf,
+    /// Where the commits are checked out and built; default: `quidditch-compare` in the folder of temporary files.
+    #[arg(long)]
+    folder: Option<PathBuf>,
 }
 
 type Entries = BTreeMap<String, Entry>;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let (Some(folder), Some(picture)) = (&arguments.history, &arguments.svg) {
+        return draw(folder, picture);
+    }
     let (before, after) = if arguments.commits {
         measured(&arguments)?
     } else {
@@ -59,6 +73,29 @@ fn main() -> Result<()> {
         0 => Ok(()),
         count => bail!("{count} became slower"),
     }
+}
+
+/// Draws the records of every file of a folder.
+fn draw(folder: &Path, picture: &Path) -> Result<()> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            paths.push(path);
+        }
+    }
+    ensure!(!paths.is_empty(), "{}: no records", folder.display());
+    paths.sort();
+    let mut histories = Vec::new();
+    for path in &paths {
+        histories.push(History::read(path, "")?);
+    }
+    fs::write(picture, svg::draw(&histories)).with_context(|| picture.display().to_string())?;
+    println!("{}: {} files of records", picture.display(), paths.len());
+    Ok(())
 }
 
 /// The entries of `FILE` or `FILE@COMMIT`.
@@ -79,8 +116,12 @@ fn recorded(side: &str) -> Result<Entries> {
 /// Both commits, measured in turn.
 fn measured(arguments: &Arguments) -> Result<(Entries, Entries)> {
     ensure!(arguments.rounds > 0, "--rounds: at least 1");
-    fs::create_dir_all(&arguments.folder)?;
-    let folder = arguments.folder.canonicalize()?;
+    let folder = match &arguments.folder {
+        Some(folder) => folder.clone(),
+        None => std::env::temp_dir().join("quidditch-compare"),
+    };
+    fs::create_dir_all(&folder)?;
+    let folder = folder.canonicalize()?;
     let mut programs = Vec::new();
     for side in &arguments.sides {
         programs.push(build(side, &folder)?);

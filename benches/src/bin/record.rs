@@ -63,7 +63,7 @@ fn main() -> Result<()> {
         });
         history.write(&path)?;
         let picture = arguments.results.join(format!("{name}.svg"));
-        std::fs::write(picture, svg::draw(&history))?;
+        std::fs::write(picture, svg::draw(std::slice::from_ref(&history)))?;
     }
     Ok(())
 }

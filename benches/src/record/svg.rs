@@ -11,19 +11,30 @@ const PLOT: usize = 420;
 const VALUE: usize = 150;
 const TOP: usize = 40;
 
-/// Draws a history. Each line is scaled to its own lowest and highest time; lower is better.
-pub fn draw(history: &History) -> String {
-    let names: BTreeSet<&String> = history
-        .records
-        .iter()
-        .flat_map(|record| record.entries.keys())
-        .collect();
-    let (width, height) = (LABEL + PLOT + VALUE, TOP + ROW * names.len() + 10);
+/// Draws histories, one below the other. Each line is scaled to its own lowest and highest time; lower is better.
+pub fn draw(histories: &[History]) -> String {
+    let heights = histories.iter().map(|h| TOP + ROW * names(h).len() + 10);
+    let (width, height) = (LABEL + PLOT + VALUE, heights.sum::<usize>().max(TOP));
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          font-family=\"monospace\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
+    let mut top = 0;
+    for history in histories {
+        top = one(&mut out, history, top);
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+fn names(history: &History) -> BTreeSet<&String> {
+    let records = history.records.iter();
+    records.flat_map(|record| record.entries.keys()).collect()
+}
+
+/// Draws one history from `top` on; answers where it ends.
+fn one(out: &mut String, history: &History, top: usize) -> usize {
     let span = match (history.records.first(), history.records.last()) {
         (Some(first), Some(last)) => format!(
             "{} ({}) to {} ({})",
@@ -33,15 +44,17 @@ pub fn draw(history: &History) -> String {
     };
     let _ = writeln!(
         out,
-        "<text x=\"8\" y=\"20\">{} {}: {span}; ns per element, lower is better</text>",
+        "<text x=\"8\" y=\"{}\">{} {}: {span}; ns per element, lower is better</text>",
+        top + 20,
         escaped(&history.arch),
         escaped(&history.level),
     );
-    for (row, name) in names.into_iter().enumerate() {
-        line(&mut out, history, name, TOP + row * ROW);
+    let mut at = top + TOP;
+    for name in names(history) {
+        line(out, history, name, at);
+        at += ROW;
     }
-    out.push_str("</svg>\n");
-    out
+    at + 10
 }
 
 fn line(out: &mut String, history: &History, name: &str, top: usize) {
@@ -92,4 +105,52 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::record::{Entry, Record};
+
+    fn history(level: &str, times: &[f64]) -> History {
+        let record = |(number, ns): (usize, &f64)| {
+            let (ns, low, high) = (*ns, *ns, *ns);
+            let entry = Entry { ns, low, high };
+            Record {
+                commit: format!("c{number}"),
+                date: "2026-11-27".to_owned(),
+                cpu: "cpu".to_owned(),
+                entries: BTreeMap::from([("codecs/<dense>".to_owned(), entry)]),
+                sizes: BTreeMap::new(),
+            }
+        };
+        History {
+            arch: "x86_64".to_owned(),
+            level: level.to_owned(),
+            records: times.iter().enumerate().map(record).collect(),
+        }
+    }
+
+    #[test]
+    fn histories_stand_one_below_the_other_each_from_its_first_record_to_its_last() {
+        let none = history("neon", &[]);
+        let picture = draw(&[
+            history("avx2", &[3.0, 1.0, 2.0]),
+            none,
+            history("scalar", &[7.5]),
+        ]);
+        assert!(picture.contains("x86_64 avx2: c0 (2026-11-27) to c2 (2026-11-27)"));
+        assert!(picture.contains("x86_64 neon: no records"));
+        assert!(picture.contains("codecs/&lt;dense&gt;"));
+        // The slowest lies lowest on its line, the fastest highest.
+        assert!(
+            picture.contains("points=\"330.0,56.0 540.0,40.0 750.0,48.0\""),
+            "{picture}"
+        );
+        assert!(picture.contains(">2.0000</text>") && picture.contains(">7.5000</text>"));
+        // 76 for a history of one line, 50 for one of none.
+        assert!(picture.contains("height=\"202\""));
+    }
 }
