@@ -70,6 +70,19 @@ pub trait Masters: Send + Sync {
         self.submit_within(command, None).await
     }
 
+    /// The same as [`Masters::submit_within`], and whether all nodes follow the state that is returned.
+    async fn change_within(
+        &self,
+        command: Command,
+        wait: Option<Duration>,
+    ) -> Result<Changed, CommandError> {
+        let state = self.submit_within(command, wait).await?;
+        Ok(Changed {
+            state,
+            acknowledged: true,
+        })
+    }
+
     /// The newest state.
     fn state(&self) -> Arc<ClusterState>;
 
@@ -80,6 +93,15 @@ pub trait Masters: Send + Sync {
     fn pending(&self) -> PendingTasks {
         PendingTasks::default()
     }
+}
+
+/// What came of a command that was carried out.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// A state that has the change.
+    pub state: Arc<ClusterState>,
+    /// Whether every live node followed it in time (`cluster.publish.timeout`).
+    pub acknowledged: bool,
 }
 
 /// Commands not yet decided.

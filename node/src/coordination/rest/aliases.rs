@@ -113,13 +113,13 @@ async fn update(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         return Err(aliases_missing(&asked));
     }
     state.check_blocks(&indices, BlockLevel::MetadataWrite)?;
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::UpdateAliases { actions: concrete },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 /// Reads one action and adds what it means for the indices there are.
@@ -291,8 +291,8 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
             metadata: metadata.clone(),
         });
     }
-    change(&app, &request.params, Command::UpdateAliases { actions }).await?;
-    Ok(RestResponse::acknowledged())
+    let changed = change(&app, &request.params, Command::UpdateAliases { actions }).await?;
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -319,8 +319,8 @@ async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         return Err(aliases_missing(&wanted));
     }
     state.check_blocks(&index_params::names(&found), BlockLevel::MetadataWrite)?;
-    change(&app, &request.params, Command::UpdateAliases { actions }).await?;
-    Ok(RestResponse::acknowledged())
+    let changed = change(&app, &request.params, Command::UpdateAliases { actions }).await?;
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 /// The aliases that a request asks for, by index; and which of the named ones are nowhere.

@@ -106,7 +106,7 @@ async fn put_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
         return Err(RestError::validation(&["no settings to update".to_owned()]));
     }
     let asked = (persistent.clone(), transient.clone());
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::UpdateClusterSettings {
@@ -121,7 +121,7 @@ async fn put_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
             .collect()
     };
     let mut answer = Map::new();
-    answer.insert("acknowledged".to_owned(), json!(true));
+    answer.insert("acknowledged".to_owned(), json!(changed.acknowledged));
     answer.insert(
         "persistent".to_owned(),
         show_settings(&set(asked.0), &request.params)?,

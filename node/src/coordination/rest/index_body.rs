@@ -132,7 +132,7 @@ pub fn show_date(ms: i64) -> Option<String> {
         .ok()
 }
 
-/// `{"acknowledged": true, "shards_acknowledged": …, "index": …}`.
-pub fn created(index: &str, shards_acknowledged: bool) -> Value {
-    json!({"acknowledged": true, "shards_acknowledged": shards_acknowledged, "index": index})
+/// `{"acknowledged": …, "shards_acknowledged": …, "index": …}`.
+pub fn created(index: &str, acknowledged: bool, shards_acknowledged: bool) -> Value {
+    json!({"acknowledged": acknowledged, "shards_acknowledged": shards_acknowledged, "index": index})
 }

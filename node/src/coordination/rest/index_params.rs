@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{App, Params, RestError, RestRequest};
 use crate::cluster::{ClusterState, IndicesOptions, ResolvedIndex};
-use crate::master::Command;
+use crate::master::{Changed, Command};
 
 /// How long a change may take, unless the request says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,17 +56,13 @@ pub fn timeouts(params: &Params) -> Result<Duration, RestError> {
 }
 
 /// Has the masters carry out a command, which has to begin within `cluster_manager_timeout`.
-pub async fn change(
-    app: &App,
-    params: &Params,
-    command: Command,
-) -> Result<Arc<ClusterState>, RestError> {
+pub async fn change(app: &App, params: &Params, command: Command) -> Result<Changed, RestError> {
     let older = params.duration("master_timeout", TIMEOUT)?;
     let wait = match params.has("cluster_manager_timeout") {
         true => params.duration("cluster_manager_timeout", TIMEOUT)?,
         false => older,
     };
-    Ok(app.masters.submit_within(command, wait).await?)
+    Ok(app.masters.change_within(command, wait).await?)
 }
 
 /// How many copies of each shard have to serve before an answer.

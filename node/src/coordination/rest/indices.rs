@@ -109,9 +109,13 @@ async fn create(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
             )));
         }
     }
-    change(&app, &request.params, Command::CreateIndex(command)).await?;
+    let changed = change(&app, &request.params, Command::CreateIndex(command)).await?;
     let active = wait_for_active(&app, std::slice::from_ref(&name), wanted, timeout).await;
-    Ok(RestResponse::ok(&created(&name, active)))
+    Ok(RestResponse::ok(&created(
+        &name,
+        changed.acknowledged,
+        active,
+    )))
 }
 
 async fn get(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
@@ -165,10 +169,14 @@ async fn delete(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
     let (state, found) = index_params::resolve(&app, &request, options)?;
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::Delete)?;
-    if !names.is_empty() {
-        change(&app, &request.params, Command::DeleteIndices { names }).await?;
-    }
-    Ok(RestResponse::acknowledged())
+    let acknowledged = match names.is_empty() {
+        true => true,
+        false => {
+            let delete = Command::DeleteIndices { names };
+            change(&app, &request.params, delete).await?.acknowledged
+        }
+    };
+    Ok(RestResponse::acknowledged(acknowledged))
 }
 
 /// With `action.destructive_requires_name`, wildcards and `_all` are no names.
@@ -228,7 +236,7 @@ async fn open_named(
     wanted: ActiveShards,
     timeout: Duration,
 ) -> Result<RestResponse, RestError> {
-    change(
+    let changed = change(
         &app,
         &params,
         Command::OpenIndices {
@@ -238,7 +246,7 @@ async fn open_named(
     .await?;
     let active = wait_for_active(&app, &names, wanted, timeout).await;
     Ok(RestResponse::ok(
-        &json!({"acknowledged": true, "shards_acknowledged": active}),
+        &json!({"acknowledged": changed.acknowledged, "shards_acknowledged": active}),
     ))
 }
 
@@ -252,7 +260,7 @@ async fn close(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND_OPEN)?;
     let names = names(&found);
     state.check_blocks(&names, BlockLevel::MetadataWrite)?;
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::CloseIndices {
@@ -265,8 +273,8 @@ async fn close(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
         closed.insert(name.clone(), json!({"closed": true}));
     }
     Ok(RestResponse::ok(&json!({
-        "acknowledged": true,
-        "shards_acknowledged": !names.is_empty(),
+        "acknowledged": changed.acknowledged,
+        "shards_acknowledged": changed.acknowledged && !names.is_empty(),
         "indices": closed,
     })))
 }
@@ -284,10 +292,11 @@ async fn add_block(app: Arc<App>, request: RestRequest) -> Result<RestResponse, 
         .iter()
         .map(|name| json!({"name": name, "blocked": true}))
         .collect();
-    change(&app, &request.params, Command::AddBlock { indices, block }).await?;
+    let add = Command::AddBlock { indices, block };
+    let changed = change(&app, &request.params, add).await?;
     Ok(RestResponse::ok(&json!({
-        "acknowledged": true,
-        "shards_acknowledged": !blocked.is_empty(),
+        "acknowledged": changed.acknowledged,
+        "shards_acknowledged": changed.acknowledged && !blocked.is_empty(),
         "indices": blocked,
     })))
 }

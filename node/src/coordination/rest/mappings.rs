@@ -93,13 +93,13 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
     };
     app.state()
         .check_blocks(&indices, BlockLevel::MetadataWrite)?;
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::PutMapping { indices, update },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 async fn get_field(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {

@@ -9,7 +9,7 @@ use super::endpoints::CHANGE_PARAMS;
 use super::index_params::{body_object, change, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::allocation::{Explanation, RerouteCommand, try_out};
-use crate::master::{Command, RandomIds};
+use crate::master::{Changed, Command, RandomIds};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "cluster.reroute",
@@ -42,12 +42,16 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         app.now_ms(),
         &mut RandomIds,
     )?;
-    let state = if dry_run {
-        Arc::new(tried)
+    let unchanged = |state| Changed {
+        state,
+        acknowledged: true,
+    };
+    let changed = if dry_run {
+        unchanged(Arc::new(tried))
     } else if before.is_alone && retry_failed {
         change(&app, &request.params, Command::RetryShards(None)).await?
     } else if before.is_alone {
-        before
+        unchanged(before)
     } else {
         let command = Command::RerouteBy {
             commands,
@@ -57,13 +61,13 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
         change(&app, &request.params, command).await?
     };
     let mut answer = Map::new();
-    answer.insert("acknowledged".to_owned(), json!(true));
+    answer.insert("acknowledged".to_owned(), json!(changed.acknowledged));
     let metrics = request.params.list("metric");
     if !metrics.iter().any(|metric| metric == "none") {
         let wanted = super::cluster_state::parse_metrics(&metrics, "/_cluster/reroute")?;
         answer.insert(
             "state".to_owned(),
-            super::cluster_state::show(&state, &wanted, None, &request.params)?,
+            super::cluster_state::show(&changed.state, &wanted, None, &request.params)?,
         );
     }
     if explain {

@@ -126,9 +126,13 @@ async fn carry_out(
     timeout: Duration,
 ) -> Result<RestResponse, RestError> {
     let name = order.name.clone();
-    change(&app, &params, Command::ResizeIndex(order)).await?;
+    let changed = change(&app, &params, Command::ResizeIndex(order)).await?;
     let active = wait_for_active(&app, std::slice::from_ref(&name), wanted, timeout).await;
-    Ok(RestResponse::ok(&created(&name, active)))
+    Ok(RestResponse::ok(&created(
+        &name,
+        changed.acknowledged,
+        active,
+    )))
 }
 
 /// What the body of a resize holds.

@@ -44,9 +44,9 @@ impl RestResponse {
         RestResponse::json(200, value)
     }
 
-    /// 200 `{"acknowledged": true}`.
-    pub fn acknowledged() -> RestResponse {
-        RestResponse::raw_json(200, r#"{"acknowledged":true}"#)
+    /// 200 `{"acknowledged": …}`: whether every node follows a change.
+    pub fn acknowledged(acknowledged: bool) -> RestResponse {
+        RestResponse::raw_json(200, format!(r#"{{"acknowledged":{acknowledged}}}"#))
     }
 
     /// An answer that is compact JSON already.

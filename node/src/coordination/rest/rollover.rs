@@ -88,7 +88,7 @@ async fn rollover(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     for condition in conditions.into_iter().filter(|condition| condition.is_met) {
         met.insert(condition.name, condition.value);
     }
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::Rollover(Rollover {
@@ -107,7 +107,11 @@ async fn rollover(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     )
     .await?;
     let active = wait_for_active(&app, std::slice::from_ref(&new_name), wanted, timeout).await;
-    Ok(RestResponse::ok(&answer(true, true, active)))
+    Ok(RestResponse::ok(&answer(
+        true,
+        changed.acknowledged,
+        active,
+    )))
 }
 
 async fn index_stats(app: &Arc<App>, index: &str) -> Result<ShardStats, RestError> {

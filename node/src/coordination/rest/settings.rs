@@ -107,7 +107,7 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
     if !only_blocks {
         state.check_blocks(&indices, BlockLevel::MetadataWrite)?;
     }
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::UpdateSettings(UpdateSettings {
@@ -117,5 +117,5 @@ async fn put(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestEr
         }),
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }

@@ -220,7 +220,7 @@ async fn put_index_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let template = parse_index_template(&required_body(&request)?)?;
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::PutIndexTemplate {
@@ -230,7 +230,7 @@ async fn put_index_template(
         },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 fn show_body(body: &TemplateBody, params: &Params) -> Result<Map<String, Value>, RestError> {
@@ -336,13 +336,13 @@ async fn delete_index_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::DeleteIndexTemplates { name },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 async fn put_component_template(
@@ -367,7 +367,7 @@ async fn put_component_template(
             }
         }
     }
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::PutComponentTemplate {
@@ -377,7 +377,7 @@ async fn put_component_template(
         },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 async fn get_component_template(
@@ -418,13 +418,13 @@ async fn delete_component_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::DeleteComponentTemplates { name },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 async fn put_legacy_template(
@@ -465,7 +465,7 @@ async fn put_legacy_template(
         ]));
     }
     template.body = parse_index_body(&index_body, "template")?;
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::PutLegacyTemplate {
@@ -475,7 +475,7 @@ async fn put_legacy_template(
         },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 async fn get_legacy_template(
@@ -517,13 +517,13 @@ async fn delete_legacy_template(
 ) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let name = request.required_var("name")?.to_owned();
-    change(
+    let changed = change(
         &app,
         &request.params,
         Command::DeleteLegacyTemplates { name },
     )
     .await?;
-    Ok(RestResponse::acknowledged())
+    Ok(RestResponse::acknowledged(changed.acknowledged))
 }
 
 /// The state as it would be with the template of a body.

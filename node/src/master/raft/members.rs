@@ -10,10 +10,10 @@ use quidditch_proto as proto;
 use quidditch_proto::raft::{IdentifyRequest, Identity};
 use tracing::{info, warn};
 
-use super::RaftMaster;
 use super::liveness::LEASE;
 use super::status::MasterMember;
 use super::types::MasterNode;
+use super::{LOG_ENTRIES_KEPT, RaftMaster};
 use crate::cluster::ClusterState;
 use crate::master::Masters;
 use crate::master::command::Command;
@@ -26,6 +26,8 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a master that does not lead tells the leader that it lives.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// A log of so many bytes is shortened.
+const LOG_BYTES_MAX: u64 = 32 << 20;
 /// How often it tries while it is no node of the cluster state.
 const JOIN_EVERY: Duration = Duration::from_millis(200);
 
@@ -44,6 +46,23 @@ pub enum MembershipError {
 }
 
 impl RaftMaster {
+    /// Has a snapshot made when the log is long in bytes; raft itself counts entries.
+    async fn shorten_log(&self) {
+        if self.log.entry_bytes() < LOG_BYTES_MAX {
+            return;
+        }
+        let status = self.raft_status();
+        let since = status
+            .applied
+            .unwrap_or(0)
+            .saturating_sub(status.snapshot.unwrap_or(0));
+        // the entries that followers may still want stay in the log: a snapshot for few new ones would shorten nothing
+        if since > LOG_ENTRIES_KEPT {
+            // an error: raft has ended, and this master with it
+            let _ = self.raft.trigger().snapshot().await;
+        }
+    }
+
     /// Who answers at an address.
     pub(super) async fn identify(&self, raft_address: &str) -> Result<Identity, tonic::Status> {
         let mut client = self.links.raft(raft_address)?;
@@ -276,6 +295,7 @@ pub(super) async fn attend(master: Arc<RaftMaster>) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = JOIN_EVERY;
+        master.shorten_log().await;
         if master.leads() {
             continue;
         }

@@ -56,7 +56,7 @@ use super::ids::random_request;
 use super::links::{Links, within};
 use super::publish::Publisher;
 use super::queue::{NotDone, Queue, timed_out};
-use super::{Masters, PendingTasks};
+use super::{Changed, Masters, PendingTasks};
 use crate::cluster::error::StateError;
 use crate::cluster::{ClusterState, NodeInfo};
 use crate::sys::clock::Clock;
@@ -69,6 +69,8 @@ pub const EXIT_STORAGE: u8 = 74;
 pub(crate) const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a command looks for a leader when its asker sets no limit.
 const LEADER_WAIT: Duration = Duration::from_secs(30);
+/// Entries that stay in the log although a snapshot has them: whoever is a little behind needs no snapshot.
+const LOG_ENTRIES_KEPT: u64 = 500;
 /// How often it looks.
 const LEADER_LOOK: Duration = Duration::from_millis(50);
 /// Masters that may pass a request on, one after the other.
@@ -159,6 +161,7 @@ fn raft_config() -> Config {
         election_timeout_min: 500,
         election_timeout_max: 1_000,
         install_snapshot_timeout: 10_000,
+        max_in_snapshot_log_to_keep: LOG_ENTRIES_KEPT,
         enable_pre_vote: Some(true),
         allow_log_reversion: Some(false),
         ..Config::default()
@@ -447,8 +450,20 @@ impl Masters for RaftMaster {
         command: Command,
         wait: Option<Duration>,
     ) -> Result<Arc<ClusterState>, CommandError> {
-        let (version, _) = self.decide(random_request(), command, wait, 0).await?;
-        Ok(self.reached(version).await)
+        Ok(self.change_within(command, wait).await?.state)
+    }
+
+    async fn change_within(
+        &self,
+        command: Command,
+        wait: Option<Duration>,
+    ) -> Result<Changed, CommandError> {
+        let decided = self.decide(random_request(), command, wait, 0).await;
+        let (version, acknowledged) = decided?;
+        Ok(Changed {
+            state: self.reached(version).await,
+            acknowledged,
+        })
     }
 
     fn state(&self) -> Arc<ClusterState> {

@@ -31,7 +31,7 @@ use super::ids::random_request;
 use super::links::{Links, within};
 use super::publish::Published;
 use super::shards::{AppliedState, ShardReport, StateApplier};
-use super::{Masters, PendingTasks};
+use super::{Changed, Masters, PendingTasks};
 use crate::cluster::error::StateError;
 use crate::cluster::node::NodeUsage;
 use crate::cluster::{ClusterState, NodeInfo};
@@ -203,27 +203,28 @@ impl RemoteMasters {
         }
     }
 
-    /// Leaves the cluster and stops following it.
+    /// Stops following the cluster, then leaves it: a state without this node is none for its shards to follow.
     pub async fn close(&self) {
-        let leave = Command::NodesLeft {
-            nodes: vec![(self.node.id.clone(), self.node.ephemeral_id.clone())],
-            reason: "shutdown".to_owned(),
-        };
-        if self.is_connected() {
-            let left = self.submit_within(leave, Some(LEAVE_TIMEOUT));
-            match tokio::time::timeout(LEAVE_TIMEOUT, left).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(refused)) => warn!(%refused, "the masters did not let this node leave"),
-                Err(_) => warn!("the masters did not let this node leave in time"),
-            }
-        }
-        self.lease.end();
         self.stop.send_replace(true);
         let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in tasks {
             task.abort();
             // cut off or ended: nothing of it runs any more
             let _ = task.await;
+        }
+        let is_member = self.is_connected();
+        self.lease.end();
+        let leave = Command::NodesLeft {
+            nodes: vec![(self.node.id.clone(), self.node.ephemeral_id.clone())],
+            reason: "shutdown".to_owned(),
+        };
+        if is_member {
+            let left = self.carry(leave, Some(LEAVE_TIMEOUT));
+            match tokio::time::timeout(LEAVE_TIMEOUT, left).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(refused)) => warn!(%refused, "the masters did not let this node leave"),
+                Err(_) => warn!("the masters did not let this node leave in time"),
+            }
         }
     }
 
@@ -242,12 +243,51 @@ impl RemoteMasters {
         }
     }
 
+    /// Has a command carried out, by whichever master takes it; waits for nothing here.
+    async fn carry(
+        &self,
+        command: Command,
+        wait: Option<Duration>,
+    ) -> Result<proto::Accepted, CommandError> {
+        let command_json = encode_command(&command).map_err(|error| {
+            StateError::new(
+                500,
+                "exception",
+                format!("the command has no JSON form: {error}"),
+            )
+        })?;
+        let limit = wait.unwrap_or(MASTER_WAIT);
+        let end = Instant::now() + limit;
+        let mut request = proto::SubmitRequest {
+            cluster_name: self.cluster_name.clone(),
+            request_id: random_request().to_vec(),
+            command_json,
+            wait_ms: None,
+            hops: 0,
+        };
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            request.wait_ms = wait.map(|_| left.as_millis() as u64);
+            if let Some(accepted) = self.try_submit(&request, left + PUBLISH_TIMEOUT).await? {
+                return Ok(accepted);
+            }
+            if Instant::now() >= end {
+                return Err(StateError::new(
+                    503,
+                    "cluster_manager_not_discovered_exception",
+                    "no cluster manager that leads can be reached",
+                ));
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
     /// One try to have a command carried out; `None`: what came of it is not known, or nobody took it.
     async fn try_submit(
         &self,
         request: &proto::SubmitRequest,
         limit: Duration,
-    ) -> Result<Option<u64>, CommandError> {
+    ) -> Result<Option<proto::Accepted>, CommandError> {
         let address = self.addresses.lock().pick();
         let answer = match self.links.master(&address) {
             Ok(mut client) => within(limit, client.submit(request.clone())).await,
@@ -265,7 +305,7 @@ impl RemoteMasters {
             }
         };
         match outcome {
-            Some(Outcome::Accepted(accepted)) => Ok(Some(accepted.version)),
+            Some(Outcome::Accepted(accepted)) => Ok(Some(accepted)),
             Some(Outcome::RefusedJson(bytes)) => {
                 let refused = decode_refusal(&bytes);
                 match refused.kind == "cluster_manager_not_discovered_exception" {
@@ -333,42 +373,23 @@ impl Masters for RemoteMasters {
         command: Command,
         wait: Option<Duration>,
     ) -> Result<Arc<ClusterState>, CommandError> {
-        let command_json = encode_command(&command).map_err(|error| {
-            StateError::new(
-                500,
-                "exception",
-                format!("the command has no JSON form: {error}"),
-            )
-        })?;
-        let limit = wait.unwrap_or(MASTER_WAIT);
-        let end = Instant::now() + limit;
-        let mut request = proto::SubmitRequest {
-            cluster_name: self.cluster_name.clone(),
-            request_id: random_request().to_vec(),
-            command_json,
-            wait_ms: None,
-            hops: 0,
-        };
-        let version = loop {
-            let left = end.saturating_duration_since(Instant::now());
-            request.wait_ms = wait.map(|_| left.as_millis() as u64);
-            if let Some(version) = self.try_submit(&request, left + PUBLISH_TIMEOUT).await? {
-                break version;
-            }
-            if Instant::now() >= end || *self.stop.borrow() {
-                return Err(StateError::new(
-                    503,
-                    "cluster_manager_not_discovered_exception",
-                    "no cluster manager that leads can be reached",
-                ));
-            }
-            tokio::time::sleep(TRY_AGAIN).await;
-        };
+        Ok(self.change_within(command, wait).await?.state)
+    }
+
+    async fn change_within(
+        &self,
+        command: Command,
+        wait: Option<Duration>,
+    ) -> Result<Changed, CommandError> {
+        let accepted = self.carry(command, wait).await?;
         let mut states = self.states.subscribe();
-        let reached = states.wait_for(|state| state.version >= version);
+        let reached = states.wait_for(|state| state.version >= accepted.version);
         // late or not: the newest that the shards follow
         let _ = tokio::time::timeout(PUBLISH_TIMEOUT, reached).await;
-        Ok(self.state())
+        Ok(Changed {
+            state: self.state(),
+            acknowledged: accepted.acknowledged,
+        })
     }
 
     fn state(&self) -> Arc<ClusterState> {
