@@ -3,6 +3,7 @@
 use futures::FutureExt;
 use quidditch_engine::query::Query;
 use quidditch_engine::search::{FetchRequest, FetchedHit, FieldAndFormat, Rescore};
+use serde::{Deserialize, Serialize};
 
 use super::dsl::fields::StoredFields;
 use super::dsl::highlight::Highlight;
@@ -16,7 +17,8 @@ use super::searcher::Searcher;
 use crate::data::search::{ContextId, SearchLimits, ShardFetch};
 
 /// What to show of each hit.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FetchSpec {
     /// `_source`; `None`: nothing was said.
     pub source: Option<FetchSource>,

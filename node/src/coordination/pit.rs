@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dsl::search_body::PitSpec;
 use super::failures::{ShardFailure, phase_failed};
+use super::held::HeldReader;
 use super::rest::RestError;
 use super::rest::units::parse_time_value;
 use super::route::{Route, routes};
@@ -20,7 +21,6 @@ use super::searcher::Searcher;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::resolve::{IndicesOptions, ResolvedIndex};
 use crate::cluster::state::ClusterState;
-use crate::data::search::ContextId;
 use crate::sys::clock::Clock;
 
 /// How many points in time may be open when nobody set `search.max_open_pit_context`.
@@ -55,17 +55,9 @@ pub struct PitInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct PitId {
     creation_ms: i64,
-    shards: Vec<PitShard>,
+    shards: Vec<HeldReader>,
     /// Alias filters by uuid of the index.
     filters: BTreeMap<String, Query>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct PitShard {
-    index: String,
-    uuid: String,
-    shard: u32,
-    context: ContextId,
 }
 
 impl PitId {
@@ -191,12 +183,7 @@ impl Searcher {
                     if let Some(filter) = &route.filter {
                         pit.filters.insert(route.index.uuid.clone(), filter.clone());
                     }
-                    pit.shards.push(PitShard {
-                        index: route.target.index.clone(),
-                        uuid: route.target.index_uuid.clone(),
-                        shard: route.target.shard,
-                        context,
-                    });
+                    pit.shards.push(HeldReader::new(&route.target, context));
                 }
                 Err(error) => failures.push(ShardFailure::new(route, error)),
             }
@@ -255,7 +242,7 @@ impl Searcher {
         }
         self.pits.touch(&spec.id, keep_alive);
         let mut found = Vec::new();
-        let mut by_index: BTreeMap<&str, Vec<&PitShard>> = BTreeMap::new();
+        let mut by_index: BTreeMap<&str, Vec<&HeldReader>> = BTreeMap::new();
         for shard in &pit.shards {
             by_index.entry(&shard.index).or_default().push(shard);
         }
@@ -275,7 +262,7 @@ impl Searcher {
 /// The shards of one index of a point in time, or the part of them that a slice takes.
 fn index_routes(
     index: &Arc<IndexMetadata>,
-    shards: &[&PitShard],
+    shards: &[&HeldReader],
     pit: &PitId,
     slice: Option<&Slice>,
     keep_alive: Option<Duration>,
@@ -297,16 +284,6 @@ fn index_routes(
             .map(|shard| shard.context.clone());
     }
     Ok(found)
-}
-
-impl PitShard {
-    fn target(&self) -> crate::data::service::ShardTarget {
-        crate::data::service::ShardTarget {
-            index: self.index.clone(),
-            index_uuid: self.uuid.clone(),
-            shard: self.shard,
-        }
-    }
 }
 
 /// Refuses a life longer than a cluster setting allows (24 hours when nobody set it).
@@ -350,6 +327,7 @@ fn show(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::cluster::NodeId;
+    use crate::data::search::ContextId;
     use crate::master::testing::{Cluster, create};
 
     fn context_id() -> ContextId {
@@ -364,7 +342,7 @@ mod tests {
     fn ids_read_back() {
         let pit = PitId {
             creation_ms: 7,
-            shards: vec![PitShard {
+            shards: vec![HeldReader {
                 index: "a".into(),
                 uuid: "u".into(),
                 shard: 1,
@@ -382,7 +360,7 @@ mod tests {
         let mut cluster = Cluster::new();
         cluster.run(create("hats")).unwrap();
         let index = cluster.state.index("hats").unwrap();
-        let shard = PitShard {
+        let shard = HeldReader {
             index: "hats".to_owned(),
             uuid: index.uuid.clone(),
             shard: 0,

@@ -8,8 +8,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 use quidditch_engine::query::Query;
 use quidditch_engine::search::{
@@ -19,10 +17,12 @@ use quidditch_engine::search::{
 use super::dsl::sort::sort_key;
 use super::failures::{ShardFailure, phase_failed};
 use super::fetch::{FetchPhase, FetchSpec, fetch, has_names};
+use super::held::HeldReader;
 use super::pit::check_keep_alive;
 use super::reduce::{MergedHit, check_order, reduce};
 use super::rest::RestError;
 use super::route::Route;
+use super::scroll_note::{ScrollId, page_of};
 use super::search::{Queried, SearchInput, Then, limits_of, millis, reduce_error, timeout_of};
 use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
 use super::searcher::Searcher;
@@ -30,7 +30,6 @@ use crate::cluster::NodeId;
 use crate::cluster::state::ClusterState;
 use crate::data::search::{ContextId, Purpose, SearchLimits, ShardQuery, ShardSearchError};
 use crate::sys::clock::Clock;
-use crate::sys::rng;
 
 /// How many scrolls may be open when nobody set `search.max_open_scroll_context`.
 const MAX_OPEN_DEFAULT: usize = 500;
@@ -44,36 +43,40 @@ pub struct Scrolls {
 struct OpenScroll {
     expires: Duration,
     scroll: Arc<tokio::sync::Mutex<Scroll>>,
-    shards: Vec<(Route, ContextId)>,
+    id: ScrollId,
 }
 
 /// Where a scroll stands.
-struct Scroll {
-    routes: Vec<Route>,
-    contexts: Vec<Option<ContextId>>,
-    limits: Vec<SearchLimits>,
-    request: SearchRequest,
+pub(super) struct Scroll {
+    pub routes: Vec<Route>,
+    pub contexts: Vec<Option<ContextId>>,
+    pub limits: Vec<SearchLimits>,
+    pub request: SearchRequest,
     /// The keys that the user gave; hits show their values.
-    keys: Vec<SortKey>,
-    spec: FetchSpec,
-    named: Vec<Query>,
-    size: usize,
-    at_once: usize,
-    keep_alive: Duration,
-    queues: Vec<ShardQueue>,
-    total: Option<HitCount>,
-    max_score: Option<f32>,
-    typed_keys: bool,
+    pub keys: Vec<SortKey>,
+    pub spec: FetchSpec,
+    pub named: Vec<Query>,
+    pub size: usize,
+    pub at_once: usize,
+    pub keep_alive: Duration,
+    pub queues: Vec<ShardQueue>,
+    pub total: Option<HitCount>,
+    pub max_score: Option<f32>,
+    pub typed_keys: bool,
+    /// Pages shown.
+    pub page: u64,
 }
 
 /// What a shard gave and no page has shown.
 #[derive(Clone, Debug, Default)]
-struct ShardQueue {
-    hits: VecDeque<ShardHit>,
+pub(super) struct ShardQueue {
+    pub hits: VecDeque<ShardHit>,
     /// Sort values of the last hit it gave.
-    last: Option<Vec<SortValue>>,
+    pub last: Option<Vec<SortValue>>,
+    /// Sort values of the last hit that a page showed.
+    pub shown: Option<Vec<SortValue>>,
     /// It has no more.
-    done: bool,
+    pub done: bool,
 }
 
 impl Scrolls {
@@ -99,25 +102,6 @@ impl Scrolls {
         let now = self.clock.monotonic();
         self.open.lock().retain(|_, scroll| scroll.expires > now);
     }
-}
-
-/// Every id starts with this, so that other texts are told from old ids.
-const ID_PREFIX: &[u8] = b"qscroll1";
-
-fn new_id() -> String {
-    let mut bytes = [0u8; 32];
-    rng::fill(&mut bytes);
-    bytes[..ID_PREFIX.len()].copy_from_slice(ID_PREFIX);
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Refuses texts that were never an id.
-fn check_id(id: &str) -> Result<(), RestError> {
-    let decoded = URL_SAFE_NO_PAD.decode(id).ok();
-    if decoded.is_some_and(|bytes| bytes.starts_with(ID_PREFIX) && bytes.len() == 32) {
-        return Ok(());
-    }
-    Err(RestError::illegal_argument("Cannot parse scroll id"))
 }
 
 /// 404 as OpenSearch answers it: no shard knows the scroll.
@@ -214,12 +198,13 @@ impl Searcher {
             let by_score = input.sort_keys().iter().any(|key| *key == SortKey::score());
             answer.max_score = answer.max_score.filter(|_| by_score);
         }
-        let shards = routes
-            .iter()
-            .cloned()
-            .zip(&contexts)
-            .filter_map(|(route, id)| Some((route, id.clone()?)))
-            .collect();
+        let mut readers = Vec::new();
+        for (route, context) in routes.iter().zip(&contexts) {
+            if let Some(context) = context {
+                readers.push(HeldReader::new(&route.target, context.clone()));
+            }
+        }
+        let id = ScrollId::new(readers);
         // later pages look at hits alone
         request.aggs = Vec::new();
         request.track_total_hits = TrackTotalHits::No;
@@ -245,6 +230,7 @@ impl Searcher {
             total: answer.total,
             max_score: answer.max_score,
             typed_keys: input.render.typed_keys,
+            page: 0,
         };
         let (hits, failures) = self.scroll_page(&mut scroll).await?;
         answer.hits = hits;
@@ -258,16 +244,11 @@ impl Searcher {
                 .extend(super::failures::failures_json(&failures, &self.node_id));
             answer.shard_failures = failures;
         }
-        let id = new_id();
-        let expires = self.clock.monotonic().saturating_add(keep_alive);
-        let open = OpenScroll {
-            expires,
-            scroll: Arc::new(tokio::sync::Mutex::new(scroll)),
-            shards,
-        };
-        self.scrolls.open.lock().insert(id.clone(), open);
+        self.leave_note(&id, &scroll).await;
+        let text = id.encode()?;
+        self.remember(&text, id, scroll);
         held.keep();
-        answer.scroll_id = Some(id);
+        answer.scroll_id = Some(text);
         answer.took_ms = millis(self.clock.monotonic().saturating_sub(started));
         Ok(answer)
     }
@@ -282,16 +263,26 @@ impl Searcher {
         total_as_int: bool,
     ) -> Result<SearchAnswer, RestError> {
         let started = self.clock.monotonic();
-        check_id(id)?;
+        let parsed = ScrollId::decode(id)?;
         if let Some(time) = keep_alive {
             check_keep_alive(&self.state(), time, "search.max_keep_alive")?;
         }
         self.scrolls.expire();
-        let shared = match self.scrolls.open.lock().get(id) {
-            Some(open) => open.scroll.clone(),
-            None => return Err(missing(1)),
+        let note = self.find_note(&parsed).await;
+        let known = self.known(id);
+        let shared = match (known, &note) {
+            (Some(scroll), _) => scroll,
+            (None, Some(note)) => {
+                let scroll = self.scroll_of(note)?.ok_or_else(|| missing(1))?;
+                self.remember(id, parsed.clone(), scroll)
+            }
+            (None, None) => return Err(missing(1)),
         };
         let mut scroll = shared.lock().await;
+        if let Some(note) = note.filter(|note| page_of(note) > Some(scroll.page)) {
+            // another node showed pages meanwhile
+            *scroll = self.scroll_of(&note)?.ok_or_else(|| missing(1))?;
+        }
         if let Some(time) = keep_alive {
             scroll.keep_alive = time;
         }
@@ -306,6 +297,7 @@ impl Searcher {
                 &self.node_id,
             ));
         }
+        self.leave_note(&parsed, &scroll).await;
         if let Some(open) = self.scrolls.open.lock().get_mut(id) {
             open.expires = self.clock.monotonic().saturating_add(scroll.keep_alive);
         }
@@ -337,23 +329,45 @@ impl Searcher {
         self.scrolls.expire();
         let mut ended = Vec::new();
         if ids.len() == 1 && ids[0] == "_all" {
-            ended.extend(self.scrolls.open.lock().drain().map(|(_, open)| open));
+            ended.extend(self.scrolls.open.lock().drain().map(|(_, open)| open.id));
         } else {
             for id in ids {
-                check_id(id)?;
+                ended.push(ScrollId::decode(id)?);
             }
             let mut open = self.scrolls.open.lock();
             for id in ids {
-                ended.extend(open.remove(id));
+                open.remove(id);
             }
         }
         let mut freed = 0;
-        for open in ended {
-            for (route, context) in open.shards {
-                freed += usize::from(self.service.free_context(&route.target, context).await);
-            }
+        for reader in ended.into_iter().flat_map(|id| id.readers) {
+            let target = reader.target();
+            freed += usize::from(self.service.free_context(&target, reader.context).await);
         }
         Ok(freed)
+    }
+
+    /// A scroll that this node has shown pages of.
+    fn known(&self, id: &str) -> Option<Arc<tokio::sync::Mutex<Scroll>>> {
+        let open = self.scrolls.open.lock();
+        open.get(id).map(|open| open.scroll.clone())
+    }
+
+    /// Keeps a scroll for its next page, unless another request has done so already.
+    fn remember(
+        &self,
+        text: &str,
+        id: ScrollId,
+        scroll: Scroll,
+    ) -> Arc<tokio::sync::Mutex<Scroll>> {
+        let expires = self.clock.monotonic().saturating_add(scroll.keep_alive);
+        let mut open = self.scrolls.open.lock();
+        let open = open.entry(text.to_owned()).or_insert_with(|| OpenScroll {
+            expires,
+            scroll: Arc::new(tokio::sync::Mutex::new(scroll)),
+            id,
+        });
+        open.scroll.clone()
     }
 
     async fn scroll_page(
@@ -362,10 +376,16 @@ impl Searcher {
     ) -> Result<(Vec<HitJson>, Vec<ShardFailure>), RestError> {
         let mut failures = Vec::new();
         let mut page: Vec<MergedHit> = Vec::new();
+        let before: Vec<_> = scroll
+            .queues
+            .iter()
+            .map(|queue| queue.shown.clone())
+            .collect();
         while page.len() < scroll.size {
             self.refill(scroll, &mut failures).await;
             let Some(shard) = scroll.best() else { break };
             if let Some(hit) = scroll.queues[shard].hits.pop_front() {
+                scroll.queues[shard].shown = Some(hit.sort.clone());
                 page.push(MergedHit { shard, hit });
             }
         }
@@ -404,14 +424,19 @@ impl Searcher {
                 source: source.as_ref(),
                 metadata: scroll.spec.shows_metadata(),
                 named_scores: scroll.spec.named_scores,
-                node: &self.node_id,
+                node: match &scroll.contexts[merged.shard] {
+                    Some(context) => &context.node.0,
+                    None => &self.node_id,
+                },
             };
             hits.push(HitJson::new(&parts, document));
         }
         // a later page shows what a busy shard did not give
         for (shard, hit) in again.into_iter().rev() {
             scroll.queues[shard].hits.push_front(hit);
+            scroll.queues[shard].shown.clone_from(&before[shard]);
         }
+        scroll.page += 1;
         Ok((hits, failures))
     }
 
@@ -492,17 +517,5 @@ impl Scroll {
             }
         }
         best.map(|(shard, _)| shard)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_told_from_other_texts() {
-        assert!(check_id(&new_id()).is_ok());
-        assert!(check_id("invalid_scroll_id").is_err());
-        assert_ne!(new_id(), new_id());
     }
 }

@@ -23,6 +23,7 @@ use super::rest::units::parse_time_value;
 use super::route::{Route, boost_routes, routes};
 use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
 use super::searcher::Searcher;
+use crate::cluster::NodeId;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::resolve::IndicesOptions;
 use crate::cluster::state::ClusterState;
@@ -521,7 +522,9 @@ impl Searcher {
         let mut contexts: Vec<Option<ContextId>> = Vec::with_capacity(routes.len());
         let mut results = Vec::with_capacity(routes.len());
         let mut at_once = None;
+        let mut nodes: Vec<Option<NodeId>> = Vec::with_capacity(routes.len());
         for reply in replies {
+            nodes.push(reply.as_ref().and_then(|reply| reply.node.clone()));
             contexts.push(reply.as_ref().and_then(|reply| reply.context.clone()));
             results.push(reply.map(|reply| {
                 at_once = reply.fetched;
@@ -571,7 +574,9 @@ impl Searcher {
                 source: source.as_ref(),
                 metadata: spec.shows_metadata(),
                 named_scores: spec.named_scores,
-                node: &self.node_id,
+                node: nodes[merged.shard]
+                    .as_ref()
+                    .map_or(&self.node_id, |node| &node.0),
             };
             let mut hit = HitJson::new(&parts, document);
             hit.inner_hits = inner_hits;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use quidditch_engine::shard::ShardReader;
 
@@ -33,6 +34,8 @@ struct OpenReader {
     keep_alive: Duration,
     /// On the clock's monotonic scale.
     expires: Duration,
+    /// What the last one left who used it.
+    note: Bytes,
     /// Counts it among the shard's open ones.
     _counted: Option<OpenContext>,
 }
@@ -69,6 +72,7 @@ impl Contexts {
             reader,
             keep_alive,
             expires,
+            note: Bytes::new(),
             _counted: counted,
         };
         let mut open = self.open.lock();
@@ -100,6 +104,20 @@ impl Contexts {
         }
         kept.expires = kept.expires.max(now.saturating_add(kept.keep_alive));
         Some(kept.reader.clone())
+    }
+
+    /// Leaves a note with a reader; false if it is closed.
+    pub fn write_note(&self, id: &ContextId, note: Bytes) -> bool {
+        let mut open = self.open.lock();
+        let kept = open.get_mut(&id.id).filter(|_| id.session == self.session);
+        kept.map(|kept| kept.note = note).is_some()
+    }
+
+    /// The note that was left with a reader. `None`: it is closed.
+    pub fn read_note(&self, id: &ContextId) -> Option<Bytes> {
+        let open = self.open.lock();
+        let kept = open.get(&id.id).filter(|_| id.session == self.session)?;
+        Some(kept.note.clone())
     }
 
     /// Closes a reader; false if it was closed already.

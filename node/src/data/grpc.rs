@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quidditch_proto::data::v1 as proto;
 use quidditch_proto::data::v1::searches_server::{Searches, SearchesServer};
 use quidditch_proto::data::v1::shards_server::{Shards, ShardsServer};
@@ -174,6 +175,11 @@ fn unreadable(error: WireError) -> Status {
 
 fn tree<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Status> {
     tree::decode(what, bytes).map_err(unreadable)
+}
+
+fn context(id: Option<proto::ContextId>) -> Result<ContextId, Status> {
+    let id = id.ok_or(Status::invalid_argument("the call names no context"))?;
+    Ok(id.into())
 }
 
 /// The answer; one that cannot be written says so.
@@ -352,11 +358,24 @@ impl Searches for DataServer {
     ) -> Answer<proto::ExtendContextReply> {
         let request = request.into_inner();
         let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
-        let id = request
-            .context
-            .ok_or(Status::invalid_argument("the call names no context"))?;
+        let id = context(request.context)?;
         let time = Duration::from_millis(request.keep_alive_ms);
-        answer(self.search.extend_context(&target, id.into(), time).await)
+        answer(self.search.extend_context(&target, id, time).await)
+    }
+
+    async fn read_note(&self, request: Request<proto::NoteRequest>) -> Answer<proto::NoteReply> {
+        let request = request.into_inner();
+        let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
+        let id = context(request.context)?;
+        answer(self.search.read_note(&target, &id).await)
+    }
+
+    async fn write_note(&self, request: Request<proto::NoteRequest>) -> Answer<proto::NoteReply> {
+        let request = request.into_inner();
+        let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
+        let id = context(request.context)?;
+        let written = self.search.write_note(&target, &id, request.note).await;
+        answer(written.map(|()| Bytes::new()))
     }
 
     async fn free_contexts(

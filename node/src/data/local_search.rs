@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use quidditch_engine::search::{
     self, DocAddress, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics,
 };
@@ -344,6 +345,27 @@ impl SearchService for LocalSearch {
         keep_alive: Duration,
     ) -> Result<(), ShardSearchError> {
         self.kept(&id, Some(keep_alive)).map(|_| ())
+    }
+
+    async fn write_note(
+        &self,
+        _target: &ShardTarget,
+        id: &ContextId,
+        note: Bytes,
+    ) -> Result<(), ShardSearchError> {
+        match self.contexts.write_note(id, note) {
+            true => Ok(()),
+            false => Err(ShardSearchError::ContextMissing { id: id.clone() }),
+        }
+    }
+
+    async fn read_note(
+        &self,
+        _target: &ShardTarget,
+        id: &ContextId,
+    ) -> Result<Bytes, ShardSearchError> {
+        let note = self.contexts.read_note(id);
+        note.ok_or_else(|| ShardSearchError::ContextMissing { id: id.clone() })
     }
 
     async fn free_context(&self, _target: &ShardTarget, id: ContextId) -> bool {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use quidditch_engine::search::{FetchedHit, TermStatistics};
 use quidditch_proto::data::v1 as proto;
 use quidditch_proto::data::v1::searches_client::SearchesClient;
@@ -89,6 +90,20 @@ impl RemoteCopy {
             shard: Some(shard_of(target, &self.seen)),
             query_cbor: encoded("query", query)?,
         })
+    }
+
+    fn note_request(
+        &self,
+        target: &ShardTarget,
+        id: &ContextId,
+        note: Bytes,
+    ) -> proto::NoteRequest {
+        proto::NoteRequest {
+            envelope: Some(self.envelope.clone()),
+            shard: Some(shard_of(target, &self.seen)),
+            context: Some(id.clone().into()),
+            note,
+        }
     }
 
     /// Waits for an answer as long as the node is in the cluster.
@@ -193,7 +208,7 @@ fn reason_of(status: &Status) -> String {
     }
 }
 
-fn encoded<T: Serialize>(what: &'static str, tree: &T) -> Result<bytes::Bytes, Status> {
+fn encoded<T: Serialize>(what: &'static str, tree: &T) -> Result<Bytes, Status> {
     tree::encode(what, tree).map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
@@ -435,6 +450,27 @@ impl SearchService for RemoteCopy {
             keep_alive_ms: millis(keep_alive),
         };
         self.search(async { self.searches()?.extend_context(request).await })
+            .await
+    }
+
+    async fn write_note(
+        &self,
+        target: &ShardTarget,
+        id: &ContextId,
+        note: Bytes,
+    ) -> Result<(), ShardSearchError> {
+        let request = self.note_request(target, id, note);
+        let call = async { self.searches()?.write_note(request).await };
+        self.search(call).await.map(|_| ())
+    }
+
+    async fn read_note(
+        &self,
+        target: &ShardTarget,
+        id: &ContextId,
+    ) -> Result<Bytes, ShardSearchError> {
+        let request = self.note_request(target, id, Bytes::new());
+        self.search(async { self.searches()?.read_note(request).await })
             .await
     }
 

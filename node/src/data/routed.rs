@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use quidditch_engine::search::{FetchedHit, SearchError, TermStatistics};
 use tokio::time::Instant;
@@ -274,7 +275,10 @@ impl RoutedSearch {
     /// Where an open reader is.
     fn holder(&self, id: &ContextId) -> Result<Arc<dyn SearchService>, ShardSearchError> {
         let found = self.0.search_at(&self.0.masters.state(), &id.node, None);
-        found.map_err(|_| ShardSearchError::ContextMissing { id: id.clone() })
+        found.map_err(|_| ShardSearchError::On {
+            node: id.node.clone(),
+            error: Box::new(ShardSearchError::ContextMissing { id: id.clone() }),
+        })
     }
 
     /// Asks one copy after the other until one answers.
@@ -437,6 +441,23 @@ impl SearchService for RoutedSearch {
     ) -> Result<(), ShardSearchError> {
         let holder = self.holder(&id)?;
         holder.extend_context(target, id, keep_alive).await
+    }
+
+    async fn write_note(
+        &self,
+        target: &ShardTarget,
+        id: &ContextId,
+        note: Bytes,
+    ) -> Result<(), ShardSearchError> {
+        self.holder(id)?.write_note(target, id, note).await
+    }
+
+    async fn read_note(
+        &self,
+        target: &ShardTarget,
+        id: &ContextId,
+    ) -> Result<Bytes, ShardSearchError> {
+        self.holder(id)?.read_note(target, id).await
     }
 
     async fn free_context(&self, target: &ShardTarget, id: ContextId) -> bool {

@@ -1,6 +1,7 @@
 //! Two nodes in one process: what a client of one sees of the shards of the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -353,4 +354,76 @@ async fn preferences_reach_the_copies_that_they_name() {
             assert_eq!(found.hits.len(), expected, "{preference}");
         }
     }
+}
+
+fn ids(answer: &crate::coordination::search_response::SearchAnswer) -> Vec<String> {
+    let shown = serde_json::to_value(answer).unwrap();
+    let hits = shown["hits"]["hits"].as_array().unwrap();
+    let ids = hits
+        .iter()
+        .map(|hit| hit["_id"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_scroll_goes_on_at_any_coordinating_node() {
+    let cluster = TestCluster::start(2, 3, MAPPING, false).await;
+    fill(&cluster, &cluster.shards(None), 3).await;
+    let nodes = [cluster.searcher(None), cluster.searcher(None)];
+    let mut begin = input(json!({"query": {"match_all": {}}, "sort": ["price"], "size": 7}));
+    begin.scroll = Some(Duration::from_secs(60));
+    let mut page = nodes[0].search(&begin).await.unwrap();
+    let id = page.scroll_id.clone().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut pages = 0;
+    while !page.hits.is_empty() {
+        for hit in ids(&page) {
+            assert!(seen.insert(hit.clone()), "{hit} is shown twice");
+        }
+        pages += 1;
+        // one node after the other, and one twice
+        let node = &nodes[usize::from(pages % 3 > 0)];
+        page = node.continue_scroll(&id, None, false).await.unwrap();
+    }
+    assert_eq!((seen.len(), pages), (100, 15));
+    let third = cluster.searcher(None);
+    assert_eq!(
+        third
+            .clear_scrolls(std::slice::from_ref(&id))
+            .await
+            .unwrap(),
+        3
+    );
+    assert_eq!(
+        third
+            .continue_scroll(&id, None, false)
+            .await
+            .unwrap_err()
+            .status,
+        404
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_point_in_time_is_the_same_for_all_coordinating_nodes() {
+    let cluster = TestCluster::start(2, 2, MAPPING, false).await;
+    let shards = cluster.shards(None);
+    fill(&cluster, &shards, 2).await;
+    let first = cluster.searcher(None);
+    let options = crate::cluster::IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED;
+    let names = ["hats".to_owned()];
+    let minute = Duration::from_secs(60);
+    let pit = first
+        .create_pit(&names, &options, None, None, minute, false)
+        .await;
+    let id = pit.unwrap().id;
+    put(&shards, &cluster.target(0), vec![index("new", hat(1))]).await;
+    let mut within = input(json!({"pit": {"id": id}, "track_total_hits": true, "size": 3}));
+    within.indices.clear();
+    let found = answer(&cluster.searcher(Some(1)), &within).await;
+    assert_eq!(found["hits"]["total"]["value"], 100);
+    let now = answer(&first, &input(json!({"track_total_hits": true}))).await;
+    assert_eq!(now["hits"]["total"]["value"], 101);
+    assert!(cluster.searcher(None).delete_pit(&id).await.unwrap());
+    assert!(first.search(&within).await.is_err());
 }

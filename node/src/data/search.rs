@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use quidditch_engine::search::{
     DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult,
     TermStatistics,
@@ -245,6 +246,21 @@ pub trait SearchService: Send + Sync {
         id: ContextId,
         keep_alive: Duration,
     ) -> Result<(), ShardSearchError>;
+
+    /// Leaves a note with an open reader, in place of the one before.
+    async fn write_note(
+        &self,
+        target: &ShardTarget,
+        id: &ContextId,
+        note: Bytes,
+    ) -> Result<(), ShardSearchError>;
+
+    /// The note that was left with an open reader; empty: none was.
+    async fn read_note(
+        &self,
+        target: &ShardTarget,
+        id: &ContextId,
+    ) -> Result<Bytes, ShardSearchError>;
 
     /// Closes an open reader; false if it was closed already.
     async fn free_context(&self, target: &ShardTarget, id: ContextId) -> bool;

@@ -627,6 +627,34 @@ pub mod extend_context_reply {
         Error(super::SearchError),
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteRequest {
+    #[prost(message, optional, tag = "1")]
+    pub envelope: ::core::option::Option<Envelope>,
+    #[prost(message, optional, tag = "2")]
+    pub shard: ::core::option::Option<Shard>,
+    #[prost(message, optional, tag = "3")]
+    pub context: ::core::option::Option<ContextId>,
+    /// To leave; only when it is written.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub note: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteReply {
+    #[prost(oneof = "note_reply::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<note_reply::Outcome>,
+}
+/// Nested message and enum types in `NoteReply`.
+pub mod note_reply {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// Empty: nobody left one, or it was written.
+        #[prost(bytes, tag = "1")]
+        Note(::prost::bytes::Bytes),
+        #[prost(message, tag = "2")]
+        Error(super::SearchError),
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FreeContextsRequest {
     #[prost(message, optional, tag = "1")]
@@ -1933,6 +1961,49 @@ pub mod searches_client {
                 .insert(GrpcMethod::new("quidditch.data.v1.Searches", "FreeContexts"));
             self.inner.unary(req, path, codec).await
         }
+        /// What the last one left who used a reader, so that another may go on from there.
+        pub async fn read_note(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NoteRequest>,
+        ) -> std::result::Result<tonic::Response<super::NoteReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quidditch.data.v1.Searches/ReadNote",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quidditch.data.v1.Searches", "ReadNote"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn write_note(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NoteRequest>,
+        ) -> std::result::Result<tonic::Response<super::NoteReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quidditch.data.v1.Searches/WriteNote",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quidditch.data.v1.Searches", "WriteNote"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1988,6 +2059,15 @@ pub mod searches_server {
             tonic::Response<super::FreeContextsReply>,
             tonic::Status,
         >;
+        /// What the last one left who used a reader, so that another may go on from there.
+        async fn read_note(
+            &self,
+            request: tonic::Request<super::NoteRequest>,
+        ) -> std::result::Result<tonic::Response<super::NoteReply>, tonic::Status>;
+        async fn write_note(
+            &self,
+            request: tonic::Request<super::NoteRequest>,
+        ) -> std::result::Result<tonic::Response<super::NoteReply>, tonic::Status>;
     }
     /// Searches of the shards of one node. A call that its caller drops, or whose deadline passes, stops its work.
     #[derive(Debug)]
@@ -2358,6 +2438,92 @@ pub mod searches_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FreeContextsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quidditch.data.v1.Searches/ReadNote" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadNoteSvc<T: Searches>(pub Arc<T>);
+                    impl<T: Searches> tonic::server::UnaryService<super::NoteRequest>
+                    for ReadNoteSvc<T> {
+                        type Response = super::NoteReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NoteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Searches>::read_note(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadNoteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quidditch.data.v1.Searches/WriteNote" => {
+                    #[allow(non_camel_case_types)]
+                    struct WriteNoteSvc<T: Searches>(pub Arc<T>);
+                    impl<T: Searches> tonic::server::UnaryService<super::NoteRequest>
+                    for WriteNoteSvc<T> {
+                        type Response = super::NoteReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NoteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Searches>::write_note(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WriteNoteSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,6 +1,7 @@
 //! `fields`, `docvalue_fields`, `stored_fields`: which values of a document an answer shows besides its source.
 
 use quidditch_engine::search::FieldAndFormat;
+use serde::{Deserialize, Serialize};
 
 use super::{Json, ParseError};
 
@@ -45,7 +46,7 @@ pub fn parse_field_formats(list: &Json<'_>) -> Result<Vec<FieldAndFormat>, Parse
 }
 
 /// What `stored_fields` asks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum StoredFields {
     /// `_none_`: neither fields nor metadata of the document.
     None,

@@ -5,13 +5,16 @@ use quidditch_engine::search::highlight::{
     Boundary, Fragmenter, HighlightField, HighlightKind, HighlightOptions, HighlightRequest,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{Json, ParseError, parse_clause};
 
 /// Locales by which text may be cut; boundaries are the same in all of them.
 const LOCALES: &[&str] = &["", "und", "root", "en", "en-US", "en-GB"];
 
 /// A `highlight` section.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Highlight {
     fields: Vec<HighlightField>,
 }

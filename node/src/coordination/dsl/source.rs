@@ -1,13 +1,15 @@
 //! `_source`: whether and which parts of the document's source an answer shows.
 
 use quidditch_engine::schema::simple_match;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Json, ParseError};
 
 /// What `_source` asks for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FetchSource {
     /// Whether the source is shown at all.
     pub enabled: bool,

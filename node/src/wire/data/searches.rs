@@ -86,3 +86,4 @@ search_reply!(
     |()| Ok(proto::Done {}),
     |_: proto::Done| Ok(()),
 );
+search_reply!(NoteReply in note_reply, Note: Bytes, Ok, Ok);
