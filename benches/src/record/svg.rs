@@ -144,9 +144,9 @@ mod tests {
         assert!(picture.contains("x86_64 avx2: c0 (2026-11-27) to c2 (2026-11-27)"));
         assert!(picture.contains("x86_64 neon: no records"));
         assert!(picture.contains("codecs/&lt;dense&gt;"));
-        // The slowest lies lowest on its line, the fastest highest.
+        // The slowest lies highest on its line, the fastest lowest.
         assert!(
-            picture.contains("points=\"330.0,56.0 540.0,40.0 750.0,48.0\""),
+            picture.contains("points=\"330.0,40.0 540.0,56.0 750.0,48.0\""),
             "{picture}"
         );
         assert!(picture.contains(">2.0000</text>") && picture.contains(">7.5000</text>"));

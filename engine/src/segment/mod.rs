@@ -7,7 +7,7 @@ mod error;
 mod fielddata;
 mod filter_cache;
 #[cfg(test)]
-mod hostile;
+mod hostile_tests;
 mod live_docs;
 mod norms;
 mod points;

@@ -27,6 +27,9 @@ pub struct ClusterState {
     pub master: NodeId,
     /// All nodes, by id.
     pub nodes: BTreeMap<NodeId, NodeInfo>,
+    /// In which version each of them joined: one that has not carried that version out may still do what it did before.
+    #[serde(default)]
+    pub joined: BTreeMap<NodeId, u64>,
     /// All indices, by concrete name.
     pub indices: BTreeMap<String, Arc<IndexMetadata>>,
     /// Composable index templates, by name.
@@ -79,6 +82,7 @@ impl ClusterState {
             cluster_uuid: cluster_uuid.to_owned(),
             master,
             nodes: BTreeMap::new(),
+            joined: BTreeMap::new(),
             indices: BTreeMap::new(),
             index_templates: BTreeMap::new(),
             component_templates: BTreeMap::new(),

@@ -79,6 +79,24 @@ impl Opening {
         |error| self.refused(error, true)
     }
 
+    /// Nothing may be made where data was.
+    fn is_missing(&self) -> Refused {
+        self.refused(
+            "the shard's data is missing; put its folder back and retry, or delete the index",
+            false,
+        )
+    }
+
+    /// Whether there is a folder of the shard; looking makes none.
+    fn has_folder(&self) -> Result<bool, Refused> {
+        let target = &self.wanted.target;
+        let shards = self
+            .folders
+            .children(&format!("{INDICES}/{}", target.index_uuid));
+        let number = target.shard.to_string();
+        Ok(shards.map_err(self.shown())?.contains(&number))
+    }
+
     /// The folder that the shard's own folders are in.
     fn root(&self) -> Result<Arc<dyn Directory>, Refused> {
         self.folders.open(&self.path).map_err(self.shown())
@@ -88,6 +106,11 @@ impl Opening {
     pub fn primary(&self) -> Result<(Shard, bool), Refused> {
         let wanted = &self.wanted;
         let source = wanted.recovery;
+        let may_be_new = source == Some(RecoverySource::Empty)
+            || !wanted.index.started.contains(&wanted.target.shard);
+        if !may_be_new && !self.has_folder()? {
+            return Err(self.is_missing());
+        }
         let root = self.root()?;
         let held = identity::read(&*root).map_err(|error| self.refused(error, false))?;
         let is_another = held
@@ -101,14 +124,15 @@ impl Opening {
             }
         }
         let create = !identity::is_born(&*root).map_err(self.shown())?;
-        let may_be_new = source == Some(RecoverySource::Empty);
-        if create && wanted.index.started.contains(&wanted.target.shard) && !may_be_new {
-            return Err(self.refused(
-                "the shard's data is missing; put its folder back and retry, or delete the index",
-                false,
-            ));
+        if create && !may_be_new {
+            return Err(self.is_missing());
         }
         let (shard, is_new) = self.open_or_make(create)?;
+        if source == Some(RecoverySource::Stale) {
+            // Writes may be lost: no copy of before may take its data for the same.
+            let begun = shard.begin_history();
+            begun.map_err(|error| self.refused(error, true))?;
+        }
         if create {
             identity::note_birth(&*root).map_err(self.shown())?;
         }

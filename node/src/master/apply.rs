@@ -120,9 +120,12 @@ pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
         Event::MasterElected { node } => state.master = node.clone(),
         Event::NodeJoined(node) => {
             state.nodes.insert(node.id.clone(), (**node).clone());
+            // the version that this event is part of
+            state.joined.insert(node.id.clone(), state.version + 1);
         }
         Event::NodeLeft(node) => {
             state.nodes.remove(node);
+            state.joined.remove(node);
             state.usage.remove(node);
         }
         Event::NodeUsage(usage) => {

@@ -50,8 +50,6 @@ struct Core {
     state: ClusterState,
     ids: SeededIds,
     heard: BTreeMap<NodeId, Instant>,
-    /// In which version a node joined.
-    joined: BTreeMap<NodeId, u64>,
     /// No leader before this.
     leader_from: Instant,
     /// Every primary term of every shard, and the copy that reigned.
@@ -68,7 +66,6 @@ impl SimMasters {
                 state,
                 ids: SeededIds(Random::new(seed, 2)),
                 heard: BTreeMap::new(),
-                joined: BTreeMap::new(),
                 leader_from: Instant::now(),
                 reigns: BTreeMap::new(),
             }),
@@ -95,10 +92,6 @@ impl SimMasters {
         if Instant::now() < core.leader_from {
             return Err(unavailable("no cluster manager"));
         }
-        let joins = match &command {
-            Command::JoinNode(node) => Some(node.id.clone()),
-            _ => None,
-        };
         let Core { state, ids, .. } = &mut *core;
         tracing::debug!(?command, "decides");
         let events = decide(state, command, now_ms, ids)?;
@@ -117,9 +110,6 @@ impl SimMasters {
                 tracing::info!(terms = ?index.primary_terms, version = next.version, "new reigns");
             }
         }
-        if let Some(node) = joins {
-            core.joined.insert(node, next.version);
-        }
         core.state = next;
         core.check_reigns();
         let state = Arc::new(core.state.clone());
@@ -129,15 +119,16 @@ impl SimMasters {
     }
 
     /// Notes a sign of life. `true`: a promise, to a node that has carried out the state in which it joined.
-    fn hear(&self, node: &NodeId, applied: u64) -> bool {
+    fn hear(&self, info: &NodeInfo, applied: u64) -> bool {
         let mut core = self.core.lock();
         if Instant::now() < core.leader_from {
             return false;
         }
-        core.heard.insert(node.clone(), Instant::now());
-        core.joined
-            .get(node)
-            .is_some_and(|joined| *joined <= applied)
+        core.heard.insert(info.id.clone(), Instant::now());
+        let known = core.state.nodes.get(&info.id);
+        let joined = core.state.joined.get(&info.id);
+        known.is_some_and(|known| known.ephemeral_id == info.ephemeral_id)
+            && joined.is_some_and(|joined| *joined <= applied)
     }
 
     /// Finds dead nodes, and lets delays pass, for ever.
@@ -254,7 +245,7 @@ impl NodeMasters {
         while self.world.lives(&self.own, self.life) {
             let sent = Instant::now();
             let applied = self.applied.load(Ordering::Relaxed);
-            let work = async { self.world.masters.hear(&self.own, applied) };
+            let work = async { self.world.masters.hear(&info, applied) };
             if self.world.net.call(&self.own.0, MASTERS, work).await == Ok(true) {
                 let mut until = self.leased_until.lock();
                 *until = (*until).max(sent + LEASE);

@@ -173,6 +173,11 @@ impl RaftMaster {
         let state = self.publisher.newest().state;
         let known = state.nodes.get(&id);
         let is_member = known.is_some_and(|node| node.ephemeral_id == ephemeral_id);
+        // A node that was taken for dead and came back keeps what it had until it has carried out that it lost it.
+        let is_up_to_date = state
+            .joined
+            .get(&id)
+            .is_some_and(|joined| applied >= *joined);
         if let Some(usage) = request.usage.filter(|_| is_member) {
             self.liveness.told(NodeUsage {
                 node: id,
@@ -182,7 +187,7 @@ impl RaftMaster {
             });
         }
         proto::HeartbeatResponse {
-            lease_ms: if is_member {
+            lease_ms: if is_member && is_up_to_date {
                 LEASE.as_millis() as u64
             } else {
                 0
