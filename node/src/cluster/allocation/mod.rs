@@ -1,8 +1,8 @@
 //! Which node takes a shard copy.
 //!
-//! Pure: a state, a time and a source of ids make a new state. [`reroute`] is the last thing that each change of nodes,
+//! Pure: a state, a time and a source of ids make a new state. `reroute` is the last thing that each change of nodes,
 //! indices, copies or settings does: it opens primaries where their data is, deals out replicas, moves what may not stay
-//! ([`deciders`]) and evens out what is left ([`balance`]).
+//! (`deciders`) and evens out what is left (`balance`).
 //!
 //! A lone node has every primary, whatever rules there are; replicas wait for a second node that never comes.
 

@@ -260,7 +260,7 @@ mod tests {
     use super::*;
     use crate::directory::ByteView;
     use crate::document::{ColumnKind, IndexOptions};
-    use crate::segment::hostile::{field, frozen};
+    use crate::segment::hostile_tests::{field, frozen};
     use crate::segment::{List, SegmentReader};
 
     const MAX_DOC: u32 = 8000;
