@@ -116,7 +116,8 @@ pub fn act(
             return Some(outcome);
         }
         (_, Outcome::Unknown) => counts.unknown.fetch_add(1, Ordering::Relaxed),
-        (Action::Get, _) => counts.known.fetch_add(1, Ordering::Relaxed),
+        // a refusal is an answer, but nothing was written
+        (Action::Get, _) | (_, Outcome::Conflict) => counts.known.fetch_add(1, Ordering::Relaxed),
         _ => {
             world.enter_write(document.index, returned);
             counts.known.fetch_add(1, Ordering::Relaxed)
@@ -214,6 +215,8 @@ fn found(body: &str, values_end: u64) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
@@ -260,6 +263,62 @@ mod tests {
             let taken = outcome(action, &answer(status, body));
             assert!(taken.is_err(), "{action:?} {status} {body}: {taken:?}");
         }
+    }
+
+    /// Answers one request after the other, then is gone.
+    fn answering(
+        answers: Vec<(&'static str, &'static str)>,
+    ) -> (String, std::thread::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = std::thread::spawn(move || {
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"}") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    asked.extend(byte);
+                }
+                let len = body.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n{body}"
+                )
+                .unwrap();
+            }
+        });
+        (url, serving)
+    }
+
+    #[test]
+    fn a_refused_write_is_known_but_not_acknowledged() {
+        let written = r#"{"result": "created", "_seq_no": 7, "_primary_term": 2}"#;
+        let (url, serving) = answering(vec![("409 Conflict", "{}"), ("201 Created", written)]);
+        let world = World::new(vec![url], 1);
+        let mut random = Random::new(1, 1);
+        let document = Document {
+            index: 0,
+            page: 0,
+            number: 1,
+        };
+        let mut create = |value| {
+            act(
+                &world,
+                1,
+                document,
+                Action::Create(value),
+                None,
+                &mut random,
+            )
+        };
+        assert_eq!(create(1), Some(Outcome::Conflict));
+        assert!(!world.is_writable_since(0), "nobody acknowledged a write");
+        assert_eq!(world.counts.known.load(Ordering::Relaxed), 1);
+        let place = Place { term: 2, seq_no: 7 };
+        assert_eq!(create(2), Some(Outcome::Created(place)));
+        assert!(world.is_writable_since(0));
+        serving.join().unwrap();
     }
 
     #[test]

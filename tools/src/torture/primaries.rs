@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Reigns(BTreeMap<(String, usize, u64), String>);
 
 impl Reigns {
-    /// Enters one state; an error names two primaries of one reign.
+    /// Enters one state, every copy in it that serves as a primary; an error names two primaries of one reign.
     fn enter(&mut self, state: &Json) -> Result<(), String> {
         let Some(indices) = state["metadata"]["indices"].as_object() else {
             return Ok(());
@@ -33,9 +33,11 @@ impl Reigns {
                     let state = copy["state"].as_str().unwrap_or("");
                     copy["primary"] == true && ["STARTED", "RELOCATING"].contains(&state)
                 };
-                let primary = copies.iter().find(serves);
-                let id = primary.and_then(|copy| copy["allocation_id"]["id"].as_str());
-                if let (Some(term), Some(id)) = (term.as_u64(), id) {
+                let Some(term) = term.as_u64() else { continue };
+                for primary in copies.iter().filter(serves) {
+                    let Some(id) = primary["allocation_id"]["id"].as_str() else {
+                        continue;
+                    };
                     let key = (index.clone(), number, term);
                     let before = self.0.entry(key).or_insert_with(|| id.to_owned());
                     if before != id {
@@ -109,5 +111,14 @@ mod tests {
         assert_eq!(reigns.promotions(), 1);
         let two = reigns.enter(&state(2, "c", "STARTED")).unwrap_err();
         assert!(two.contains("b and c") && two.contains("term 2"), "{two}");
+    }
+
+    #[test]
+    fn two_primaries_of_one_state_are_named() {
+        let mut both = state(4, "a", "STARTED");
+        let copies = &mut both["routing_table"]["indices"]["r"]["shards"]["0"];
+        copies[0]["primary"] = json!(true);
+        let two = Reigns::default().enter(&both).unwrap_err();
+        assert!(two.contains("replica and a"), "{two}");
     }
 }
