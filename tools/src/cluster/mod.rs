@@ -161,7 +161,7 @@ impl Cluster {
     /// Asks a node to end in peace, and waits.
     pub fn stop(&mut self, name: &str) -> anyhow::Result<()> {
         let process = self.process_of(name)?;
-        process.signal(Signal::TERM)?;
+        process.ask_to_end()?;
         self.forget(name, process, STOP_TIMEOUT)?;
         self.save()
     }
@@ -214,10 +214,7 @@ impl Cluster {
                     continue;
                 };
                 progress(&format!("stopping {}", node.name));
-                if process.state() == ProcessState::Stopped {
-                    process.signal(Signal::CONT)?;
-                }
-                process.signal(Signal::TERM)?;
+                process.ask_to_end()?;
                 stopping.push((node.name.clone(), process));
             }
             for (name, process) in stopping {

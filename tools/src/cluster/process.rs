@@ -68,6 +68,16 @@ impl ProcessName {
         kill_process(pid, signal).with_context(|| format!("process {}", self.pid))
     }
 
+    /// Asks it to end in peace. A halted one goes on, for it cannot end before.
+    pub fn ask_to_end(self) -> anyhow::Result<()> {
+        // first, so that it is there when the process goes on
+        self.signal(Signal::TERM)?;
+        match self.state() {
+            ProcessState::Stopped => self.signal(Signal::CONT),
+            ProcessState::Running | ProcessState::Gone => Ok(()),
+        }
+    }
+
     /// Waits until it is gone; `false` if it is still there after so long.
     pub fn wait_gone(self, limit: Duration) -> bool {
         let began = Instant::now();
@@ -170,5 +180,15 @@ mod tests {
         assert!(name.wait_gone(Duration::from_secs(20)));
         sleeper.0.wait().unwrap();
         assert!(ProcessName::of(name.pid).is_err());
+    }
+
+    #[test]
+    fn a_halted_process_ends_when_it_is_asked_to() {
+        let sleeper = Sleeper::start();
+        let name = ProcessName::of(sleeper.0.id()).unwrap();
+        name.signal(Signal::STOP).unwrap();
+        until(name, ProcessState::Stopped);
+        name.ask_to_end().unwrap();
+        assert!(name.wait_gone(Duration::from_secs(20)));
     }
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::http::Http;
-use super::plan::Role;
 use super::process::ProcessState;
 use super::proxy::{Client, Pair};
 use super::record::{NodeRecord, Record};
@@ -218,12 +217,5 @@ impl Status {
         let health = self.health.as_deref().unwrap_or("not known");
         text.push_str(&format!("cluster {}: {health}\n", self.name));
         text
-    }
-}
-
-impl NodeStatus {
-    /// Whether it serves REST.
-    pub fn is_coordination(&self) -> bool {
-        self.role == Role::Coordination.name()
     }
 }

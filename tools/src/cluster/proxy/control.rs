@@ -22,6 +22,8 @@ use super::{Pair, Service};
 const SOCKET: &str = "proxies.sock";
 /// Both sides answer by then.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Out of descriptors: others end, then there are some again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -190,7 +192,10 @@ pub fn serve(dir: &Path, ready: impl FnOnce()) -> anyhow::Result<()> {
         ready();
         let mut proxies = Proxies::new();
         loop {
-            let (stream, _) = listener.accept().await?;
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
             let (reader, mut writer) = stream.into_split();
             let mut line = String::new();
             // a client that goes away or dawdles is no reason to stop
