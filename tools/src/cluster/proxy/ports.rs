@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::carry::{both_ways, until_open};
-use super::source::caller;
+use super::source::{CallersEnd, caller};
 use super::{Cuts, Pair, Service};
 
 /// Connections that may wait to be accepted.
@@ -161,7 +161,15 @@ async fn connect(
         Ok(processes) => processes.clone(),
         Err(poisoned) => poisoned.into_inner().clone(),
     };
-    let found = tokio::task::spawn_blocking(move || caller(peer, &known)).await;
+    let Ok(called) = stream.local_addr() else {
+        // the connection is gone already
+        return;
+    };
+    let end = CallersEnd {
+        local: peer,
+        remote: called,
+    };
+    let found = tokio::task::spawn_blocking(move || caller(end, &known)).await;
     let pair = found.ok().flatten().map(|caller| Pair::of(&caller, &node));
     until_open(pair.as_ref(), &mut cuts).await;
     // dropped: the caller finds the connection closed, as when a process dies between accepting and answering
