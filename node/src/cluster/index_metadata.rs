@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use super::node::NodeId;
 
+/// Setting of an index that was made of another one: the uuid of that one.
+pub const RESIZE_SOURCE: &str = "index.resize.source.uuid";
+
 /// Whether an index serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -246,6 +249,16 @@ pub fn routing_hash(routing: &str) -> i32 {
     murmur3::murmur3_32(&mut bytes.as_slice(), 0).unwrap_or_default() as i32
 }
 
+/// Whether documents of shard `from` of `have` can belong into shard `number` of the `want` shards of a resized index.
+pub fn is_fed_by(number: u32, want: u32, from: u32, have: u32) -> bool {
+    if have >= want {
+        // a hash space that stays is cut into wider pieces
+        u64::from(from) * u64::from(want) / u64::from(have) == u64::from(number)
+    } else {
+        u64::from(number) * u64::from(have) / u64::from(want) == u64::from(from)
+    }
+}
+
 /// The size of the hash space of a new index: a power of two times its shards, up to 1024.
 pub fn default_routing_num_shards(number_of_shards: u32) -> u32 {
     let log2_shards = 32 - number_of_shards.saturating_sub(1).leading_zeros();
@@ -267,6 +280,20 @@ mod tests {
             routing_hash("The quick brown fox jumps over the lazy dog"),
             0xe07d_b09c_u32 as i32
         );
+    }
+
+    #[test]
+    fn each_shard_is_fed_by_those_whose_hashes_it_holds() {
+        let feeders = |number, want, have| -> Vec<u32> {
+            (0..have)
+                .filter(|from| is_fed_by(number, want, *from, have))
+                .collect()
+        };
+        assert_eq!(feeders(0, 2, 6), [0, 1, 2]);
+        assert_eq!(feeders(1, 2, 6), [3, 4, 5]);
+        assert_eq!(feeders(5, 6, 2), [1]);
+        assert_eq!(feeders(2, 3, 3), [2]);
+        assert_eq!(feeders(3, 4, 1), [0]);
     }
 
     #[test]

@@ -131,6 +131,14 @@ impl ShardCopy {
     /// A copy that no node has.
     pub fn unassigned(primary: bool, why: UnassignedInfo) -> ShardCopy {
         ShardCopy {
+            unassigned: Some(why),
+            ..ShardCopy::nowhere(primary)
+        }
+    }
+
+    /// A copy that is not in the routing table, such as one of a closed index.
+    pub fn nowhere(primary: bool) -> ShardCopy {
+        ShardCopy {
             primary,
             state: ShardState::Unassigned,
             node: None,
@@ -138,7 +146,7 @@ impl ShardCopy {
             relocating_node: None,
             recovery: None,
             failed_moves: 0,
-            unassigned: Some(why),
+            unassigned: None,
         }
     }
 

@@ -402,6 +402,7 @@ impl Searcher {
         };
         let (fetched, fetch_failures) = fetch(self, &phase, &page).await;
         failures.extend(fetch_failures);
+        self.keep_open(scroll, &page).await;
         let source = scroll.spec.shown_source();
         let busy: Vec<bool> = scroll
             .routes
@@ -438,6 +439,31 @@ impl Searcher {
         }
         scroll.page += 1;
         Ok((hits, failures))
+    }
+
+    /// Keeps the readers open that this page did not touch and a later one needs: a scroll that is read on does not end for
+    /// the shards whose hits come late.
+    async fn keep_open(&self, scroll: &Scroll, page: &[MergedHit]) {
+        let mut keeping = Vec::new();
+        for (shard, queue) in scroll.queues.iter().enumerate() {
+            let is_needed = !queue.done || !queue.hits.is_empty();
+            let is_touched = page.iter().any(|merged| merged.shard == shard);
+            if let Some(context) = &scroll.contexts[shard]
+                && is_needed
+                && !is_touched
+            {
+                let target = &scroll.routes[shard].target;
+                let keep_alive = scroll.keep_alive;
+                let context = context.clone();
+                keeping.push(self.service.extend_context(target, context, keep_alive));
+            }
+        }
+        for kept in futures::future::join_all(keeping).await {
+            if let Err(error) = kept {
+                // The page that needs it says so.
+                tracing::debug!(%error, "a reader of a scroll could not be kept open");
+            }
+        }
     }
 
     /// Asks the shards whose queues are empty for their next hits. A shard that fails is not asked again; one that was busy

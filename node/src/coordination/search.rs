@@ -763,11 +763,13 @@ impl Searcher {
                 || fetch_failures.len() + failures.len() == routes.len())
         {
             // a lone shard is asked for both phases at once
-            let (phase, reason) = match routes.len() {
-                1 => ("query", "all shards failed"),
-                _ => ("fetch", "Partial shards failure"),
+            let (phase, reason) = match (routes.len(), failures.is_empty()) {
+                (1, _) => ("query", "all shards failed"),
+                (_, true) => ("fetch", "Partial shards failure"),
+                (_, false) => ("fetch", "all shards failed"),
             };
-            return Err(phase_failed(phase, reason, &fetch_failures, &self.node_id));
+            failures.extend(fetch_failures);
+            return Err(phase_failed(phase, reason, &failures, &self.node_id));
         }
         failures.extend(fetch_failures);
         let scored = request.sort.is_empty()

@@ -17,6 +17,9 @@ use crate::sys::clock::Clock;
 /// Most readers that are open at one time: each holds on to files and memory of segments that are gone otherwise.
 pub const OPEN_MAX: usize = 10_000;
 
+/// Longest note that is left with a reader, in bytes.
+const NOTE_BYTES_MAX: usize = 4 << 20;
+
 /// The open readers of a node.
 #[derive(Debug)]
 pub struct Contexts {
@@ -106,17 +109,26 @@ impl Contexts {
         Some(kept.reader.clone())
     }
 
-    /// Leaves a note with a reader; false if it is closed.
+    /// Leaves a note with a reader; false if it is closed, or the note too long.
     pub fn write_note(&self, id: &ContextId, note: Bytes) -> bool {
+        if note.len() > NOTE_BYTES_MAX {
+            return false;
+        }
+        let now = self.clock.monotonic();
         let mut open = self.open.lock();
         let kept = open.get_mut(&id.id).filter(|_| id.session == self.session);
+        let kept = kept.filter(|kept| kept.expires > now);
         kept.map(|kept| kept.note = note).is_some()
     }
 
     /// The note that was left with a reader. `None`: it is closed.
     pub fn read_note(&self, id: &ContextId) -> Option<Bytes> {
+        let now = self.clock.monotonic();
         let open = self.open.lock();
         let kept = open.get(&id.id).filter(|_| id.session == self.session)?;
+        if kept.expires <= now {
+            return None;
+        }
         Some(kept.note.clone())
     }
 

@@ -52,6 +52,14 @@ impl LocalShards {
     pub(super) fn failure_of(&self, key: &ShardKey) -> Option<ShardError> {
         let failed = self.failed.lock();
         let shard = failed.get(key)?;
+        if self.cluster().is_some() {
+            // Another copy may take over, or has: whoever asks looks at a newer state.
+            return Some(ShardError::NotPrimary {
+                index: shard.target.index.clone(),
+                shard: shard.target.shard,
+                reason: shard.reason.clone(),
+            });
+        }
         Some(ShardError::Other {
             status: 503,
             kind: "no_shard_available_action_exception".to_owned(),

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 
 use super::channels::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, STREAM_WINDOW_BYTES};
 use super::local::LocalShards;
-use super::search::{ContextId, CopyPreference, SearchService};
+use super::search::{ContextId, CopyPreference, SearchService, ShardSearchError};
 use super::service::{ShardError, ShardService, ShardTarget};
 use crate::cluster::NodeId;
 use crate::master::Masters;
@@ -118,8 +118,25 @@ impl DataServer {
         target_of(shard).map_err(unreadable)
     }
 
-    /// Refuses a call for another copy than the one that is here.
-    fn check_copy(&self, target: &ShardTarget, seen: &Seen) -> Result<(), ShardError> {
+    /// Refuses a call for another copy than the one that is here; a caller that has seen more of the cluster than this node
+    /// is waited for.
+    async fn check_copy(
+        &self,
+        envelope: Option<&proto::Envelope>,
+        target: &ShardTarget,
+        seen: &Seen,
+    ) -> Result<(), ShardError> {
+        let checked = self.is_copy(target, seen);
+        let version = envelope.map_or(0, |envelope| envelope.state_version);
+        if checked.is_ok() || self.shards.has_applied(version) {
+            return checked;
+        }
+        // Late or not: what is here then is the answer.
+        let _ = self.shards.wait_for_state(version, STATE_WITHIN).await;
+        self.is_copy(target, seen)
+    }
+
+    fn is_copy(&self, target: &ShardTarget, seen: &Seen) -> Result<(), ShardError> {
         let here = self.shards.shard(target)?;
         let refused = |reason| {
             Err(ShardError::NotPrimary {
@@ -164,10 +181,22 @@ pub async fn serve(
         .await
 }
 
+/// Says no to a search in the words of searches.
+fn no_shard(error: ShardError, target: &ShardTarget) -> ShardSearchError {
+    tracing::debug!(index = %target.index, shard = target.shard, %error, "a search for a copy that is not here");
+    ShardSearchError::NoShard {
+        index: target.index.clone(),
+        shard: target.shard,
+    }
+}
+
 /// Where a listener listens.
 pub fn address_of(listener: &TcpListener) -> std::io::Result<SocketAddr> {
     listener.local_addr()
 }
+
+/// A state that the caller has seen is here within this time.
+const STATE_WITHIN: Duration = Duration::from_secs(2);
 
 fn unreadable(error: WireError) -> Status {
     Status::invalid_argument(error.to_string())
@@ -203,7 +232,8 @@ impl Shards for DataServer {
         for op in request.ops {
             ops.push(op.try_into().map_err(unreadable)?);
         }
-        if let Err(error) = self.check_copy(&target, &seen) {
+        let envelope = request.envelope.as_ref();
+        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
             return answer(Err(error));
         }
         answer(self.shards.write(&target, ops, refresh.into()).await)
@@ -215,7 +245,8 @@ impl Shards for DataServer {
     ) -> Answer<proto::ConfirmReply> {
         let request = request.into_inner();
         let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
-        if let Err(error) = self.check_copy(&target, &seen) {
+        let envelope = request.envelope.as_ref();
+        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
             return answer(Err(error));
         }
         let operations = request.operations.into_iter();
@@ -227,7 +258,8 @@ impl Shards for DataServer {
         let request = request.into_inner();
         let op = (&request).into();
         let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
-        if let Err(error) = self.check_copy(&target, &seen) {
+        let envelope = request.envelope.as_ref();
+        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
             return answer(Err(error));
         }
         answer(self.shards.get(&target, op).await)
@@ -310,14 +342,22 @@ impl Shards for DataServer {
 impl Searches for DataServer {
     async fn query(&self, request: Request<proto::QueryRequest>) -> Answer<proto::QueryReply> {
         let request = request.into_inner();
-        let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
+        let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
+        let envelope = request.envelope.as_ref();
+        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
+            return answer(Err(no_shard(error, &target)));
+        }
         let query = tree("query", &request.query_cbor)?;
         answer(self.search.query(&target, query).await)
     }
 
     async fn count_hits(&self, request: Request<proto::QueryRequest>) -> Answer<proto::CountReply> {
         let request = request.into_inner();
-        let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
+        let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
+        let envelope = request.envelope.as_ref();
+        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
+            return answer(Err(no_shard(error, &target)));
+        }
         let query = tree("query", &request.query_cbor)?;
         answer(self.search.count(&target, query).await)
     }
@@ -327,7 +367,11 @@ impl Searches for DataServer {
         request: Request<proto::QueryRequest>,
     ) -> Answer<proto::TermStatisticsReply> {
         let request = request.into_inner();
-        let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
+        let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
+        let envelope = request.envelope.as_ref();
+        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
+            return answer(Err(no_shard(error, &target)));
+        }
         let query = tree("query", &request.query_cbor)?;
         answer(self.search.term_statistics(&target, query).await)
     }
@@ -344,7 +388,11 @@ impl Searches for DataServer {
         request: Request<proto::OpenContextRequest>,
     ) -> Answer<proto::OpenContextReply> {
         let request = request.into_inner();
-        let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
+        let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
+        let envelope = request.envelope.as_ref();
+        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
+            return answer(Err(no_shard(error, &target)));
+        }
         let time = Duration::from_millis(request.keep_alive_ms);
         let opening = self
             .search

@@ -15,8 +15,12 @@ use super::local::{LocalShard, LocalShards};
 use super::recovery::target;
 use super::replication::{Cluster, Group, PeerError, Role, primary, publisher};
 use crate::cluster::setting_values::parse_bytes;
-use crate::master::{Command, ShardReport, StateApplier};
+use crate::master::{Command, ShardReport};
 
+/// Shards that a resized index is made of are open, and show their last writes, within this time.
+const FED_WITHIN: Duration = Duration::from_secs(30);
+/// Between two looks at them.
+const FED_PAUSE: Duration = Duration::from_millis(200);
 /// `indices.recovery.max_bytes_per_sec` when nobody set it: OpenSearch's 40 MB.
 const RECOVERY_BYTES_PER_SECOND: u64 = 40 << 20;
 /// A report that the masters did not take is sent again after this.
@@ -47,14 +51,19 @@ impl LocalShards {
             .cloned()
     }
 
+    /// Whether this node has begun to carry out a state of this version.
+    pub(super) fn has_applied(&self, version: u64) -> bool {
+        self.applied_version.load(Ordering::Acquire) >= version
+    }
+
     /// Returns when this node has carried out a state of this version.
     pub(super) async fn wait_for_state(
         &self,
         version: u64,
         within: Duration,
     ) -> Result<(), PeerError> {
-        let has_come = || self.applied_version.load(Ordering::Acquire) >= version;
-        let arrived = tokio::time::timeout(within, self.moved.until(has_come)).await;
+        let arrived = self.moved.until(|| self.has_applied(version));
+        let arrived = tokio::time::timeout(within, arrived).await;
         arrived.map_err(|_| {
             PeerError::NoCopy(format!(
                 "the cluster state [{version}] has not arrived there"
@@ -101,10 +110,27 @@ impl LocalShards {
     pub(super) fn begin(&self, wanted: Wanted) {
         self.job(&wanted.clone(), move |shards| async move {
             match wanted.primary {
-                true => Some(shards.open_primary(wanted).await),
+                true => Some(shards.open_when_fed(wanted).await),
                 false => shards.recover_replica(wanted).await,
             }
         });
+    }
+
+    /// Opens a primary. One that takes its documents from other shards waits a while for those to show them.
+    async fn open_when_fed(&self, wanted: Wanted) -> ShardReport {
+        let began = self.clock.monotonic();
+        loop {
+            let report = self.open_primary(wanted.clone()).await;
+            let waited = self.clock.monotonic().saturating_sub(began);
+            if report.failure.is_none()
+                || wanted.resized_from == 0
+                || waited > FED_WITHIN
+                || !self.is_routed(&report)
+            {
+                return report;
+            }
+            tokio::time::sleep(FED_PAUSE).await;
+        }
     }
 
     /// Runs a job for a shard that has none; its report goes to the masters.
@@ -113,7 +139,7 @@ impl LocalShards {
         W: FnOnce(Arc<LocalShards>) -> F + Send + 'static,
         F: Future<Output = Option<ShardReport>> + Send + 'static,
     {
-        let key = wanted.key();
+        let (key, wanted) = (wanted.key(), wanted.clone());
         let Some(shards) = self.me.upgrade() else {
             return;
         };
@@ -124,26 +150,24 @@ impl LocalShards {
             // A panic ends the job alone, and must not leave the shard busy for ever.
             let done = tokio::spawn(work(shards.clone())).await;
             shards.busy.lock().remove(&key);
-            match done {
-                Ok(Some(report)) => shards.tell(report).await,
-                Ok(None) => {}
-                Err(failure) => {
-                    error!(uuid = %key.0, shard = key.1, error = %failure, "work on a shard ended in a panic; please report this");
-                }
+            let report = done.unwrap_or_else(|failure| {
+                error!(uuid = %key.0, shard = key.1, error = %failure, "work on a shard ended in a panic; please report this");
+                Some(wanted.report(Some("work on it ended in a panic".to_owned())))
+            });
+            // The masters hear of a failure first: as long as they do not know, the copy would be begun again at once. All else
+            // is told last, since that may take long.
+            let (failed, opened) = match report {
+                Some(report) if report.failure.is_some() => (Some(report), None),
+                report => (None, report),
+            };
+            if let Some(report) = failed {
+                shards.tell(report).await;
             }
-            shards.apply_again().await;
+            let applied = shards.apply_again().await;
+            for report in opened.into_iter().chain(applied.reports) {
+                shards.tell(report).await;
+            }
         });
-    }
-
-    /// Applies the newest state once more.
-    async fn apply_again(&self) {
-        let Some(cluster) = self.cluster() else {
-            return;
-        };
-        let applied = self.apply(&cluster.masters.state()).await;
-        for report in applied.reports {
-            self.tell(report).await;
-        }
     }
 
     /// Tells the masters what became of a copy; for as long as they have it initializing, or it failed.

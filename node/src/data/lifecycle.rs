@@ -12,11 +12,11 @@ use tracing::{error, info, warn};
 
 use super::failed::Refused;
 use super::local::{LocalShard, LocalShards, ShardKey};
-use super::opening::RESIZE_SOURCE;
 use super::recovery::Recovery;
 use super::recovery::progress::Stage;
 use super::replication::{Group, Role};
 use super::service::ShardTarget;
+use crate::cluster::index_metadata::RESIZE_SOURCE;
 use crate::cluster::{
     ClusterState, IndexMetadata, IndexState, RecoverySource, ShardCopy, ShardState,
 };
@@ -41,6 +41,8 @@ pub(super) struct Wanted {
     pub index: Arc<IndexMetadata>,
     pub initializing: bool,
     pub recovery: Option<RecoverySource>,
+    /// Shards of the index that this one is made of; 0: it is made of none.
+    pub resized_from: u32,
     /// All copies of the shard.
     pub copies: Vec<ShardCopy>,
 }
@@ -75,7 +77,31 @@ impl Wanted {
 #[async_trait]
 impl StateApplier for LocalShards {
     async fn apply(&self, state: &Arc<ClusterState>) -> AppliedState {
-        let _one_at_a_time = self.applying.lock().await;
+        let mut newest = self.applying.lock().await;
+        if newest
+            .as_ref()
+            .is_some_and(|newest| state.version < newest.version)
+        {
+            return AppliedState::default();
+        }
+        *newest = Some(state.clone());
+        self.carry_out(state).await
+    }
+}
+
+impl LocalShards {
+    /// Carries out once more what was carried out last: a job may have ended with a copy that is meant for something else.
+    pub(super) async fn apply_again(&self) -> AppliedState {
+        let newest = self.applying.lock().await;
+        match &*newest {
+            Some(state) => self.carry_out(state).await,
+            None => AppliedState::default(),
+        }
+    }
+
+    /// Makes the shards follow a state. The caller holds `applying`, and the state is no older than the one before: an older
+    /// one would close, or remove, what a newer one gave.
+    async fn carry_out(&self, state: &Arc<ClusterState>) -> AppliedState {
         self.applied_version.store(state.version, Ordering::Release);
         self.moved.raise();
         if !self.is_swept.swap(true, Ordering::Relaxed) {
@@ -184,6 +210,9 @@ impl LocalShards {
             if index.state != IndexState::Open {
                 continue;
             }
+            let source = index.setting(RESIZE_SOURCE);
+            let source = source.and_then(|uuid| state.index_by_uuid(uuid));
+            let resized_from = source.map_or(0, |source| source.number_of_shards);
             for shard in 0..index.number_of_shards {
                 for copy in state.routing.copies(name, shard) {
                     let here = copy
@@ -217,6 +246,7 @@ impl LocalShards {
                             index: index.clone(),
                             initializing: copy.state == ShardState::Initializing,
                             recovery: copy.recovery,
+                            resized_from,
                             copies: state.routing.copies(name, shard).to_vec(),
                         },
                     );
@@ -324,7 +354,6 @@ impl LocalShards {
         });
         let failure = match opened {
             Ok((shard, is_new)) => {
-                self.failed.lock().remove(&key);
                 info!(index = %wanted.target.index, shard = wanted.target.shard, primary_term = wanted.primary_term, "opened");
                 let kind = match (is_new, wanted.index.setting(RESIZE_SOURCE)) {
                     (false, _) => "EXISTING_STORE",
@@ -335,7 +364,7 @@ impl LocalShards {
                 let stats = shard.stats();
                 if !is_new {
                     let bytes = stats.segments_bytes;
-                    recovery.plan(stats.segments, bytes, bytes);
+                    recovery.plan(stats.segments, 0, bytes, bytes);
                 }
                 recovery.took_operations(stats.translog.uncommitted_operations);
                 let took = self.clock.monotonic().saturating_sub(began);
@@ -375,8 +404,36 @@ impl LocalShards {
             role,
             recovery,
         ));
+        self.failed.lock().remove(&wanted.key());
         self.open.write().insert(wanted.key(), local.clone());
         self.moved.raise();
         local
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::service::ShardService;
+    use crate::data::testing::TestCluster;
+    use crate::master::Masters;
+
+    #[tokio::test]
+    async fn a_state_that_arrives_after_a_newer_one_changes_nothing() {
+        let cluster = TestCluster::start(1, 1, "{}", false).await;
+        let (shards, target) = (&cluster.nodes[0].shards, cluster.target(0));
+        let with_index = cluster.masters.state();
+        cluster.change(|state| {
+            state.indices.clear();
+            state.routing.indices.clear();
+        });
+        let without = cluster.masters.state();
+        assert!(shards.stats(&target).await.is_ok());
+        shards.apply(&without).await;
+        assert!(shards.stats(&target).await.is_err());
+        shards.apply(&with_index).await;
+        assert!(shards.stats(&target).await.is_err(), "it came back");
+        shards.apply_again().await;
+        assert!(shards.stats(&target).await.is_err(), "it came back");
     }
 }

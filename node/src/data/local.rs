@@ -27,6 +27,7 @@ use super::service::{
     ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
 };
 use super::writes::Writes;
+use crate::cluster::ClusterState;
 use crate::sys::clock::Clock;
 use crate::sys::folders::Folders;
 use crate::sys::signal::Signal;
@@ -48,8 +49,8 @@ pub struct LocalShards {
     pub(super) failed: parking_lot::Mutex<BTreeMap<ShardKey, FailedShard>>,
     /// Whether the folders of indices were compared with the state.
     pub(super) is_swept: AtomicBool,
-    /// One state at a time is carried out.
-    pub(super) applying: tokio::sync::Mutex<()>,
+    /// One state at a time is carried out: the last one.
+    pub(super) applying: tokio::sync::Mutex<Option<Arc<ClusterState>>>,
     /// Version of the state that is carried out.
     pub(super) applied_version: AtomicU64,
     /// Told of it, and of shards that were opened.
@@ -193,7 +194,7 @@ impl LocalShards {
             known: parking_lot::Mutex::default(),
             failed: parking_lot::Mutex::default(),
             is_swept: AtomicBool::new(false),
-            applying: tokio::sync::Mutex::new(()),
+            applying: tokio::sync::Mutex::new(None),
             contexts,
             writes: Writes::new(pools.clone()),
             pools,
@@ -245,7 +246,9 @@ impl LocalShards {
 
 impl ShardReaders for LocalShards {
     fn reader(&self, target: &ShardTarget) -> Option<Arc<ShardReader>> {
-        Some(self.shard(target).ok()?.shard.reader())
+        // One that still recovers has not all that it is to show.
+        let shard = self.shard(target).ok()?;
+        shard.is_recovered().then(|| shard.shard.reader())
     }
 
     fn counters(&self, target: &ShardTarget) -> Option<Arc<SearchCounters>> {
@@ -286,7 +289,7 @@ impl ShardService for LocalShards {
                 let worker = shard.clone();
                 self.pools
                     .write
-                    .run(move || worker.shard.refresh())
+                    .run_on(move || worker.shard.refresh())
                     .await?
                     .map_err(admin_error)?;
                 true
@@ -331,6 +334,9 @@ impl ShardService for LocalShards {
     ) -> Result<Option<StoredDocument>, ShardError> {
         let shard = self.shard(target)?;
         if !op.realtime || self.cluster().is_none() {
+            if !shard.is_recovered() {
+                return Err(shard.not_primary("the copy is being recovered"));
+            }
             return self.pools.get.run(move || get(&shard.shard, &op)).await?;
         }
         self.get_from_primary(shard, op).await
@@ -338,11 +344,7 @@ impl ShardService for LocalShards {
 
     async fn refresh(&self, target: &ShardTarget) -> Result<(), ShardError> {
         let shard = self.shard(target)?;
-        let group = match shard.role() {
-            Role::Primary(group) => group,
-            // It shows what its primary shows, whose refresh waits for it.
-            Role::Replica(_) => return Ok(()),
-        };
+        let role = shard.role();
         let worker = shard.clone();
         let done = self
             .pools
@@ -350,8 +352,14 @@ impl ShardService for LocalShards {
             .run(move || worker.shard.refresh())
             .await?;
         done.map_err(admin_error)?;
-        let shown = self.show_everywhere(&shard, &group).await;
-        shown.map_err(|failure| failure.for_shard(&shard))
+        match role {
+            Role::Primary(group) => {
+                let shown = self.show_everywhere(&shard, &group).await;
+                shown.map_err(|failure| failure.for_shard(&shard))
+            }
+            // Its segments are its primary's, whose refresh waits for it; what was due was the mapping.
+            Role::Replica(_) => Ok(()),
+        }
     }
 
     async fn flush(
@@ -468,7 +476,7 @@ impl LocalShards {
             pending.acknowledge();
             // What was refused because of another write is only true if that one lasts.
             for (id, outcome) in std::iter::zip(&ids, &done.outcomes) {
-                if depends_on_others(outcome) && group.settle(id).await.is_err() {
+                if rests_on_others(outcome) && group.settle(id).await.is_err() {
                     return Err(ShardError::Unconfirmed {
                         outcomes: done.outcomes,
                     });
@@ -545,7 +553,7 @@ impl LocalShards {
             let worker = shard.clone();
             self.pools
                 .write
-                .run(move || worker.shard.refresh())
+                .run_on(move || worker.shard.refresh())
                 .await?
                 .map_err(admin_error)?;
             return Ok(true);
@@ -564,8 +572,8 @@ impl LocalShards {
     }
 }
 
-/// Whether an outcome is about what was there, and not about what is there now.
-fn depends_on_others(outcome: &Result<WriteOutcome, ShardError>) -> bool {
+/// Whether an outcome rests on what other writes left, and is true only if those last.
+pub(super) fn rests_on_others(outcome: &Result<WriteOutcome, ShardError>) -> bool {
     match outcome {
         Ok(outcome) => outcome.result == WriteKind::Noop,
         Err(ShardError::VersionConflict { .. } | ShardError::DocumentMissing { .. }) => true,
@@ -590,11 +598,12 @@ fn find_operations(
     let history = history.ok_or_else(|| {
         ShardError::internal(format!("operations from [{first}] on are no longer kept"))
     })?;
+    let names: BTreeSet<(i64, u64)> = wanted.iter().copied().collect();
     let mut encoded = Vec::new();
     let mut found = BTreeSet::new();
     for operation in history {
         let identity = (operation.seq_no.0, operation.primary_term.0);
-        if wanted.contains(&identity) {
+        if names.contains(&identity) {
             encoded.push(Bytes::from(operation.encode()));
             found.insert(identity);
         }

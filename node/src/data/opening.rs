@@ -13,11 +13,9 @@ use super::lifecycle::{INDICES, Wanted};
 use super::local::{LocalShard, LocalShards};
 use super::resize;
 use super::service::ShardTarget;
+use crate::cluster::index_metadata::RESIZE_SOURCE;
 use crate::cluster::{IndexMetadata, RecoverySource};
 use crate::sys::folders::Folders;
-
-/// Uuid of the index that a new one takes its documents from.
-pub(super) const RESIZE_SOURCE: &str = "index.resize.source.uuid";
 
 /// The folders of a shard: segments and commit points; operations.
 const PARTS: [&str; 2] = ["index", "translog"];
@@ -61,7 +59,6 @@ impl LocalShards {
         };
         let mut sources = self.all();
         sources.retain(|shard| shard.target.index_uuid == uuid);
-        sources.sort_by_key(|shard| shard.target.shard);
         sources
     }
 }
@@ -209,7 +206,8 @@ impl Opening {
         let shard = shard.map_err(|error| self.refused(&error, error.may_pass()))?;
         if takes_over {
             let number = self.wanted.target.shard;
-            resize::fill(&shard, &self.sources, &self.wanted.index, number)
+            let have = self.wanted.resized_from;
+            resize::fill(&shard, &self.sources, have, &self.wanted.index, number)
                 .map_err(|reason| self.refused(reason, true))?;
         }
         Ok((shard, create))

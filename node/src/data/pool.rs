@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::loans::Loans;
 use super::service::ShardError;
@@ -86,6 +86,25 @@ impl Pool {
             Ok(permit) => permit,
             Err(_) => self.wait().await?,
         };
+        self.run_with(permit, work).await
+    }
+
+    /// The same for the rest of work that was taken already: it waits its turn, and is never refused.
+    pub async fn run_on<T, F>(&self, work: F) -> Result<T, ShardError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| ShardError::internal("the node is shutting down"))?;
+        self.run_with(permit, work).await
+    }
+
+    async fn run_with<T, F>(&self, permit: OwnedSemaphorePermit, work: F) -> Result<T, ShardError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
         let active = self.active.clone();
         let completed = self.completed.clone();
         let job = move || {
@@ -117,7 +136,7 @@ impl Pool {
         }
     }
 
-    async fn wait(&self) -> Result<tokio::sync::OwnedSemaphorePermit, ShardError> {
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, ShardError> {
         struct Waiting<'a>(&'a AtomicUsize);
         impl Drop for Waiting<'_> {
             fn drop(&mut self) {

@@ -46,7 +46,8 @@ impl Rank {
     }
 }
 
-/// A search under way on a node; counts as failed unless [`Outstanding::succeed`] ends it.
+/// A search under way on a node. One that ends neither in [`Outstanding::succeed`] nor in [`Outstanding::fail`], since nobody
+/// waits for it any more, says nothing of the node.
 #[derive(Debug)]
 pub struct Outstanding {
     ranks: Arc<Ranks>,

@@ -7,46 +7,31 @@ use quidditch_engine::shard::{IndexOp, Origin, Shard, VersionCheck};
 
 use super::local::LocalShard;
 use crate::cluster::IndexMetadata;
+use crate::cluster::index_metadata::is_fed_by;
 
 /// Puts the documents that belong into shard `number` of `index`, each with its `_version`, and commits them.
 ///
-/// * `sources`: the open shards of the old index; all of them have to be there.
+/// * `sources`: the open shards of the old index on this node; of its `have` shards all that have such documents have to be there.
 pub(super) fn fill(
     shard: &Shard,
     sources: &[Arc<LocalShard>],
+    have: u32,
     index: &IndexMetadata,
     number: u32,
 ) -> Result<(), String> {
-    let Some(first) = sources.first() else {
-        return Err("the index that its documents come from has no open shard here".to_owned());
-    };
-    for (position, source) in sources.iter().enumerate() {
-        if source.target.shard as usize != position {
-            return Err(format!(
-                "shard [{position}] of [{}], where documents come from, is not open here",
-                first.target.index
-            ));
-        }
+    if have == 0 {
+        return Err("the index that its documents come from is gone".to_owned());
     }
-    let have = u32::try_from(sources.len()).map_err(|error| error.to_string())?;
-    for source in sources {
-        if is_fed_by(number, index.number_of_shards, source.target.shard, have) {
-            copy(shard, source, index, number)?;
-        }
+    for from in (0..have).filter(|from| is_fed_by(number, index.number_of_shards, *from, have)) {
+        let source = sources.iter().find(|source| source.target.shard == from);
+        let source = source.ok_or_else(|| {
+            format!("shard [{from}] of the index that its documents come from is not open here")
+        })?;
+        copy(shard, source, index, number)?;
     }
     shard.flush(true, true).map_err(|error| error.to_string())?;
     shard.refresh().map_err(|error| error.to_string())?;
     Ok(())
-}
-
-/// Whether documents of shard `from` of `have` can belong into shard `number` of `want`.
-fn is_fed_by(number: u32, want: u32, from: u32, have: u32) -> bool {
-    if have >= want {
-        // a hash space that stays is cut into wider pieces
-        u64::from(from) * u64::from(want) / u64::from(have) == u64::from(number)
-    } else {
-        u64::from(number) * u64::from(have) / u64::from(want) == u64::from(from)
-    }
 }
 
 fn copy(
@@ -61,6 +46,10 @@ fn copy(
         .shard
         .refresh()
         .map_err(|error| at(&error.to_string()))?;
+    // A replica shows what its primary showed last.
+    if source.shard.searchable_checkpoint() < source.shard.max_seq_no() {
+        return Err(at("its searches do not show the last writes yet"));
+    }
     for segment in &source.shard.reader().segments {
         let versions = segment
             .reader
@@ -97,23 +86,4 @@ fn copy(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_fed_by;
-
-    #[test]
-    fn each_shard_is_fed_by_those_whose_hashes_it_holds() {
-        let feeders = |number, want, have| -> Vec<u32> {
-            (0..have)
-                .filter(|from| is_fed_by(number, want, *from, have))
-                .collect()
-        };
-        assert_eq!(feeders(0, 2, 6), [0, 1, 2]);
-        assert_eq!(feeders(1, 2, 6), [3, 4, 5]);
-        assert_eq!(feeders(5, 6, 2), [1]);
-        assert_eq!(feeders(2, 3, 3), [2]);
-        assert_eq!(feeders(3, 4, 1), [0]);
-    }
 }

@@ -15,6 +15,7 @@ use quidditch_engine::search::{FetchedHit, SearchError, TermStatistics};
 use tokio::time::Instant;
 
 use super::copies::{ServingCopy, choose, serving};
+use super::local::rests_on_others;
 use super::router::{Router, not_found};
 use super::search::{
     ContextId, CopyPreference, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
@@ -26,6 +27,32 @@ use super::service::{
 };
 use crate::cluster::{NodeId, ShardCopy};
 use crate::wire::data::Seen;
+
+/// What became of operations, at their places.
+type WriteResults = Vec<Result<WriteOutcome, ShardError>>;
+
+/// Number and term of an operation that was done.
+fn name_of(result: &Result<WriteOutcome, ShardError>) -> Option<(i64, u64)> {
+    let outcome = result.as_ref().ok()?;
+    (outcome.result != WriteKind::Noop).then_some((outcome.seq_no, outcome.primary_term))
+}
+
+/// The error for a request of which a part may be done.
+fn maybe_done(error: ShardError) -> ShardError {
+    match error {
+        ShardError::Unreachable { node, reason, .. } => ShardError::Unreachable {
+            node,
+            reason,
+            maybe_done: true,
+        },
+        error if error.is_misplaced() => ShardError::Unreachable {
+            node: String::new(),
+            reason: format!("the primary was replaced, and its successor did not answer: {error}"),
+            maybe_done: true,
+        },
+        error => error,
+    }
+}
 
 /// A primary that was replaced has a successor within this time.
 const SUCCESSOR_WITHIN: Duration = Duration::from_secs(30);
@@ -70,64 +97,90 @@ impl RoutedShards {
     }
 
     /// Has the operations of a primary that was replaced meanwhile done by its successor: those that it does not have.
+    ///
+    /// From here on some may be done, so no error says that all may be sent again.
     async fn write_to_successor(
         &self,
         target: &ShardTarget,
         ops: Vec<WriteOp>,
-        outcomes: Vec<Result<WriteOutcome, ShardError>>,
+        mut results: WriteResults,
         refresh: RefreshPolicy,
-    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
-        let is_write = |outcome: &&WriteOutcome| outcome.result != WriteKind::Noop;
-        let written = outcomes.iter().flatten().filter(is_write);
-        let names = written.map(|outcome| (outcome.seq_no, outcome.primary_term));
-        let names: Vec<(i64, u64)> = names.collect();
+    ) -> Result<WriteResults, ShardError> {
         let deadline = Instant::now() + SUCCESSOR_WITHIN;
         let mut states = self.0.masters.watch();
-        let confirmed = loop {
-            let asked = match self.primary(target) {
-                Ok(primary) => primary.confirm(target, names.clone()).await,
-                Err(error) => Err(error),
+        loop {
+            let tried = self.finish(target, &ops, &mut results, refresh).await;
+            let error = match tried {
+                Ok(true) => return Ok(results),
+                // Replaced once more: what it did is in the results.
+                Ok(false) => continue,
+                Err(error) => error,
             };
-            match asked {
-                Ok(confirmed) => break confirmed,
-                // Asking does nothing, so it may be repeated whatever became of the last time.
-                Err(
-                    ShardError::NotFound { .. }
+            let may_pass = matches!(
+                error,
+                ShardError::NotFound { .. }
                     | ShardError::NotPrimary { .. }
-                    | ShardError::Unreachable { .. },
-                ) if Instant::now() < deadline => {
-                    let _ = tokio::time::timeout(SUCCESSOR_PAUSE, states.changed()).await;
-                }
-                Err(error) => return Err(error),
+                    | ShardError::Unreachable {
+                        maybe_done: false,
+                        ..
+                    }
+            );
+            if !may_pass || Instant::now() >= deadline {
+                return Err(maybe_done(error));
             }
-        };
+            let _ = tokio::time::timeout(SUCCESSOR_PAUSE, states.changed()).await;
+        }
+    }
+
+    /// Asks the primary of now which of the operations it has, and has it do the others. `false`: it was replaced as well.
+    async fn finish(
+        &self,
+        target: &ShardTarget,
+        ops: &[WriteOp],
+        results: &mut WriteResults,
+        refresh: RefreshPolicy,
+    ) -> Result<bool, ShardError> {
+        let names: Vec<(i64, u64)> = results.iter().filter_map(name_of).collect();
+        let primary = self.primary(target)?;
+        // Asking does nothing, so it may be repeated whatever became of it.
+        let asked = primary.confirm(target, names.clone()).await;
+        let confirmed = asked.map_err(|error| match error {
+            ShardError::Unreachable { node, reason, .. } => ShardError::Unreachable {
+                node,
+                reason,
+                maybe_done: false,
+            },
+            error => error,
+        })?;
         let has: BTreeSet<(i64, u64)> = std::iter::zip(names, confirmed)
             .filter_map(|(name, is_there)| is_there.then_some(name))
             .collect();
-        let mut results = outcomes;
-        let mut again = Vec::new();
-        let mut places = Vec::new();
-        for (place, op) in ops.into_iter().enumerate() {
-            let is_done = match &results[place] {
-                Ok(outcome) => {
-                    !is_write(&outcome) || has.contains(&(outcome.seq_no, outcome.primary_term))
-                }
-                // The conflict may have been with an operation that is lost.
-                Err(ShardError::VersionConflict { .. }) => false,
-                Err(_) => true,
-            };
-            if !is_done {
-                again.push(op);
-                places.push(place);
-            }
+        let is_open = |result: &Result<WriteOutcome, ShardError>| match name_of(result) {
+            Some(name) => !has.contains(&name),
+            None => rests_on_others(result),
+        };
+        let places = results.iter().enumerate();
+        let open = places.filter(|(_, result)| is_open(result));
+        let places: Vec<usize> = open.map(|(place, _)| place).collect();
+        if refresh != RefreshPolicy::None
+            && !has.is_empty()
+            && let Err(error) = primary.refresh(target).await
+        {
+            // they are done; only their visibility is late
+            tracing::warn!(index = %target.index, shard = target.shard, %error, "could not refresh after writes");
         }
-        if !again.is_empty() {
-            let repeated = self.primary(target)?.write(target, again, refresh).await?;
-            for (place, result) in std::iter::zip(places, repeated) {
-                results[place] = result;
-            }
+        if places.is_empty() {
+            return Ok(true);
         }
-        Ok(results)
+        let again = places.iter().map(|place| ops[*place].clone()).collect();
+        let (repeated, is_over) = match primary.write(target, again, refresh).await {
+            Err(ShardError::Unconfirmed { outcomes }) => (outcomes, false),
+            done => (done?, true),
+        };
+        for (place, result) in std::iter::zip(places, repeated) {
+            results[place] = result;
+        }
+        Ok(is_over)
     }
 
     /// Reads from any copy, the next one if one fails.

@@ -132,7 +132,7 @@ impl Router {
         Some(RemoteCopy::new(&self.channels, state, node, seen, states))
     }
 
-    /// Each node with the searches that it has of this one, and how long they take.
+    /// What is known of nodes by the searches that were sent to them.
     pub fn ranks(&self) -> &Ranks {
         &self.ranks
     }

@@ -303,7 +303,9 @@ pub struct RecoverySummary {
     pub took_ms: u64,
     /// Files of its segments.
     pub files: u64,
-    /// Of them, those that had to be copied here, and were.
+    /// Of them, those that had to be copied here.
+    pub files_lacking: u64,
+    /// And of those, the ones that were.
     pub files_recovered: u64,
     /// Bytes of all files.
     pub bytes: u64,
@@ -324,12 +326,32 @@ impl RecoverySummary {
         self.began_ms.saturating_add(took)
     }
 
-    /// How much of the files was there: all that there is, as nothing has to be brought here.
-    pub fn percent_reused(&self) -> &'static str {
-        match self.files {
-            0 => "0.0%",
-            _ => "100.0%",
-        }
+    /// How much of what had to be copied here has come: files, then bytes. All of it, if nothing had to be.
+    pub fn percents(&self) -> (String, String) {
+        let lacking = self.bytes.saturating_sub(self.bytes_reused);
+        (
+            percent(self.files_recovered, self.files_lacking, self.files),
+            percent(self.bytes_recovered, lacking, self.bytes),
+        )
+    }
+
+    /// Files that were here already.
+    pub fn files_reused(&self) -> u64 {
+        self.files.saturating_sub(self.files_lacking)
+    }
+
+    /// Whether it is over.
+    pub fn is_done(&self) -> bool {
+        self.stage == "done"
+    }
+}
+
+/// As OpenSearch shows it: of nothing at all it is none, of nothing to do it is all.
+fn percent(done: u64, of: u64, all: u64) -> String {
+    match (of, all) {
+        (_, 0) => "0.0%".to_owned(),
+        (0, _) => "100.0%".to_owned(),
+        _ => format!("{:.1}%", 100.0 * done as f64 / of as f64),
     }
 }
 

@@ -103,7 +103,7 @@ impl Writes {
         let shard = shard.clone();
         self.pools
             .write
-            .run(move || sync(&shard.shard, last))
+            .run_on(move || sync(&shard.shard, last))
             .await?
     }
 }

@@ -14,7 +14,7 @@ use super::ids::Ids;
 use super::templates::{self, Composed};
 use crate::cluster::allocation::{auto_expanded, unassigned_index};
 use crate::cluster::error::StateError;
-use crate::cluster::index_metadata::default_routing_num_shards;
+use crate::cluster::index_metadata::{RESIZE_SOURCE, default_routing_num_shards};
 use crate::cluster::names::{matches_pattern, validate_index_name};
 use crate::cluster::{ClusterState, IndexMetadata, IndexState, NodeInfo, index_settings};
 
@@ -219,7 +219,7 @@ fn build(
     }
     if let Some(source) = request.resized_from {
         settings.insert("index.resize.source.name".to_owned(), source.name);
-        settings.insert("index.resize.source.uuid".to_owned(), source.uuid);
+        settings.insert(RESIZE_SOURCE.to_owned(), source.uuid);
     }
     settings
         .entry("index.replication.type".to_owned())

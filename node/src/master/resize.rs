@@ -195,6 +195,7 @@ fn settings_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::index_metadata::RESIZE_SOURCE;
     use crate::master::testing::Cluster;
     use crate::master::{Command, UpdateSettings};
 
@@ -236,10 +237,7 @@ mod tests {
         assert_eq!(new.number_of_shards, 3);
         assert_eq!(new.routing_num_shards, old.routing_num_shards);
         assert!(new.flag("index.blocks.write"));
-        assert_eq!(
-            new.setting("index.resize.source.uuid"),
-            Some(old.uuid.as_str())
-        );
+        assert_eq!(new.setting(RESIZE_SOURCE), Some(old.uuid.as_str()));
         assert_ne!(new.uuid, old.uuid);
     }
 

@@ -39,6 +39,7 @@ pub mod refusal {
         NoCopy = 1,
         StaleTerm = 2,
         NoSession = 3,
+        NotYet = 4,
     }
     impl Kind {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -51,6 +52,7 @@ pub mod refusal {
                 Self::NoCopy => "NO_COPY",
                 Self::StaleTerm => "STALE_TERM",
                 Self::NoSession => "NO_SESSION",
+                Self::NotYet => "NOT_YET",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -60,6 +62,7 @@ pub mod refusal {
                 "NO_COPY" => Some(Self::NoCopy),
                 "STALE_TERM" => Some(Self::StaleTerm),
                 "NO_SESSION" => Some(Self::NoSession),
+                "NOT_YET" => Some(Self::NotYet),
                 _ => None,
             }
         }

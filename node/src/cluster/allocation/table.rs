@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::limits::Limits;
 use super::wanted::because;
+use crate::cluster::index_metadata::RESIZE_SOURCE;
 use crate::cluster::node::{NodeId, NodeInfo};
 use crate::cluster::routing::{RecoverySource, ShardCopy, ShardState, UnassignedInfo};
 use crate::cluster::{ClusterState, IndexMetadata, IndexState};
@@ -376,7 +377,7 @@ impl<'a> Table<'a> {
         let Some(metadata) = self.state.index(index).cloned() else {
             return;
         };
-        let is_resized = metadata.setting("index.resize.source.uuid").is_some();
+        let is_resized = metadata.setting(RESIZE_SOURCE).is_some();
         let (id, recovery) = match id {
             Some(id) => (id, RecoverySource::Existing),
             None => {

@@ -17,6 +17,7 @@ use super::tasks::run_as_task;
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::parse_bytes;
 use crate::cluster::{BlockLevel, IndicesOptions, date_math, settings};
+use crate::data::service::ShardTarget;
 use crate::master::{Command, ResizeIndex, ResizeKind};
 
 const PARAMS: &[&[&str]] = &[
@@ -125,6 +126,7 @@ async fn carry_out(
     wanted: ActiveShards,
     timeout: Duration,
 ) -> Result<RestResponse, RestError> {
+    show_all(&app, &order.source).await?;
     let name = order.name.clone();
     let changed = change(&app, &params, Command::ResizeIndex(order)).await?;
     let active = wait_for_active(&app, std::slice::from_ref(&name), wanted, timeout).await;
@@ -133,6 +135,25 @@ async fn carry_out(
         changed.acknowledged,
         active,
     )))
+}
+
+/// Has every copy of an index show all writes: the new shards are made of what copies show. A missing index is for the
+/// masters to refuse.
+async fn show_all(app: &App, index: &str) -> Result<(), RestError> {
+    let state = app.state();
+    let Some(index) = state.index(index) else {
+        return Ok(());
+    };
+    for shard in 0..index.number_of_shards {
+        let target = ShardTarget {
+            index: index.name.clone(),
+            index_uuid: index.uuid.clone(),
+            shard,
+        };
+        let refreshed = app.shards.refresh(&target).await;
+        refreshed.map_err(|error| error.at(&target))?;
+    }
+    Ok(())
 }
 
 /// What the body of a resize holds.

@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 use super::endpoints::INDICES_PARAMS;
 use super::index_params;
 use super::shard_calls::{AskedCopy, ShardCalls, Which, ask_all};
-use super::stats::nowhere;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::setting_values::{show_bytes, show_ms};
-use crate::cluster::{ClusterState, IndexState, IndicesOptions, ResolvedIndex};
+use crate::cluster::{
+    ClusterState, IndexState, IndicesOptions, NodeId, NodeInfo, ResolvedIndex, ShardCopy,
+};
 use crate::data::service::{RecoverySummary, SegmentSummary, ShardService, ShardTarget};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -112,7 +113,7 @@ pub(super) async fn segments_of(
     ask_all(app, state, found, Which::Serving, segments).await
 }
 
-/// How the shards came up, closed ones too. None is under way: a shard is listed once it serves.
+/// How the shards came up, closed ones too, or how far they are.
 async fn recovery(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let detailed = request.params.bool("detailed", false)?;
     let active_only = request.params.bool("active_only", false)?;
@@ -120,8 +121,8 @@ async fn recovery(app: Arc<App>, request: RestRequest) -> Result<RestResponse, R
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND)?;
     let mut indices: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let recoveries = recoveries(&app, &state, &found).await;
-    if !active_only {
-        for (asked, summary) in &recoveries {
+    for (asked, summary) in &recoveries {
+        if !active_only || !summary.is_done() {
             let shown = show_recovery(&state, asked, summary, detailed, human);
             indices.entry(&asked.target.index).or_default().push(shown);
         }
@@ -141,7 +142,7 @@ pub(super) async fn recoveries(
 ) -> Vec<(AskedCopy, RecoverySummary)> {
     let recovery =
         |shards: Arc<dyn ShardService>, target| async move { shards.recovery(&target).await };
-    let calls = ask_all(app, state, found, Which::Serving, recovery).await;
+    let calls = ask_all(app, state, found, Which::Assigned, recovery).await;
     let mut known = calls.answers;
     for resolved in found {
         let index = &resolved.metadata;
@@ -161,10 +162,12 @@ pub(super) async fn recoveries(
                     began_ms: index.creation_date.max(app.node.started_ms),
                     files: stats.segments,
                     bytes: stats.segments_bytes,
+                    bytes_reused: stats.segments_bytes,
+                    stage: "done".to_owned(),
                     ..RecoverySummary::default()
                 };
                 let copy = state.routing.primary(&index.name, shard);
-                let copy = copy.cloned().unwrap_or_else(nowhere);
+                let copy = copy.cloned().unwrap_or_else(|| ShardCopy::nowhere(true));
                 known.push((AskedCopy { target, copy }, summary));
             }
         }
@@ -179,40 +182,44 @@ fn show_recovery(
     detailed: bool,
     human: bool,
 ) -> Value {
-    let (ended_ms, part) = (summary.ended_ms(), summary.percent_reused());
-    let node = asked.node(state);
-    let mut shown = json!({
-        "id": asked.target.shard,
-        "type": summary.kind,
-        "stage": "DONE",
-        "primary": asked.copy.primary,
-        "start_time_in_millis": summary.began_ms,
-        "stop_time_in_millis": ended_ms,
-        "total_time_in_millis": summary.took_ms,
-        "source": {},
-        "target": {
+    let ended_ms = summary.ended_ms();
+    let (files_percent, bytes_percent) = summary.percents();
+    let show_node = |node: Option<&NodeInfo>| {
+        json!({
             "id": node.map(|node| &node.id),
             "host": node.map(|node| &node.host),
             "transport_address": node.map(|node| &node.transport_address),
             "ip": node.map(|node| &node.ip),
             "name": node.map(|node| &node.name),
-        },
+        })
+    };
+    let source = summary.source_node.clone().map(NodeId);
+    let source = source.map_or_else(|| json!({}), |id| show_node(state.nodes.get(&id)));
+    let mut shown = json!({
+        "id": asked.target.shard,
+        "type": summary.kind,
+        "stage": summary.stage.to_uppercase(),
+        "primary": asked.copy.primary,
+        "start_time_in_millis": summary.began_ms,
+        "total_time_in_millis": summary.took_ms,
+        "source": source,
+        "target": show_node(asked.node(state)),
         "index": {
             "size": {
                 "total_in_bytes": summary.bytes,
-                "reused_in_bytes": summary.bytes,
-                "recovered_in_bytes": 0,
-                "percent": part,
+                "reused_in_bytes": summary.bytes_reused,
+                "recovered_in_bytes": summary.bytes_recovered,
+                "percent": bytes_percent,
             },
             "files": {
                 "total": summary.files,
-                "reused": summary.files,
-                "recovered": 0,
-                "percent": part,
+                "reused": summary.files_reused(),
+                "recovered": summary.files_recovered,
+                "percent": files_percent,
             },
             "total_time_in_millis": 0,
             "source_throttle_time_in_millis": 0,
-            "target_throttle_time_in_millis": 0,
+            "target_throttle_time_in_millis": summary.throttled_ms,
         },
         "translog": {
             "recovered": summary.operations,
@@ -223,6 +230,9 @@ fn show_recovery(
         },
         "verify_index": {"check_index_time_in_millis": 0, "total_time_in_millis": 0},
     });
+    if summary.is_done() {
+        shown["stop_time_in_millis"] = json!(ended_ms);
+    }
     if summary.kind == "EXISTING_STORE" {
         shown["source"] = json!({"bootstrap_new_history_uuid": false});
     }
@@ -231,13 +241,18 @@ fn show_recovery(
     }
     if human {
         shown["start_time"] = json!(super::index_body::show_date(summary.began_ms));
-        shown["stop_time"] = json!(super::index_body::show_date(ended_ms));
+        if summary.is_done() {
+            shown["stop_time"] = json!(super::index_body::show_date(ended_ms));
+        }
         let took = i64::try_from(summary.took_ms).unwrap_or(i64::MAX);
         shown["total_time"] = json!(show_ms(took));
-        for key in ["total", "reused"] {
-            shown["index"]["size"][key] = json!(show_bytes(summary.bytes));
+        for (key, bytes) in [
+            ("total", summary.bytes),
+            ("reused", summary.bytes_reused),
+            ("recovered", summary.bytes_recovered),
+        ] {
+            shown["index"]["size"][key] = json!(show_bytes(bytes));
         }
-        shown["index"]["size"]["recovered"] = json!(show_bytes(0));
     }
     shown
 }

@@ -13,9 +13,7 @@ use super::shard_calls::{AskedCopy, ShardCalls, Which, stats_of};
 use super::stats_sections::{Sections, add, show};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
-use crate::cluster::{
-    ClusterState, IndexMetadata, IndexState, IndicesOptions, ShardCopy, ShardState,
-};
+use crate::cluster::{ClusterState, IndexMetadata, IndexState, IndicesOptions, ShardCopy};
 use crate::data::service::ShardTarget;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -150,7 +148,7 @@ async fn add_closed(
                 .routing
                 .primary(&index.name, shard)
                 .cloned()
-                .unwrap_or_else(nowhere),
+                .unwrap_or_else(|| ShardCopy::nowhere(true)),
         };
         match closed {
             Ok(mut stats) => {
@@ -162,20 +160,6 @@ async fn add_closed(
             }
             Err(error) => calls.failures.push((asked, error)),
         }
-    }
-}
-
-/// A primary that no node has open.
-pub(super) fn nowhere() -> ShardCopy {
-    ShardCopy {
-        primary: true,
-        state: ShardState::Unassigned,
-        node: None,
-        allocation_id: None,
-        relocating_node: None,
-        recovery: None,
-        failed_moves: 0,
-        unassigned: None,
     }
 }
 

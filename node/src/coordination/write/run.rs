@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::answer::WriteAnswer;
 use super::request::{ActiveCopies, DocWrite, WriteAction, WriteOptions};
 use super::target::{self, Placed, Placing};
+use crate::cluster::ClusterState;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::setting_values::{show_bytes, show_ms};
-use crate::cluster::{ClusterState, ShardState};
 use crate::coordination::dsl::source::FetchSource;
 use crate::coordination::placed::until_placed;
 use crate::coordination::rest::{App, RestError};
@@ -24,6 +24,11 @@ use crate::master::Command;
 
 /// A document that still has new fields after so many mapping updates is refused.
 const MAPPING_ROUNDS_MAX: usize = 20;
+/// A shard that does not know yet what the masters know is asked again after this, each time after twice as long.
+const MAPPING_PAUSE_MIN: Duration = Duration::from_millis(10);
+const MAPPING_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// But no longer than so.
+const MAPPING_WAIT_MAX: Duration = Duration::from_secs(60);
 /// A longer document is not shown in error messages.
 const SHOWN_SOURCE_BYTES_MAX: usize = 2048;
 
@@ -39,6 +44,8 @@ struct Prepared {
     fetch: Option<FetchSource>,
     /// Mapping updates that were made for this very write.
     mapping_rounds: usize,
+    /// The last of them.
+    asked: Option<serde_json::Value>,
 }
 
 /// Does all writes; the results stand at their places. Writes of one document keep their order.
@@ -136,6 +143,7 @@ fn prepare(at: usize, placed: Placed, write: DocWrite) -> Prepared {
         op,
         fetch,
         mapping_rounds: 0,
+        asked: None,
     }
 }
 
@@ -159,6 +167,7 @@ async fn write_shard(
     // Writes of a round that a mapping update cut short are refreshed with the next round that writes.
     let mut owes_refresh = false;
     let mut is_changed = false;
+    let mut pause = MAPPING_PAUSE_MIN;
     while !rest.is_empty() {
         let written = until_placed(
             &*app.masters,
@@ -203,13 +212,22 @@ async fn write_shard(
             is_changed = true;
         }
         rest = Vec::with_capacity(again.len());
+        let mut is_waiting = false;
         for (mut prepared, update) in again {
             let Some(update) = update else {
                 rest.push(prepared);
                 continue;
             };
-            prepared.mapping_rounds += 1;
-            let updated = match prepared.mapping_rounds > MAPPING_ROUNDS_MAX {
+            // The masters have it: the shard has not heard of it yet, and asking again at once would not help.
+            let is_known = prepared.asked.as_ref() == Some(&update);
+            is_waiting |= is_known;
+            prepared.mapping_rounds += usize::from(!is_known);
+            let is_over = match is_known {
+                true => began.elapsed() > limit_of(options).min(MAPPING_WAIT_MAX),
+                false => prepared.mapping_rounds > MAPPING_ROUNDS_MAX,
+            };
+            prepared.asked = Some(update.clone());
+            let updated = match is_over {
                 true => Err(RestError::from(ShardError::MappingUpdate(update))),
                 false => update_mapping(app, &target, update).await,
             };
@@ -217,6 +235,10 @@ async fn write_shard(
                 Ok(()) => rest.push(prepared),
                 Err(error) => done.push((prepared.at, Err(error))),
             }
+        }
+        if is_waiting {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(MAPPING_PAUSE_MAX);
         }
     }
     if owes_refresh
@@ -316,10 +338,7 @@ fn unavailable(
 /// Copies of a shard that serve.
 fn started_copies(state: &ClusterState, target: &ShardTarget) -> u32 {
     let copies = state.routing.copies(&target.index, target.shard);
-    let started = copies
-        .iter()
-        .filter(|copy| copy.state == ShardState::Started);
-    started.count() as u32
+    copies.iter().filter(|copy| copy.is_active()).count() as u32
 }
 
 /// What goes to one shard, as error messages show it.

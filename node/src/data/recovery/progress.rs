@@ -46,6 +46,7 @@ pub struct Recovery {
     source_node: Option<String>,
     state: Mutex<(Stage, Duration)>,
     files: AtomicU64,
+    files_lacking: AtomicU64,
     files_recovered: AtomicU64,
     bytes: AtomicU64,
     bytes_recovered: AtomicU64,
@@ -63,6 +64,7 @@ impl Recovery {
             source_node,
             state: Mutex::new((Stage::Init, Duration::ZERO)),
             files: AtomicU64::new(0),
+            files_lacking: AtomicU64::new(0),
             files_recovered: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             bytes_recovered: AtomicU64::new(0),
@@ -77,9 +79,12 @@ impl Recovery {
         *self.state.lock() = (stage, took);
     }
 
-    /// What there is, and how much of it was here already.
-    pub fn plan(&self, files: u64, bytes: u64, bytes_reused: u64) {
+    /// What there is, how many files are lacking, and what is here already. Counts begin anew: it is of the last try.
+    pub fn plan(&self, files: u64, files_lacking: u64, bytes: u64, bytes_reused: u64) {
+        self.files_recovered.store(0, Ordering::Relaxed);
+        self.bytes_recovered.store(0, Ordering::Relaxed);
         self.files.store(files, Ordering::Relaxed);
+        self.files_lacking.store(files_lacking, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
         self.bytes_reused.store(bytes_reused, Ordering::Relaxed);
     }
@@ -112,6 +117,7 @@ impl Recovery {
             began_ms: self.began_ms,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             files: self.files.load(Ordering::Relaxed),
+            files_lacking: self.files_lacking.load(Ordering::Relaxed),
             files_recovered: self.files_recovered.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             bytes_recovered: self.bytes_recovered.load(Ordering::Relaxed),

@@ -175,12 +175,19 @@ impl LocalShards {
         self.wait_for_state(ask.state_version, STATE_WITHIN).await?;
         let (shard, group) = self.primary_copy(&ask.to)?;
         let worker = shard.clone();
+        let ask_target = ask.target.clone();
         let now = self.clock.monotonic();
         let plan = move || plan(worker, group, ask, now);
         let planned = self.pools.management.run(plan).await.map_err(failed)?;
         let (mut plan, session) = planned?;
         if let (RecoveryPlan::Copy { session: id, .. }, Some(session)) = (&mut plan, session) {
-            *id = self.sessions.put(session)?;
+            let (group, target) = (session.group(), ask_target);
+            *id = self.sessions.put(session).inspect_err(|_| {
+                // Nobody would ever forget it otherwise.
+                if let Some(group) = group {
+                    group.forget_unless_required(&target);
+                }
+            })?;
             self.sessions.retain(&shard);
             info!(index = %shard.target.index, shard = shard.target.shard, session = *id, "another copy begins to recover from here");
         }
@@ -266,6 +273,11 @@ fn plan(
 }
 
 impl Session {
+    /// The book in which the target of a recovery is.
+    fn group(&self) -> Option<Arc<Group>> {
+        Some(self.recovery.as_ref()?.group.clone())
+    }
+
     fn next_operations(&self) -> Result<OperationBatch, PeerError> {
         let recovery = self.recovery.as_ref().ok_or(PeerError::NoSession)?;
         let engine = &self.shard.shard;

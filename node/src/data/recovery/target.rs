@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::progress::{Recovery, Stage};
-use super::transfer;
+use super::transfer::{self, Pace};
 use crate::cluster::NodeId;
 use crate::data::failed::Refused;
 use crate::data::lifecycle::Wanted;
@@ -275,7 +275,7 @@ impl Target<'_> {
         deadline: &mut Instant,
     ) -> Result<(), RecoveryError> {
         self.enter(shard, Stage::Index);
-        transfer::fetch(self.shards, shard, node, session, list).await?;
+        transfer::fetch(self.shards, shard, node, session, list, Pace::Shared).await?;
         *deadline = Instant::now() + STEP_WITHIN;
         let (worker, base) = (shard.clone(), list.clone());
         let install = move || worker.shard.install_base(&base);

@@ -13,6 +13,15 @@ use crate::data::replication::peers::{PeerError, READ_BYTES_MAX, ReadFile};
 /// Parts of a file on their way at one time.
 const PARTS_AT_ONCE: usize = 4;
 
+/// How fast files may be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Within what all recoveries of the node share.
+    Shared,
+    /// As fast as they come: searches wait for them.
+    Full,
+}
+
 /// Brings all files of `list` here that are not here yet, from the session's node.
 pub async fn fetch(
     shards: &Arc<LocalShards>,
@@ -20,6 +29,7 @@ pub async fn fetch(
     node: &NodeId,
     session: u64,
     list: &SegmentList,
+    pace: Pace,
 ) -> Result<(), FollowError> {
     let (worker, wanted_of) = (shard.clone(), list.clone());
     let missing = shards
@@ -30,9 +40,14 @@ pub async fn fetch(
         .map_err(local)?;
     let (count, all) = size_of(list);
     let lacking: u64 = missing.iter().map(|file| file.len).sum();
-    shard.recovery.plan(count, all, all.saturating_sub(lacking));
+    let reused = all.saturating_sub(lacking);
+    // What follows a primary is no recovery any more.
+    if pace == Pace::Shared {
+        let files = missing.len() as u64;
+        shard.recovery.plan(count, files, all, reused);
+    }
     for file in missing {
-        fetch_file(shards, shard, node, session, file).await?;
+        fetch_file(shards, shard, node, session, file, pace).await?;
     }
     Ok(())
 }
@@ -58,6 +73,7 @@ async fn fetch_file(
     node: &NodeId,
     session: u64,
     file: WantedFile,
+    pace: Pace,
 ) -> Result<(), FollowError> {
     let cluster = shards.cluster().ok_or(FollowError::NoPrimary)?;
     let begin = file.staged.min(file.len);
@@ -97,10 +113,12 @@ async fn fetch_file(
             .map_err(local)?;
         staged.map_err(local)?;
         done += len;
-        shard.recovery.copied(len, done == file.len);
-        let limit = shards.recovery_bytes_per_second();
-        let waited = shards.throttle.take(len, limit).await;
-        shard.recovery.throttled(waited);
+        if pace == Pace::Shared {
+            shard.recovery.copied(len, done == file.len);
+            let limit = shards.recovery_bytes_per_second();
+            let waited = shards.throttle.take(len, limit).await;
+            shard.recovery.throttled(waited);
+        }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::peers::{CopyId, OpenShipment, PeerError, Shipment};
 use crate::cluster::{NodeId, ShardState};
 use crate::data::local::{LocalShard, LocalShards};
-use crate::data::recovery::transfer;
+use crate::data::recovery::transfer::{self, Pace};
 use crate::data::service::ShardTarget;
 use crate::sys::signal::Signal;
 
@@ -176,7 +176,7 @@ async fn look(
         Shipment::List { session, list } => (session, list),
     };
     let taken = async {
-        transfer::fetch(shards, shard, &node, session, &list).await?;
+        transfer::fetch(shards, shard, &node, session, &list, Pace::Full).await?;
         install(shards, shard, &list).await
     }
     .await;

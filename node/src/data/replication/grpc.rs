@@ -95,6 +95,7 @@ fn refusal_to(error: PeerError) -> proto::Refusal {
         PeerError::NoCopy(what) => (Kind::NoCopy, what, 0),
         PeerError::StaleTerm { known } => (Kind::StaleTerm, reason, known),
         PeerError::NoSession => (Kind::NoSession, reason, 0),
+        PeerError::NotYet(what) => (Kind::NotYet, what, 0),
         PeerError::Failed(what) => (Kind::Failed, what, 0),
         PeerError::Unreachable(_) => (Kind::Failed, reason, 0),
     };
@@ -113,6 +114,7 @@ fn refusal_from(refusal: proto::Refusal) -> PeerError {
             known: refusal.primary_term,
         },
         Kind::NoSession => PeerError::NoSession,
+        Kind::NotYet => PeerError::NotYet(refusal.reason),
         Kind::Failed => PeerError::Failed(refusal.reason),
     }
 }

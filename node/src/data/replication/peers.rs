@@ -105,7 +105,7 @@ pub struct OpenShipment {
 pub enum Shipment {
     /// The asker has it already.
     Same,
-    /// Read the files under this session, then close it.
+    /// Read the files by its number, then close it.
     List {
         /// Under which the files are kept.
         session: u64,
@@ -174,6 +174,9 @@ pub enum PeerError {
     /// The session ended, or was never there.
     #[error("the session is over")]
     NoSession,
+    /// It is at it, and needs longer.
+    #[error("{0}")]
+    NotYet(String),
     /// It tried, and failed.
     #[error("{0}")]
     Failed(String),
@@ -185,7 +188,10 @@ pub enum PeerError {
 impl PeerError {
     /// Whether asking again may bring another answer.
     pub fn may_pass(&self) -> bool {
-        matches!(self, PeerError::Unreachable(_) | PeerError::NoCopy(_))
+        matches!(
+            self,
+            PeerError::Unreachable(_) | PeerError::NoCopy(_) | PeerError::NotYet(_)
+        )
     }
 }
 

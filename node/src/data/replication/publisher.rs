@@ -1,10 +1,11 @@
 //! The primary tells its replicas that it shows something new.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::future::join_all;
+use parking_lot::Mutex;
 use tracing::debug;
 
 use super::group::Member;
@@ -18,7 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// A replica has a list within this time, or is no copy to search in.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
-/// Has all started copies show what the primary shows now; one that cannot is taken out.
+/// Has all copies that count show what the primary shows now; one that cannot is taken out. Also those that the masters
+/// have started and this node has not heard of: others may search them already.
 pub async fn publish(
     cluster: &Cluster,
     shard: &LocalShard,
@@ -28,7 +30,7 @@ pub async fn publish(
     let telling = group
         .members()
         .into_iter()
-        .filter(|member| member.started)
+        .filter(|member| member.required)
         .map(|member| tell_until_shown(cluster, shard, group, member, generation));
     for told in join_all(telling).await {
         told?;
@@ -85,6 +87,8 @@ async fn tell_until_shown(
 pub async fn run(shards: Weak<LocalShards>) {
     // generation told, by the copy that shows it
     let mut told: HashMap<String, u64> = HashMap::new();
+    // copies that are being told
+    let telling = Arc::default();
     loop {
         tokio::time::sleep(TICK).await;
         let Some(shards) = shards.upgrade() else {
@@ -101,24 +105,35 @@ pub async fn run(shards: Weak<LocalShards>) {
             let before = told.remove(&shard.allocation_id);
             seen.insert(shard.allocation_id.clone(), generation);
             if before != Some(generation) {
-                tell(&shards, &shard, group, generation);
+                tell(&shards, &shard, group, generation, &telling);
             }
         }
         told = seen;
     }
 }
 
-fn tell(shards: &Arc<LocalShards>, shard: &Arc<LocalShard>, group: &Arc<Group>, generation: u64) {
+/// One word at a time to each copy: one that is told again while it copies looks again by itself when it is done.
+fn tell(
+    shards: &Arc<LocalShards>,
+    shard: &Arc<LocalShard>,
+    group: &Arc<Group>,
+    generation: u64,
+    told: &Arc<Mutex<BTreeSet<String>>>,
+) {
     for member in group.members().into_iter().filter(|member| member.started) {
+        if !told.lock().insert(member.allocation_id.clone()) {
+            continue;
+        }
         let (shards, shard, group) = (shards.clone(), shard.clone(), group.clone());
+        let told = told.clone();
         tokio::spawn(async move {
-            let Some(cluster) = shards.cluster() else {
-                return;
-            };
-            let ask = word(&shard, &group, &member, generation);
-            if let Err(error) = cluster.peers.catch_up(&member.node, ask).await {
-                debug!(node = %member.node, %error, "a replica did not hear of new segments; it will look by itself");
+            if let Some(cluster) = shards.cluster() {
+                let ask = word(&shard, &group, &member, generation);
+                if let Err(error) = cluster.peers.catch_up(&member.node, ask).await {
+                    debug!(node = %member.node, %error, "a replica did not hear of new segments; it will look by itself");
+                }
             }
+            told.lock().remove(&member.allocation_id);
         });
     }
 }

@@ -44,7 +44,7 @@ impl LocalShards {
         let follower = follower_of(&shard, ask.primary_term)?;
         let worker = shard.clone();
         let work = move || take(&worker, &follower, &ask);
-        let done = self.pools.replicate.run(work).await;
+        let done = self.pools.replicate.run_on(work).await;
         done.map_err(|error| PeerError::Failed(error.to_string()))?
     }
 
@@ -58,7 +58,7 @@ impl LocalShards {
         match tokio::time::timeout(SHOW_WITHIN, follower.shows(wanted)).await {
             Ok(true) => Ok(progress(&shard)),
             Ok(false) => Err(PeerError::NoCopy("it was closed".to_owned())),
-            Err(_) => Err(PeerError::Failed(format!(
+            Err(_) => Err(PeerError::NotYet(format!(
                 "the segments were not copied within {} s",
                 SHOW_WITHIN.as_secs()
             ))),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::table::{Cell, Table, hidden, shown};
 use crate::cluster::IndicesOptions;
+use crate::cluster::NodeId;
 use crate::cluster::names::matches_pattern;
 use crate::coordination::rest::cluster_health::count_all;
 use crate::coordination::rest::index_body::show_date;
@@ -469,37 +470,42 @@ pub(super) async fn recovery(
     request.params.bool("detailed", false)?;
     let active_only = request.params.bool("active_only", false)?;
     let (state, found) = index_params::resolve(&app, &request, IndicesOptions::STRICT_EXPAND)?;
-    if active_only {
-        // none is under way: a shard is listed once it serves
-        return table.answer(&request);
-    }
     for (asked, summary) in recoveries(&app, &state, &found).await {
-        let (ended_ms, part) = (summary.ended_ms(), summary.percent_reused());
+        if active_only && summary.is_done() {
+            continue;
+        }
+        let ended_ms = summary.ended_ms();
+        let (files_percent, bytes_percent) = summary.percents();
         let node = asked.node(&state);
+        let source = summary.source_node.clone().map(NodeId);
+        let source = source.and_then(|id| state.nodes.get(&id));
+        let ended = |shown: Cell| match summary.is_done() {
+            true => shown,
+            false => Cell::maybe(None::<String>),
+        };
         table.rows.push(vec![
             asked.target.index.clone().into(),
             Cell::Number(asked.target.shard.into()),
             Cell::maybe(show_date(summary.began_ms)),
             Cell::Number(summary.began_ms),
-            Cell::maybe(show_date(ended_ms)),
-            Cell::Number(ended_ms),
+            ended(Cell::maybe(show_date(ended_ms))),
+            ended(Cell::Number(ended_ms)),
             Cell::Millis(summary.took_ms),
             summary.kind.to_ascii_lowercase().into(),
-            "done".into(),
-            "n/a".into(),
-            "n/a".into(),
+            summary.stage.clone().into(),
+            source.map_or("n/a".into(), |node| node.host.clone().into()),
+            source.map_or("n/a".into(), |node| node.name.clone().into()),
             Cell::maybe(node.map(|node| node.host.clone())),
             Cell::maybe(node.map(|node| node.name.clone())),
             "n/a".into(),
             "n/a".into(),
-            // of all that is there nothing had to be brought
-            Cell::Number(0),
-            Cell::Number(0),
-            part.into(),
+            Cell::count(summary.files_lacking),
+            Cell::count(summary.files_recovered),
+            files_percent.into(),
             Cell::count(summary.files),
-            Cell::Bytes(0),
-            Cell::Bytes(0),
-            part.into(),
+            Cell::Bytes(summary.bytes.saturating_sub(summary.bytes_reused)),
+            Cell::Bytes(summary.bytes_recovered),
+            bytes_percent.into(),
             Cell::Bytes(summary.bytes),
             Cell::count(summary.operations),
             Cell::count(summary.operations),
