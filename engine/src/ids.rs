@@ -22,6 +22,11 @@ impl SeqNo {
     pub const NONE: SeqNo = SeqNo(-1);
     /// Not given yet, or not asked for.
     pub const UNASSIGNED: SeqNo = SeqNo(-2);
+
+    /// Whether an operation can have this number. The highest that there is none can: the next one is always a number too.
+    pub(crate) fn is_operation(self) -> bool {
+        (0..i64::MAX).contains(&self.0)
+    }
 }
 
 /// Reign of a primary; raised by the masters at each promotion. The first is 1.

@@ -9,6 +9,9 @@ use parking_lot::Mutex;
 
 use crate::ids::SeqNo;
 
+/// So many numbers may be missing below the highest: far more than writes can be under way at one time.
+const GAPS_MAX: i64 = 1 << 24;
+
 /// Gives out numbers and tracks them.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
@@ -172,14 +175,23 @@ impl Checkpoints {
         state.global = state.global.max(limit);
     }
 
-    /// Numbers up to the highest that no operation has.
-    pub fn gaps(&self) -> Vec<SeqNo> {
+    /// Numbers up to the highest that no operation has. An error tells the highest number when there are more than writes
+    /// can have left: the number is not one that was given out.
+    pub fn gaps(&self) -> Result<Vec<SeqNo>, SeqNo> {
         let state = self.state.lock();
         let processed = &state.processed;
-        (processed.checkpoint + 1..=state.max)
-            .filter(|seq_no| !processed.beyond.contains(seq_no))
-            .map(SeqNo)
-            .collect()
+        let open = state.max.saturating_sub(processed.checkpoint);
+        if open.saturating_sub(processed.beyond.len() as i64) > GAPS_MAX {
+            return Err(SeqNo(state.max));
+        }
+        let mut gaps = Vec::new();
+        let mut next = processed.checkpoint + 1;
+        for &done in processed.beyond.range(..=state.max) {
+            gaps.extend((next..done).map(SeqNo));
+            next = done + 1;
+        }
+        gaps.extend((next..=state.max).map(SeqNo));
+        Ok(gaps)
     }
 }
 
@@ -196,7 +208,7 @@ mod tests {
             checkpoints.mark_processed(SeqNo(done));
         }
         assert_eq!(checkpoints.processed(), SeqNo(4));
-        assert_eq!(checkpoints.gaps(), [SeqNo(5)]);
+        assert_eq!(checkpoints.gaps(), Ok(vec![SeqNo(5)]));
         checkpoints.mark_processed(SeqNo(5));
         assert_eq!(checkpoints.processed(), SeqNo(8));
         assert_eq!(checkpoints.persisted(), SeqNo(4));
@@ -204,6 +216,23 @@ mod tests {
         assert_eq!(checkpoints.persisted(), SeqNo(6));
         checkpoints.advance_global(SeqNo(100));
         assert_eq!(checkpoints.global(), SeqNo(6));
+    }
+
+    #[test]
+    fn gaps_are_told_one_by_one_unless_the_highest_number_cannot_be() {
+        let checkpoints = Checkpoints::new(SeqNo(4), SeqNo(4), SeqNo::NONE);
+        assert_eq!(checkpoints.gaps(), Ok(vec![]));
+        for done in [6, 9] {
+            checkpoints.advance_max(SeqNo(done));
+            checkpoints.mark_processed(SeqNo(done));
+        }
+        checkpoints.advance_max(SeqNo(10));
+        let gaps = [5, 7, 8, 10].map(SeqNo).to_vec();
+        assert_eq!(checkpoints.gaps(), Ok(gaps));
+        for far in [1 << 40, i64::MAX - 1] {
+            checkpoints.advance_max(SeqNo(far));
+            assert_eq!(checkpoints.gaps(), Err(SeqNo(far)));
+        }
     }
 
     #[test]

@@ -32,10 +32,13 @@
 //! The empty commit point of a new shard, generation 1, is 104 bytes long: 12 of magic, version and reserved,
 //! 80 of fixed fields up to `global checkpoint`, two counts of 4 zero bytes, and the checksum.
 //!
+//! Bytes in which the local checkpoint is below -1 or above max seq_no, max seq_no is the highest number that there is, or the
+//! global checkpoint is below -1, are refused.
+//!
 //! | version | since | change                                                    | golden index |
 //! |--------:|-------|-----------------------------------------------------------|--------------|
 //! |       1 | 0.1   | first; read, no longer written                            | `golden/v1/` |
-//! |       2 | 0.2   | segments' term, global checkpoint: a copy may be a replica | `golden/commit_v2/` |
+//! |       2 | 0.1   | segments' term, global checkpoint: a copy may be a replica | `golden/commit_v2/` |
 
 use std::io;
 
@@ -242,6 +245,7 @@ impl Commit {
             commit.segments_term = PrimaryTerm(rest.u64()?);
             commit.global_checkpoint = SeqNo(rest.i64()?);
         }
+        commit.check_numbers()?;
         for _ in 0..rest.u32()? {
             commit.segments.push(rest.segment()?);
         }
@@ -250,6 +254,23 @@ impl Commit {
             return Err(format!("{} bytes too many", rest.0.len()));
         }
         Ok(commit)
+    }
+
+    /// Refuses what no shard can have written: who counts on from such numbers would run out of them.
+    fn check_numbers(&self) -> Result<(), String> {
+        let (local, max) = (self.local_checkpoint.0, self.max_seq_no.0);
+        if local < SeqNo::NONE.0 || local > max || max == i64::MAX {
+            return Err(format!(
+                "it says that operations up to [{local}] of up to [{max}] are in it"
+            ));
+        }
+        match self.global_checkpoint < SeqNo::NONE {
+            true => Err(format!(
+                "its global checkpoint is [{}]",
+                self.global_checkpoint.0
+            )),
+            false => Ok(()),
+        }
     }
 }
 
@@ -413,6 +434,34 @@ mod tests {
         let name = live_docs_name(SegmentId(9), 300);
         assert_eq!(live_docs_generation(&name), Some(300));
         assert_eq!(commit_generation("commit-12"), None);
+    }
+
+    #[test]
+    fn numbers_that_no_shard_gives_out_are_refused() {
+        for (local, max, global) in [(-1, -1, -1), (3, 7, 9), (3, i64::MAX - 1, -1)] {
+            let commit = numbered(local, max, global);
+            assert_eq!(Commit::decode(&commit.encode()), Ok(commit));
+        }
+        for (local, max, global, wrong) in [
+            (-2, 7, -1, "up to [-2] of up to [7]"),
+            (i64::MIN, i64::MIN, -1, "up to [-9223372036854775808]"),
+            (8, 7, -1, "up to [8] of up to [7]"),
+            (3, i64::MAX, -1, "of up to [9223372036854775807]"),
+            (i64::MAX, i64::MAX, -1, "of up to [9223372036854775807]"),
+            (3, 7, -2, "global checkpoint is [-2]"),
+        ] {
+            let why = Commit::decode(&numbered(local, max, global).encode()).unwrap_err();
+            assert!(why.contains(wrong), "{why}");
+        }
+    }
+
+    fn numbered(local: i64, max: i64, global: i64) -> Commit {
+        Commit {
+            local_checkpoint: SeqNo(local),
+            max_seq_no: SeqNo(max),
+            global_checkpoint: SeqNo(global),
+            ..example(2)
+        }
     }
 
     proptest! {

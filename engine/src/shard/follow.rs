@@ -100,7 +100,7 @@ impl Inner {
         let mut all_durable = true;
         for operation in operations {
             let (seq_no, found) = (operation.seq_no, operation.primary_term);
-            if found > term || seq_no < SeqNo(0) {
+            if found > term || !seq_no.is_operation() {
                 return Err(WriteError::Invalid {
                     reason: format!(
                         "operation [{}] of primary term [{}] cannot come from primary term [{}]",

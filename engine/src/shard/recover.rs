@@ -428,6 +428,12 @@ impl Inner {
     /// Gives an operation to the numbers whose own was never acknowledged and is lost; tells whether there were any.
     pub(super) fn fill_gaps(&self, term: PrimaryTerm) -> Result<bool, OpenShardError> {
         let gaps = self.checkpoints.gaps();
+        let gaps = gaps.map_err(|highest| OpenShardError::Replay {
+            seq_no: highest.0,
+            id: String::new(),
+            reason: "far too many operations before it are missing; the number cannot be right"
+                .to_owned(),
+        })?;
         let any = !gaps.is_empty();
         for seq_no in gaps {
             let done = self.noop(seq_no, term, "filling gaps");

@@ -25,9 +25,11 @@
 //! 04  05 00 00 00 00 00 00 00  02 00 00 00 00 00 00 00  04 00 00 00 00 00 00 00
 //! ```
 //!
-//! | version | since | change                               |
-//! |--------:|-------|--------------------------------------|
-//! |       1 | 0.2   | first; a 0.1 refuses it by its kind  |
+//! A number below -1 is refused.
+//!
+//! | version | since | change                                      |
+//! |--------:|-------|---------------------------------------------|
+//! |       1 | 0.1   | first; earlier builds refuse it by its kind |
 
 use crate::ids::{PrimaryTerm, SeqNo};
 
@@ -68,12 +70,20 @@ impl Mark {
             let len = payload.len();
             return Some(Err(format!("a mark has {MARK_BYTES} bytes, not {len}")));
         };
-        let number = |at: usize| payload[at..at + 8].try_into().expect("eight bytes");
-        Some(Ok(Mark {
+        let number = |at: usize| {
+            let bytes = payload[at..at + 8].try_into();
+            bytes.expect("the range is eight bytes long, and the last of them ends at 25")
+        };
+        let mark = Mark {
             sure_to: SeqNo(i64::from_le_bytes(number(1))),
             primary_term: PrimaryTerm(u64::from_le_bytes(number(9))),
             global_checkpoint: SeqNo(i64::from_le_bytes(number(17))),
-        }))
+        };
+        let lowest = mark.sure_to.min(mark.global_checkpoint);
+        Some(match lowest < SeqNo::NONE {
+            true => Err(format!("a mark names operation {}", lowest.0)),
+            false => Ok(mark),
+        })
     }
 }
 
@@ -95,5 +105,23 @@ mod tests {
         assert!(matches!(Mark::decode(&expected[..24]), Some(Err(_))));
         assert_eq!(Mark::decode(&[1; 25]), None);
         assert_eq!(Mark::decode(&[]), None);
+    }
+
+    #[test]
+    fn numbers_that_no_operation_can_have_are_refused() {
+        let decoded = |sure_to: i64, global_checkpoint: i64| {
+            let mark = Mark {
+                sure_to: SeqNo(sure_to),
+                primary_term: PrimaryTerm(2),
+                global_checkpoint: SeqNo(global_checkpoint),
+            };
+            Mark::decode(&mark.encode()).unwrap().map(|_| ())
+        };
+        for (sure_to, global_checkpoint) in [(-1, -1), (i64::MAX, i64::MAX)] {
+            assert_eq!(decoded(sure_to, global_checkpoint), Ok(()));
+        }
+        for (sure_to, global_checkpoint) in [(-2, 0), (i64::MIN, 0), (0, -2), (0, i64::MIN)] {
+            assert!(decoded(sure_to, global_checkpoint).is_err());
+        }
     }
 }

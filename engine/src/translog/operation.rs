@@ -4,7 +4,7 @@
 //! | offset | bytes | field        | meaning                                                          |
 //! |-------:|------:|--------------|------------------------------------------------------------------|
 //! |      0 |     1 | kind         | 1 index, 2 delete, 3 no-op                                       |
-//! |      1 |     8 | seq_no       |                                                                  |
+//! |      1 |     8 | seq_no       | neither negative nor the highest number that there is            |
 //! |      9 |     8 | primary term |                                                                  |
 //! |     17 |     8 | version      | of the document after the operation; 0 for a no-op               |
 //! |     25 |     4 | name length  |                                                                  |
@@ -138,8 +138,8 @@ impl Operation {
                 rest.len()
             ));
         }
-        if seq_no.0 < 0 {
-            return Err(format!("operation number {} is negative", seq_no.0));
+        if !seq_no.is_operation() {
+            return Err(format!("no operation has the number {}", seq_no.0));
         }
         Ok(Operation {
             seq_no,
@@ -193,6 +193,38 @@ mod tests {
         let mut expected = vec![2, 5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
         expected.extend([2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, b'a']);
         assert_eq!(operation.encode(), expected);
+    }
+
+    #[test]
+    fn numbers_that_no_operation_can_have_are_refused() {
+        for kind in [
+            OperationKind::Index {
+                id: "a".into(),
+                routing: None,
+                source: "{}".into(),
+            },
+            OperationKind::Delete { id: "a".into() },
+            OperationKind::NoOp {
+                reason: "gap".into(),
+            },
+        ] {
+            let decoded = |seq_no: i64| {
+                let operation = Operation {
+                    seq_no: SeqNo(seq_no),
+                    primary_term: PrimaryTerm(1),
+                    version: 1,
+                    kind: kind.clone(),
+                };
+                Operation::decode(&operation.encode()).map(|_| ())
+            };
+            for seq_no in [0, i64::MAX - 1] {
+                assert_eq!(decoded(seq_no), Ok(()), "{kind:?}");
+            }
+            for seq_no in [-1, i64::MIN, i64::MAX] {
+                let why = decoded(seq_no).unwrap_err();
+                assert!(why.contains(&seq_no.to_string()), "{kind:?}: {why}");
+            }
+        }
     }
 
     fn operations() -> impl Strategy<Value = Operation> {
