@@ -1,5 +1,5 @@
 //! Maps files into memory.
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // a map of a file: the one use says why its bytes stay
 
 use std::fs::File;
 use std::io::{self, Read};

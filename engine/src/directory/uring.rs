@@ -2,7 +2,7 @@
 //!
 //! A write linked to an `fdatasync`: one system call instead of two, and nothing runs between them. Containers
 //! often forbid io_uring, so it is tried once, with a real write; whatever goes wrong then, plain calls are used.
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // requests with bare addresses: each use says who keeps the bytes alive
 
 use std::fs::File;
 use std::io;

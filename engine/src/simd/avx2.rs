@@ -1,6 +1,6 @@
 //! Kernels for AVX2: 8 lanes of 32 bits.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // intrinsics: each use says why it is sound
 
 use std::arch::x86_64::*;
 

@@ -1,6 +1,6 @@
 //! Kernels for AVX-512: 16 lanes of 32 bits.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // intrinsics: each use says why it is sound
 
 use std::arch::x86_64::*;
 

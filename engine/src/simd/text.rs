@@ -1,6 +1,6 @@
 //! Text in bits: where words of ASCII are. Each kernel once per instruction set, as in the other files of this room.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code)] // intrinsics: each use says why it is sound
 
 /// Bytes that one word of bits describes.
 pub(crate) const BLOCK: usize = 64;
