@@ -239,9 +239,9 @@ pub struct FilterCacheStats {
 }
 
 impl FilterCacheStats {
-    /// Sets that were given up, be it that their segment went.
+    /// Sets that were given up, be it that their segment went. Another node's figures need not fit each other.
     pub fn evictions(&self) -> u64 {
-        self.entries_ever - self.entries
+        self.entries_ever.saturating_sub(self.entries)
     }
 
     /// Adds another shard's.

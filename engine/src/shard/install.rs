@@ -151,7 +151,10 @@ impl Staged {
                     remove_if_there(directory, &name)?;
                     *writer = Some(directory.create(&name)?);
                 }
-                writer.as_mut().expect("made above").write_all(bytes)?;
+                let writer = writer
+                    .as_mut()
+                    .expect("it is made above when there is none");
+                writer.write_all(bytes)?;
             }
             (Content::File(_), _) => unreachable!("only segments are staged in files: see new()"),
         }
@@ -479,7 +482,7 @@ impl Inner {
                     SegmentEntry {
                         key: publishing.next_key - 1,
                         ordinal: listed.ordinal,
-                        reader: reader.expect("what is not shown is ready: checked in ready()"),
+                        reader: reader.expect("ready() refuses a list with a segment that is neither shown nor staged"),
                         live: None,
                         backing: match self.is_committed(listed.id) {
                             true => Backing::File(listed.file),
@@ -501,7 +504,9 @@ impl Inner {
                     let docs = ready
                         .live
                         .remove(&FileName::LiveDocs(listed.id, live.generation));
-                    entry.set_live(docs.expect("what is not shown is ready: checked in ready()"));
+                    entry.set_live(docs.expect(
+                        "ready() refuses a list with live docs that are neither shown nor staged",
+                    ));
                     let _ = entry.live_stamp.set(live.file);
                 }
             }

@@ -86,7 +86,7 @@ impl Shard {
         self.inner.shipment()
     }
 
-    /// What a search sees now, by name: to be compared with the primary's.
+    /// What a search sees now, by name. Nothing is decided by it: it is how tests compare a copy with the primary's list.
     pub fn installed_list(&self) -> SegmentList {
         self.inner.list_visible().0
     }

@@ -424,12 +424,6 @@ impl Journal {
         self.sync(last)
     }
 
-    /// Generation and offset up to which everything is on the device.
-    pub fn synced_to(&self) -> (u64, u64) {
-        let tail = self.tail.lock();
-        (tail.generation, tail.synced)
-    }
-
     /// Tells whether a record is on the device.
     pub fn is_synced(&self, location: Location) -> bool {
         self.tail.lock().is_synced(location)

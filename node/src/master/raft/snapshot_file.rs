@@ -70,17 +70,17 @@ fn encode(meta: &SnapshotMeta, image: Bytes) -> Vec<u8> {
 
 /// The error says what is wrong with the bytes.
 fn decode(bytes: &[u8]) -> Result<(SnapshotMeta, Bytes), String> {
-    let (Some(header), Some(len)) = (
-        bytes.first_chunk::<HEADER_BYTES>(),
-        bytes.len().checked_sub(HEADER_BYTES + FOOTER_BYTES),
-    ) else {
-        return Err(format!("{} bytes are too few", bytes.len()));
-    };
+    let too_few = || format!("{} bytes are too few", bytes.len());
+    let (body, footer) = bytes
+        .split_last_chunk::<FOOTER_BYTES>()
+        .ok_or_else(too_few)?;
+    let (header, payload) = body
+        .split_first_chunk::<HEADER_BYTES>()
+        .ok_or_else(too_few)?;
     if header[..8] != *MAGIC {
         return Err("the magic bytes are wrong".to_owned());
     }
-    let (body, footer) = bytes.split_at(HEADER_BYTES + len);
-    let stored = u32::from_le_bytes(footer.try_into().expect("four bytes: split off above"));
+    let stored = u32::from_le_bytes(*footer);
     let computed = crc32c(body);
     if stored != computed {
         return Err(format!(
@@ -93,11 +93,15 @@ fn decode(bytes: &[u8]) -> Result<(SnapshotMeta, Bytes), String> {
             "format v{version}, this build reads v{VERSION}; open it with the release that wrote it"
         ));
     }
-    let said = u64::from_le_bytes(header[12..20].try_into().expect("eight bytes"));
-    if header[10..12] != [0, 0] || said != len as u64 {
+    let said = u64::from_le_bytes(
+        header[12..20]
+            .try_into()
+            .expect("the range is eight bytes long, and a header has 20"),
+    );
+    if header[10..12] != [0, 0] || said != payload.len() as u64 {
         return Err("its header does not fit its content".to_owned());
     }
-    let payload = Bytes::copy_from_slice(&body[HEADER_BYTES..]);
+    let payload = Bytes::copy_from_slice(payload);
     let file = proto::SnapshotFile::decode(payload).map_err(|error| error.to_string())?;
     let meta = snapshot_meta_from(file.meta).map_err(|error| error.0)?;
     Ok((meta, file.image))
