@@ -1,11 +1,10 @@
 //! Numbers that look random and are the same in every run.
 
-/// Mixes a number until its bits are evenly spread (splitmix64).
+use quidditch_engine::random;
+
+/// Mixes a number until its bits are evenly spread.
 pub fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    random::next(number).0
 }
 
 /// A stream of numbers.
@@ -19,8 +18,10 @@ impl Random {
 
     /// The next number.
     pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
+        let (_, state) = random::next(self.0);
+        self.0 = state;
+        // mixed once more than needed: the corpora of earlier records come again
+        mix(state)
     }
 
     /// At least 0, less than 1.

@@ -27,8 +27,9 @@ pub fn draw_u128() -> io::Result<u128> {
     Ok(u128::from_le_bytes(bytes))
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): a number, and the state after it.
-fn next(state: u64) -> (u64, u64) {
+/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014): a number, and the state after
+/// it. For what has to come again with its seed.
+pub fn next(state: u64) -> (u64, u64) {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -38,6 +39,18 @@ fn next(state: u64) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_the_paper() {
+        let mut state = 0;
+        let mut draw = || {
+            let (number, after) = next(state);
+            state = after;
+            number
+        };
+        let first = [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4];
+        assert_eq!([draw(), draw()], first);
+    }
 
     #[test]
     fn numbers_of_a_seed_come_again() {

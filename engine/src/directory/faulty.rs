@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::ram::cut;
 use super::{ByteView, Directory, FileWriter, already_exists, check_name, not_found};
+use crate::random;
 
 type FileNumber = usize;
 /// (folder, name).
@@ -213,17 +214,15 @@ fn some_names(state: &State, random: &mut Random) -> BTreeMap<Name, FileNumber> 
     names
 }
 
-/// A small generator of numbers (splitmix64); the same seed gives the same numbers.
+/// The same seed gives the same numbers.
 #[derive(Debug)]
 struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
+        let (number, state) = random::next(self.0);
+        self.0 = state;
+        number % limit
     }
 }
 

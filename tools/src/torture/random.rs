@@ -1,6 +1,8 @@
 //! Random numbers that come again with their seed.
 
-/// A generator: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+use quidditch_engine::random;
+
+/// A generator.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -14,11 +16,9 @@ impl Random {
 
     /// The next number.
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        let (number, state) = random::next(self.0);
+        self.0 = state;
+        number
     }
 
     /// A number below `end`, which is above zero.
