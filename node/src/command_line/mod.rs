@@ -4,6 +4,7 @@ mod ask;
 mod health;
 mod members;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,10 +13,18 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::config::{Config, ConfigError, Role, Sources, http_address};
 use crate::{process, telemetry};
 
+/// Where the settings are, if the command line does not say.
+const CONFIG_VARIABLE: &str = "QUIDDITCH_CONFIG";
+/// Where REST is served, if the command line does not say.
+const HTTP_ADDR_VARIABLE: &str = "QUIDDITCH_HTTP_ADDR";
+
 /// Runs the program of a role, from its arguments to its exit code.
 pub fn main(role: Role) -> ExitCode {
     let arguments = command(role).get_matches();
-    let result = match read_config(role, &arguments) {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let result = match read_config(role, &arguments, environment) {
         Err(error) => Err(error.into()),
         Ok(config) => match arguments.subcommand() {
             Some(("health", _)) => health::health(&config),
@@ -73,9 +82,7 @@ fn command(role: Role) -> Command {
                 .value_parser(path()),
         )
         .arg(
-            option("config", "FILE", file)
-                .env("QUIDDITCH_CONFIG")
-                .value_parser(path()),
+            option("config", "FILE", file).value_parser(path()),
         )
         .arg(
             Arg::new("setting")
@@ -93,8 +100,7 @@ fn command(role: Role) -> Command {
     }
     if role.has_rest() {
         let help = "Where REST is served; port 0 picks one [default: 127.0.0.1:9200]";
-        command = command
-            .arg(option("http-addr", "HOST:PORT", help.to_owned()).env("QUIDDITCH_HTTP_ADDR"));
+        command = command.arg(option("http-addr", "HOST:PORT", help.to_owned()));
     }
     command
 }
@@ -102,35 +108,50 @@ fn command(role: Role) -> Command {
 /// The part of the help that names the environment.
 fn variables(role: Role) -> String {
     let mut text = String::from("Environment variables, over the file's settings:\n");
+    let mut line = |variable: &str, meaning: &str| {
+        text.push_str(&format!("  {variable:<31} {meaning}\n"));
+    };
+    line(CONFIG_VARIABLE, "--config");
     for (variable, key) in Config::variables(role) {
-        text.push_str(&format!("  {variable:<31} {key}\n"));
+        line(variable, key);
     }
-    text.push_str("  QUIDDITCH_LOG                   log.level, over everything else");
+    if role.has_rest() {
+        line(HTTP_ADDR_VARIABLE, "--http-addr");
+    }
+    line("QUIDDITCH_LOG", "log.level, over everything else");
     text
 }
 
-fn read_config(role: Role, arguments: &ArgMatches) -> Result<Config, ConfigError> {
-    let mut sources = Sources {
-        file: arguments.get_one::<PathBuf>("config").map(PathBuf::as_path),
-        environment: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-        arguments: arguments
-            .get_many::<String>("setting")
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
-    };
-    let mut mistakes = Vec::new();
+/// A variable that is set to nothing counts as not set, as those of settings do.
+fn read_config(
+    role: Role,
+    arguments: &ArgMatches,
+    environment: BTreeMap<String, String>,
+) -> Result<Config, ConfigError> {
+    let variable = |name: &str| environment.get(name).filter(|text| !text.is_empty());
+    let flag = arguments.get_one::<PathBuf>("config");
+    let file = flag
+        .cloned()
+        .or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from));
+    let (mut set, mut mistakes) = (Vec::new(), Vec::new());
+    // what stands later wins
+    if role.has_rest()
+        && let Some(address) = variable(HTTP_ADDR_VARIABLE)
+    {
+        serve_at(address, &mut set, &mut mistakes);
+    }
+    let settings = arguments.get_many::<String>("setting");
+    set.extend(settings.into_iter().flatten().cloned());
     if role.has_rest()
         && let Some(address) = arguments.get_one::<String>("http-addr")
     {
-        match http_address(address) {
-            Ok(both) => sources.arguments.extend(both),
-            Err(mistake) => mistakes.push(mistake),
-        }
+        serve_at(address, &mut set, &mut mistakes);
     }
+    let sources = Sources {
+        file: file.as_deref(),
+        environment,
+        arguments: set,
+    };
     let read = Config::read(role, &sources);
     match read {
         Ok(mut config) if mistakes.is_empty() => {
@@ -144,6 +165,14 @@ fn read_config(role: Role, arguments: &ArgMatches) -> Result<Config, ConfigError
             error.mistakes.extend(mistakes);
             Err(error)
         }
+    }
+}
+
+/// Has REST served at an address.
+fn serve_at(address: &str, set: &mut Vec<String>, mistakes: &mut Vec<String>) {
+    match http_address(address) {
+        Ok(both) => set.extend(both),
+        Err(mistake) => mistakes.push(mistake),
     }
 }
 
@@ -193,7 +222,52 @@ mod tests {
             "--data-dir",
             "b",
         ]);
-        let config = read_config(Role::Coordination, &arguments).unwrap();
+        let config = read_config(Role::Coordination, &arguments, BTreeMap::new()).unwrap();
         assert_eq!((config.http_port, config.data_dir), (2, "b".into()));
+    }
+
+    fn read(flags: &[&str], variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let flags = [&["quidditch"], flags].concat();
+        let arguments = command(Role::All).get_matches_from(flags);
+        let environment = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        read_config(Role::All, &arguments, environment)
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_variable_of_the_rest_address() {
+        let set = [("QUIDDITCH_HTTP_ADDR", "127.0.0.2:1")];
+        for (flags, host, port) in [
+            (&[][..], "127.0.0.2", 1),
+            (&["-E", "http.port=2"], "127.0.0.2", 2),
+            (&["-E", "http.host=127.0.0.3"], "127.0.0.3", 1),
+            (&["--http-addr", "127.0.0.4:3"], "127.0.0.4", 3),
+        ] {
+            let config = read(flags, &set).unwrap();
+            assert_eq!((config.http_host(), config.http_port), (host, port));
+        }
+        let wrong = read(&[], &[("QUIDDITCH_HTTP_ADDR", "x")]).unwrap_err();
+        assert!(wrong.to_string().contains("[x]"), "{wrong}");
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_is_not_set() {
+        let config = read(
+            &[],
+            &[("QUIDDITCH_HTTP_ADDR", ""), ("QUIDDITCH_CONFIG", "")],
+        );
+        assert_eq!(config, Ok(Config::of(Role::All)));
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, port: u16| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, format!("http.port: {port}\n")).unwrap();
+            path.display().to_string()
+        };
+        let (a, b) = (file("a.yml", 1), file("b.yml", 2));
+        let set = [("QUIDDITCH_CONFIG", a.as_str())];
+        assert_eq!(read(&[], &set).unwrap().http_port, 1);
+        assert_eq!(read(&["--config", &b], &set).unwrap().http_port, 2);
     }
 }

@@ -34,7 +34,7 @@ pub struct Config {
     pub max_shards: usize,
     /// `path.data`
     pub data_dir: PathBuf,
-    /// `path.repo`
+    /// `path.repo`; it changes nothing as long as there are no snapshot repositories.
     pub repo_dirs: Vec<PathBuf>,
     /// `network.host`: where gRPC, raft and the metrics are listened for, and REST unless `http.host` is set.
     pub host: String,
@@ -195,14 +195,6 @@ impl Config {
                 None => mistakes.push(format!("-E {argument}: must be KEY=VALUE")),
             }
         }
-        checked(config, mistakes)
-    }
-
-    /// Reads YAML over the defaults of a role.
-    pub fn from_yaml(role: Role, yaml: &str) -> Result<Config, ConfigError> {
-        let mut config = Config::of(role);
-        let mut mistakes = Vec::new();
-        config.set_yaml(yaml, &mut mistakes);
         checked(config, mistakes)
     }
 
