@@ -8,16 +8,17 @@ use async_trait::async_trait;
 use quidditch_engine::directory::fs::FsDirectory;
 use tokio::task::JoinHandle;
 
-use super::addresses::listen_http;
+use super::addresses::{join, listen_http};
 use super::parts::{RestParts, Shared, Storage, node_info, rest};
 use super::{Base, Running};
+use crate::cluster::ClusterState;
 use crate::config::Role;
 use crate::coordination::rest::App;
 use crate::data::channels::Channels;
 use crate::data::local::LocalShards;
 use crate::data::routed::LoneCopies;
 use crate::data::{failed, scheduler};
-use crate::master::{MasterParts, SingleMaster};
+use crate::master::{MasterParts, Masters, SingleMaster};
 use crate::server;
 use crate::telemetry::endpoint::HealthCheck;
 use crate::telemetry::figures::{FigureSources, RestSources};
@@ -37,7 +38,7 @@ pub(super) async fn start(base: Base) -> anyhow::Result<All> {
     let storage = Storage::open(&base, &shared)?;
     let shards = storage.shards;
     let host = publish_host(&base, address.ip());
-    let identity = node_info(&base, &host, format!("{host}:9300"), Some(address));
+    let identity = node_info(&base, &host, join(&host, 9300), Some(address));
     let state_dir = base.config.data_dir.join("state");
     let clock = base.clock.clone();
     let masters = SingleMaster::open(MasterParts {
@@ -81,6 +82,14 @@ fn publish_host(base: &Base, listened: IpAddr) -> String {
     }
 }
 
+/// The master of this process leads when it has taken its own node in.
+fn leader_is_known(state: &ClusterState) -> Result<(), String> {
+    match state.nodes.contains_key(&state.master) {
+        true => Ok(()),
+        false => Err("no leader is known: this node is not part of its own cluster; the log says why it could not join".to_owned()),
+    }
+}
+
 #[async_trait]
 impl Running for All {
     fn places(&self) -> Vec<String> {
@@ -102,7 +111,8 @@ impl Running for All {
     }
 
     fn health(&self) -> HealthCheck {
-        Arc::new(|| Ok(()))
+        let masters = self.masters.clone();
+        Arc::new(move || leader_is_known(&masters.state()))
     }
 
     async fn close(self: Box<Self>) -> anyhow::Result<()> {
@@ -110,5 +120,21 @@ impl Running for All {
         self.masters.close().await;
         self.shards.close().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::master::testing::node;
+
+    #[test]
+    fn a_leader_is_known_when_its_node_is_in_the_state() {
+        let node = node("a");
+        let mut state = ClusterState::empty("shop", "uuid", node.id.clone());
+        let why = leader_is_known(&state).unwrap_err();
+        assert!(why.contains("no leader is known"), "{why}");
+        state.nodes.insert(node.id.clone(), node);
+        assert_eq!(leader_is_known(&state), Ok(()));
     }
 }

@@ -6,9 +6,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::service::RoutesBuilder;
-use tonic_health::server::health_reporter;
 use tracing::error;
 
+use super::standing::Standing;
 use super::{Base, Fatal};
 use crate::cluster::NodeInfo;
 use crate::config::Role;
@@ -61,13 +61,16 @@ impl Member {
         stop: watch::Receiver<bool>,
         add: impl FnOnce(&mut RoutesBuilder),
     ) -> JoinHandle<()> {
-        // the server as a whole, under the empty name, is SERVING as long as it answers
-        let (_, health) = health_reporter();
+        let standing = Standing::new(self.health());
         let mut routes = tonic::service::Routes::builder();
-        routes.add_service(health);
+        routes.add_service(standing.service());
         add(&mut routes);
         tokio::spawn(async move {
-            if let Err(error) = grpc::serve(listener, routes.routes(), stop).await {
+            let served = tokio::select! {
+                served = grpc::serve(listener, routes.routes(), stop) => served,
+                () = standing.tell() => Ok(()),
+            };
+            if let Err(error) = served {
                 error!(%error, "the gRPC server ended");
             }
         })

@@ -8,6 +8,7 @@ mod data;
 mod master;
 mod member;
 mod parts;
+mod standing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
