@@ -52,6 +52,12 @@ pub(super) fn publish_host(config: &Config, others: &[String]) -> String {
     })
 }
 
+/// The address of a host, for what goes by addresses (`_ip` in allocation filters, `_cat/nodes`). A name that does not resolve
+/// on this machine stands for itself.
+pub(super) fn ip_of(host: &str) -> String {
+    net::address_of(host).map_or_else(|| host.to_owned(), |address| address.to_string())
+}
+
 /// The address that others are told: the one of the settings, or the publish host and the port that is listened at.
 pub(super) fn published(set: &str, host: &str, listened: SocketAddr) -> String {
     match set {
@@ -86,5 +92,12 @@ mod tests {
         assert_eq!(publish_host(&config, &others), machine::host_name());
         config.publish_host = "data-1".to_owned();
         assert_eq!(publish_host(&config, &others), "data-1");
+    }
+
+    #[test]
+    fn a_host_is_shown_by_its_address() {
+        assert_eq!(ip_of("localhost"), "127.0.0.1");
+        assert_eq!(ip_of("::1"), "::1");
+        assert_eq!(ip_of("nowhere.invalid"), "nowhere.invalid");
     }
 }

@@ -10,7 +10,7 @@ use quidditch_engine::directory::fs::FsDirectory;
 use quidditch_engine::search::MemoryAccount;
 
 use super::Base;
-use super::addresses::join;
+use super::addresses::{ip_of, join};
 use crate::cluster::NodeInfo;
 use crate::config::{Config, Role};
 use crate::connections::Connections;
@@ -178,7 +178,7 @@ pub(super) fn node_info(
         ephemeral_id: rng::uuid22(),
         name: config.node_name.clone(),
         host: publish_host.to_owned(),
-        ip: publish_host.to_owned(),
+        ip: ip_of(publish_host),
         transport_address: transport,
         http_address: http.map_or_else(String::new, |http| join(http_host, http.port())),
         roles: config.role.node_roles(),

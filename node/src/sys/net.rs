@@ -1,4 +1,4 @@
-//! Which address of this machine leads where.
+//! Names, and which address of this machine leads where.
 
 use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
 
@@ -13,6 +13,13 @@ pub fn address_towards(target: &str) -> Option<IpAddr> {
     let socket = UdpSocket::bind(any).ok()?;
     socket.connect(target).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+/// The address of a host, one of IPv4 if it has one. `None`: the name does not resolve.
+pub fn address_of(host: &str) -> Option<IpAddr> {
+    let found = (host, 0).to_socket_addrs().ok()?;
+    let addresses = found.map(|address| address.ip());
+    addresses.min_by_key(IpAddr::is_ipv6)
 }
 
 #[cfg(test)]
