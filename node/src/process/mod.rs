@@ -166,6 +166,9 @@ fn tell_settings(config: &Config) {
             "DIAGON_ENABLED changes nothing: the engine is built in, there is no stub mode to choose"
         );
     }
+    if !config.repo_dirs.is_empty() {
+        info!("path.repo changes nothing: there are no snapshot repositories yet");
+    }
 }
 
 async fn metrics_listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {

@@ -200,7 +200,6 @@ fn add(total: &mut ShardStats, stats: &ShardStats) {
     total.merge_bytes += stats.merge_bytes;
     total.translog.operations += stats.translog.operations;
     total.translog.size_bytes += stats.translog.size_bytes;
-    total.translog.uncommitted_operations += stats.translog.uncommitted_operations;
     total.search.open_contexts += stats.search.open_contexts;
     for (sum, part) in [
         (&mut total.indexing, &stats.indexing),

@@ -261,13 +261,8 @@ impl Out<'_> {
         )?;
         self.gauge(
             "translog_operations",
-            "Operations that recovery would replay",
+            "Operations that recovery would replay: those that no commit point holds",
             total.translog.operations,
-        )?;
-        self.gauge(
-            "translog_uncommitted_operations",
-            "Operations that no commit point holds",
-            total.translog.uncommitted_operations,
         )?;
         self.gauge(
             "translog_unsynced_operations",

@@ -32,6 +32,7 @@ Monitoring tools ask for figures of a Java process. These answers have them, mea
 | `jvm.mem.heap_used`, `heap_committed` (`_nodes/stats`, `_cat/nodes` `heap.*`) | resident memory of the process |
 | `jvm.mem.heap_max` | memory that the process may use: the machine's, or its container's limit |
 | `jvm.gc`, `buffer_pools`, `classes`, memory `pools` | nothing: empty or 0, as there is no such thing |
+| `transport_address` of `quidditch` | nothing: all roles are in one process and nothing listens there; port 9300 is what OpenSearch would have |
 | `files` of `_recovery` and `_cat/recovery` | segments; a segment is one file |
 | `translog` of a recovery | operations in the translog at that time; the time is the whole recovery's |
 | `completion`, `request_cache`, `warmer` sizes and counts | nothing: 0, as none of them exists |
