@@ -1,10 +1,9 @@
 //! The `quidditch-coordination` program: serves REST over the shards of others.
 
+mod launch;
+
 use std::process::ExitCode;
 
-use quidditch_node::command_line;
-use quidditch_node::config::Role;
-
 fn main() -> ExitCode {
-    command_line::main(Role::Coordination)
+    launch::launch("quidditch-coordination")
 }

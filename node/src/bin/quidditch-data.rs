@@ -1,10 +1,9 @@
 //! The `quidditch-data` program: keeps and searches shards.
 
+mod launch;
+
 use std::process::ExitCode;
 
-use quidditch_node::command_line;
-use quidditch_node::config::Role;
-
 fn main() -> ExitCode {
-    command_line::main(Role::Data)
+    launch::launch("quidditch-data")
 }

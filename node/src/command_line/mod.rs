@@ -20,6 +20,8 @@ const HTTP_ADDR_VARIABLE: &str = "QUIDDITCH_HTTP_ADDR";
 
 /// Runs the program of a role, from its arguments to its exit code.
 pub fn main(role: Role) -> ExitCode {
+    // under this name `ps` and `pgrep` show it; where that cannot be it is only shown as `quidditch`
+    let _ = std::fs::write("/proc/self/comm", role.program());
     let arguments = command(role).get_matches();
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -1,5 +1,7 @@
 //! What a process of the cluster is for.
 
+use std::path::Path;
+
 /// The part that one process plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -17,6 +19,12 @@ pub enum Role {
 pub const ALL_ROLES: [Role; 4] = [Role::All, Role::Master, Role::Coordination, Role::Data];
 
 impl Role {
+    /// The role of the program with this path; `None`: it is no name of ours.
+    pub fn of_program(path: &Path) -> Option<Role> {
+        let name = path.file_name()?;
+        ALL_ROLES.into_iter().find(|role| name == role.program())
+    }
+
     /// Name of the program.
     pub fn program(self) -> &'static str {
         match self {

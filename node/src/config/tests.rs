@@ -33,6 +33,16 @@ fn from_yaml(role: Role, yaml: &str) -> Result<Config, ConfigError> {
 }
 
 #[test]
+fn the_program_says_the_role() {
+    for role in ALL_ROLES {
+        let path = Path::new("/opt/search").join(role.program());
+        assert_eq!(Role::of_program(&path), Some(role));
+    }
+    assert_eq!(Role::of_program(Path::new("/usr/bin/search")), None);
+    assert_eq!(Role::of_program(Path::new("/")), None);
+}
+
+#[test]
 fn each_file_shows_every_setting_of_its_role_at_its_default() {
     for role in ALL_ROLES {
         let mut yaml = String::new();

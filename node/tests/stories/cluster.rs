@@ -187,6 +187,11 @@ fn nodes_tell_how_they_are_and_what_is_cut_off_is_missed() {
         assert!(health.status.success(), "{health:?}");
         assert_eq!(String::from_utf8_lossy(&health.stdout), "SERVING\n");
     }
+    let process = shop.cluster.record().node("data-1").unwrap().process;
+    let process = process.expect("it was started");
+    // started by its small program, and yet the process that was spawned
+    let called = std::fs::read_to_string(format!("/proc/{}/comm", process.pid)).unwrap();
+    assert_eq!(called, "quidditch-data\n");
     let members = shop.command("quidditch-master", "master-1", &["members", "list"]);
     let shown = String::from_utf8_lossy(&members.stdout);
     assert_eq!(
@@ -217,6 +222,46 @@ fn nodes_tell_how_they_are_and_what_is_cut_off_is_missed() {
     shop.cluster.kill("data-1").unwrap();
     let health = shop.command("quidditch-data", "data-1", &["health"]);
     assert_eq!(health.status.code(), Some(1), "{health:?}");
+}
+
+#[test]
+fn the_programs_of_the_roles_are_small_and_start_quidditch_beside_them() {
+    let server = bin_dir().join("quidditch");
+    let server_bytes = std::fs::metadata(&server).unwrap().len();
+    // where the server is not; on the same disk, for a link
+    let alone = tempfile::tempdir_in(bin_dir()).unwrap();
+    for name in [
+        "quidditch-master",
+        "quidditch-coordination",
+        "quidditch-data",
+    ] {
+        let program = bin_dir().join(name);
+        let bytes = std::fs::metadata(&program).unwrap().len();
+        assert!(
+            bytes * 5 < server_bytes,
+            "{name}: {bytes} of {server_bytes}"
+        );
+        let said = Command::new(&program).arg("--version").output().unwrap();
+        let version = format!("{name} {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(String::from_utf8_lossy(&said.stdout), version);
+        let wrong = Command::new(&program).arg("--colour").output().unwrap();
+        assert_eq!(wrong.status.code(), Some(2));
+        let usage = String::from_utf8_lossy(&wrong.stderr).into_owned();
+        assert!(usage.contains(&format!("Usage: {name} ")), "{usage}");
+        let lone = alone.path().join(name);
+        std::fs::hard_link(&program, &lone).unwrap();
+        let failed = Command::new(&lone).output().unwrap();
+        assert_eq!(failed.status.code(), Some(1));
+        let why = String::from_utf8_lossy(&failed.stderr).into_owned();
+        let wanted = format!(
+            "{name}: cannot start {}",
+            alone.path().join("quidditch").display()
+        );
+        assert!(
+            why.starts_with(&wanted) && why.contains("one folder"),
+            "{why}"
+        );
+    }
 }
 
 #[test]

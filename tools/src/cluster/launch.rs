@@ -33,8 +33,10 @@ pub(super) fn recorded_or_new(plan: &Plan, dir: &Path) -> anyhow::Result<Record>
         .bin_dir
         .canonicalize()
         .with_context(|| plan.bin_dir.display().to_string())?;
-    for role in [Role::Master, Role::Coordination, Role::Data] {
-        let program = bin_dir.join(role.program());
+    let roles = [Role::Master, Role::Coordination, Role::Data].map(Role::program);
+    // the others start it
+    for name in roles.into_iter().chain(["quidditch"]) {
+        let program = bin_dir.join(name);
         if !program.is_file() {
             bail!(
                 "{}: no such program; build it with `cargo build --release -p quidditch-node`, or name its folder with --bin-dir",
@@ -352,5 +354,10 @@ mod tests {
         let plan = Plan::new(dir.path(), dir.path());
         let why = recorded_or_new(&plan, dir.path()).unwrap_err().to_string();
         assert!(why.contains("quidditch-master: no such program"), "{why}");
+        for role in [Role::Master, Role::Coordination, Role::Data] {
+            fs::write(dir.path().join(role.program()), "").unwrap();
+        }
+        let why = recorded_or_new(&plan, dir.path()).unwrap_err().to_string();
+        assert!(why.contains("/quidditch: no such program"), "{why}");
     }
 }
