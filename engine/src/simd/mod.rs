@@ -81,9 +81,10 @@ pub(crate) fn kernels() -> &'static Kernels {
     CHOSEN.get_or_init(|| choose(std::env::var("QUIDDITCH_SIMD").ok().as_deref()))
 }
 
-/// The row named, or the fastest when none is named or this machine cannot run it.
+/// The row named, or the fastest when none is named or this machine cannot run it. A name of no letters is none.
 fn choose(wanted: Option<&str>) -> &'static Kernels {
     let rows = available();
+    let wanted = wanted.filter(|name| !name.is_empty());
     let named = wanted.and_then(|name| rows.iter().find(|row| row.name.eq_ignore_ascii_case(name)));
     if let (Some(name), None) = (wanted, named) {
         tracing::warn!(
