@@ -24,7 +24,8 @@ pub enum RerouteCommand {
         /// Of the node that shall have it.
         to_node: String,
     },
-    /// Takes a copy from its node; it is assigned anew.
+    /// Takes a copy from its node, or the end of a move from where it goes; it is assigned anew. A primary that serves
+    /// stays: its node may acknowledge writes for as long as its lease lasts. One that moves stays where it was.
     Cancel {
         /// Concrete name.
         index: String,
@@ -32,7 +33,7 @@ pub enum RerouteCommand {
         shard: u32,
         /// Id, name or address of the node.
         node: String,
-        /// Whether it may be the primary.
+        /// Whether it may be the primary, while it is opened or moves.
         #[serde(default)]
         allow_primary: bool,
     },
@@ -336,6 +337,22 @@ fn cancel(
             copy.state.name().to_lowercase()
         )));
     }
+    // of a primary that moves, the move ends: the node that has it serves on
+    let target = copies
+        .iter()
+        .position(|target| is_primary_target(copies, target));
+    let place = match (copy.primary && copy.is_active(), target) {
+        (true, None) => {
+            return Err(Refusal::Soft(format!(
+                "can't cancel [{index}][{shard}] on node {{{}}}, shard is primary and {}: its node serves until it knows better; use the move command, or exclude the node from allocation",
+                node.name,
+                copy.state.name().to_lowercase()
+            )));
+        }
+        (true, Some(target)) => target,
+        (false, _) => place,
+    };
+    let copy = &copies[place];
     let why = UnassignedInfo {
         details: Some(format!(
             "cancelled by [_cluster/reroute] on node [{}]",
@@ -343,7 +360,7 @@ fn cancel(
         )),
         ..because("REROUTE_CANCELLED", table.now_ms)
     };
-    let what = match is_primary_target(copies, copy) || copy.is_relocation_target() {
+    let what = match copy.is_relocation_target() {
         true => "the move was cancelled",
         false => "the copy was cancelled",
     };
