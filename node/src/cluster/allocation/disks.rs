@@ -8,7 +8,7 @@ use super::table::Table;
 const BLOCK: &str = "index.blocks.read_only_allow_delete";
 
 /// Sets the block on indices with a copy on a node above the flood stage; takes it away when all nodes of the index are
-/// below the high watermark again.
+/// known to be below the high watermark again. While disks are not watched, what is blocked stays so.
 pub(super) fn follow_the_flood_stage(table: &mut Table<'_>) {
     if table.limits.disk.is_none() || table.state.usage.is_empty() {
         return;
@@ -16,15 +16,16 @@ pub(super) fn follow_the_flood_stage(table: &mut Table<'_>) {
     // `Some(true)`: flooded; `Some(false)`: in between, what is blocked stays so
     let mut by_index: BTreeMap<&str, bool> = BTreeMap::new();
     for (index, _, copy) in table.state.routing.all() {
-        let usage = copy
-            .node
-            .as_ref()
-            .and_then(|node| table.state.usage.get(node));
-        let Some(usage) = usage else { continue };
-        if is_above_flood_stage(table, usage) {
-            by_index.insert(index, true);
-        } else if is_above_high(table, usage) {
-            by_index.entry(index).or_insert(false);
+        let Some(node) = &copy.node else { continue };
+        match table.state.usage.get(node) {
+            Some(usage) if is_above_flood_stage(table, usage) => {
+                by_index.insert(index, true);
+            }
+            Some(usage) if !is_above_high(table, usage) => {}
+            // of a node that came back nothing is known at first
+            Some(_) | None => {
+                by_index.entry(index).or_insert(false);
+            }
         }
     }
     let mut changes = Vec::new();

@@ -38,12 +38,13 @@ pub(crate) fn reroute(table: &mut Table<'_>) {
         return;
     }
     expand::follow_the_nodes(table);
-    disks::follow_the_flood_stage(table);
     end_delays(table);
     assign_primaries(table);
     assign_replicas(table);
     balance::move_away(table);
     balance::even_out(table);
+    // last: it goes by where the copies are now
+    disks::follow_the_flood_stage(table);
 }
 
 /// What commands would do, and what is said to each; changes nothing.

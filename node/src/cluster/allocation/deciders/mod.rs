@@ -555,6 +555,25 @@ mod tests {
     }
 
     #[test]
+    fn the_flood_stage_ends_only_by_what_is_known_of_the_disk() {
+        const BLOCK: &str = "index.blocks.read_only_allow_delete";
+        let mut cluster = Cluster::of(&["n1", "n2"]);
+        cluster.run(create("a", 0)).unwrap();
+        cluster.settle();
+        let home = cluster.state.routing.primary("a", 0).unwrap();
+        let home = home.node.clone().unwrap().0;
+        let other = if home == "n1" { "n2" } else { "n1" };
+        disk(&mut cluster, &home, 40);
+        assert!(cluster.state.indices["a"].flag(BLOCK), "flooded");
+        // as when its node came back: another node tells, that one not yet
+        cluster.state.usage.remove(&NodeId(home.clone()));
+        disk(&mut cluster, other, 120);
+        assert!(cluster.state.indices["a"].flag(BLOCK), "nothing is known");
+        disk(&mut cluster, &home, 900);
+        assert!(!cluster.state.indices["a"].flag(BLOCK), "there is room");
+    }
+
+    #[test]
     fn a_copy_that_fails_too_often_waits_until_somebody_asks_again() {
         let mut cluster = Cluster::of(&["n1"]);
         cluster.run(create("a", 0)).unwrap();
