@@ -23,9 +23,11 @@
 //! |       1 | 0.1   | first  |
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
+use parking_lot::Mutex;
 use prost::Message;
 use quidditch_engine::directory::Directory;
 use quidditch_proto::raft as proto;
@@ -107,11 +109,47 @@ fn decode(bytes: &[u8]) -> Result<(SnapshotMeta, Bytes), String> {
     Ok((meta, file.image))
 }
 
-/// Puts a snapshot in place, then removes those before it.
-pub fn write(directory: &dyn Directory, meta: &SnapshotMeta, image: Bytes) -> io::Result<()> {
+/// The snapshots of one directory. One is written at a time: raft may have one built while another one arrives.
+#[derive(Debug)]
+pub struct Snapshots {
+    directory: Arc<dyn Directory>,
+    writing: Mutex<()>,
+}
+
+impl Snapshots {
+    /// Those of a directory.
+    pub fn of(directory: Arc<dyn Directory>) -> Snapshots {
+        Snapshots {
+            directory,
+            writing: Mutex::new(()),
+        }
+    }
+
+    /// Puts a snapshot in place, unless a newer one is there, then removes those before it.
+    pub fn write(&self, meta: &SnapshotMeta, image: Bytes) -> io::Result<()> {
+        let _one = self.writing.lock();
+        write(&*self.directory, meta, image)
+    }
+
+    /// The newest snapshot.
+    pub fn read(&self) -> io::Result<Option<(SnapshotMeta, Bytes)>> {
+        // a file that is read is not one that goes meanwhile
+        let _one = self.writing.lock();
+        read(&*self.directory)
+    }
+}
+
+fn write(directory: &dyn Directory, meta: &SnapshotMeta, image: Bytes) -> io::Result<()> {
     let index = meta.last_log_id.map_or(0, |id| id.index());
     let name = format!("{PREFIX}{index:016x}");
     let names = directory.list()?;
+    if names
+        .iter()
+        .filter_map(|name| index_of(name))
+        .any(|kept| kept > index)
+    {
+        return Ok(());
+    }
     if names.iter().any(|name| name == NEW) {
         directory.delete(NEW)?;
     }
@@ -128,8 +166,7 @@ pub fn write(directory: &dyn Directory, meta: &SnapshotMeta, image: Bytes) -> io
     Ok(())
 }
 
-/// The newest snapshot of a directory.
-pub fn read(directory: &dyn Directory) -> io::Result<Option<(SnapshotMeta, Bytes)>> {
+fn read(directory: &dyn Directory) -> io::Result<Option<(SnapshotMeta, Bytes)>> {
     let names = directory.list()?;
     let newest = names.iter().filter(|name| index_of(name).is_some()).max();
     let Some(name) = newest else { return Ok(None) };
@@ -177,15 +214,36 @@ mod tests {
         }
     }
 
+    fn image(index: u64) -> Bytes {
+        Bytes::from(format!("image {index}"))
+    }
+
+    fn meta(index: u64) -> SnapshotMeta {
+        let id = openraft::testing::log_id::<super::super::types::TypeConfig>(1, 1, index);
+        SnapshotMeta {
+            last_log_id: Some(id),
+            ..SnapshotMeta::default()
+        }
+    }
+
+    #[test]
+    fn snapshots_that_are_written_at_the_same_time_leave_the_newest_one() {
+        for _ in 0..20 {
+            let disk = Disk::new();
+            let snapshots = Snapshots::of(disk.directory("raft"));
+            std::thread::scope(|scope| {
+                for index in 1..=4 {
+                    let snapshots = &snapshots;
+                    scope.spawn(move || snapshots.write(&meta(index), image(index)).unwrap());
+                }
+            });
+            assert_eq!(snapshots.read().unwrap(), Some((meta(4), image(4))));
+            assert_eq!(disk.directory("raft").list().unwrap().len(), 1);
+        }
+    }
+
     #[test]
     fn a_power_cut_leaves_the_old_snapshot_or_the_new_one() {
-        let image = |index: u64| Bytes::from(format!("image {index}"));
-        let meta = |index: u64| SnapshotMeta {
-            last_log_id: Some(
-                openraft::testing::log_id::<super::super::types::TypeConfig>(1, 1, index),
-            ),
-            ..SnapshotMeta::default()
-        };
         let run = |disk: &Disk| {
             let directory = disk.directory("raft");
             (1..=3)

@@ -9,7 +9,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use quidditch_engine::directory::Directory;
 
-use super::snapshot_file;
+use super::snapshot_file::Snapshots;
 use super::types::{
     LogId, Outcome, Proposal, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
 };
@@ -19,7 +19,7 @@ use crate::wire::batch::{Batch, Image};
 /// The cluster state as raft sees it.
 #[derive(Debug)]
 pub struct StateMachine {
-    directory: Arc<dyn Directory>,
+    snapshots: Arc<Snapshots>,
     publisher: Arc<Publisher>,
     meta: SnapshotMeta,
 }
@@ -27,13 +27,14 @@ pub struct StateMachine {
 impl StateMachine {
     /// Takes up the newest snapshot of a directory. Blocks on the disk.
     pub fn open(directory: Arc<dyn Directory>) -> io::Result<StateMachine> {
-        let found = snapshot_file::read(&*directory)?;
+        let snapshots = Arc::new(Snapshots::of(directory));
+        let found = snapshots.read()?;
         let (meta, image) = match found {
             Some((meta, bytes)) => (meta, Some(decode_image(&bytes)?)),
             None => (SnapshotMeta::default(), None),
         };
         Ok(StateMachine {
-            directory,
+            snapshots,
             publisher: Arc::new(Publisher::new(image)),
             meta,
         })
@@ -113,18 +114,18 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         SnapshotBuilder {
-            directory: self.directory.clone(),
+            snapshots: self.snapshots.clone(),
             meta: self.meta.clone(),
             image: Some(self.publisher.image()),
         }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: Bytes) -> io::Result<()> {
-        let directory = self.directory.clone();
+        let snapshots = self.snapshots.clone();
         let kept = meta.clone();
         let image = blocking(move || {
             let image = decode_image(&snapshot)?;
-            snapshot_file::write(&*directory, &kept, snapshot)?;
+            snapshots.write(&kept, snapshot)?;
             Ok(image)
         })
         .await?;
@@ -134,8 +135,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
-        let directory = self.directory.clone();
-        let found = blocking(move || snapshot_file::read(&*directory)).await?;
+        let snapshots = self.snapshots.clone();
+        let found = blocking(move || snapshots.read()).await?;
         Ok(found.map(|(meta, snapshot)| Snapshot { meta, snapshot }))
     }
 }
@@ -143,7 +144,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 /// Writes the state of one moment to disk.
 #[derive(Debug)]
 pub struct SnapshotBuilder {
-    directory: Arc<dyn Directory>,
+    snapshots: Arc<Snapshots>,
     meta: SnapshotMeta,
     image: Option<Image>,
 }
@@ -154,10 +155,10 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
         let built = || io::Error::other("this snapshot has been built already");
         let image = self.image.take().ok_or_else(built)?;
-        let (directory, meta) = (self.directory.clone(), self.meta.clone());
+        let (snapshots, meta) = (self.snapshots.clone(), self.meta.clone());
         blocking(move || {
             let bytes = Bytes::from(image.encode().map_err(io::Error::other)?);
-            snapshot_file::write(&*directory, &meta, bytes.clone())?;
+            snapshots.write(&meta, bytes.clone())?;
             Ok(Snapshot {
                 meta,
                 snapshot: bytes,
