@@ -63,6 +63,7 @@ pub struct ClusterState {
 
 /// An index that was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tombstone {
     /// Its name.
     pub name: String,
@@ -73,6 +74,11 @@ pub struct Tombstone {
 }
 
 impl ClusterState {
+    /// The node with this name.
+    pub fn node_named(&self, name: &str) -> Option<&NodeInfo> {
+        self.nodes.values().find(|node| node.name == name)
+    }
+
     /// A cluster without nodes and indices.
     pub fn empty(cluster_name: &str, cluster_uuid: &str, master: NodeId) -> ClusterState {
         ClusterState {

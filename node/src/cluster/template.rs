@@ -9,6 +9,7 @@ use super::index_metadata::AliasMetadata;
 
 /// Settings, mapping and aliases that a template brings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TemplateBody {
     /// Flat settings, `index.*`; lists as `key.0`, `key.1`.
     pub settings: Option<BTreeMap<String, String>>,
@@ -20,6 +21,7 @@ pub struct TemplateBody {
 
 /// A composable index template (`_index_template`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IndexTemplate {
     /// Names it is for; `*` matches any text.
     pub index_patterns: Vec<String>,
@@ -37,6 +39,7 @@ pub struct IndexTemplate {
 
 /// A part of index templates (`_component_template`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ComponentTemplate {
     /// What it brings.
     pub template: TemplateBody,
@@ -48,6 +51,7 @@ pub struct ComponentTemplate {
 
 /// A template of the older kind (`_template`): all that match apply, by order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LegacyTemplate {
     /// Names it is for; `*` matches any text.
     pub index_patterns: Vec<String>,

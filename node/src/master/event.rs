@@ -12,8 +12,10 @@ use crate::cluster::routing::ShardCopy;
 use crate::cluster::state::Tombstone;
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
 
-/// One change. Applying the same events to the same state always gives the same state.
+/// One change. Applying the same events to the same state always gives the same state. A release that does not know a part
+/// of one refuses it by name: left out in silence, the part would be missing from its state alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum Event {
     /// An index is new or changed; the whole of its metadata.
     IndexPut(Arc<IndexMetadata>),
@@ -151,5 +153,25 @@ impl Event {
                 | Event::MasterElected { .. }
                 | Event::NodeUsage(_)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_an_event_that_is_not_known_is_refused_by_name() {
+        let read =
+            |text: &str| serde_json::from_str::<Event>(text).map_err(|error| error.to_string());
+        assert!(read(r#"{"IndexRemoved": {"name": "a", "at_ms": 1}}"#).is_ok());
+        for newer in [
+            r#"{"IndexRemoved": {"name": "a", "at_ms": 1, "newer": 2}}"#,
+            r#"{"Graveyard": [{"name": "a", "uuid": "u", "deleted_ms": 1, "newer": 2}]}"#,
+            r#"{"newer": {}}"#,
+        ] {
+            let refused = read(newer).unwrap_err();
+            assert!(refused.contains("`newer`"), "{refused}");
+        }
     }
 }
