@@ -40,6 +40,14 @@ Monitoring tools ask for figures of a Java process. These answers have them, mea
 | `compound`, `version` and memory of `_segments` | one file a segment; the Lucene version whose behaviour is followed; 0, as segments are memory-mapped |
 ";
 
+const CLUSTER: &str = "
+## What lasts otherwise than in OpenSearch
+
+`transient` settings of `_cluster/settings` are kept by a group of masters with the rest of the cluster state, also when all
+of them are stopped and started again: there they last until they are set to `null`. A lone `quidditch` forgets them when
+it restarts.
+";
+
 const SPEED_ALONE: &str = "
 ### Parameters that change no answer
 
@@ -122,6 +130,7 @@ fn page() -> Result<String, std::fmt::Error> {
         code(&types)
     )?;
     page.push_str(SPEED_ALONE);
+    page.push_str(CLUSTER);
     let sources = sources();
     page.push_str(SETTINGS);
     for (what, table) in [("index", INDEX_SETTINGS), ("cluster", CLUSTER_SETTINGS)] {
@@ -136,7 +145,30 @@ fn page() -> Result<String, std::fmt::Error> {
     Ok(page)
 }
 
-/// The text of all sources but the tables of settings.
+/// A source without its comments and tests: what only these name is not obeyed.
+fn code_of(source: &str) -> String {
+    let mut code = String::new();
+    let mut lines = source.lines().peekable();
+    while let Some(line) = lines.next() {
+        let opens = |next: &&str| next.starts_with("mod ") && next.ends_with('{');
+        if line == "#[cfg(test)]" && lines.peek().is_some_and(opens) {
+            break;
+        }
+        if !line.trim_start().starts_with("//") {
+            code.push_str(line.split(" // ").next().unwrap_or(line));
+            code.push('\n');
+        }
+    }
+    code
+}
+
+#[test]
+fn what_a_comment_or_a_test_names_is_not_read() {
+    let source = "//! `a.b`\nlet x = get(\"c.d\"); // not e.f\n    /// `g.h`\n#[cfg(test)]\nmod tests {\n\"i.j\"";
+    assert_eq!(code_of(source), "let x = get(\"c.d\");\n");
+}
+
+/// The code of all sources but the tables of settings.
 fn sources() -> String {
     let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
     folders.push(PathBuf::from(concat!(
@@ -150,12 +182,25 @@ fn sources() -> String {
             let name = path.file_name().unwrap_or_default().to_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if name != "index_settings.rs" && name != "cluster_settings.rs" {
-                text.push_str(&std::fs::read_to_string(&path).unwrap());
+            } else if !is_left_out(&name.to_string_lossy()) {
+                text.push_str(&code_of(&std::fs::read_to_string(&path).unwrap()));
             }
         }
     }
     text
+}
+
+/// The tables themselves, and tests.
+fn is_left_out(file: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "index_settings.rs",
+        "cluster_settings.rs",
+        "tests.rs",
+        "testing.rs",
+        "laws.rs",
+        "support_page.rs",
+    ];
+    NAMES.contains(&file) || file.ends_with("_tests.rs")
 }
 
 /// The settings of a table that no source reads.
