@@ -1,8 +1,9 @@
 //! The table of cluster settings: what users can write with `_cluster/settings`, with defaults and bounds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::setting_values::{Kind, Scope, Setting};
+use super::setting_values::{Kind, Scope, Setting, parse_time_ms};
 use super::state::ClusterState;
 
 macro_rules! setting {
@@ -160,6 +161,12 @@ impl ClusterState {
             .iter()
             .find(|setting| setting.key == key)
             .map_or("", |setting| setting.default)
+    }
+
+    /// A length of time of a cluster setting in force; zero when it is none.
+    pub fn setting_duration(&self, key: &str) -> Duration {
+        let ms = parse_time_ms(self.effective_setting(key), key).unwrap_or(0);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 
     /// A whole number of a cluster setting in force; `otherwise` when it has none.

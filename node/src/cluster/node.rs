@@ -17,6 +17,7 @@ impl fmt::Display for NodeId {
 
 /// What a node tells about itself when it joins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NodeInfo {
     /// Persistent id.
     pub id: NodeId,
@@ -80,8 +81,8 @@ pub struct VotingExclusion {
 }
 
 impl VotingExclusion {
-    /// Whether it is about this node.
-    pub fn covers(&self, node: &NodeInfo) -> bool {
-        self.node_id == node.id.0 || self.node_name == node.name
+    /// Whether it is about a node with this name, and with this id as far as that is known.
+    pub fn covers(&self, id: Option<&NodeId>, name: &str) -> bool {
+        self.node_name == name || id.is_some_and(|id| self.node_id == id.0)
     }
 }

@@ -194,6 +194,22 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether whoever asks waits until all nodes follow the change. What nodes tell about themselves and each other, and
+    /// what nobody asked for, holds as soon as the masters agreed on it.
+    pub fn wants_followers(&self) -> bool {
+        !matches!(
+            self,
+            Command::JoinNode(_)
+                | Command::NodesLeft { .. }
+                | Command::MasterElected(_)
+                | Command::ReportShards(_)
+                | Command::FailCopy { .. }
+                | Command::NodeUsage(_)
+                | Command::Reroute { .. }
+                | Command::RetryShards(_)
+        )
+    }
+
     /// What it is, for people: as `_cluster/pending_tasks` shows it.
     pub fn source(&self) -> String {
         let with = |what: &str, names: &[String]| format!("{what} [{}]", names.join(", "));

@@ -72,6 +72,18 @@ impl Links {
     }
 }
 
+/// Whether a call failed before anybody could have heard of it: there was no connection.
+pub(super) fn never_sent(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// Ends a call that takes too long.
 pub(super) async fn within<T>(
     limit: Duration,

@@ -89,9 +89,37 @@ pub trait Masters: Send + Sync {
     /// Tells each new state.
     fn watch(&self) -> tokio::sync::watch::Receiver<Arc<ClusterState>>;
 
-    /// How many commands wait, and for how long the oldest has waited, in ms.
+    /// The commands that wait to be decided by this process.
     fn pending(&self) -> PendingTasks {
         PendingTasks::default()
+    }
+
+    /// The commands that wait to be decided, wherever that is done; refused when nobody leads.
+    async fn pending_at_leader(&self) -> Result<PendingTasks, CommandError> {
+        Ok(self.pending())
+    }
+
+    /// A state that has every change that was acknowledged before this call; refused when no leader tells of it in time.
+    ///
+    /// * `wait`: by when; the leader is asked once at least.
+    async fn current(&self, wait: Duration) -> Result<Arc<ClusterState>, CommandError> {
+        let _ = wait;
+        Ok(self.state())
+    }
+
+    /// Who votes among the masters.
+    async fn electorate(&self) -> Result<Electorate, CommandError> {
+        let state = self.state();
+        let leader = state.nodes.get(&state.master);
+        Ok(Electorate {
+            term: 1,
+            voters: leader.map(|node| node.name.clone()).into_iter().collect(),
+        })
+    }
+
+    /// Whether a master that leads is known, and heard of this process lately.
+    fn has_leader(&self) -> bool {
+        true
     }
 }
 
@@ -102,6 +130,15 @@ pub struct Changed {
     pub state: Arc<ClusterState>,
     /// Whether every live node followed it in time (`cluster.publish.timeout`).
     pub acknowledged: bool,
+}
+
+/// The masters that vote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Electorate {
+    /// The reign.
+    pub term: u64,
+    /// Their names.
+    pub voters: Vec<String>,
 }
 
 /// Commands not yet decided.

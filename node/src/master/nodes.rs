@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::event::Event;
 use crate::cluster::allocation::table::Table;
-use crate::cluster::allocation::{because, is_worth_telling, unassigned_index};
+use crate::cluster::allocation::{because, unassigned_index};
 use crate::cluster::node::{NodeId, NodeInfo, NodeUsage, VotingExclusion};
 use crate::cluster::routing::UnassignedInfo;
 use crate::cluster::setting_values::parse_time_ms;
@@ -94,11 +94,12 @@ fn lose_nodes(table: &mut Table<'_>, gone: &BTreeSet<NodeId>, reason: &str, deta
     }
 }
 
-/// What new figures of disks mean: nothing, when they are near the old ones.
+/// What figures of disks mean: nothing, when they are the old ones.
 pub(super) fn usage(table: &mut Table<'_>, usages: Vec<NodeUsage>) -> Vec<Event> {
     let mut events = Vec::new();
     for usage in usages {
-        if table.state.nodes.contains_key(&usage.node) && is_worth_telling(&table.state, &usage) {
+        let is_new = table.state.usage.get(&usage.node) != Some(&usage);
+        if table.state.nodes.contains_key(&usage.node) && is_new {
             let event = Event::NodeUsage(usage);
             table.follow(&event);
             events.push(event);
@@ -129,7 +130,11 @@ pub(super) fn exclude_voters(
             state.voting_exclusions.len()
         )));
     }
-    let is_excluded = |node: &NodeInfo| exclusions.iter().any(|one| one.covers(node));
+    let is_excluded = |node: &NodeInfo| {
+        exclusions
+            .iter()
+            .any(|one| one.covers(Some(&node.id), &node.name))
+    };
     let mut voters = state
         .nodes
         .values()

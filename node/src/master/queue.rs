@@ -23,19 +23,25 @@ use crate::wire::batch::RequestId;
 const QUEUE_MAX: usize = 1024;
 /// Commands that are decided together.
 const ROUND_MAX: usize = 64;
+/// Bytes of commands after which no more of them are taken into a round: it becomes one entry of the log.
+const ROUND_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a command that is not even queued, and of a change that is not proposed.
+pub(super) const CHANGE_BYTES_MAX: usize = 64 << 20;
 
-type Answer = Result<Arc<ClusterState>, CommandError>;
+type Answer = Result<Arc<ClusterState>, NotDone>;
 
 /// The wall clock, in ms since the epoch.
 pub(crate) type NowMs = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// Why a command has no answer of the masters' own.
-#[derive(Debug)]
+/// Why a command was not carried out.
+#[derive(Clone, Debug)]
 pub(super) enum NotDone {
     /// It was refused, or waited for too long and never began.
     Refused(CommandError),
-    /// Whoever decides went away, and what came of it is not known.
-    Dropped,
+    /// It never began: nobody decides here. It may be asked for again, here or elsewhere.
+    NotBegun,
+    /// What came of it is not known.
+    Unknown,
 }
 
 /// A command on its way.
@@ -43,6 +49,8 @@ pub(super) struct Submitted {
     number: u64,
     request: RequestId,
     command: Command,
+    /// Of its JSON form.
+    bytes: usize,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -93,6 +101,35 @@ pub(super) fn timed_out(source: &str, wait: Duration) -> CommandError {
             show_ms(wait_ms)
         ),
     )
+}
+
+/// Counts what is written.
+#[derive(Default)]
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes of a command's JSON form. One that has none is refused where it is written.
+fn bytes_of(command: &Command) -> usize {
+    let mut counted = Counted::default();
+    let _ = serde_json::to_writer(&mut counted, command);
+    counted.0
+}
+
+/// A change that the log does not take.
+pub(super) fn too_large(bytes: usize) -> CommandError {
+    StateError::illegal_argument(format!(
+        "the change of the cluster state takes [{bytes}] bytes, more than [{CHANGE_BYTES_MAX}]; make it in smaller steps"
+    ))
 }
 
 /// Takes a command off the list of those that wait, also when its asker goes away before it was queued.
@@ -151,6 +188,10 @@ impl Queue {
         command: Command,
         wait: Option<Duration>,
     ) -> Result<Arc<ClusterState>, NotDone> {
+        let bytes = bytes_of(&command);
+        if bytes > CHANGE_BYTES_MAX {
+            return Err(NotDone::Refused(too_large(bytes)));
+        }
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         self.waiting.0.lock().insert(
             number,
@@ -170,6 +211,7 @@ impl Queue {
             number,
             request,
             command,
+            bytes,
             answer,
         };
         let is_over = async {
@@ -181,12 +223,12 @@ impl Queue {
         let mut is_over = std::pin::pin!(is_over);
         let late = |number| match self.waiting.give_up(number, wait) {
             Some(late) => NotDone::Refused(late),
-            None => NotDone::Dropped,
+            None => NotDone::Unknown,
         };
         tokio::select! {
             biased;
             sent = self.sender.send(submitted) => if sent.is_err() {
-                return Err(NotDone::Dropped);
+                return Err(NotDone::NotBegun);
             },
             () = &mut is_over => return Err(late(number)),
         }
@@ -200,10 +242,10 @@ impl Queue {
             }
         };
         match result {
-            Ok(result) => result.map_err(NotDone::Refused),
+            Ok(result) => result,
             Err(_) => {
                 self.waiting.remove(number);
-                Err(NotDone::Dropped)
+                Err(NotDone::Unknown)
             }
         }
     }
@@ -227,13 +269,26 @@ impl Queue {
 impl QueueEnd {
     /// Waits for commands; takes as many as are decided together. `None`: nobody can submit any more.
     pub(super) async fn next(&mut self) -> Option<Vec<Submitted>> {
-        let mut batch = vec![self.receiver.recv().await?];
+        let first = self.receiver.recv().await?;
+        let mut bytes = first.bytes;
+        let mut batch = vec![first];
         while batch.len() < ROUND_MAX
+            && bytes < ROUND_BYTES_MAX
             && let Ok(next) = self.receiver.try_recv()
         {
+            bytes += next.bytes;
             batch.push(next);
         }
         Some(batch)
+    }
+
+    /// Gives commands back that nobody decides here, also to askers that went away: nothing of them waits any more.
+    pub(super) fn give_back(&self, batch: Vec<Submitted>) {
+        for submitted in batch {
+            self.waiting.remove(submitted.number);
+            // The asker may have gone away; then nobody has to know.
+            let _ = submitted.answer.send(Err(NotDone::NotBegun));
+        }
     }
 
     /// Takes nothing more; what waits already can still be taken out.
@@ -270,11 +325,15 @@ impl Round {
         round
     }
 
-    /// Decides; what is refused is answered at once, what was given up is left out.
+    /// Decides; what is refused is answered at once, what was given up is left out. A request that comes again is not
+    /// decided again: it is answered as its first try is.
+    ///
+    /// * `is_done`: whether a request is part of the state already.
     pub(super) fn decide(
         state: &ClusterState,
         batch: Vec<Submitted>,
         waiting: &WaitingList,
+        is_done: &dyn Fn(&RequestId) -> bool,
         now_ms: i64,
         ids: &mut dyn Ids,
     ) -> Round {
@@ -285,13 +344,17 @@ impl Round {
                 continue;
             }
             round.numbers.push(submitted.number);
+            if is_done(&submitted.request) || round.requests.contains(&submitted.request) {
+                round.accepted.push(submitted.answer);
+                continue;
+            }
             match round.add(submitted.command, now_ms, ids) {
                 Ok(()) => {
                     round.requests.push(submitted.request);
                     round.accepted.push(submitted.answer);
                 }
                 // The asker may have gone away; then nobody has to know.
-                Err(refused) => drop(submitted.answer.send(Err(refused))),
+                Err(refused) => drop(submitted.answer.send(Err(NotDone::Refused(refused)))),
             }
         }
         round
@@ -315,11 +378,11 @@ impl Round {
     }
 
     /// Answers all that were accepted.
-    pub(super) fn answer(mut self, answer: &Answer) {
+    pub(super) fn answer(mut self, answer: &Result<Arc<ClusterState>, CommandError>) {
         self.take_off();
         for asker in self.accepted.drain(..) {
             // The asker may have gone away; then nobody has to know.
-            let _ = asker.send(answer.clone());
+            let _ = asker.send(answer.clone().map_err(NotDone::Refused));
         }
     }
 }
@@ -353,7 +416,14 @@ mod tests {
             let batch = end.next().await.unwrap();
             let number = batch[0].number;
             let state = Publisher::new(None).newest().state;
-            let round = Round::decide(&state, batch, &end.waiting, 1, &mut Counting::default());
+            let round = Round::decide(
+                &state,
+                batch,
+                &end.waiting,
+                &|_| false,
+                1,
+                &mut Counting::default(),
+            );
             assert!(end.waiting.give_up(number, wait).is_none(), "it has begun");
             assert_eq!((round.requests.len(), round.events.is_empty()), (1, false));
             let after = Arc::new(round.state.clone());
@@ -372,7 +442,91 @@ mod tests {
         assert_eq!(late.kind, "process_cluster_event_timeout_exception");
         let batch = end.next().await.unwrap();
         let state = Publisher::new(None).newest().state;
-        let round = Round::decide(&state, batch, &end.waiting, 1, &mut Counting::default());
+        let round = Round::decide(
+            &state,
+            batch,
+            &end.waiting,
+            &|_| false,
+            1,
+            &mut Counting::default(),
+        );
         assert!(round.requests.is_empty() && round.events.is_empty());
+    }
+
+    /// Submits in the order given, and decides all of them together.
+    async fn decided_together(
+        asked: &[(RequestId, &str)],
+        is_done: &dyn Fn(&RequestId) -> bool,
+    ) -> (Vec<RequestId>, ClusterState, usize) {
+        let (queue, mut end) = Queue::new(Arc::new(|| 1_000));
+        let asking = asked
+            .iter()
+            .map(|(request, name)| queue.submit(*request, create(name), None));
+        let mut asking = std::pin::pin!(futures::future::join_all(asking));
+        assert!(futures::poll!(&mut asking).is_pending());
+        let batch = end.next().await.unwrap();
+        assert_eq!(batch.len(), asked.len());
+        let state = Publisher::new(None).newest().state;
+        let waiting = &end.waiting;
+        let round = Round::decide(&state, batch, waiting, is_done, 1, &mut Counting::default());
+        let (requests, after) = (round.requests.clone(), round.state.clone());
+        round.answer(&Ok(Arc::new(after.clone())));
+        let answers = asking.await;
+        assert!(queue.pending().tasks.is_empty());
+        let accepted = answers.iter().filter(|answer| answer.is_ok()).count();
+        (requests, after, accepted)
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_tried_again_is_decided_once_and_answered_each_time() {
+        // both tries wait at the same time: the second would be refused, since the index exists
+        let twice = [([1; 16], "a"), ([1; 16], "a"), ([2; 16], "b")];
+        let (requests, state, accepted) = decided_together(&twice, &|_| false).await;
+        assert_eq!((requests, accepted), (vec![[1; 16], [2; 16]], 3));
+        assert!(state.index("a").is_some() && state.index("b").is_some());
+
+        // the first try was agreed on while the second waited
+        let again = [([1; 16], "a"), ([2; 16], "b")];
+        let is_done = |request: &RequestId| *request == [1; 16];
+        let (requests, state, accepted) = decided_together(&again, &is_done).await;
+        assert_eq!((requests, accepted), (vec![[2; 16]], 2));
+        assert!(state.index("a").is_none(), "it is decided a second time");
+    }
+
+    #[tokio::test]
+    async fn commands_that_are_given_back_leave_no_ghosts_though_their_askers_are_gone() {
+        let (queue, mut end) = Queue::new(Arc::new(|| 1_000));
+        {
+            let mut gone = std::pin::pin!(queue.submit([1; 16], create("a"), None));
+            assert!(futures::poll!(&mut gone).is_pending());
+        }
+        let stays = queue.submit([2; 16], create("b"), None);
+        let giving = async {
+            let batch = end.next().await.unwrap();
+            end.give_back(batch);
+        };
+        let (stays, ()) = tokio::join!(stays, giving);
+        assert!(matches!(stays, Err(NotDone::NotBegun)), "{stays:?}");
+        assert!(queue.pending().tasks.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_round_ends_at_its_bytes_and_what_is_far_too_large_is_not_queued() {
+        let large = |bytes: usize| Command::PutStoredScript {
+            id: "s".to_owned(),
+            script: Some(serde_json::Value::String("x".repeat(bytes))),
+        };
+        let (queue, mut end) = Queue::new(Arc::new(|| 1_000));
+        let half = ROUND_BYTES_MAX / 2 + 1;
+        let asking = (0..3).map(|n| queue.submit([n; 16], large(half), None));
+        let mut asking = std::pin::pin!(futures::future::join_all(asking));
+        assert!(futures::poll!(&mut asking).is_pending());
+        assert_eq!(end.next().await.unwrap().len(), 2);
+        assert_eq!(end.next().await.unwrap().len(), 1);
+        let refused = queue.submit([9; 16], large(CHANGE_BYTES_MAX), None).await;
+        let Err(NotDone::Refused(refused)) = refused else {
+            panic!("it is queued");
+        };
+        assert_eq!(refused.status, 400);
     }
 }

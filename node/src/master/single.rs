@@ -20,6 +20,7 @@ use super::shards::{AppliedState, StateApplier};
 use super::{Masters, PendingTasks};
 use crate::cluster::error::StateError;
 use crate::cluster::{ClusterState, NodeInfo};
+use crate::wire::batch::RequestId;
 
 /// What a single master is made of.
 pub struct MasterParts {
@@ -149,7 +150,11 @@ impl Worker {
             };
             let Some(batch) = batch else { break };
             let now_ms = (self.now_ms)();
-            let round = Round::decide(&self.state, batch, &queue.waiting, now_ms, &mut self.ids);
+            // nobody tries a request again here: whoever asks is in this process, and waits
+            let is_done = |_: &RequestId| false;
+            let waiting = &queue.waiting;
+            let ids = &mut self.ids;
+            let round = Round::decide(&self.state, batch, waiting, &is_done, now_ms, ids);
             self.carry_out(round).await;
         }
         let journal = self.journal.clone();
@@ -255,7 +260,7 @@ impl Masters for SingleMaster {
         let answered = self.queue.submit(random_request(), command, wait).await;
         answered.map_err(|not_done| match not_done {
             NotDone::Refused(refused) => refused,
-            NotDone::Dropped => gone(),
+            NotDone::NotBegun | NotDone::Unknown => gone(),
         })
     }
 

@@ -9,6 +9,7 @@ use super::addresses::{listen, publish_host, published};
 use super::parts::node_info;
 use super::{Base, Fatal, Running};
 use crate::config::Role;
+use crate::master::Masters;
 use crate::master::raft::{EXIT_STORAGE, RaftMaster, RaftMasterParts};
 use crate::telemetry::endpoint::HealthCheck;
 use crate::telemetry::figures::{FigureSources, RaftFigures};
@@ -80,15 +81,12 @@ impl Running for Master {
 
     fn health(&self) -> HealthCheck {
         let master = self.master.clone();
-        Arc::new(move || {
-            let status = master.raft_status();
-            match status.leader {
-                Some(_) => Ok(()),
-                None => Err(format!(
-                    "no leader is known; this master is {}",
-                    status.role
-                )),
-            }
+        Arc::new(move || match master.has_leader() {
+            true => Ok(()),
+            false => Err(format!(
+                "no leader is known; this master is {}",
+                master.raft_status().role
+            )),
         })
     }
 

@@ -29,6 +29,9 @@ pub struct Identity {
     /// Whether it has a vote or a log: it belongs to a cluster.
     #[prost(bool, tag = "5")]
     pub is_initialized: bool,
+    /// Whether it founds the cluster when none is there.
+    #[prost(bool, tag = "6")]
+    pub bootstraps: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JoinRequest {

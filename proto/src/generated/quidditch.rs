@@ -250,15 +250,53 @@ pub struct HeartbeatResponse {
     #[prost(string, tag = "5")]
     pub leader_address: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct LeaderRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct LeaderResponse {
-    /// Absent when there is none.
-    #[prost(message, optional, tag = "1")]
-    pub leader: ::core::option::Option<Member>,
-    #[prost(uint64, tag = "2")]
-    pub term: u64,
+pub struct PendingRequest {
+    #[prost(string, tag = "1")]
+    pub cluster_name: ::prost::alloc::string::String,
+    /// Masters that passed it on so far.
+    #[prost(uint32, tag = "2")]
+    pub hops: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PendingResponse {
+    /// In the order of their arrival; nothing when not_leader.
+    #[prost(message, repeated, tag = "1")]
+    pub tasks: ::prost::alloc::vec::Vec<PendingTask>,
+    /// Nobody leads, as far as the one asked knows.
+    #[prost(bool, tag = "2")]
+    pub not_leader: bool,
+}
+/// A change that waits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PendingTask {
+    #[prost(uint64, tag = "1")]
+    pub insert_order: u64,
+    /// What it is, for people.
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub waited_ms: u64,
+    /// Whether it is being decided, or agreed on.
+    #[prost(bool, tag = "4")]
+    pub executing: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewestRequest {
+    #[prost(string, tag = "1")]
+    pub cluster_name: ::prost::alloc::string::String,
+    /// Masters that passed it on so far.
+    #[prost(uint32, tag = "2")]
+    pub hops: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewestResponse {
+    /// Of the leader's state; 0 when not_leader.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// Nobody leads for certain, as far as the one asked knows.
+    #[prost(bool, tag = "2")]
+    pub not_leader: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Member {
@@ -482,11 +520,14 @@ pub mod master_client {
                 .insert(GrpcMethod::new("quidditch.Master", "Heartbeat"));
             self.inner.unary(req, path, codec).await
         }
-        /// Who leads.
-        pub async fn leader(
+        /// Changes that wait to be decided. Passed on to the leader.
+        pub async fn pending(
             &mut self,
-            request: impl tonic::IntoRequest<super::LeaderRequest>,
-        ) -> std::result::Result<tonic::Response<super::LeaderResponse>, tonic::Status> {
+            request: impl tonic::IntoRequest<super::PendingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PendingResponse>,
+            tonic::Status,
+        > {
             self.inner
                 .ready()
                 .await
@@ -496,9 +537,28 @@ pub mod master_client {
                     )
                 })?;
             let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static("/quidditch.Master/Leader");
+            let path = http::uri::PathAndQuery::from_static("/quidditch.Master/Pending");
             let mut req = request.into_request();
-            req.extensions_mut().insert(GrpcMethod::new("quidditch.Master", "Leader"));
+            req.extensions_mut().insert(GrpcMethod::new("quidditch.Master", "Pending"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The version that a read has to see, so that it sees every change that was acknowledged before. Passed on to the leader.
+        pub async fn newest(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NewestRequest>,
+        ) -> std::result::Result<tonic::Response<super::NewestResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/quidditch.Master/Newest");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("quidditch.Master", "Newest"));
             self.inner.unary(req, path, codec).await
         }
         /// Who belongs to the group of masters.
@@ -617,11 +677,16 @@ pub mod master_server {
             tonic::Response<super::HeartbeatResponse>,
             tonic::Status,
         >;
-        /// Who leads.
-        async fn leader(
+        /// Changes that wait to be decided. Passed on to the leader.
+        async fn pending(
             &self,
-            request: tonic::Request<super::LeaderRequest>,
-        ) -> std::result::Result<tonic::Response<super::LeaderResponse>, tonic::Status>;
+            request: tonic::Request<super::PendingRequest>,
+        ) -> std::result::Result<tonic::Response<super::PendingResponse>, tonic::Status>;
+        /// The version that a read has to see, so that it sees every change that was acknowledged before. Passed on to the leader.
+        async fn newest(
+            &self,
+            request: tonic::Request<super::NewestRequest>,
+        ) -> std::result::Result<tonic::Response<super::NewestResponse>, tonic::Status>;
         /// Who belongs to the group of masters.
         async fn members(
             &self,
@@ -890,23 +955,23 @@ pub mod master_server {
                     };
                     Box::pin(fut)
                 }
-                "/quidditch.Master/Leader" => {
+                "/quidditch.Master/Pending" => {
                     #[allow(non_camel_case_types)]
-                    struct LeaderSvc<T: Master>(pub Arc<T>);
-                    impl<T: Master> tonic::server::UnaryService<super::LeaderRequest>
-                    for LeaderSvc<T> {
-                        type Response = super::LeaderResponse;
+                    struct PendingSvc<T: Master>(pub Arc<T>);
+                    impl<T: Master> tonic::server::UnaryService<super::PendingRequest>
+                    for PendingSvc<T> {
+                        type Response = super::PendingResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::LeaderRequest>,
+                            request: tonic::Request<super::PendingRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as Master>::leader(&inner, request).await
+                                <T as Master>::pending(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -917,7 +982,50 @@ pub mod master_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = LeaderSvc(inner);
+                        let method = PendingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quidditch.Master/Newest" => {
+                    #[allow(non_camel_case_types)]
+                    struct NewestSvc<T: Master>(pub Arc<T>);
+                    impl<T: Master> tonic::server::UnaryService<super::NewestRequest>
+                    for NewestSvc<T> {
+                        type Response = super::NewestResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NewestRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Master>::newest(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NewestSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

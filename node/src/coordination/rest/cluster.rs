@@ -136,7 +136,7 @@ async fn put_settings(app: Arc<App>, request: RestRequest) -> Result<RestRespons
 async fn pending_tasks(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     timeouts(&request.params)?;
     let mut tasks = Vec::new();
-    for task in app.masters.pending().tasks {
+    for task in app.masters.pending_at_leader().await?.tasks {
         tasks.push(json!({
             "insert_order": task.insert_order,
             "priority": "NORMAL",

@@ -12,6 +12,7 @@ use super::index_params::{indices_options, timeouts};
 use super::segments::shard_status;
 use super::{App, Endpoint, Params, RestError, RestRequest, RestResponse};
 use crate::cluster::{ClusterState, IndicesOptions, ShardCopy, ShardState};
+use crate::master::PendingTasks;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "cluster.health",
@@ -37,6 +38,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     ],
     handler: |app, request| Box::pin(health(app, request)),
 }];
+
+/// How often the leader is asked what waits.
+const EVENTS_LOOK: Duration = Duration::from_millis(50);
 
 /// Shards of one index, a shard, or all, counted by what they do.
 #[derive(Clone, Debug, Default)]
@@ -151,6 +155,8 @@ struct Wait {
     no_initializing: bool,
     active_shards: Option<Active>,
     nodes: Option<Nodes>,
+    /// That the changes of the cluster state are made which wait now.
+    events: bool,
 }
 
 enum Active {
@@ -189,8 +195,9 @@ impl Wait {
                 }
             },
         };
-        if let Some(text) = params.get("wait_for_events") {
-            // Commands are decided in the order they come: none of a lower priority can be overtaken.
+        let events = params.get("wait_for_events");
+        if let Some(text) = events {
+            // commands are decided in the order they come, so the priority says nothing
             if !["immediate", "urgent", "high", "normal", "low", "languid"]
                 .contains(&text.to_ascii_lowercase().as_str())
             {
@@ -206,6 +213,7 @@ impl Wait {
             no_initializing: params.bool("wait_for_no_initializing_shards", false)?,
             active_shards,
             nodes: params.get("wait_for_nodes").map(Nodes::parse).transpose()?,
+            events: events.is_some(),
         })
     }
 
@@ -275,7 +283,7 @@ fn show_by_attribute(state: &ClusterState, named: Option<&str>) -> Value {
     let mut shown = Map::new();
     for attribute in attributes {
         let mut values: BTreeMap<&str, (u64, Counts)> = BTreeMap::new();
-        for node in state.nodes.values() {
+        for node in state.data_nodes() {
             if let Some(value) = node.attributes.get(&attribute) {
                 values.entry(value).or_default().0 += 1;
             }
@@ -330,25 +338,39 @@ async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
             "parameter [ensure_node_weighed_in] is not supported: nodes have no weights",
         ));
     }
-    request.params.bool("local", false)?;
     let wait = Wait::parse(&request.params)?;
     let options = indices_options(&request.params, IndicesOptions::LENIENT_EXPAND_HIDDEN)?;
     let expression = request.var("index").unwrap_or("").to_owned();
     let now_ms = app.now_ms();
     // Names without wildcards are waited for; the answer is red while they are missing.
     let mut states = app.masters.watch();
-    let met = states.wait_for(|state| {
-        let (names, missing) = chosen(state, &expression, &options, now_ms);
-        let counts = count_all(state, names.iter().map(String::as_str));
-        !missing && wait.is_met(state, &counts)
-    });
-    let timed_out = !matches!(
-        tokio::time::timeout(timeout.min(Duration::from_secs(86_400)), met).await,
-        Ok(Ok(_))
-    );
+    let met = async {
+        if wait.events {
+            events_are_done(&app).await;
+        }
+        let met = states.wait_for(|state| {
+            let (names, missing) = chosen(state, &expression, &options, now_ms);
+            let counts = count_all(state, names.iter().map(String::as_str));
+            !missing && wait.is_met(state, &counts)
+        });
+        met.await.is_ok()
+    };
+    let timed_out = tokio::time::timeout(timeout, met).await != Ok(true);
     let state = app.state();
     let (names, missing) = chosen(&state, &expression, &options, now_ms);
-    let mut answer = show(&app, &state, &names, missing, timed_out, &level);
+    // nobody leads, or it does not answer: how the shards are is told all the same
+    let pending = match app.masters.has_leader() {
+        true => app.masters.pending_at_leader().await,
+        false => Ok(PendingTasks::default()),
+    };
+    let asked = Asked {
+        names: &names,
+        is_missing: missing,
+        timed_out,
+        level: &level,
+        pending: pending.unwrap_or_default(),
+    };
+    let mut answer = show(&app, &state, &asked);
     if by_attribute {
         answer["awareness_attributes"] = show_by_attribute(&state, attribute.as_deref());
     }
@@ -356,6 +378,22 @@ async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         if timed_out { 408 } else { 200 },
         &answer,
     ))
+}
+
+/// Waits until the commands are decided that wait now, and this node follows what came of them.
+async fn events_are_done(app: &App) {
+    let mut last = None;
+    loop {
+        if let Ok(waiting) = app.masters.pending_at_leader().await {
+            let orders = waiting.tasks.iter().map(|task| task.insert_order);
+            let last = *last.get_or_insert(orders.clone().max());
+            let is_done = orders.min() > last || waiting.tasks.is_empty();
+            if is_done && app.masters.current(Duration::MAX).await.is_ok() {
+                return;
+            }
+        }
+        tokio::time::sleep(EVENTS_LOOK).await;
+    }
 }
 
 /// The chosen indices, and whether one that was named is not there.
@@ -383,27 +421,32 @@ fn chosen(
     (names, missing)
 }
 
-fn show(
-    app: &App,
-    state: &ClusterState,
-    names: &[String],
-    missing: bool,
+/// What an answer is about.
+struct Asked<'a> {
+    /// The chosen indices.
+    names: &'a [String],
+    /// Whether one that was named is not there.
+    is_missing: bool,
     timed_out: bool,
-    level: &str,
-) -> Value {
+    level: &'a str,
+    pending: PendingTasks,
+}
+
+fn show(app: &App, state: &ClusterState, asked: &Asked<'_>) -> Value {
+    let (names, level) = (asked.names, asked.level);
     let mut counts = count_all(state, names.iter().map(String::as_str));
-    if missing {
+    if asked.is_missing {
         counts.severity = 2;
     }
-    let pending = app.masters.pending().tasks;
+    let pending = &asked.pending.tasks;
     let mut answer = Map::new();
     answer.insert("cluster_name".to_owned(), json!(state.cluster_name));
     answer.insert("status".to_owned(), json!(counts.status()));
-    answer.insert("timed_out".to_owned(), json!(timed_out));
+    answer.insert("timed_out".to_owned(), json!(asked.timed_out));
     answer.insert("number_of_nodes".to_owned(), json!(state.nodes.len()));
     let data_nodes = state.data_nodes().count();
     answer.insert("number_of_data_nodes".to_owned(), json!(data_nodes));
-    let has_master = state.nodes.contains_key(&state.master);
+    let has_master = app.masters.has_leader();
     answer.insert("discovered_master".to_owned(), json!(has_master));
     answer.insert("discovered_cluster_manager".to_owned(), json!(has_master));
     answer.extend(counts.show());

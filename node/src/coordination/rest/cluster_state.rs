@@ -19,6 +19,7 @@ use crate::cluster::{
     BlockLevel, ClusterState, IndexMetadata, IndexState, NodeId, NodeInfo, RecoverySource,
     ShardCopy, ShardState,
 };
+use crate::master::Electorate;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "cluster.state",
@@ -93,8 +94,18 @@ async fn state(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     }
     let indices = state_indices(&app, &request)?;
     let state = app.state();
-    let shown = show(&state, &wanted, indices.as_deref(), &request.params)?;
+    let electorate = electorate(&app, &wanted).await;
+    let indices = indices.as_deref();
+    let shown = show(&state, &electorate, &wanted, indices, &request.params)?;
     Ok(RestResponse::ok(&shown))
+}
+
+/// Who votes, when it is to be shown; nobody when no master tells.
+pub(super) async fn electorate(app: &App, wanted: &BTreeSet<&'static str>) -> Electorate {
+    match wanted.contains("metadata") {
+        true => app.masters.electorate().await.unwrap_or_default(),
+        false => Electorate::default(),
+    }
 }
 
 /// The wanted parts of a state.
@@ -102,6 +113,7 @@ async fn state(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
 /// * `indices`: only these; `None` shows all.
 pub(super) fn show(
     state: &ClusterState,
+    electorate: &Electorate,
     wanted: &BTreeSet<&'static str>,
     indices: Option<&[String]>,
     params: &Params,
@@ -134,7 +146,7 @@ pub(super) fn show(
     if wanted.contains("metadata") {
         shown.insert(
             "metadata".to_owned(),
-            show_metadata(state, &is_chosen, params)?,
+            show_metadata(state, electorate, &is_chosen, params)?,
         );
     }
     if wanted.contains("routing_table") {
@@ -326,6 +338,7 @@ fn show_blocks(state: &ClusterState, is_chosen: &dyn Fn(&str) -> bool) -> Value 
 
 fn show_metadata(
     state: &ClusterState,
+    electorate: &Electorate,
     is_chosen: &dyn Fn(&str) -> bool,
     params: &Params,
 ) -> Result<Value, RestError> {
@@ -371,21 +384,16 @@ fn show_metadata(
             "delete_date_in_millis": grave.deleted_ms,
         }));
     }
-    let has_vote = |node: &&NodeInfo| {
-        let excluded = state.voting_exclusions.iter();
-        node.is_master_eligible() && !excluded.into_iter().any(|one| one.covers(node))
-    };
-    let voters: Vec<&NodeId> = state
-        .nodes
-        .values()
-        .filter(has_vote)
+    let voters = electorate.voters.iter();
+    let voters: Vec<&NodeId> = voters
+        .filter_map(|name| state.node_named(name))
         .map(|node| &node.id)
         .collect();
     Ok(json!({
         "cluster_uuid": state.cluster_uuid,
         "cluster_uuid_committed": true,
         "cluster_coordination": {
-            "term": 1,
+            "term": electorate.term,
             "last_committed_config": voters,
             "last_accepted_config": voters,
             "voting_config_exclusions": state.voting_exclusions,

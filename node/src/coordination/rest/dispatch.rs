@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -13,6 +14,7 @@ use tracing::{debug, error};
 use super::content::{self, MediaType};
 use super::endpoints::{COMMON_PARAMS, Endpoint};
 use super::filter_path::FilterPath;
+use super::index_params::leader_wait;
 use super::json_text;
 use super::response::ResponseBody;
 use super::router::{Found, Router};
@@ -20,6 +22,10 @@ use super::{App, Params, RestError, RestRequest, RestResponse};
 
 /// Endpoints that say something before this node knows the cluster.
 const WITHOUT_STATE: &[&str] = &["info", "ping"];
+/// Answered while no master leads, with what this node knows.
+const WITHOUT_LEADER: &[&str] = &["cluster.health"];
+/// How long these wait for what a leader says.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 /// The parts of a request as the server reads them; the body is whole and unzipped.
 #[derive(Debug)]
@@ -123,6 +129,9 @@ async fn answer(
     if app.state().version == 0 && !WITHOUT_STATE.contains(&endpoint.name) {
         return Err(no_state());
     }
+    if endpoint.own_params().any(|own| own == "local") && !params.bool("local", false)? {
+        catch_up(&app, endpoint, &params).await?;
+    }
     let request = RestRequest {
         method: raw.method,
         path: raw.path,
@@ -133,6 +142,21 @@ async fn answer(
         headers: raw.headers,
     };
     (endpoint.handler)(app, request).await
+}
+
+/// Waits until this node follows what the masters have acknowledged: whoever reads the cluster state without `local` sees
+/// the changes that were made before, on whichever node.
+async fn catch_up(app: &App, endpoint: &Endpoint, params: &Params) -> Result<(), RestError> {
+    let wait = leader_wait(params)?;
+    if WITHOUT_LEADER.contains(&endpoint.name) {
+        if app.masters.has_leader() {
+            // it tells that nobody leads rather than wait for one
+            let _ = app.masters.current(wait.min(SHORT_WAIT)).await;
+        }
+        return Ok(());
+    }
+    app.masters.current(wait).await?;
+    Ok(())
 }
 
 /// `?pretty`, `?filter_path`, `?error_trace`, `?format` and `Accept`.

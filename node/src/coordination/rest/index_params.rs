@@ -55,6 +55,15 @@ pub fn timeouts(params: &Params) -> Result<Duration, RestError> {
         .unwrap_or(Duration::MAX))
 }
 
+/// For how long a leader is looked for: `cluster_manager_timeout`, or its older name.
+pub fn leader_wait(params: &Params) -> Result<Duration, RestError> {
+    let name = match params.has("cluster_manager_timeout") {
+        true => "cluster_manager_timeout",
+        false => "master_timeout",
+    };
+    Ok(params.duration(name, TIMEOUT)?.unwrap_or(Duration::MAX))
+}
+
 /// Has the masters carry out a command, which has to begin within `cluster_manager_timeout`.
 pub async fn change(app: &App, params: &Params, command: Command) -> Result<Changed, RestError> {
     let older = params.duration("master_timeout", TIMEOUT)?;

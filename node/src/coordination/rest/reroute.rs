@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
+use super::cluster_state;
 use super::endpoints::CHANGE_PARAMS;
 use super::index_params::{body_object, change, timeouts};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
@@ -64,11 +65,11 @@ async fn reroute(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
     answer.insert("acknowledged".to_owned(), json!(changed.acknowledged));
     let metrics = request.params.list("metric");
     if !metrics.iter().any(|metric| metric == "none") {
-        let wanted = super::cluster_state::parse_metrics(&metrics, "/_cluster/reroute")?;
-        answer.insert(
-            "state".to_owned(),
-            super::cluster_state::show(&changed.state, &wanted, None, &request.params)?,
-        );
+        let wanted = cluster_state::parse_metrics(&metrics, "/_cluster/reroute")?;
+        let electorate = cluster_state::electorate(&app, &wanted).await;
+        let (state, params) = (&changed.state, &request.params);
+        let shown = cluster_state::show(state, &electorate, &wanted, None, params)?;
+        answer.insert("state".to_owned(), shown);
     }
     if explain {
         let shown = explanations.iter().map(show).collect();

@@ -31,8 +31,11 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
 /// What stands for the half of an exclusion that nobody knows.
 const ABSENT: &str = "_absent_";
 
+/// How often the masters are asked who votes.
+const VOTERS_LOOK: Duration = Duration::from_millis(100);
+
 async fn exclude(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
+    let timeout = timeouts(&request.params)?;
     let ids = request.params.list("node_ids");
     let names = request.params.list("node_names");
     if ids.is_empty() == names.is_empty() {
@@ -74,8 +77,36 @@ async fn exclude(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
                 .join(", ")
         )));
     }
-    change(&app, &request.params, Command::ExcludeVoters(exclusions)).await?;
+    let command = Command::ExcludeVoters(exclusions.clone());
+    let state = change(&app, &request.params, command).await?.state;
+    let vote_no_more = async {
+        while !app.masters.electorate().await.is_ok_and(|electorate| {
+            let mut voters = electorate.voters.iter();
+            !voters.any(|voter| is_excluded(&state, &exclusions, voter))
+        }) {
+            tokio::time::sleep(VOTERS_LOOK).await;
+        }
+    };
+    if tokio::time::timeout(timeout, vote_no_more).await.is_err() {
+        let named = exclusions
+            .iter()
+            .map(|exclusion| format!("{{{}}}{{{}}}", exclusion.node_name, exclusion.node_id));
+        return Err(RestError::new(
+            503,
+            "timeout_exception",
+            format!(
+                "timed out waiting for voting config exclusions [{}] to take effect",
+                named.collect::<Vec<_>>().join(", ")
+            ),
+        ));
+    }
     Ok(RestResponse::empty(200))
+}
+
+/// Whether the master with this name is one of the excluded.
+fn is_excluded(state: &ClusterState, exclusions: &[VotingExclusion], name: &str) -> bool {
+    let id = state.node_named(name).map(|node| &node.id);
+    exclusions.iter().any(|one| one.covers(id, name))
 }
 
 /// The masters that a text names; one that is not there (yet) is excluded by its text alone.

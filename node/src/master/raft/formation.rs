@@ -2,6 +2,8 @@
 //!
 //! One master, the one that is told to (`BOOTSTRAP`), founds the cluster: when its own data directory is empty, a majority
 //! of the configured masters answers (itself counted), and none of them belongs to a cluster. It begins as the only voter.
+//! When several are told to, the one with the lowest number of those that answer founds it, and the others join it; where
+//! they cannot hear each other each founds its own, so one is told to.
 //! Every other master asks to be taken in, again and again, until it is a voter.
 //!
 //! Who a member is, is the random number of its data directory. An empty directory is another member, whatever its name and
@@ -24,6 +26,8 @@ use crate::wire::raft::node_to;
 
 /// How often a master that belongs nowhere looks around.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often one looks that is excluded from voting.
+const LOOK_WHILE_EXCLUDED: Duration = Duration::from_secs(10);
 /// By when the leader has taken a master in.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often people are told that a master still waits.
@@ -58,15 +62,15 @@ pub(super) fn parse_peers(peers: &[String]) -> Result<Vec<PeerAddress>, OpenRaft
 }
 
 /// Founds the cluster or joins it; ends when this master votes, or belonged to a group already.
-pub(super) async fn form(master: Arc<RaftMaster>, peers: Vec<PeerAddress>, bootstrap: bool) {
-    let looking = look_around(&master, &peers, bootstrap);
+pub(super) async fn form(master: Arc<RaftMaster>, peers: Vec<PeerAddress>) {
+    let looking = look_around(&master, &peers);
     tokio::select! {
         () = master.stopped() => {}
         () = looking => {}
     }
 }
 
-async fn look_around(master: &RaftMaster, peers: &[PeerAddress], bootstrap: bool) {
+async fn look_around(master: &RaftMaster, peers: &[PeerAddress]) {
     let mut told = Instant::now();
     loop {
         let server = master.raft.server_metrics().borrow_watched().clone();
@@ -77,14 +81,21 @@ async fn look_around(master: &RaftMaster, peers: &[PeerAddress], bootstrap: bool
         if is_voter || (master.log.is_initialized() && !is_learner) {
             return;
         }
-        let step = step(master, peers, bootstrap && !master.log.is_initialized()).await;
+        let founds = master.bootstraps && !master.log.is_initialized();
+        let step = step(master, peers, founds).await;
         if let Err(waits_for) = step
             && told.elapsed() > TELL_EVERY
         {
             told = Instant::now();
-            info!(waits_for, "this master belongs to no group yet");
+            info!(waits_for, "this master has no vote yet");
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        // the leader gives an excluded one its vote back by itself
+        let is_excluded = master.excludes(&master.own.name) && is_learner;
+        let pause = match is_excluded {
+            true => LOOK_WHILE_EXCLUDED,
+            false => LOOK_EVERY,
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -128,6 +139,12 @@ async fn step(master: &RaftMaster, peers: &[PeerAddress], bootstrap: bool) -> Re
     if !bootstrap {
         return Err("a master that belongs to a cluster; none of those configured does".to_owned());
     }
+    if let Some(first) = founds_first(master.raft_id, found.values().map(|(_, identity)| identity))
+    {
+        return Err(format!(
+            "[{first}] to found the cluster, which is told to as well"
+        ));
+    }
     let all = others.len() - is_own_address + 1;
     let here = found.len() + 1;
     if here <= all / 2 {
@@ -143,6 +160,17 @@ async fn step(master: &RaftMaster, peers: &[PeerAddress], bootstrap: bool) -> Re
     let first = BTreeMap::from([(master.raft_id, master.own.clone())]);
     let founded = master.raft.initialize(first).await;
     founded.map_err(|error| format!("the cluster to be founded: {error}"))
+}
+
+/// The master that founds the cluster rather than the one with the number `own`.
+fn founds_first<'a>(own: u64, mut found: impl Iterator<Item = &'a Identity>) -> Option<String> {
+    let first = found.find(|peer| peer.bootstraps && peer.raft_id < own)?;
+    Some(
+        first
+            .node
+            .as_ref()
+            .map_or(String::new(), |node| node.name.clone()),
+    )
 }
 
 /// Asks a member to be taken in.
@@ -174,6 +202,21 @@ async fn join(master: &RaftMaster, address: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_that_are_told_to_found_the_cluster_one_does() {
+        let peer = |raft_id, bootstraps| Identity {
+            raft_id,
+            bootstraps,
+            ..Identity::default()
+        };
+        let all = [peer(3, true), peer(1, false), peer(7, true)];
+        let founds = |own| {
+            let others = all.iter().filter(|peer| peer.raft_id != own);
+            founds_first(own, others).is_none()
+        };
+        assert!(founds(3) && !founds(7));
+    }
 
     #[test]
     fn peers_have_addresses_and_maybe_names() {

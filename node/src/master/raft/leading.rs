@@ -10,19 +10,17 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::types::{Outcome, Proposal};
-use super::{PUBLISH_TIMEOUT, RaftMaster};
+use super::{RaftMaster, publish_timeout, unspeakable};
 use crate::cluster::ClusterState;
 use crate::cluster::allocation::is_worth_telling;
-use crate::master::command::Command;
+use crate::master::command::{Command, CommandError};
 use crate::master::event::Event;
 use crate::master::ids::{Ids, RandomIds};
-use crate::master::queue::{QueueEnd, Round};
-use crate::wire::batch::Batch;
+use crate::master::queue::{CHANGE_BYTES_MAX, QueueEnd, Round, too_large};
+use crate::wire::batch::{Batch, RequestId};
 
 /// How often the leader looks whether nodes are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How often it looks at all copies anew (`cluster.info.update.interval`).
-const REROUTE_EVERY: Duration = Duration::from_secs(30);
 /// How long the start of a reign waits before it tries again.
 const BEGIN_AGAIN: Duration = Duration::from_millis(100);
 /// How long a majority may take to confirm that this member leads.
@@ -47,7 +45,7 @@ pub(super) async fn run(master: Arc<RaftMaster>, mut queue: QueueEnd) {
         tokio::select! {
             () = master.stopped() => return,
             // whoever was too late to be decided on asks again, of the one who leads then
-            batch = queue.next() => drop(batch),
+            batch = queue.next() => queue.give_back(batch.unwrap_or_default()),
             changed = server.changed() => if changed.is_err() {
                 if !*master.stop.borrow() {
                     let state = master.raft.metrics().borrow_watched().running_state.clone();
@@ -114,7 +112,9 @@ async fn reign(master: &RaftMaster, term: u64, queue: &mut QueueEnd) {
                 let Some(batch) = batch else { break };
                 let state = master.publisher.newest().state;
                 let now_ms = master.clock.now_ms();
-                let round = Round::decide(&state, batch, &queue.waiting, now_ms, &mut ids);
+                let is_done = |request: &RequestId| master.publisher.done(request).is_some();
+                let waiting = &queue.waiting;
+                let round = Round::decide(&state, batch, waiting, &is_done, now_ms, &mut ids);
                 carry_out(master, &state, round, &mut ids).await;
             }
         }
@@ -153,7 +153,7 @@ async fn begin(master: &RaftMaster, term: u64) -> Result<(), String> {
         joined.map_err(|refused| refused.to_string())?;
     }
     match propose(master, &state, &round, &mut ids).await {
-        Some(Outcome::Applied(_)) => Ok(()),
+        Proposed::Outcome(Outcome::Applied(_)) => Ok(()),
         other => Err(format!("its first change was not agreed on ({other:?})")),
     }
 }
@@ -164,29 +164,44 @@ async fn carry_out(master: &RaftMaster, state: &ClusterState, round: Round, ids:
         return round.answer(&Ok(master.publisher.newest().state));
     }
     match propose(master, state, &round, ids).await {
-        Some(Outcome::Applied(version)) => {
+        Proposed::Outcome(Outcome::Applied(version)) => {
             // the state of that version: nobody else decides, so it is the newest
             let newest = master.publisher.newest().state;
             debug_assert!(newest.version >= version);
             round.answer(&Ok(newest));
         }
-        Some(Outcome::Outdated(version)) => {
+        Proposed::Outcome(Outcome::Outdated(version)) => {
             warn!(
                 version,
                 "a change met another state than it was decided on; it is decided anew"
             );
         }
-        Some(Outcome::Nothing) | None => {}
+        Proposed::Refused(refused) => {
+            error!(%refused, "a change of the cluster state is not proposed");
+            round.answer(&Err(refused));
+        }
+        Proposed::Outcome(Outcome::Nothing) | Proposed::Unknown => {}
     }
 }
 
-/// Puts what was decided into the log; `None`: what came of it is not known.
+/// What came of putting something into the log.
+#[derive(Debug)]
+enum Proposed {
+    /// It was agreed on.
+    Outcome(Outcome),
+    /// The log does not take it.
+    Refused(CommandError),
+    /// That is not known.
+    Unknown,
+}
+
+/// Puts what was decided into the log.
 async fn propose(
     master: &RaftMaster,
     state: &ClusterState,
     round: &Round,
     ids: &mut RandomIds,
-) -> Option<Outcome> {
+) -> Proposed {
     let batch = Batch {
         base_version: state.version,
         state_uuid: ids.next_uuid(),
@@ -195,21 +210,21 @@ async fn propose(
     };
     let bytes = match batch.encode() {
         Ok(bytes) => Bytes::from(bytes),
-        Err(error) => {
-            error!(%error, "a change of the cluster state has no JSON form");
-            return None;
-        }
+        Err(error) => return Proposed::Refused(unspeakable(error)),
     };
+    if bytes.len() > CHANGE_BYTES_MAX {
+        return Proposed::Refused(too_large(bytes.len()));
+    }
     let written = master.raft.client_write(Proposal(bytes));
-    match tokio::time::timeout(PUBLISH_TIMEOUT, written).await {
-        Ok(Ok(written)) => Some(written.data),
+    match tokio::time::timeout(publish_timeout(state), written).await {
+        Ok(Ok(written)) => Proposed::Outcome(written.data),
         Ok(Err(error)) => {
             warn!(%error, "a change of the cluster state was not agreed on");
-            None
+            Proposed::Unknown
         }
         Err(_) => {
             warn!("no majority agreed on a change of the cluster state in time");
-            None
+            Proposed::Unknown
         }
     }
 }
@@ -225,16 +240,17 @@ impl Chores {
         let state = master.publisher.newest().state;
         let now_ms = master.clock.now_ms();
         let mut commands = leaving(master, &state);
-        let usage = master
-            .liveness
-            .usage(|usage| is_worth_telling(&state, usage));
+        let is_due =
+            self.rerouted.elapsed() > state.setting_duration("cluster.info.update.interval");
+        let has_waited = has_waited(&state, now_ms);
+        // what makes a difference at once, the rest from time to time
+        let usage = master.liveness.usage(|usage| {
+            is_worth_telling(&state, usage)
+                || (is_due && state.usage.get(&usage.node) != Some(usage))
+        });
         if !usage.is_empty() {
             commands.push(Command::NodeUsage(usage));
         }
-        let (is_due, has_waited) = (
-            self.rerouted.elapsed() > REROUTE_EVERY,
-            has_waited(&state, now_ms),
-        );
         if is_due || has_waited {
             self.rerouted = Instant::now();
             let reason = if has_waited {

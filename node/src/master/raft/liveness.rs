@@ -2,7 +2,9 @@
 //!
 //! A lease runs from the moment when its node *sent* the heartbeat. The leader removes a node only when more than a lease
 //! has gone by since it answered the last one, and gives leases only while it knows that nobody else can lead; so no lease
-//! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave.
+//! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave. A node
+//! that lives but does not follow the states gets no lease in the last [`SILENCE_MAX`] before it has to go
+//! (`cluster.follower_lag.timeout`), and goes only when the last one that it got is over, however the setting changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,8 +20,11 @@ use crate::cluster::{ClusterState, NodeId};
 pub const LEASE: Duration = Duration::from_secs(3);
 /// After so much silence a node is gone: a lease, and a tenth for clocks that do not run alike.
 pub const SILENCE_MAX: Duration = Duration::from_millis(3_300);
-/// A node that does not follow a state for so long is gone (`cluster.follower_lag.timeout`).
-const LAG_MAX: Duration = Duration::from_secs(90);
+
+/// A node that does not follow a state for so long is gone.
+fn lag_max(state: &ClusterState) -> Duration {
+    state.setting_duration("cluster.follower_lag.timeout")
+}
 
 #[derive(Clone, Debug)]
 struct Seen {
@@ -29,6 +34,20 @@ struct Seen {
     applied: u64,
     /// Since when it follows none of the newer ones.
     behind_since: Option<Instant>,
+    /// When it was last given a lease.
+    leased: Option<Instant>,
+}
+
+impl Seen {
+    /// For how long the node has followed no newer state although there is one; `None`: it follows the newest.
+    fn lag(&mut self, state: &ClusterState, now: Instant) -> Option<Duration> {
+        if self.applied >= state.version {
+            self.behind_since = None;
+            return None;
+        }
+        let since = *self.behind_since.get_or_insert(now);
+        Some(now.saturating_duration_since(since))
+    }
 }
 
 /// A node that has to go.
@@ -83,10 +102,11 @@ impl Liveness {
         self.usage.lock().insert(usage.node.clone(), usage);
     }
 
-    /// What nodes told of their disks since the last time, as far as it is wanted.
+    /// What nodes told of their disks, as far as it is wanted; the rest stays until it is.
     pub fn usage(&self, is_wanted: impl Fn(&NodeUsage) -> bool) -> Vec<NodeUsage> {
-        let told = std::mem::take(&mut *self.usage.lock());
-        told.into_values().filter(is_wanted).collect()
+        let mut told = self.usage.lock();
+        let wanted = told.extract_if(.., |_, usage| is_wanted(usage));
+        wanted.map(|(_, usage)| usage).collect()
     }
 
     /// A node told that it lives.
@@ -97,17 +117,33 @@ impl Liveness {
             .filter(|before| before.ephemeral_id == ephemeral_id);
         let moved = before.is_none_or(|before| before.applied < applied);
         let behind_since = before.and_then(|before| before.behind_since);
+        let leased = before.and_then(|before| before.leased);
         let next = Seen {
             ephemeral_id,
             at: now,
             applied: before.map_or(0, |before| before.applied).max(applied),
             behind_since: if moved { None } else { behind_since },
+            leased,
         };
         seen.insert(node, next);
         drop(seen);
         if moved {
             self.heard.send_replace(());
         }
+    }
+
+    /// Whether a node that was heard of just now gets a lease, as far as its lag goes; it counts as given then.
+    pub fn lease(&self, node: &NodeId, state: &ClusterState, now: Instant) -> bool {
+        let mut seen = self.seen.lock();
+        let Some(seen) = seen.get_mut(node) else {
+            return false;
+        };
+        let lag = seen.lag(state, now);
+        let may_have = lag.is_none_or(|lag| lag + SILENCE_MAX <= lag_max(state));
+        if may_have {
+            seen.leased = Some(now);
+        }
+        may_have
     }
 
     /// Nodes of the state that are gone or lag; `own` is never one of them.
@@ -125,12 +161,9 @@ impl Liveness {
             let last = known.as_ref().map_or(since, |seen| seen.at);
             let is_silent = now.saturating_duration_since(last) > SILENCE_MAX;
             let is_lagging = known.is_some_and(|seen| {
-                if seen.applied >= state.version {
-                    seen.behind_since = None;
-                }
-                let behind = seen.applied < state.version;
-                let begun = behind.then(|| *seen.behind_since.get_or_insert(now));
-                begun.is_some_and(|begun| now.saturating_duration_since(begun) > LAG_MAX)
+                let lag = seen.lag(state, now);
+                let is_leased = seen.leased.is_some_and(|at| at + SILENCE_MAX >= now);
+                lag.is_some_and(|lag| lag > lag_max(state)) && !is_leased
             });
             if is_silent || is_lagging {
                 gone.push(Gone {
@@ -192,6 +225,9 @@ mod tests {
     use super::*;
     use crate::master::testing::node;
 
+    /// The default of `cluster.follower_lag.timeout`.
+    const LAG: Duration = Duration::from_secs(90);
+
     fn state(names: &[&str]) -> ClusterState {
         let mut state = ClusterState::empty("c", "u", NodeId("m".to_owned()));
         state.version = 5;
@@ -211,7 +247,7 @@ mod tests {
         let (liveness, start) = (Liveness::new(), Instant::now());
         let state = state(&["m", "a", "b"]);
         assert!(
-            gone(&liveness, &state, start + LAG_MAX).is_empty(),
+            gone(&liveness, &state, start + LAG).is_empty(),
             "it does not lead"
         );
         liveness.begin(start);
@@ -225,7 +261,7 @@ mod tests {
             ["a", "b"]
         );
         liveness.end();
-        assert!(gone(&liveness, &state, later + LAG_MAX).is_empty());
+        assert!(gone(&liveness, &state, later + LAG).is_empty());
     }
 
     #[test]
@@ -252,5 +288,63 @@ mod tests {
         assert!(rounds > 89, "after {rounds} s");
         liveness.heard(NodeId("a".to_owned()), "e".to_owned(), 5, now);
         assert!(gone(&liveness, &state, now).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_wanted_of_the_disks_now_is_told_later() {
+        let liveness = Liveness::new();
+        let usage = |free_bytes| NodeUsage {
+            node: NodeId("a".to_owned()),
+            total_bytes: 1_000,
+            free_bytes,
+            copies: BTreeMap::new(),
+        };
+        liveness.told(usage(1));
+        liveness.told(usage(2));
+        assert!(liveness.usage(|_| false).is_empty());
+        assert_eq!(liveness.usage(|_| true), [usage(2)]);
+        assert!(liveness.usage(|_| true).is_empty());
+    }
+
+    /// When a node that never follows goes, and when it got its last lease, both since the start; `set` is the lag that is
+    /// allowed from `at` on.
+    fn last_lease_and_end(set: Option<(Duration, &str)>) -> (Duration, Duration) {
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        liveness.begin(start);
+        let mut state = state(&["a"]);
+        let id = NodeId("a".to_owned());
+        let (mut now, mut leased) = (start, start);
+        while gone(&liveness, &state, now).is_empty() {
+            now += Duration::from_millis(100);
+            if let Some((at, lag)) = set
+                && now - start >= at
+            {
+                let key = "cluster.follower_lag.timeout".to_owned();
+                state.persistent.insert(key, lag.to_owned());
+            }
+            liveness.heard(id.clone(), "e".to_owned(), 4, now);
+            if liveness.lease(&id, &state, now) {
+                leased = now;
+            }
+        }
+        (leased - start, now - start)
+    }
+
+    #[test]
+    fn who_lags_goes_only_when_no_lease_of_it_lives() {
+        let (leased, end) = last_lease_and_end(None);
+        assert!(end > LAG && leased > Duration::from_secs(80));
+        assert!(
+            end - leased > LEASE,
+            "a lease of {leased:?} lives at {end:?}"
+        );
+        // less is allowed from one moment to the next, when a lease has just been given
+        let at = Duration::from_secs(10);
+        let (leased, end) = last_lease_and_end(Some((at, "1ms")));
+        assert!(leased < at && end > at && end < LAG);
+        assert!(
+            end - leased > LEASE,
+            "a lease of {leased:?} lives at {end:?}"
+        );
     }
 }

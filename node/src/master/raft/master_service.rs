@@ -14,9 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use tracing::error;
 
 use super::liveness::LEASE;
@@ -24,6 +27,7 @@ use super::members::{MembershipError, members_response};
 use super::{HOPS_MAX, RaftMaster};
 use crate::cluster::NodeId;
 use crate::cluster::node::NodeUsage;
+use crate::master::Masters;
 use crate::master::links::MESSAGE_BYTES_MAX;
 use crate::master::publish::Since;
 use crate::wire::batch::{decode_command, encode_refusal, request_id};
@@ -37,6 +41,8 @@ const WATCH_BUFFER: usize = 16;
 const CONFIRMED_MAX: Duration = Duration::from_millis(800);
 /// How long one that asks waits for the leader that it is passed on to.
 const PASS_ON_TIMEOUT: Duration = Duration::from_secs(120);
+/// How often it is looked whether a leader is known.
+const HEALTH_LOOK: Duration = Duration::from_millis(250);
 
 /// Answers until the master stops.
 pub(super) async fn serve(master: Arc<RaftMaster>, listener: TcpListener) {
@@ -44,7 +50,7 @@ pub(super) async fn serve(master: Arc<RaftMaster>, listener: TcpListener) {
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_serving::<MasterServer<Service>>().await;
+    tokio::spawn(report_health(master.clone(), health));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -66,6 +72,29 @@ pub(super) async fn serve(master: Arc<RaftMaster>, listener: TcpListener) {
         .await;
     if let Err(error) = served {
         master.fail(format!("this master cannot be reached any more: {error}"));
+    }
+}
+
+/// Tells the standard health check whether a leader is known; not any more when this master stops.
+async fn report_health(master: Arc<RaftMaster>, health: HealthReporter) {
+    let mut stop = master.stop.subscribe();
+    loop {
+        let stops = *stop.borrow();
+        let status = match master.has_leader() && !stops {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        // the empty name is the server as a whole
+        for name in ["", MasterServer::<Service>::NAME] {
+            health.set_service_status(name, status).await;
+        }
+        if stops {
+            return;
+        }
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = tokio::time::sleep(HEALTH_LOOK) => {}
+        }
     }
 }
 
@@ -144,7 +173,7 @@ fn image_parts(bytes: Bytes) -> Vec<Update> {
 
 impl RaftMaster {
     /// Whether this one leads and nobody else can: a majority heard of it just now, or it is the majority.
-    fn leads_alone(&self) -> bool {
+    pub(super) fn leads_alone(&self) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let is_only_voter = metrics.membership_config.voter_ids().eq([self.raft_id]);
@@ -178,6 +207,8 @@ impl RaftMaster {
             .joined
             .get(&id)
             .is_some_and(|joined| applied >= *joined);
+        let gets_lease =
+            is_member && is_up_to_date && self.liveness.lease(&id, &state, Instant::now());
         if let Some(usage) = request.usage.filter(|_| is_member) {
             self.liveness.told(NodeUsage {
                 node: id,
@@ -187,10 +218,9 @@ impl RaftMaster {
             });
         }
         proto::HeartbeatResponse {
-            lease_ms: if is_member && is_up_to_date {
-                LEASE.as_millis() as u64
-            } else {
-                0
+            lease_ms: match gets_lease {
+                true => LEASE.as_millis() as u64,
+                false => 0,
             },
             is_member,
             version,
@@ -229,7 +259,7 @@ impl Master for Service {
     ) -> Result<Response<proto::HealthResponse>, Status> {
         let status = self.0.raft_status();
         let state = self.0.publisher.newest().state;
-        let is_served = status.leader.is_some();
+        let is_served = self.0.has_leader();
         Ok(Response::new(proto::HealthResponse {
             status: match is_served {
                 true => proto::health_response::Status::Serving,
@@ -244,7 +274,7 @@ impl Master for Service {
                 _ => state.cluster_uuid.clone(),
             },
             term: status.term,
-            leader: status.leader.unwrap_or_default(),
+            leader: status.leader.filter(|_| is_served).unwrap_or_default(),
             version: state.version,
             nodes: state.nodes.len() as u64,
             indices: state.indices.len() as u64,
@@ -293,14 +323,37 @@ impl Master for Service {
         Ok(Response::new(self.0.heartbeat(request)))
     }
 
-    async fn leader(
+    async fn pending(
         &self,
-        _: Request<proto::LeaderRequest>,
-    ) -> Result<Response<proto::LeaderResponse>, Status> {
-        let members = members_response(&self.0);
-        Ok(Response::new(proto::LeaderResponse {
-            leader: members.members.into_iter().find(|member| member.is_leader),
-            term: members.term,
+        request: Request<proto::PendingRequest>,
+    ) -> Result<Response<proto::PendingResponse>, Status> {
+        let request = request.into_inner();
+        self.0.check_cluster(&request.cluster_name)?;
+        let found = self.0.pending_for(request.hops).await;
+        let not_leader = found.is_none();
+        let tasks = found.unwrap_or_default().tasks.into_iter();
+        let tasks = tasks.map(|task| proto::PendingTask {
+            insert_order: task.insert_order,
+            source: task.source,
+            waited_ms: task.waited_ms,
+            executing: task.executing,
+        });
+        Ok(Response::new(proto::PendingResponse {
+            tasks: tasks.collect(),
+            not_leader,
+        }))
+    }
+
+    async fn newest(
+        &self,
+        request: Request<proto::NewestRequest>,
+    ) -> Result<Response<proto::NewestResponse>, Status> {
+        let request = request.into_inner();
+        self.0.check_cluster(&request.cluster_name)?;
+        let found = self.0.newest_for(request.hops).await;
+        Ok(Response::new(proto::NewestResponse {
+            version: found.unwrap_or(0),
+            not_leader: found.is_none(),
         }))
     }
 

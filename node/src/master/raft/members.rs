@@ -14,7 +14,6 @@ use super::liveness::LEASE;
 use super::status::MasterMember;
 use super::types::MasterNode;
 use super::{LOG_ENTRIES_KEPT, RaftMaster};
-use crate::cluster::ClusterState;
 use crate::master::Masters;
 use crate::master::command::Command;
 use crate::master::links::within;
@@ -28,6 +27,8 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// A log of so many bytes is shortened.
 const LOG_BYTES_MAX: u64 = 32 << 20;
+/// How often the leader looks at members that it passed over when votes were dealt out.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often it tries while it is no node of the cluster state.
 const JOIN_EVERY: Duration = Duration::from_millis(200);
 
@@ -90,6 +91,11 @@ impl RaftMaster {
         {
             return Ok(());
         }
+        let is_excluded = self.excludes(&node.name);
+        // asking again and again must not fill the log
+        if is_excluded && members.iter().any(|member| member.is_at(id, &node)) {
+            return Err(excluded(&node.name));
+        }
         let namesakes: Vec<MasterMember> = members
             .into_iter()
             .filter(|member| member.name == node.name && member.raft_id != id)
@@ -110,7 +116,7 @@ impl RaftMaster {
         );
         let learns = self.raft.add_learner(id, node.clone(), true);
         limited(CATCH_UP_TIMEOUT, "catching up", learns).await?;
-        if !is_excluded(&self.publisher.newest().state, &node.name) {
+        if !is_excluded {
             let votes = ChangeMembers::AddVoterIds(BTreeSet::from([id]));
             self.change(votes, true).await?;
         }
@@ -122,7 +128,18 @@ impl RaftMaster {
             );
             self.expel(&old).await?;
         }
-        Ok(())
+        match is_excluded {
+            true => Err(excluded(&node.name)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a master shall have no vote.
+    pub(super) fn excludes(&self, name: &str) -> bool {
+        let state = self.publisher.newest().state;
+        let id = state.node_named(name).map(|node| &node.id);
+        let mut exclusions = state.voting_exclusions.iter();
+        exclusions.any(|exclusion| exclusion.covers(id, name))
     }
 
     /// Takes a master out of the group.
@@ -168,18 +185,21 @@ impl RaftMaster {
         }
     }
 
-    /// Gives votes to those that may have one, and takes them from those that shall not (voting exclusions).
-    async fn align_votes(&self) -> Result<(), MembershipError> {
+    /// Gives votes to those that may have one, and takes them from those that shall not (voting exclusions); `false`: some
+    /// were passed over, and it has to be done again.
+    async fn align_votes(&self) -> Result<bool, MembershipError> {
         let _one = self.membership.lock().await;
-        let state = self.publisher.newest().state;
+        let mut is_whole = true;
         for member in self.members() {
             let id = BTreeSet::from([member.raft_id]);
-            match (member.is_voter, is_excluded(&state, &member.name)) {
+            match (member.is_voter, self.excludes(&member.name)) {
                 (true, true) => {
                     let voters = self.members().into_iter().filter(|member| member.is_voter);
                     if voters.count() > 1 {
                         info!(name = member.name, "a master has no vote any more");
                         self.change(ChangeMembers::RemoveVoters(id), true).await?;
+                    } else {
+                        is_whole = false;
                     }
                 }
                 // one that does not answer would make a majority harder to have, for nothing
@@ -187,10 +207,11 @@ impl RaftMaster {
                     info!(name = member.name, "a master has a vote");
                     self.change(ChangeMembers::AddVoterIds(id), true).await?;
                 }
-                _ => {}
+                (false, false) => is_whole = false,
+                (true, false) | (false, true) => {}
             }
         }
-        Ok(())
+        Ok(is_whole)
     }
 
     /// Ends a change that a leader before this one did not.
@@ -244,14 +265,18 @@ async fn limited<T, E: std::fmt::Display>(
     }
 }
 
-/// Whether a master shall have no vote.
-fn is_excluded(state: &ClusterState, name: &str) -> bool {
-    let mut nodes = state.nodes.values();
-    let id = nodes
-        .find(|node| node.name == name)
-        .map(|node| node.id.0.as_str());
-    let mut excluded = state.voting_exclusions.iter();
-    excluded.any(|excluded| excluded.node_name == name || Some(excluded.node_id.as_str()) == id)
+fn excluded(name: &str) -> MembershipError {
+    MembershipError::NotNow(format!("[{name}] is excluded from voting"))
+}
+
+impl MasterMember {
+    /// Whether it is this very data directory at these addresses.
+    fn is_at(&self, id: u64, node: &MasterNode) -> bool {
+        self.raft_id == id
+            && self.name == node.name
+            && self.raft_address == node.raft_address
+            && self.grpc_address == node.grpc_address
+    }
 }
 
 /// While this master leads: ends changes of the group that another one began, and lets those vote that may.
@@ -259,6 +284,7 @@ pub(super) async fn keep(master: Arc<RaftMaster>) {
     let mut reign = master.reign.subscribe();
     let mut states = master.publisher.watch();
     let mut exclusions = None;
+    let mut is_whole = true;
     loop {
         if !master.leads() {
             exclusions = None;
@@ -270,7 +296,10 @@ pub(super) async fn keep(master: Arc<RaftMaster>) {
                 master.align_votes().await
             };
             match kept.await {
-                Ok(()) => exclusions = Some(wanted),
+                Ok(done) => {
+                    exclusions = Some(wanted);
+                    is_whole = done;
+                }
                 Err(error) => {
                     warn!(%error, "the group of masters is not as it should be; trying again");
                     tokio::time::sleep(HEARTBEAT_EVERY).await;
@@ -282,6 +311,7 @@ pub(super) async fn keep(master: Arc<RaftMaster>) {
             () = master.stopped() => return,
             changed = reign.changed() => if changed.is_err() { return },
             changed = states.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(LOOK_AGAIN), if !is_whole => exclusions = None,
         }
     }
 }
@@ -316,6 +346,9 @@ pub(super) async fn attend(master: Arc<RaftMaster>) {
         let Ok(answer) = within(LEASE, client.heartbeat(request)).await else {
             continue;
         };
+        if !answer.not_leader {
+            *master.led_at.lock() = Some(tokio::time::Instant::now());
+        }
         if answer.is_member {
             pause = HEARTBEAT_EVERY;
         } else if !answer.not_leader {

@@ -46,17 +46,17 @@ pub use self::liveness::LEASE;
 pub use self::log_store::OpenLogError;
 pub use self::status::{MasterMember, RaftStatus};
 
-use self::liveness::Liveness;
+use self::liveness::{Liveness, SILENCE_MAX};
 use self::log_store::LogStore;
 use self::network::Network;
 use self::state_machine::StateMachine;
 use self::types::{MasterNode, Raft};
 use super::command::{Command, CommandError};
 use super::ids::random_request;
-use super::links::{Links, within};
+use super::links::{Links, never_sent, within};
 use super::publish::Publisher;
 use super::queue::{NotDone, Queue, timed_out};
-use super::{Changed, Masters, PendingTasks};
+use super::{Changed, Electorate, Masters, PendingTask, PendingTasks};
 use crate::cluster::error::StateError;
 use crate::cluster::{ClusterState, NodeInfo};
 use crate::sys::clock::Clock;
@@ -65,12 +65,12 @@ use crate::wire::batch::{RequestId, decode_refusal, encode_command};
 /// Exit code of a process whose master can no longer keep what it promised (`EX_IOERR`).
 pub const EXIT_STORAGE: u8 = 74;
 
-/// How long a change may take until every live node follows it (`cluster.publish.timeout`).
-pub(crate) const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a command looks for a leader when its asker sets no limit.
 const LEADER_WAIT: Duration = Duration::from_secs(30);
 /// Entries that stay in the log although a snapshot has them: whoever is a little behind needs no snapshot.
 const LOG_ENTRIES_KEPT: u64 = 500;
+/// By when the leader answers a question.
+pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often it looks.
 const LEADER_LOOK: Duration = Duration::from_millis(50);
 /// Masters that may pass a request on, one after the other.
@@ -146,6 +146,10 @@ pub struct RaftMaster {
     cluster_name: String,
     clock: Arc<dyn Clock>,
     reign: watch::Sender<Reign>,
+    /// Whether it founds the cluster when none is there.
+    bootstraps: bool,
+    /// When the leader last answered this one.
+    led_at: Mutex<Option<Instant>>,
     /// Who belongs to the group changes one step at a time.
     membership: tokio::sync::Mutex<()>,
     /// Why this master cannot go on.
@@ -224,6 +228,8 @@ impl RaftMaster {
             cluster_name: parts.cluster_name,
             clock: parts.clock,
             reign: watch::channel(None).0,
+            bootstraps: parts.bootstrap,
+            led_at: Mutex::new(None),
             membership: tokio::sync::Mutex::new(()),
             failed: watch::channel(None).0,
             stop: watch::channel(false).0,
@@ -240,7 +246,7 @@ impl RaftMaster {
             tokio::spawn(raft_service::serve(master.clone(), parts.raft_listener)),
             tokio::spawn(master_service::serve(master.clone(), parts.grpc_listener)),
             tokio::spawn(leading::run(master.clone(), queue_end)),
-            tokio::spawn(formation::form(master.clone(), peers, parts.bootstrap)),
+            tokio::spawn(formation::form(master.clone(), peers)),
             tokio::spawn(members::attend(master.clone())),
             tokio::spawn(members::keep(master.clone())),
         ];
@@ -325,26 +331,39 @@ impl RaftMaster {
         let limit = wait.unwrap_or(LEADER_WAIT);
         let end = Instant::now() + limit;
         let mut encoded = None;
+        // whether a try may have been carried out although nobody said so
+        let mut is_unknown = false;
         loop {
             if *self.stop.borrow() || self.failed.borrow().is_some() {
-                return Err(no_leader("this cluster manager is stopping"));
+                return Err(match is_unknown {
+                    true => unknown_outcome(&source),
+                    false => no_leader("this cluster manager is stopping"),
+                });
             }
-            let outcome = if self.leads() {
-                let left = wait.map(|_| end.saturating_duration_since(Instant::now()));
-                self.decide_here(request, command.clone(), left).await?
+            let left = wait.map(|_| end.saturating_duration_since(Instant::now()));
+            let tried = if self.leads() {
+                self.decide_here(request, command.clone(), left).await
             } else {
                 if encoded.is_none() {
                     let bytes = encode_command(&command).map_err(unspeakable)?;
                     encoded = Some(bytes);
                 }
                 let bytes = encoded.clone().unwrap_or_default();
-                self.decide_there(request, bytes, wait, hops).await?
+                self.decide_there(request, bytes, left, hops).await
             };
-            if let Some(done) = outcome {
-                return Ok(done);
+            match tried {
+                Ok(done) => return Ok(done),
+                // whoever refuses a second try says nothing of the first
+                Err(NotDone::Refused(refused)) if refused.status != 503 || !is_unknown => {
+                    return Err(refused);
+                }
+                Err(NotDone::Refused(_)) => return Err(unknown_outcome(&source)),
+                Err(NotDone::NotBegun) => {}
+                Err(NotDone::Unknown) => is_unknown = true,
             }
             if Instant::now() >= end {
                 return Err(match self.leader() {
+                    _ if is_unknown => unknown_outcome(&source),
                     Some(_) => timed_out(&source, limit),
                     None => no_leader("no cluster manager is elected"),
                 });
@@ -353,38 +372,35 @@ impl RaftMaster {
         }
     }
 
-    /// Carries a command out as the leader; `None`: it does not lead any more, and what came of it is not known.
+    /// Carries a command out as the leader.
     async fn decide_here(
         &self,
         request: RequestId,
         command: Command,
         wait: Option<Duration>,
-    ) -> Result<Option<(u64, bool)>, CommandError> {
+    ) -> Result<(u64, bool), NotDone> {
+        let wants_followers = command.wants_followers();
         let version = match self.publisher.done(&request) {
             Some(version) => version,
-            None => match self.queue.submit(request, command, wait).await {
-                Ok(state) => state.version,
-                Err(NotDone::Refused(refused)) => return Err(refused),
-                Err(NotDone::Dropped) => return Ok(None),
-            },
+            None => self.queue.submit(request, command, wait).await?.version,
         };
-        let acknowledged = self.followed(version).await;
-        Ok(Some((version, acknowledged)))
+        let acknowledged = !wants_followers || self.followed(version).await;
+        Ok((version, acknowledged))
     }
 
-    /// Passes a command on to the leader; `None`: it cannot be reached, or does not lead.
+    /// Passes a command on to the leader.
     async fn decide_there(
         &self,
         request: RequestId,
         command_json: Vec<u8>,
         wait: Option<Duration>,
         hops: u32,
-    ) -> Result<Option<(u64, bool)>, CommandError> {
+    ) -> Result<(u64, bool), NotDone> {
         let Some((_, leader)) = self.leader().filter(|(id, _)| *id != self.raft_id) else {
-            return Ok(None);
+            return Err(NotDone::NotBegun);
         };
         if hops >= HOPS_MAX {
-            return Ok(None);
+            return Err(NotDone::NotBegun);
         }
         let message = proto::SubmitRequest {
             cluster_name: self.cluster_name.clone(),
@@ -394,31 +410,66 @@ impl RaftMaster {
             hops: hops + 1,
         };
         let Ok(mut client) = self.links.master(&leader.grpc_address) else {
-            return Ok(None);
+            return Err(NotDone::NotBegun);
         };
-        let limit = wait.unwrap_or(LEADER_WAIT) + PUBLISH_TIMEOUT;
-        // an error: what came of it is not known, and the request is tried again under the same name
-        let Ok(answer) = within(limit, client.submit(message)).await else {
-            return Ok(None);
-        };
+        let limit = wait.unwrap_or(LEADER_WAIT) + publish_timeout(&self.state());
+        // when it fails it is tried again under the same name
+        let answer = within(limit, client.submit(message)).await;
+        let answer = answer.map_err(|status| not_done(&status))?;
         match answer.outcome {
             Some(proto::submit_response::Outcome::Accepted(accepted)) => {
-                Ok(Some((accepted.version, accepted.acknowledged)))
+                Ok((accepted.version, accepted.acknowledged))
             }
             Some(proto::submit_response::Outcome::RefusedJson(bytes)) => {
-                Err(decode_refusal(&bytes))
+                Err(NotDone::Refused(decode_refusal(&bytes)))
             }
-            Some(proto::submit_response::Outcome::NotLeader(_)) | None => Ok(None),
+            Some(proto::submit_response::Outcome::NotLeader(_)) => Err(NotDone::NotBegun),
+            None => Err(NotDone::Unknown),
         }
+    }
+
+    /// The commands that wait at the leader, whoever it is; `None`: nobody leads, or it does not answer.
+    async fn pending_for(&self, hops: u32) -> Option<PendingTasks> {
+        if self.leads() {
+            return Some(self.queue.pending());
+        }
+        let (_, leader) = self.leader().filter(|(id, _)| *id != self.raft_id)?;
+        if hops >= HOPS_MAX {
+            return None;
+        }
+        let request = proto::PendingRequest {
+            cluster_name: self.cluster_name.clone(),
+            hops: hops + 1,
+        };
+        let mut client = self.links.master(&leader.grpc_address).ok()?;
+        let answer = within(ASK_TIMEOUT, client.pending(request)).await.ok()?;
+        (!answer.not_leader).then(|| pending_from(answer))
+    }
+
+    /// Version of the leader's state, whoever it is; `None`: nobody leads for certain, or it does not answer.
+    async fn newest_for(&self, hops: u32) -> Option<u64> {
+        if self.leads_alone() {
+            return Some(self.publisher.newest().state.version);
+        }
+        let (_, leader) = self.leader().filter(|(id, _)| *id != self.raft_id)?;
+        if hops >= HOPS_MAX {
+            return None;
+        }
+        let request = proto::NewestRequest {
+            cluster_name: self.cluster_name.clone(),
+            hops: hops + 1,
+        };
+        let mut client = self.links.master(&leader.grpc_address).ok()?;
+        let answer = within(ASK_TIMEOUT, client.newest(request)).await.ok()?;
+        (!answer.not_leader).then_some(answer.version)
     }
 
     /// Waits until every node that serves follows a version.
     async fn followed(&self, version: u64) -> bool {
         let newest = || self.publisher.newest().state;
         let states = self.publisher.watch();
-        self.liveness
-            .followed(version, newest, states, PUBLISH_TIMEOUT)
-            .await
+        let limit = publish_timeout(&newest());
+        self.liveness.followed(version, newest, states, limit).await
     }
 
     /// Waits until this master itself has a version.
@@ -426,13 +477,94 @@ impl RaftMaster {
         let mut states = self.publisher.watch();
         let reached = states.wait_for(|state| state.version >= version);
         // late or not: the newest there is
-        let _ = tokio::time::timeout(PUBLISH_TIMEOUT, reached).await;
+        let _ = tokio::time::timeout(publish_timeout(&self.state()), reached).await;
         self.publisher.newest().state
+    }
+}
+
+/// Asks until there is an answer, or the time is over; `None` of time: for as long as it takes.
+pub(super) async fn asked_until<T, F: Future<Output = Option<T>>>(
+    end: Option<Instant>,
+    ask: impl Fn() -> F,
+) -> Option<T> {
+    loop {
+        if let Some(answer) = ask().await {
+            return Some(answer);
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return None;
+        }
+        tokio::time::sleep(LEADER_LOOK).await;
+    }
+}
+
+/// Waits until a version is followed.
+pub(super) async fn follows(
+    states: &watch::Receiver<Arc<ClusterState>>,
+    version: u64,
+    end: Option<Instant>,
+) -> Result<Arc<ClusterState>, CommandError> {
+    let mut states = states.clone();
+    let reached = async {
+        let reached = states.wait_for(|state| state.version >= version).await;
+        reached.map(|state| state.clone()).ok()
+    };
+    let over = async {
+        match end {
+            Some(end) => tokio::time::sleep_until(end).await,
+            None => std::future::pending().await,
+        }
+    };
+    let found = tokio::select! {
+        biased;
+        found = reached => found,
+        () = over => None,
+    };
+    found.ok_or_else(|| no_leader("this node does not follow the cluster manager"))
+}
+
+/// Commands that wait, as another master told them.
+pub(super) fn pending_from(answer: proto::PendingResponse) -> PendingTasks {
+    let tasks = answer.tasks.into_iter().map(|task| PendingTask {
+        insert_order: task.insert_order,
+        source: task.source,
+        waited_ms: task.waited_ms,
+        executing: task.executing,
+    });
+    PendingTasks {
+        tasks: tasks.collect(),
     }
 }
 
 fn no_leader(reason: &str) -> CommandError {
     StateError::new(503, "cluster_manager_not_discovered_exception", reason)
+}
+
+/// A change of which nobody can say whether it was made.
+pub(super) fn unknown_outcome(source: &str) -> CommandError {
+    StateError::new(
+        503,
+        "failed_to_commit_cluster_state_exception",
+        format!(
+            "what came of [{source}] is not known: it may or may not have happened; look at the cluster state before it is asked for again"
+        ),
+    )
+}
+
+/// What a call that failed says of the command that it was to bring.
+pub(super) fn not_done(status: &tonic::Status) -> NotDone {
+    match status.code() {
+        tonic::Code::InvalidArgument => {
+            NotDone::Refused(StateError::illegal_argument(status.message()))
+        }
+        _ if never_sent(status) => NotDone::NotBegun,
+        _ => NotDone::Unknown,
+    }
+}
+
+/// How long a change may take until every live node follows it.
+pub(super) fn publish_timeout(state: &ClusterState) -> Duration {
+    state.setting_duration("cluster.publish.timeout")
 }
 
 fn unspeakable(error: serde_json::Error) -> CommandError {
@@ -476,5 +608,35 @@ impl Masters for RaftMaster {
 
     fn pending(&self) -> PendingTasks {
         self.queue.pending()
+    }
+
+    async fn pending_at_leader(&self) -> Result<PendingTasks, CommandError> {
+        let asked = self.pending_for(0).await;
+        asked.ok_or_else(|| no_leader("no cluster manager that leads can be asked"))
+    }
+
+    async fn current(&self, wait: Duration) -> Result<Arc<ClusterState>, CommandError> {
+        let end = Instant::now().checked_add(wait);
+        let asked = asked_until(end, || self.newest_for(0)).await;
+        let version = asked.ok_or_else(|| no_leader("no cluster manager leads"))?;
+        follows(&self.publisher.watch(), version, end).await
+    }
+
+    async fn electorate(&self) -> Result<Electorate, CommandError> {
+        let members = self.members().into_iter();
+        let voters = members.filter(|member| member.is_voter);
+        Ok(Electorate {
+            term: self.raft_status().term,
+            voters: voters.map(|member| member.name).collect(),
+        })
+    }
+
+    fn has_leader(&self) -> bool {
+        // raft itself goes on naming a leader that is gone, until there is another one
+        let is_led = self
+            .led_at
+            .lock()
+            .is_some_and(|at| at.elapsed() < SILENCE_MAX);
+        is_led || self.leads_alone()
     }
 }

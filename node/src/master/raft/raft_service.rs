@@ -149,6 +149,7 @@ impl RaftApi for Service {
             raft_id: master.raft_id,
             node: Some(node_to(&master.own)),
             is_initialized: master.log.is_initialized(),
+            bootstraps: master.bootstraps,
         }))
     }
 

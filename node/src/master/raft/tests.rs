@@ -99,6 +99,34 @@ async fn a_leader_that_is_cut_off_commits_nothing_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_health_check_says_whether_a_leader_is_known() {
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_check_response::ServingStatus;
+    use tonic_health::pb::health_client::HealthClient;
+
+    let mut group = Group::of(2).await;
+    let leader = group.leader().unwrap();
+    let other = group.seats[1 - leader].grpc_address.clone();
+    let endpoint = tonic::transport::Channel::from_shared(format!("http://{other}")).unwrap();
+    let mut client = HealthClient::new(endpoint.connect().await.unwrap());
+    let end = Instant::now() + SOON;
+    for wanted in [ServingStatus::Serving, ServingStatus::NotServing] {
+        loop {
+            let asked = HealthCheckRequest::default();
+            let answer = client.check(asked).await.unwrap().into_inner();
+            if answer.status() == wanted {
+                break;
+            }
+            assert!(Instant::now() < end, "waiting for {wanted:?}");
+        }
+        if wanted == ServingStatus::Serving {
+            // without it the other has no majority
+            group.stop(leader).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_tried_again_happens_once() {
     let group = Group::of(1).await;
     let master = group.master(0);

@@ -16,11 +16,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use quidditch_proto as proto;
+use quidditch_proto::master_client::MasterClient;
 use quidditch_proto::submit_response::Outcome;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tonic::{Code, Status};
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
 use tracing::{error, warn};
 
 pub use self::admin::{AdminError, add_master, health, list_masters, remove_master};
@@ -30,16 +32,18 @@ use super::command::{Command, CommandError};
 use super::ids::random_request;
 use super::links::{Links, within};
 use super::publish::Published;
+use super::queue::NotDone;
+use super::raft::{
+    ASK_TIMEOUT, asked_until, follows, not_done, pending_from, publish_timeout, unknown_outcome,
+};
 use super::shards::{AppliedState, ShardReport, StateApplier};
-use super::{Changed, Masters, PendingTasks};
+use super::{Changed, Electorate, Masters, PendingTasks};
 use crate::cluster::error::StateError;
 use crate::cluster::node::NodeUsage;
 use crate::cluster::{ClusterState, NodeInfo};
 use crate::sys::clock::Clock;
 use crate::wire::batch::{decode_refusal, encode_command};
 
-/// How long a change may take until every live node follows it.
-const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a command looks for a master that takes it, when its asker sets no limit.
 const MASTER_WAIT: Duration = Duration::from_secs(30);
 /// Between two tries.
@@ -256,6 +260,7 @@ impl RemoteMasters {
                 format!("the command has no JSON form: {error}"),
             )
         })?;
+        let source = command.source();
         let limit = wait.unwrap_or(MASTER_WAIT);
         let end = Instant::now() + limit;
         let mut request = proto::SubmitRequest {
@@ -265,65 +270,105 @@ impl RemoteMasters {
             wait_ms: None,
             hops: 0,
         };
+        // whether a try may have been carried out although nobody said so
+        let mut is_unknown = false;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             request.wait_ms = wait.map(|_| left.as_millis() as u64);
-            if let Some(accepted) = self.try_submit(&request, left + PUBLISH_TIMEOUT).await? {
-                return Ok(accepted);
+            let answer_by = left + publish_timeout(&self.state());
+            match self.try_submit(&request, answer_by).await {
+                Ok(accepted) => return Ok(accepted),
+                // whoever refuses a second try says nothing of the first
+                Err(NotDone::Refused(refused)) if refused.status != 503 || !is_unknown => {
+                    return Err(refused);
+                }
+                Err(NotDone::Refused(_)) => return Err(unknown_outcome(&source)),
+                Err(NotDone::NotBegun) => {}
+                Err(NotDone::Unknown) => is_unknown = true,
             }
             if Instant::now() >= end {
-                return Err(StateError::new(
-                    503,
-                    "cluster_manager_not_discovered_exception",
-                    "no cluster manager that leads can be reached",
-                ));
+                return Err(match is_unknown {
+                    true => unknown_outcome(&source),
+                    false => not_discovered(),
+                });
             }
             tokio::time::sleep(TRY_AGAIN).await;
         }
     }
 
-    /// One try to have a command carried out; `None`: what came of it is not known, or nobody took it.
+    /// Asks a master, the leader when it is known. One that does not answer is not the one to ask next.
+    async fn ask<T, F>(
+        &self,
+        question: impl FnOnce(MasterClient<Channel>) -> F + Send,
+    ) -> Result<T, Status>
+    where
+        F: Future<Output = Result<Response<T>, Status>> + Send,
+    {
+        let address = self.addresses.lock().pick();
+        let answered = match self.links.master(&address) {
+            Ok(client) => within(ASK_TIMEOUT, question(client)).await,
+            Err(status) => Err(status),
+        };
+        if answered.is_err() {
+            let mut addresses = self.addresses.lock();
+            if addresses.leader.as_ref() == Some(&address) {
+                addresses.leader = None;
+            }
+        }
+        answered
+    }
+
+    /// One try to have a command carried out.
     async fn try_submit(
         &self,
         request: &proto::SubmitRequest,
         limit: Duration,
-    ) -> Result<Option<proto::Accepted>, CommandError> {
+    ) -> Result<proto::Accepted, NotDone> {
         let address = self.addresses.lock().pick();
-        let answer = match self.links.master(&address) {
-            Ok(mut client) => within(limit, client.submit(request.clone())).await,
-            Err(status) => Err(status),
+        let Ok(mut client) = self.links.master(&address) else {
+            self.addresses.lock().leader = None;
+            return Err(NotDone::NotBegun);
         };
-        let outcome = match answer {
+        let outcome = match within(limit, client.submit(request.clone())).await {
             Ok(answer) => answer.outcome,
-            Err(status) if status.code() == Code::InvalidArgument => {
-                return Err(StateError::illegal_argument(status.message()));
-            }
             Err(status) => {
                 self.note(&address, &status);
                 self.addresses.lock().leader = None;
-                return Ok(None);
+                return Err(match status.code() {
+                    // a master of another cluster
+                    Code::FailedPrecondition => NotDone::NotBegun,
+                    _ => not_done(&status),
+                });
             }
         };
         match outcome {
-            Some(Outcome::Accepted(accepted)) => Ok(Some(accepted)),
+            Some(Outcome::Accepted(accepted)) => Ok(accepted),
             Some(Outcome::RefusedJson(bytes)) => {
                 let refused = decode_refusal(&bytes);
                 match refused.kind == "cluster_manager_not_discovered_exception" {
                     // that one has no leader; another may have
                     true => {
                         self.addresses.lock().leader = None;
-                        Ok(None)
+                        Err(NotDone::NotBegun)
                     }
-                    false => Err(refused),
+                    false => Err(NotDone::Refused(refused)),
                 }
             }
             Some(Outcome::NotLeader(leader)) => {
                 self.addresses.lock().leader = Some(leader).filter(|leader| !leader.is_empty());
-                Ok(None)
+                Err(NotDone::NotBegun)
             }
-            None => Ok(None),
+            None => Err(NotDone::Unknown),
         }
     }
+}
+
+fn not_discovered() -> CommandError {
+    StateError::new(
+        503,
+        "cluster_manager_not_discovered_exception",
+        "no cluster manager that leads can be reached",
+    )
 }
 
 /// Makes the shards follow each state, then shows it and tells the masters.
@@ -381,11 +426,15 @@ impl Masters for RemoteMasters {
         command: Command,
         wait: Option<Duration>,
     ) -> Result<Changed, CommandError> {
+        let wants_followers = command.wants_followers();
         let accepted = self.carry(command, wait).await?;
-        let mut states = self.states.subscribe();
-        let reached = states.wait_for(|state| state.version >= accepted.version);
-        // late or not: the newest that the shards follow
-        let _ = tokio::time::timeout(PUBLISH_TIMEOUT, reached).await;
+        if wants_followers {
+            let limit = publish_timeout(&self.state());
+            let mut states = self.states.subscribe();
+            let reached = states.wait_for(|state| state.version >= accepted.version);
+            // late or not: the newest that the shards follow
+            let _ = tokio::time::timeout(limit, reached).await;
+        }
         Ok(Changed {
             state: self.state(),
             acknowledged: accepted.acknowledged,
@@ -400,8 +449,51 @@ impl Masters for RemoteMasters {
         self.states.subscribe()
     }
 
-    /// Commands wait at the leader, not here.
-    fn pending(&self) -> PendingTasks {
-        PendingTasks::default()
+    async fn pending_at_leader(&self) -> Result<PendingTasks, CommandError> {
+        let request = proto::PendingRequest {
+            cluster_name: self.cluster_name.clone(),
+            hops: 0,
+        };
+        let asked = self.ask(|mut master| async move { master.pending(request).await });
+        match asked.await {
+            Ok(answer) if !answer.not_leader => Ok(pending_from(answer)),
+            _ => Err(not_discovered()),
+        }
+    }
+
+    async fn current(&self, wait: Duration) -> Result<Arc<ClusterState>, CommandError> {
+        let end = Instant::now().checked_add(wait);
+        let newest = || async {
+            let request = proto::NewestRequest {
+                cluster_name: self.cluster_name.clone(),
+                hops: 0,
+            };
+            let asked = self.ask(|mut master| async move { master.newest(request).await });
+            let answer = asked.await.ok()?;
+            (!answer.not_leader).then_some(answer.version)
+        };
+        let version = asked_until(end, newest).await;
+        follows(
+            &self.states.subscribe(),
+            version.ok_or_else(not_discovered)?,
+            end,
+        )
+        .await
+    }
+
+    async fn electorate(&self) -> Result<Electorate, CommandError> {
+        let request = proto::MembersRequest {};
+        let asked = self.ask(|mut master| async move { master.members(request).await });
+        let answer = asked.await.map_err(|_| not_discovered())?;
+        let members = answer.members.into_iter();
+        let voters = members.filter(|member| member.is_voter);
+        Ok(Electorate {
+            term: answer.term,
+            voters: voters.map(|member| member.name).collect(),
+        })
+    }
+
+    fn has_leader(&self) -> bool {
+        self.is_connected()
     }
 }

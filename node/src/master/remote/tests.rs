@@ -113,6 +113,48 @@ async fn nodes_join_follow_serve_under_a_lease_and_outlive_the_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_who_votes_and_what_is_newest_is_asked_of_the_leader() {
+    let group = Group::of(2).await;
+    let rest = connect(&group, "rest-1", &["ingest"]);
+    tokio::time::timeout(SOON, rest.joined()).await.unwrap();
+    let leader = group.leader().unwrap();
+    let made = group.master(leader).submit(create("a")).await.unwrap();
+    let read = rest.current(SOON).await.unwrap();
+    assert!(read.version >= made.version && read.index("a").is_some());
+    let electorate = rest.electorate().await.unwrap();
+    assert_eq!(electorate.voters, ["master-1", "master-2"]);
+    assert!(electorate.term > 0);
+    assert!(rest.pending_at_leader().await.unwrap().tasks.is_empty());
+
+    // the other has no majority without it: nobody else comes to lead, and nothing is agreed on
+    group.isolate(leader);
+    let cut_off = group.master(leader).clone();
+    let waits = tokio::spawn(async move { cut_off.submit(create("b")).await });
+    let end = Instant::now() + SOON;
+    loop {
+        let pending = rest.pending_at_leader().await.unwrap_or_default();
+        if let Some(task) = pending.tasks.first() {
+            assert!(task.source.contains("[b]"), "{}", task.source);
+            break;
+        }
+        assert!(Instant::now() < end, "nothing waits");
+    }
+    while rest.current(Duration::ZERO).await.is_ok() {
+        assert!(
+            Instant::now() < end,
+            "a leader that nobody confirms is believed"
+        );
+    }
+    until("no leader", || (!rest.has_leader()).then_some(())).await;
+    group.heal();
+    let made = waits.await.unwrap().unwrap();
+    let read = rest.current(SOON).await.unwrap();
+    assert!(read.version >= made.version && read.index("b").is_some());
+    until("a leader", || rest.has_leader().then_some(())).await;
+    rest.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_falls_silent_has_no_lease_when_it_is_removed() {
     let group = Group::of(1).await;
     let data = connect(&group, "data-1", &["data"]);

@@ -109,7 +109,7 @@ pub(crate) fn is_above_flood_stage(table: &Table<'_>, usage: &NodeUsage) -> bool
         .is_some_and(|marks| marks.flood.0.is_passed(usage.total_bytes, usage.free_bytes))
 }
 
-/// Whether new figures of a node's disk are worth telling: it is unknown, it is on another side of a watermark, or its
+/// Whether new figures of a node's disk are worth telling at once: it is unknown, it is on another side of a watermark, or its
 /// free space changed by a twentieth of the disk.
 pub fn is_worth_telling(state: &ClusterState, usage: &NodeUsage) -> bool {
     let Some(known) = state.usage.get(&usage.node) else {
