@@ -42,6 +42,17 @@ impl AggRequest {
         self.sub.push(sub);
         self
     }
+
+    /// Whether it looks at documents that the query does not find: a shard without any hit then counts as well.
+    pub fn looks_beyond_hits(&self) -> bool {
+        let beyond = match &self.kind {
+            AggKind::Global(_) | AggKind::SignificantTerms(_) => true,
+            AggKind::Terms(agg) => agg.min_doc_count == 0,
+            AggKind::MultiTerms(agg) => agg.terms.min_doc_count == 0,
+            _ => false,
+        };
+        beyond || self.sub.iter().any(AggRequest::looks_beyond_hits)
+    }
 }
 
 /// Every aggregation there is.

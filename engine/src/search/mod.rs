@@ -3,6 +3,7 @@
 //! The query phase finds which documents and feeds collectors, window by window; the fetch phase reads what is shown of
 //! the few that won. Both work on a [`ShardReader`](crate::shard::ShardReader), which never changes.
 
+mod can_match;
 mod collector;
 mod context;
 mod doc_scores;
@@ -24,6 +25,7 @@ mod sorted_windows;
 mod term_statistics;
 mod top_scores;
 
+pub use can_match::{CanMatch, can_match};
 pub use collector::WindowCollector;
 pub use context::SearchContext;
 pub use error::SearchError;

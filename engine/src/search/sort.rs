@@ -132,7 +132,7 @@ pub enum SortValue {
 
 impl SortValue {
     /// The order of the values themselves, smallest first; numbers of several kinds compare as numbers.
-    fn natural_order(&self, other: &SortValue) -> Ordering {
+    pub(super) fn natural_order(&self, other: &SortValue) -> Ordering {
         match (self, other) {
             (SortValue::I64(a), SortValue::I64(b)) => a.cmp(b),
             (SortValue::U64(a), SortValue::U64(b)) => a.cmp(b),

@@ -136,6 +136,75 @@ impl PlannedKey {
         }
     }
 
+    /// The smallest and the greatest value among the documents of a shard that have one, dead ones included; `None` where no
+    /// column tells, or no document has one. What is shown for a term is left out.
+    pub fn bounds(
+        &self,
+        shard: &ShardReader,
+    ) -> Result<Option<(SortValue, SortValue)>, SearchError> {
+        let mut known: Option<(SortValue, SortValue)> = None;
+        for segment in &shard.segments {
+            let ends = match &self.what {
+                What::Number {
+                    path,
+                    kind,
+                    shown_as,
+                    ..
+                } => {
+                    let Some(column) = segment.reader.numeric(path)? else {
+                        continue;
+                    };
+                    if !self.is_one_of_several() && !column.is_single_valued() {
+                        return Ok(None);
+                    }
+                    let value = |stored| single(stored, *kind, *shown_as);
+                    (column.doc_count() > 0).then(|| (value(column.min()), value(column.max())))
+                }
+                What::Term {
+                    path,
+                    field: Some(field),
+                    ..
+                } if field.has_doc_values() => {
+                    let Some(column) = segment.reader.ordinals(path)? else {
+                        continue;
+                    };
+                    let numbers = column.numbers();
+                    match numbers.doc_count() {
+                        0 => None,
+                        _ => Some((
+                            term_at(&column, numbers.min())?,
+                            term_at(&column, numbers.max())?,
+                        )),
+                    }
+                }
+                What::Term { .. } | What::Score | What::Doc | What::ShardDoc | What::Id => {
+                    return Ok(None);
+                }
+            };
+            let Some((min, max)) = ends else { continue };
+            known = Some(match known {
+                None => (min, max),
+                Some(sofar) => (
+                    std::cmp::min_by(sofar.0, min, SortValue::natural_order),
+                    std::cmp::max_by(sofar.1, max, SortValue::natural_order),
+                ),
+            });
+        }
+        Ok(known)
+    }
+
+    /// Whether one of several values of a document counts, and no number made of them.
+    fn is_one_of_several(&self) -> bool {
+        matches!(self.mode(), SortMode::Min | SortMode::Max)
+    }
+
+    fn mode(&self) -> SortMode {
+        self.key.mode.unwrap_or(match self.key.order {
+            SortOrder::Asc => SortMode::Min,
+            SortOrder::Desc => SortMode::Max,
+        })
+    }
+
     fn name(&self) -> &str {
         match &self.key.source {
             SortSource::Score => "_score",
@@ -494,17 +563,21 @@ impl SegmentKey<'_> {
             NumberShape::NanosToMillis | NumberShape::MillisToNanos => false,
         };
         let column = self.numbers.as_ref().filter(|_| as_stored)?;
-        let one_of_them = matches!(self.mode(), SortMode::Min | SortMode::Max);
+        let one_of_them = self.planned.is_one_of_several();
         (one_of_them || column.is_single_valued()).then_some((column, missing))
     }
 
     fn mode(&self) -> SortMode {
-        let key = &self.planned.key;
-        key.mode.unwrap_or(match key.order {
-            SortOrder::Asc => SortMode::Min,
-            SortOrder::Desc => SortMode::Max,
-        })
+        self.planned.mode()
     }
+}
+
+/// The term of an ordinal, without what is shown for it.
+fn term_at(column: &OrdinalColumn, ord: i64) -> Result<SortValue, SearchError> {
+    let mut bytes = Vec::new();
+    column.term(u64::try_from(ord).unwrap_or_default(), &mut bytes)?;
+    let shown = Value::Null;
+    Ok(SortValue::Term { bytes, shown })
 }
 
 fn single(stored: i64, kind: NumericKind, shape: NumberShape) -> SortValue {

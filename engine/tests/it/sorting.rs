@@ -13,8 +13,8 @@ use quidditch_engine::ids::{PrimaryTerm, SeqNo};
 use quidditch_engine::query::{MatchAllQuery, Query, RangeQuery};
 use quidditch_engine::schema::IndexSchema;
 use quidditch_engine::search::{
-    self, MemoryAccount, SearchContext, SearchRequest, SortKey, SortMissing, SortOrder,
-    TrackTotalHits,
+    self, CanMatch, MemoryAccount, SearchContext, SearchRequest, SortKey, SortMissing, SortOrder,
+    SortValue, TrackTotalHits,
 };
 use quidditch_engine::segment::{LiveDocs, SegmentReader};
 use quidditch_engine::shard::{SegmentSnapshot, ShardReader};
@@ -78,6 +78,48 @@ fn shard() -> ShardReader {
         });
     }
     ShardReader::new(segments, schema)
+}
+
+/// What a shard tells of a range of a field, sorted by that field.
+fn look(reader: &ShardReader, field: &str, lo: i64, hi: i64, order: SortOrder) -> CanMatch {
+    let (cancelled, memory) = (AtomicBool::new(false), MemoryAccount::new(1 << 30));
+    let context = SearchContext::new("i", 0, &cancelled, &memory);
+    let ends = (
+        Bound::Included(Value::I64(lo)),
+        Bound::Included(Value::I64(hi)),
+    );
+    let request = SearchRequest {
+        sort: vec![SortKey::field(field, order)],
+        ..SearchRequest::new(Query::Range(RangeQuery::new(field, ends.0, ends.1)))
+    };
+    search::can_match(reader, &request, &context).unwrap()
+}
+
+#[test]
+fn a_shard_tells_the_ends_of_its_numbers_and_whether_a_range_meets_them() {
+    let reader = shard();
+    let docs = 0..SIZES[0] + SIZES[1];
+    for field in ["time", "wild", "few", "some"] {
+        let values = docs.clone().filter_map(|doc| field_value(field, doc));
+        let (min, max) = (values.clone().min().unwrap(), values.max().unwrap());
+        for (lo, hi, expected) in [
+            (min, max, true),
+            (min - 9, min, true),
+            (max, max + 9, true),
+            (min - 9, min - 1, false),
+            (max + 1, i64::MAX, false),
+        ] {
+            for order in [SortOrder::Asc, SortOrder::Desc] {
+                let told = look(&reader, field, lo, hi, order);
+                assert_eq!(told.can_match, expected, "{field} {lo}..={hi}");
+                let bounds = (SortValue::I64(min), SortValue::I64(max));
+                assert_eq!(told.sort_bounds, Some(bounds), "{field}");
+            }
+        }
+    }
+    // between the two segments nobody is
+    let gap = (SIZES[0] - 1) * 10 + 7;
+    assert!(!look(&reader, "time", gap, gap + 2, SortOrder::Asc).can_match);
 }
 
 /// The documents that a request finds, in its order.
