@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 
 use super::channels::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, STREAM_WINDOW_BYTES};
 use super::local::LocalShards;
-use super::search::{ContextId, CopyPreference, SearchService, ShardSearchError};
+use super::search::{ContextId, CopyPreference, SearchService, ShardLook, ShardSearchError};
 use super::service::{ShardError, ShardService, ShardTarget};
 use crate::cluster::NodeId;
 use crate::master::Masters;
@@ -340,6 +340,42 @@ impl Shards for DataServer {
 
 #[tonic::async_trait]
 impl Searches for DataServer {
+    async fn can_match(
+        &self,
+        request: Request<proto::CanMatchRequest>,
+    ) -> Answer<proto::CanMatchReply> {
+        let request = request.into_inner();
+        let envelope = request.envelope.as_ref();
+        let version = envelope.map_or(0, |envelope| envelope.state_version);
+        if !self.shards.has_applied(version) {
+            // late or not: once for all of them
+            let _ = self.shards.wait_for_state(version, STATE_WITHIN).await;
+        }
+        let count = request.looks.len();
+        let mut looks = Vec::with_capacity(count);
+        // places of those that are here
+        let mut places = Vec::with_capacity(count);
+        for (place, look) in request.looks.into_iter().enumerate() {
+            let (target, seen) = self.target(envelope, look.shard)?;
+            if self.is_copy(&target, &seen).is_ok() {
+                places.push(place);
+                looks.push(ShardLook {
+                    target,
+                    allocation_id: seen.allocation_id,
+                    query: tree("query", &look.query_cbor)?,
+                });
+            }
+        }
+        let mut answers = vec![None; count];
+        let found = self.search.can_match(looks).await;
+        for (place, answer) in places.into_iter().zip(found) {
+            answers[place] = answer;
+        }
+        let answers_cbor = tree::encode("answers", &answers)
+            .map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(proto::CanMatchReply { answers_cbor }))
+    }
+
     async fn query(&self, request: Request<proto::QueryRequest>) -> Answer<proto::QueryReply> {
         let request = request.into_inner();
         let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;

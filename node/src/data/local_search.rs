@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use quidditch_engine::search::{
-    self, DocAddress, FetchedHit, MemoryAccount, SearchContext, SearchError, TermStatistics,
+    self, CanMatch, DocAddress, FetchedHit, MemoryAccount, SearchContext, SearchError,
+    TermStatistics,
 };
 use quidditch_engine::segment::FIELDDATA;
 use quidditch_engine::shard::ShardReader;
@@ -15,8 +16,8 @@ use quidditch_engine::shard::ShardReader;
 use super::contexts::{Contexts, OPEN_MAX};
 use super::pool::Pools;
 use super::search::{
-    ContextId, CopyPreference, Purpose, SearchLimits, SearchService, ShardFetch, ShardQuery,
-    ShardQueryReply, ShardSearchError,
+    ContextId, CopyPreference, Purpose, SearchLimits, SearchService, ShardFetch, ShardLook,
+    ShardQuery, ShardQueryReply, ShardSearchError,
 };
 use super::search_counters::{Counting, Phase, SearchCounters};
 use super::service::{ShardError, ShardTarget};
@@ -197,6 +198,34 @@ fn context_of<'a>(
 
 #[async_trait]
 impl SearchService for LocalSearch {
+    async fn can_match(&self, looks: Vec<ShardLook>) -> Vec<Option<CanMatch>> {
+        let count = looks.len();
+        let mut readers = Vec::with_capacity(count);
+        for look in &looks {
+            let reader = match &look.query.context {
+                Some(id) => self.kept(id, None),
+                None => self.current(&look.target),
+            };
+            readers.push(reader.ok());
+        }
+        let looking = self.run(move |cancelled, memory| {
+            let mut answers = Vec::with_capacity(looks.len());
+            for (look, reader) in looks.iter().zip(readers) {
+                if cancelled.load(Ordering::Relaxed) {
+                    return Err(SearchError::Cancelled);
+                }
+                let request = &look.query.request;
+                let limits = &look.query.limits;
+                let context = context_of(&look.target, limits, request.now_ms, cancelled, memory);
+                let answer = reader.map(|reader| search::can_match(&reader, request, &context));
+                answers.push(answer.and_then(Result::ok));
+            }
+            Ok(answers)
+        });
+        // the search itself says what is wrong
+        looking.await.unwrap_or_else(|_| vec![None; count])
+    }
+
     async fn query(
         &self,
         target: &ShardTarget,

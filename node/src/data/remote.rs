@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use quidditch_engine::search::{FetchedHit, TermStatistics};
+use quidditch_engine::search::{CanMatch, FetchedHit, TermStatistics};
 use quidditch_proto::data::v1 as proto;
 use quidditch_proto::data::v1::searches_client::SearchesClient;
 use quidditch_proto::data::v1::shards_client::ShardsClient;
@@ -16,7 +16,7 @@ use tonic::{Response, Status};
 
 use super::channels::{Channels, MESSAGE_BYTES_MAX, is_maybe_done};
 use super::search::{
-    ContextId, CopyPreference, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
+    ContextId, CopyPreference, SearchService, ShardFetch, ShardLook, ShardQuery, ShardQueryReply,
     ShardSearchError,
 };
 use super::service::{
@@ -368,6 +368,38 @@ impl ShardService for RemoteCopy {
 
 #[async_trait]
 impl SearchService for RemoteCopy {
+    async fn can_match(&self, looks: Vec<ShardLook>) -> Vec<Option<CanMatch>> {
+        let count = looks.len();
+        let call = async {
+            let mut sent = Vec::with_capacity(count);
+            for look in looks {
+                let seen = Seen {
+                    primary_term: None,
+                    allocation_id: look.allocation_id,
+                };
+                sent.push(proto::ShardLook {
+                    shard: Some(shard_of(&look.target, &seen)),
+                    query_cbor: encoded("query", &look.query)?,
+                });
+            }
+            let request = proto::CanMatchRequest {
+                envelope: Some(self.envelope.clone()),
+                looks: sent,
+            };
+            self.searches()?.can_match(request).await
+        };
+        let read = |reply: proto::CanMatchReply| {
+            let answers = tree::decode("answers", &reply.answers_cbor)
+                .map_err(|error| Status::internal(error.to_string()))?;
+            Ok::<Vec<Option<CanMatch>>, Status>(answers)
+        };
+        match self.within(call).await.and_then(read) {
+            Ok(answers) if answers.len() == count => answers,
+            // the searches that follow find out what is wrong, and ask other copies
+            Ok(_) | Err(_) => vec![None; count],
+        }
+    }
+
     async fn query(
         &self,
         target: &ShardTarget,

@@ -4,21 +4,21 @@
 //! how much time there is ([`ShardError::is_misplaced`]). Searches go to the copy that a preference or the experience with
 //! nodes puts first; one that fails is replaced by the next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use quidditch_engine::search::{FetchedHit, SearchError, TermStatistics};
+use quidditch_engine::search::{CanMatch, FetchedHit, SearchError, TermStatistics};
 use tokio::time::Instant;
 
 use super::copies::{ServingCopy, choose, serving};
 use super::local::rests_on_others;
 use super::router::{Router, not_found};
 use super::search::{
-    ContextId, CopyPreference, SearchService, ShardFetch, ShardQuery, ShardQueryReply,
+    ContextId, CopyPreference, SearchService, ShardFetch, ShardLook, ShardQuery, ShardQueryReply,
     ShardSearchError,
 };
 use super::service::{
@@ -418,6 +418,54 @@ fn worse(before: Option<ShardSearchError>, now: ShardSearchError) -> ShardSearch
 
 #[async_trait]
 impl SearchService for RoutedSearch {
+    async fn can_match(&self, looks: Vec<ShardLook>) -> Vec<Option<CanMatch>> {
+        let router = &self.0;
+        let state = router.masters.state();
+        let mut answers = vec![None; looks.len()];
+        let mut by_node: BTreeMap<NodeId, (Vec<usize>, Vec<ShardLook>)> = BTreeMap::new();
+        for (place, mut look) in looks.into_iter().enumerate() {
+            let node = match &look.query.context {
+                Some(id) => id.node.clone(),
+                None => {
+                    let preference = &look.query.preference;
+                    let chosen = choose(
+                        &state,
+                        &look.target,
+                        preference,
+                        &router.node,
+                        &router.ranks,
+                    );
+                    // where no copy may be asked, the search says so
+                    let Some(copy) = chosen.ok().and_then(|copies| copies.into_iter().next())
+                    else {
+                        continue;
+                    };
+                    look.allocation_id = copy.copy.allocation_id.clone();
+                    copy.node
+                }
+            };
+            let (places, looks) = by_node.entry(node).or_default();
+            places.push(place);
+            looks.push(look);
+        }
+        let asked = by_node.into_iter().map(|(node, (places, looks))| {
+            let service = router.search_at(&state, &node, None);
+            async move {
+                let found = match service {
+                    Ok(service) => service.can_match(looks).await,
+                    Err(_) => Vec::new(),
+                };
+                (places, found)
+            }
+        });
+        for (places, found) in futures::future::join_all(asked).await {
+            for (place, answer) in places.into_iter().zip(found) {
+                answers[place] = answer;
+            }
+        }
+        answers
+    }
+
     async fn query(
         &self,
         target: &ShardTarget,
@@ -521,7 +569,7 @@ impl SearchService for RoutedSearch {
     }
 
     fn release_contexts(&self, contexts: Vec<(ShardTarget, ContextId)>) {
-        let mut by_node: std::collections::BTreeMap<NodeId, Vec<_>> = Default::default();
+        let mut by_node: BTreeMap<NodeId, Vec<_>> = Default::default();
         for (target, id) in contexts {
             by_node
                 .entry(id.node.clone())

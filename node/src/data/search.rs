@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use quidditch_engine::search::{
-    DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult,
+    CanMatch, DocAddress, FetchRequest, FetchedHit, SearchError, SearchRequest, ShardQueryResult,
     TermStatistics,
 };
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,17 @@ pub struct ShardQuery {
     pub fetch: Option<FetchAtOnce>,
 }
 
+/// A look at one shard before it is searched.
+#[derive(Clone, Debug)]
+pub struct ShardLook {
+    /// The shard.
+    pub target: ShardTarget,
+    /// Which copy; `None`: whichever is there.
+    pub allocation_id: Option<String>,
+    /// The search that may follow.
+    pub query: ShardQuery,
+}
+
 /// A fetch phase that follows its query on the spot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,6 +217,9 @@ impl ShardSearchError {
 /// Shards that can be searched.
 #[async_trait]
 pub trait SearchService: Send + Sync {
+    /// Looks at shards before they are searched, all of a node's at once; `None` at the places of those that cannot tell.
+    async fn can_match(&self, looks: Vec<ShardLook>) -> Vec<Option<CanMatch>>;
+
     /// Finds documents. Dropping the future stops the work.
     async fn query(
         &self,

@@ -488,6 +488,27 @@ pub struct ContextId {
     #[prost(uint64, tag = "3")]
     pub id: u64,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CanMatchRequest {
+    #[prost(message, optional, tag = "1")]
+    pub envelope: ::core::option::Option<Envelope>,
+    #[prost(message, repeated, tag = "2")]
+    pub looks: ::prost::alloc::vec::Vec<ShardLook>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShardLook {
+    #[prost(message, optional, tag = "1")]
+    pub shard: ::core::option::Option<Shard>,
+    /// As of the search that may follow.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub query_cbor: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CanMatchReply {
+    /// At the places of the looks; nothing at those of shards that could not tell.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub answers_cbor: ::prost::bytes::Bytes,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct QueryRequest {
     #[prost(message, optional, tag = "1")]
@@ -1802,6 +1823,28 @@ pub mod searches_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Looks at several shards before they are searched.
+        pub async fn can_match(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CanMatchRequest>,
+        ) -> std::result::Result<tonic::Response<super::CanMatchReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quidditch.data.v1.Searches/CanMatch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quidditch.data.v1.Searches", "CanMatch"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn query(
             &mut self,
             request: impl tonic::IntoRequest<super::QueryRequest>,
@@ -2019,6 +2062,11 @@ pub mod searches_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SearchesServer.
     #[async_trait]
     pub trait Searches: std::marker::Send + std::marker::Sync + 'static {
+        /// Looks at several shards before they are searched.
+        async fn can_match(
+            &self,
+            request: tonic::Request<super::CanMatchRequest>,
+        ) -> std::result::Result<tonic::Response<super::CanMatchReply>, tonic::Status>;
         async fn query(
             &self,
             request: tonic::Request<super::QueryRequest>,
@@ -2146,6 +2194,49 @@ pub mod searches_server {
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
             match req.uri().path() {
+                "/quidditch.data.v1.Searches/CanMatch" => {
+                    #[allow(non_camel_case_types)]
+                    struct CanMatchSvc<T: Searches>(pub Arc<T>);
+                    impl<T: Searches> tonic::server::UnaryService<super::CanMatchRequest>
+                    for CanMatchSvc<T> {
+                        type Response = super::CanMatchReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CanMatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Searches>::can_match(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CanMatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/quidditch.data.v1.Searches/Query" => {
                     #[allow(non_camel_case_types)]
                     struct QuerySvc<T: Searches>(pub Arc<T>);
