@@ -1,6 +1,7 @@
 //! Coordination: reads requests, asks the shards that hold the data, merges their answers.
 
 pub mod by_query;
+mod can_match;
 pub mod dsl;
 mod expand;
 pub mod failures;

@@ -1,12 +1,12 @@
 //! Merges what shards found into one answer.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use quidditch_engine::aggs::{AggError, AggPartials};
 use quidditch_engine::search::{
-    HitCount, HitRelation, SearchRequest, ShardHit, ShardQueryResult, SortKey, SortValue,
-    TrackTotalHits,
+    HitCount, HitRelation, SearchRequest, ShardHit, ShardQueryResult, SortKey, SortSource,
+    SortValue, TrackTotalHits,
 };
 use quidditch_engine::value::Value;
 
@@ -61,65 +61,200 @@ pub enum ReduceError {
     Aggs(#[from] AggError),
 }
 
-/// Merges the answers of shards, given in the order of the shards; `None` for those that failed.
-pub fn reduce(
-    request: &SearchRequest,
-    results: Vec<Option<ShardQueryResult>>,
-) -> Result<Reduced, ReduceError> {
-    let mut reduced = Reduced {
-        hits: Vec::new(),
-        total: None,
-        max_score: None,
-        aggs: None,
-        terminated_early: false,
-        timed_out: false,
-    };
-    // a lone shard's hits are in order, unless passes changed their scores
-    let in_order = results.len() == 1 && request.rescore.is_empty();
-    for (shard, result) in results.into_iter().enumerate() {
-        let Some(result) = result else { continue };
-        for hit in result.hits {
-            reduced.hits.push(MergedHit { shard, hit });
+/// Merges the answers of shards as they come.
+///
+/// They are merged in the order of the shards, so that sums of numbers with fractions are the same each time: an answer
+/// that comes before those of earlier shards waits for them. When `batch` answers wait, they are merged without the missing
+/// ones. So at most a batch of answers, and one merged page of hits, are kept.
+pub struct Reducer<'a> {
+    request: &'a SearchRequest,
+    batch: usize,
+    /// No other shard is asked.
+    is_alone: bool,
+    /// The first shard that has not told what becomes of it.
+    next: usize,
+    /// What came too early; `None`: the shard failed, or is not asked.
+    early: BTreeMap<usize, Option<ShardQueryResult>>,
+    /// Of `early`, those with an answer.
+    waiting: usize,
+    reduced: Reduced,
+    /// By sort key: the type of the first value, and what did not fit it.
+    types: Vec<(Option<&'static str>, Option<ReduceError>)>,
+    failure: Option<AggError>,
+}
+
+impl<'a> Reducer<'a> {
+    /// * `shards`: how many there are, with those that are not asked.
+    /// * `batch`: how many answers may wait.
+    pub fn new(request: &'a SearchRequest, shards: usize, batch: usize) -> Reducer<'a> {
+        Reducer {
+            request,
+            batch,
+            is_alone: shards == 1,
+            next: 0,
+            early: BTreeMap::new(),
+            waiting: 0,
+            reduced: Reduced {
+                hits: Vec::new(),
+                total: None,
+                max_score: None,
+                aggs: None,
+                terminated_early: false,
+                timed_out: false,
+            },
+            types: vec![(None, None); request.sort.len()],
+            failure: None,
         }
+    }
+
+    /// Takes the answer of a shard; `None`: it failed, or is not asked.
+    pub fn add(&mut self, shard: usize, result: Option<ShardQueryResult>) {
+        self.waiting += usize::from(result.is_some());
+        self.early.insert(shard, result);
+        while let Some(result) = self.early.remove(&self.next) {
+            self.merge(self.next, result);
+            self.next += 1;
+        }
+        if self.waiting >= self.batch {
+            self.merge_early();
+        }
+    }
+
+    /// The last hit that is shown as things are. A shard whose hits all come after it need not be asked any more. `None`:
+    /// every shard must be asked, because fewer hits are known, or for more than its hits.
+    pub fn last_shown(&self) -> Option<&ShardHit> {
+        let request = self.request;
+        let is_counted = match request.track_total_hits {
+            TrackTotalHits::No => false,
+            TrackTotalHits::All => true,
+            TrackTotalHits::UpTo(limit) => {
+                let is_more = |total: HitCount| match total.relation {
+                    HitRelation::Eq => total.value > limit,
+                    HitRelation::Gte => total.value >= limit,
+                };
+                !self.reduced.total.is_some_and(is_more)
+            }
+        };
+        let is_plain = request.aggs.is_empty()
+            && request.terminate_after.is_none()
+            && !request.track_scores
+            && request
+                .sort
+                .iter()
+                .all(|key| key.source != SortSource::Score);
+        if is_counted || !is_plain {
+            return None;
+        }
+        let last = request.size.checked_sub(1)?;
+        self.reduced.hits.get(last).map(|merged| &merged.hit)
+    }
+
+    /// What all shards found together.
+    pub fn finish(mut self) -> Result<Reduced, ReduceError> {
+        self.merge_early();
+        if let Some(error) = self.failure {
+            return Err(error.into());
+        }
+        if let Some(error) = self.types.into_iter().find_map(|(_, error)| error) {
+            return Err(error);
+        }
+        let total = self.reduced.total;
+        self.reduced.total = match self.request.track_total_hits {
+            TrackTotalHits::No => None,
+            TrackTotalHits::All => Some(total.unwrap_or(NOTHING)),
+            TrackTotalHits::UpTo(limit) => Some(match total.unwrap_or(NOTHING) {
+                total if total.value > limit => HitCount {
+                    value: limit,
+                    relation: HitRelation::Gte,
+                },
+                total => total,
+            }),
+        };
+        Ok(self.reduced)
+    }
+
+    fn merge_early(&mut self) {
+        for (shard, result) in std::mem::take(&mut self.early) {
+            self.merge(shard, result);
+        }
+    }
+
+    fn merge(&mut self, shard: usize, result: Option<ShardQueryResult>) {
+        let Some(result) = result else { return };
+        self.waiting -= 1;
+        let reduced = &mut self.reduced;
         reduced.total = add_totals(reduced.total, result.total);
         if let Some(score) = result.max_score {
             reduced.max_score = Some(reduced.max_score.map_or(score, |best: f32| best.max(score)));
         }
-        if let Some(partials) = result.aggs {
-            reduced.aggs = Some(match reduced.aggs.take() {
-                Some(merged) => merged.merge(partials)?,
-                None => partials,
-            });
-        }
         reduced.terminated_early |= result.terminated_early;
         reduced.timed_out |= result.timed_out;
+        if let Some(partials) = result.aggs
+            && self.failure.is_none()
+        {
+            let merged = match reduced.aggs.take() {
+                Some(merged) => merged.merge(partials),
+                None => Ok(partials),
+            };
+            match merged {
+                Ok(merged) => reduced.aggs = Some(merged),
+                Err(error) => self.failure = Some(error),
+            }
+        }
+        self.check_sort_types(&result.hits);
+        self.merge_hits(shard, result.hits);
     }
-    check_sort_types(&request.sort, &reduced.hits)?;
-    if !in_order {
-        // a stable sort: ties stay in the order of shards, then of documents
-        reduced
-            .hits
-            .sort_by(|a, b| check_order(&request.sort, &a.hit, &b.hit));
+
+    fn merge_hits(&mut self, shard: usize, hits: Vec<ShardHit>) {
+        let request = self.request;
+        let merged = &mut self.reduced.hits;
+        merged.extend(hits.into_iter().map(|hit| MergedHit { shard, hit }));
+        // a lone shard's hits are in order, unless passes changed their scores
+        if !self.is_alone || !request.rescore.is_empty() {
+            // a stable sort: ties stay in the order of shards, then of documents
+            merged.sort_by(|a, b| {
+                let order = check_order(&request.sort, &a.hit, &b.hit);
+                order.then(a.shard.cmp(&b.shard))
+            });
+        }
+        if request.collapse.is_some() {
+            let mut groups = HashSet::new();
+            merged.retain(|merged| groups.insert(group_key(merged.hit.collapse.as_ref())));
+        }
+        merged.truncate(request.size);
     }
-    if request.collapse.is_some() {
-        let mut groups = HashSet::new();
-        reduced
-            .hits
-            .retain(|merged| groups.insert(group_key(merged.hit.collapse.as_ref())));
+
+    fn check_sort_types(&mut self, hits: &[ShardHit]) {
+        for (place, (seen, error)) in self.types.iter_mut().enumerate() {
+            let key = &self.request.sort[place];
+            for value in hits.iter().filter_map(|hit| hit.sort.get(place)) {
+                if error.is_some() {
+                    break;
+                }
+                if matches!(value, SortValue::Missing) {
+                    continue;
+                }
+                let right = type_name(value);
+                let left = *seen.get_or_insert(right);
+                *error = unlike(key, left, right);
+            }
+        }
     }
-    reduced.hits.truncate(request.size);
-    reduced.total = match request.track_total_hits {
-        TrackTotalHits::No => None,
-        TrackTotalHits::All => Some(reduced.total.unwrap_or(NOTHING)),
-        TrackTotalHits::UpTo(limit) => Some(match reduced.total.unwrap_or(NOTHING) {
-            total if total.value > limit => HitCount {
-                value: limit,
-                relation: HitRelation::Gte,
-            },
-            total => total,
-        }),
-    };
-    Ok(reduced)
+}
+
+/// Why values of two types do not go into one order; `None`: they do.
+fn unlike(key: &SortKey, left: &'static str, right: &'static str) -> Option<ReduceError> {
+    if left == right {
+        return None;
+    }
+    if left == "STRING" || right == "STRING" {
+        let field = match &key.source {
+            SortSource::Field(path) => path.clone(),
+            _ => String::new(),
+        };
+        return Some(ReduceError::SortTypes { field, left, right });
+    }
+    (left == "UNSIGNED_LONG" || right == "UNSIGNED_LONG").then_some(ReduceError::UnsignedLong)
 }
 
 const NOTHING: HitCount = HitCount {
@@ -161,40 +296,8 @@ pub fn check_order(keys: &[SortKey], a: &ShardHit, b: &ShardHit) -> Ordering {
     Ordering::Equal
 }
 
-fn check_sort_types(keys: &[SortKey], hits: &[MergedHit]) -> Result<(), ReduceError> {
-    for (place, key) in keys.iter().enumerate() {
-        let mut seen: Option<&SortValue> = None;
-        for merged in hits {
-            let Some(value) = merged.hit.sort.get(place) else {
-                continue;
-            };
-            if matches!(value, SortValue::Missing) {
-                continue;
-            }
-            let Some(first) = seen else {
-                seen = Some(value);
-                continue;
-            };
-            let (left, right) = (type_name(first), type_name(value));
-            if left == right {
-                continue;
-            }
-            if left == "STRING" || right == "STRING" {
-                let field = match &key.source {
-                    quidditch_engine::search::SortSource::Field(path) => path.clone(),
-                    _ => String::new(),
-                };
-                return Err(ReduceError::SortTypes { field, left, right });
-            }
-            if left == "UNSIGNED_LONG" || right == "UNSIGNED_LONG" {
-                return Err(ReduceError::UnsignedLong);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn type_name(value: &SortValue) -> &'static str {
+/// What a value is called in an error.
+pub fn type_name(value: &SortValue) -> &'static str {
     match value {
         SortValue::Missing => "MISSING",
         SortValue::I64(_) => "LONG",
@@ -218,7 +321,7 @@ mod tests {
     use super::*;
     use quidditch_engine::ids::DocId;
     use quidditch_engine::query::Query;
-    use quidditch_engine::search::{DocAddress, SortOrder};
+    use quidditch_engine::search::{Collapse, DocAddress, SortOrder};
 
     fn hit(doc: u32, score: f32, sort: Vec<SortValue>) -> ShardHit {
         ShardHit {
@@ -244,6 +347,95 @@ mod tests {
             terminated_early: false,
             timed_out: false,
         })
+    }
+
+    fn reduce(
+        request: &SearchRequest,
+        results: Vec<Option<ShardQueryResult>>,
+    ) -> Result<Reduced, ReduceError> {
+        let order: Vec<usize> = (0..results.len()).collect();
+        reduce_as_they_come(request, &results, &order, 512)
+    }
+
+    fn reduce_as_they_come(
+        request: &SearchRequest,
+        results: &[Option<ShardQueryResult>],
+        order: &[usize],
+        batch: usize,
+    ) -> Result<Reduced, ReduceError> {
+        let mut reducer = Reducer::new(request, results.len(), batch);
+        for shard in order {
+            reducer.add(*shard, results[*shard].clone());
+            assert!(reducer.waiting < batch, "{order:?}");
+            assert!(reducer.reduced.hits.len() <= request.size);
+        }
+        reducer.finish()
+    }
+
+    #[test]
+    fn the_order_in_which_answers_come_changes_nothing() {
+        let mut request = SearchRequest {
+            size: 4,
+            ..SearchRequest::new(Query::match_all())
+        };
+        request.sort = vec![SortKey::field("f", SortOrder::Asc)];
+        // many ties, and groups that several shards have
+        let results: Vec<Option<ShardQueryResult>> = (0..6u32)
+            .map(|shard| {
+                let values = (0..4).map(|n| i64::from(shard * 7 + n * 3) % 5);
+                let mut hits: Vec<ShardHit> = values
+                    .enumerate()
+                    .map(|(doc, value)| ShardHit {
+                        collapse: Some(Value::I64(value + doc as i64 % 2)),
+                        ..hit(doc as u32, 1.0, vec![SortValue::I64(value)])
+                    })
+                    .collect();
+                hits.sort_by(|a, b| check_order(&request.sort, a, b));
+                (shard != 2).then(|| result(hits, 4)).flatten()
+            })
+            .collect();
+        for collapse in [None, Some("f")] {
+            request.collapse = collapse.map(|field| Collapse {
+                field: field.to_owned(),
+            });
+            let expected = reduce(&request, results.clone()).unwrap();
+            assert_eq!(expected.total.unwrap().value, 20);
+            for seed in 0..50usize {
+                let mut order: Vec<usize> = (0..results.len()).collect();
+                order.sort_by_key(|shard| (shard * 31 + seed * 17) * (seed + 3) % 101);
+                for batch in [2, 3, 512] {
+                    let found = reduce_as_they_come(&request, &results, &order, batch).unwrap();
+                    assert_eq!(found.hits, expected.hits, "{order:?} by {batch}");
+                    assert_eq!(found.total, expected.total);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_page_makes_shards_needless_only_when_nothing_else_is_wanted_of_them() {
+        let mut request = SearchRequest {
+            size: 1,
+            track_total_hits: TrackTotalHits::UpTo(1),
+            sort: vec![SortKey::field("f", SortOrder::Asc)],
+            ..SearchRequest::new(Query::match_all())
+        };
+        let last = |request: &SearchRequest, total| {
+            let mut reducer = Reducer::new(request, 2, 512);
+            reducer.add(
+                0,
+                result(vec![hit(7, f32::NAN, vec![SortValue::I64(1)])], total),
+            );
+            reducer.last_shown().map(|hit| hit.doc.doc.0)
+        };
+        assert_eq!((last(&request, 1), last(&request, 2)), (None, Some(7)));
+        request.track_total_hits = TrackTotalHits::No;
+        assert_eq!(last(&request, 1), Some(7));
+        request.size = 2;
+        assert_eq!(last(&request, 1), None);
+        request.size = 1;
+        request.track_scores = true;
+        assert_eq!(last(&request, 1), None);
     }
 
     #[test]

@@ -19,11 +19,13 @@ use super::failures::{ShardFailure, phase_failed};
 use super::fetch::{FetchPhase, FetchSpec, fetch, has_names};
 use super::held::HeldReader;
 use super::pit::check_keep_alive;
-use super::reduce::{MergedHit, check_order, reduce};
+use super::reduce::{MergedHit, Reducer, check_order};
 use super::rest::RestError;
 use super::route::Route;
 use super::scroll_note::{ScrollId, page_of};
-use super::search::{Queried, SearchInput, Then, limits_of, millis, reduce_error, timeout_of};
+use super::search::{
+    Queried, QueryPhase, SearchInput, Then, limits_of, millis, reduce_error, timeout_of,
+};
 use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
 use super::searcher::Searcher;
 use crate::cluster::NodeId;
@@ -161,39 +163,36 @@ impl Searcher {
             .collect();
         self.add_statistics(input, &request, &routes, &mut limits)
             .await;
-        let queried = self
-            .query_phase(input, &request, &routes, &limits, Then::Keep(keep_alive))
-            .await;
-        let Queried {
-            replies,
-            failures,
-            held,
-        } = self.check_failures(input, &routes, queried)?;
+        let asked = self.choose_shards(input, &request, &routes, &limits).await;
         let size = input.body.size.unwrap_or(10) as usize;
-        let mut queues = Vec::new();
-        let mut contexts = Vec::new();
-        let mut results = Vec::new();
-        for reply in replies {
-            let Some(reply) = reply else {
-                queues.push(ShardQueue {
-                    done: true,
-                    ..ShardQueue::default()
-                });
-                contexts.push(None);
-                results.push(None);
-                continue;
-            };
-            let mut queue = ShardQueue::default();
-            queue.refill(reply.result.hits.clone(), size);
-            queues.push(queue);
-            contexts.push(reply.context);
-            results.push(Some(reply.result));
-        }
-        let reduced = match reduce(&request, results) {
-            Ok(reduced) => reduced,
-            Err(error) => return Err(reduce_error(error)),
+        let mut queues: Vec<ShardQueue> = vec![ShardQueue::default(); routes.len()];
+        let mut contexts = vec![None; routes.len()];
+        let mut reducer = Reducer::new(&request, routes.len(), input.batched_reduce_size);
+        let phase = QueryPhase {
+            input,
+            request: &request,
+            routes: &routes,
+            limits: &limits,
+            asked: &asked,
+            then: Then::Keep(keep_alive),
         };
+        // pages to come need every shard
+        let is_needless = |_| false;
+        let queried = self
+            .query_phase(phase, is_needless, |place, reply| {
+                let Some(reply) = reply else {
+                    queues[place].done = true;
+                    return reducer.add(place, None);
+                };
+                queues[place].refill(reply.result.hits.clone(), size);
+                contexts[place] = reply.context;
+                reducer.add(place, Some(reply.result));
+            })
+            .await;
+        let Queried { failures, held } = self.check_failures(input, &routes, queried)?;
+        let reduced = reducer.finish().map_err(reduce_error)?;
         let mut answer = self.answer(input, &routes, &request, &reduced, failures, Vec::new())?;
+        answer.shards.skipped = Some(asked.skipped());
         if !input.sort_keys().is_empty() && !input.body.track_scores.unwrap_or(false) {
             let by_score = input.sort_keys().iter().any(|key| *key == SortKey::score());
             answer.max_score = answer.max_score.filter(|_| by_score);

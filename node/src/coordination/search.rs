@@ -1,5 +1,6 @@
 //! A search from its parsed request to its answer: routes, query phase, merge, fetch phase.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,13 @@ use quidditch_engine::search::{
     TrackTotalHits,
 };
 
+use super::can_match::AskedShards;
 use super::dsl::aggs::{check_limits, render_aggs};
 use super::dsl::search_body::{SearchBody, TrackTotal};
 use super::failures::{ShardFailure, failures_json, phase_failed, reduce_failed};
-use super::fan_out::fan_out;
+use super::fan_out::{fan_out, fan_out_each};
 use super::fetch::{FetchPhase, FetchSpec, fetch, has_names};
-use super::reduce::{ReduceError, Reduced, reduce, reduce_phases};
+use super::reduce::{ReduceError, Reduced, Reducer, reduce_phases};
 use super::rest::RestError;
 use super::rest::units::parse_time_value;
 use super::route::{Route, boost_routes, routes};
@@ -29,6 +31,7 @@ use crate::cluster::resolve::IndicesOptions;
 use crate::cluster::state::ClusterState;
 use crate::data::search::{
     ContextId, FetchAtOnce, Purpose, SearchLimits, SearchService, ShardQuery, ShardQueryReply,
+    ShardSearchError,
 };
 use crate::data::service::ShardTarget;
 
@@ -54,6 +57,8 @@ pub struct SearchInput {
     pub request_cache: Option<bool>,
     /// How many results are merged at once.
     pub batched_reduce_size: usize,
+    /// Searches of more shards look which of them can have hits; `None`: as many as is usual.
+    pub pre_filter_size: Option<usize>,
     /// How many shards work at once.
     pub max_concurrent_shard_requests: usize,
     /// Whether an answer may lack shards.
@@ -80,6 +85,7 @@ impl SearchInput {
             scroll: None,
             request_cache: None,
             batched_reduce_size: 512,
+            pre_filter_size: None,
             max_concurrent_shard_requests: 5,
             allow_partial: None,
             dfs: false,
@@ -382,14 +388,28 @@ fn check_collapse(input: &SearchInput, index: &IndexMetadata) -> Result<(), Sear
     Ok(())
 }
 
-/// The query phase on all shards, in the order of the routes.
+/// What became of the query phase, but for the answers.
 pub struct Queried {
-    /// Answers by place; `None` where the shard failed.
-    pub replies: Vec<Option<ShardQueryReply>>,
-    /// The shards that failed.
+    /// The shards that failed, in the order of the routes.
     pub failures: Vec<ShardFailure>,
     /// The readers that it opened.
     pub held: HeldContexts,
+}
+
+/// What the query phase asks of whom.
+pub struct QueryPhase<'a> {
+    /// The search.
+    pub input: &'a SearchInput,
+    /// The request for all shards.
+    pub request: &'a SearchRequest,
+    /// All shards.
+    pub routes: &'a [Route],
+    /// What goes with the request, by place.
+    pub limits: &'a [SearchLimits],
+    /// Those that are asked.
+    pub asked: &'a AskedShards,
+    /// What follows.
+    pub then: Then,
 }
 
 /// What follows the query phase.
@@ -510,31 +530,38 @@ impl Searcher {
             })),
             _ => Then::Keep(FETCH_KEEP_ALIVE),
         };
+        let asked = self.choose_shards(input, &request, &routes, &limits).await;
+        let mut contexts: Vec<Option<ContextId>> = vec![None; routes.len()];
+        let mut nodes: Vec<Option<NodeId>> = vec![None; routes.len()];
+        let mut at_once = None;
+        let reducer = Reducer::new(&request, routes.len(), input.batched_reduce_size);
+        let reducer = Mutex::new(reducer);
+        let phase = QueryPhase {
+            input,
+            request: &request,
+            routes: &routes,
+            limits: &limits,
+            asked: &asked,
+            then,
+        };
+        let is_needless = |place: usize| asked.is_needless(place, &request, &reducer.lock());
         let queried = self
-            .query_phase(input, &request, &routes, &limits, then)
+            .query_phase(phase, is_needless, |place, reply| {
+                let result = reply.map(|reply| {
+                    nodes[place] = reply.node;
+                    contexts[place] = reply.context;
+                    at_once = reply.fetched;
+                    reply.result
+                });
+                reducer.lock().add(place, result);
+            })
             .await;
         let queried_at = self.clock.monotonic();
         let Queried {
-            replies,
             failures,
             held: _held,
         } = self.check_failures(input, &routes, queried)?;
-        let mut contexts: Vec<Option<ContextId>> = Vec::with_capacity(routes.len());
-        let mut results = Vec::with_capacity(routes.len());
-        let mut at_once = None;
-        let mut nodes: Vec<Option<NodeId>> = Vec::with_capacity(routes.len());
-        for reply in replies {
-            nodes.push(reply.as_ref().and_then(|reply| reply.node.clone()));
-            contexts.push(reply.as_ref().and_then(|reply| reply.context.clone()));
-            results.push(reply.map(|reply| {
-                at_once = reply.fetched;
-                reply.result
-            }));
-        }
-        let reduced = match reduce(&request, results) {
-            Ok(reduced) => reduced,
-            Err(error) => return Err(reduce_error(error)),
-        };
+        let reduced = reducer.into_inner().finish().map_err(reduce_error)?;
         let page = reduced.hits.get(from..).unwrap_or_default();
         let (fetched, fetch_failures) = match at_once {
             Some(fetched) => (fetched.into_iter().map(Some).collect(), Vec::new()),
@@ -556,6 +583,7 @@ impl Searcher {
         let fetched_at = self.clock.monotonic();
         let mut answer =
             self.answer(input, &routes, &request, &reduced, failures, fetch_failures)?;
+        answer.shards.skipped = Some(asked.skipped());
         let mut inner = match &input.body.collapse {
             Some(collapse) if !collapse.inner_hits.is_empty() => {
                 self.expand(input, collapse, page).await?
@@ -634,15 +662,24 @@ impl Searcher {
         }
     }
 
-    /// Asks all shards, at most so many at once.
+    /// Asks the shards, at most so many at once.
+    ///
+    /// * `is_needless`: whether the shard at a place need not be asked, after what others have found.
+    /// * `take`: takes each answer as it comes, with the shard's place; `None`: it failed, or was not asked.
     pub async fn query_phase(
         &self,
-        input: &SearchInput,
-        request: &SearchRequest,
-        routes: &[Route],
-        limits: &[SearchLimits],
-        then: Then,
+        phase: QueryPhase<'_>,
+        is_needless: impl Fn(usize) -> bool + Sync,
+        mut take: impl FnMut(usize, Option<ShardQueryReply>) + Send,
     ) -> Queried {
+        let QueryPhase {
+            input,
+            request,
+            routes,
+            limits,
+            asked,
+            then,
+        } = phase;
         let (keep_alive, fetch) = match then {
             Then::Nothing => (None, None),
             Then::Keep(time) => (Some(time), None),
@@ -652,54 +689,76 @@ impl Searcher {
             service: self.service.clone(),
             open: Mutex::default(),
         };
-        let mut jobs = Vec::new();
-        for (route, limits) in routes.iter().zip(limits) {
-            let query = ShardQuery {
-                request: route.request(request),
-                limits: limits.clone(),
-                context: route.context.clone(),
-                preference: route.preference.clone(),
-                keep_alive: match route.context {
-                    Some(_) => route.keep_alive,
-                    None => keep_alive,
-                },
-                purpose: match input.scroll {
-                    Some(_) => Purpose::Scroll,
-                    None => Purpose::Fetch,
-                },
-                fetch: fetch.clone(),
-            };
-            let held = &held;
+        let mut is_asked = vec![false; routes.len()];
+        let mut jobs = Vec::with_capacity(asked.places.len());
+        for place in asked.places.iter().copied() {
+            is_asked[place] = true;
+            let route = &routes[place];
+            let (held, is_needless, fetch) = (&held, &is_needless, &fetch);
             jobs.push(
                 async move {
-                    check_index_limits(input, &route.index)?;
-                    let reply = self.service.query(&route.target, query).await?;
-                    if route.context.is_none()
-                        && let Some(id) = &reply.context
-                    {
-                        held.add(&route.target, id.clone());
+                    if is_needless(place) {
+                        return (place, Ok(None));
                     }
-                    Ok(reply)
+                    let query = ShardQuery {
+                        request: route.request(request),
+                        limits: limits[place].clone(),
+                        context: route.context.clone(),
+                        preference: route.preference.clone(),
+                        keep_alive: match route.context {
+                            Some(_) => route.keep_alive,
+                            None => keep_alive,
+                        },
+                        purpose: match input.scroll {
+                            Some(_) => Purpose::Scroll,
+                            None => Purpose::Fetch,
+                        },
+                        fetch: fetch.clone(),
+                    };
+                    let answer = self.query_shard(input, route, query, held).await;
+                    (place, answer.map(Some))
                 }
                 .boxed(),
             );
         }
-        let answers = fan_out(jobs, input.max_concurrent_shard_requests).await;
-        let mut queried = Queried {
-            replies: Vec::new(),
-            failures: Vec::new(),
-            held,
-        };
-        for (route, answer) in routes.iter().zip(answers) {
-            match answer {
-                Ok(reply) => queried.replies.push(Some(reply)),
-                Err(error) => {
-                    queried.failures.push(ShardFailure::new(route, error));
-                    queried.replies.push(None);
-                }
-            }
+        for place in (0..routes.len()).filter(|place| !is_asked[*place]) {
+            take(place, None);
         }
-        queried
+        let mut failed = BTreeMap::new();
+        fan_out_each(
+            jobs,
+            input.max_concurrent_shard_requests,
+            |(place, answer)| {
+                let reply = answer.unwrap_or_else(|error| {
+                    failed.insert(place, ShardFailure::new(&routes[place], error));
+                    None
+                });
+                take(place, reply);
+            },
+        )
+        .await;
+        Queried {
+            failures: failed.into_values().collect(),
+            held,
+        }
+    }
+
+    /// Asks one shard, and takes note of the reader that stays open.
+    async fn query_shard(
+        &self,
+        input: &SearchInput,
+        route: &Route,
+        query: ShardQuery,
+        held: &HeldContexts,
+    ) -> Result<ShardQueryReply, ShardSearchError> {
+        check_index_limits(input, &route.index)?;
+        let reply = self.service.query(&route.target, query).await?;
+        if route.context.is_none()
+            && let Some(id) = &reply.context
+        {
+            held.add(&route.target, id.clone());
+        }
+        Ok(reply)
     }
 
     /// Fails the search if no shard answered, or if some did not and the answer must be whole.

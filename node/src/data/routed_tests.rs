@@ -427,3 +427,146 @@ async fn a_point_in_time_is_the_same_for_all_coordinating_nodes() {
     assert!(cluster.searcher(None).delete_pit(&id).await.unwrap());
     assert!(first.search(&within).await.is_err());
 }
+
+/// A search's answer with the shards looked at before, and without.
+async fn with_and_without_looking(searcher: &Searcher, body: &Value) -> (Value, Value) {
+    let mut looking = input(body.clone());
+    looking.pre_filter_size = Some(1);
+    let mut asking_all = looking.clone();
+    asking_all.pre_filter_size = Some(1000);
+    let looked = answer(searcher, &looking).await;
+    (looked, answer(searcher, &asking_all).await)
+}
+
+fn take_skipped(answer: &mut Value) -> u64 {
+    let skipped = answer["_shards"].as_object_mut().unwrap().remove("skipped");
+    skipped.unwrap().as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn shards_that_cannot_match_are_skipped_and_the_answer_stays_the_same() {
+    let cluster = TestCluster::start(2, 4, MAPPING, false).await;
+    // every shard has prices of its own, the last one has none
+    for shard in 0..4u64 {
+        let ops = (0..25u64).map(|n| {
+            let mut hat: Value = serde_json::from_str(&hat(n * 4 + shard)).unwrap();
+            hat["price"] = match shard {
+                3 => Value::Null,
+                _ => json!(shard * 100 + n * n % 25),
+            };
+            index(n * 4 + shard, hat)
+        });
+        let target = cluster.target(u32::try_from(shard).unwrap());
+        put(&cluster.shards(None), &target, ops.collect()).await;
+    }
+    let searcher = cluster.searcher(None);
+    for (body, expected) in [
+        (
+            json!({"query": {"range": {"price": {"gte": 100, "lt": 200}}}}),
+            3,
+        ),
+        (json!({"query": {"range": {"price": {"gte": 1000}}}}), 3),
+        (json!({"query": {"term": {"nothing": 1}}}), 3),
+        (json!({"query": {"term": {"_index": "socks"}}}), 3),
+        (json!({"query": {"term": {"colour": "purple"}}}), 0),
+        (json!({"query": {"match_all": {}}, "sort": ["price"]}), 0),
+        (
+            json!({"query": {"bool": {"must": [{"match": {"text": "hat"}}],
+            "filter": [{"range": {"price": {"gt": 30}}}]}}}),
+            2,
+        ),
+        (
+            json!({"query": {"bool": {"should": [{"range": {"price": {"gt": 205}}},
+            {"range": {"price": {"lt": 5}}}]}}}),
+            2,
+        ),
+        // what is wrong is told, whether there are hits or not
+        (
+            json!({"query": {"bool": {"must": [{"range": {"price": {"gt": 150}}},
+            {"range": {"price": {"gt": "dear"}}}]}}}),
+            0,
+        ),
+    ] {
+        let mut looking = input(body.clone());
+        looking.pre_filter_size = Some(1);
+        let found = searcher.search(&looking).await;
+        let skipped = match &found {
+            Ok(answer) => answer.shards.skipped,
+            Err(_) => Some(0),
+        };
+        assert_eq!(skipped, Some(expected), "{body}");
+        if found.is_ok() {
+            let (mut looked, mut all) = with_and_without_looking(&searcher, &body).await;
+            assert_eq!(
+                (take_skipped(&mut looked), take_skipped(&mut all)),
+                (expected as u64, 0)
+            );
+            assert_eq!(looked, all, "{body}");
+        }
+    }
+    let mut seed = 1729u64;
+    let mut next = |below: u64| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let mut skipped = 0;
+    for _ in 0..120 {
+        let (lo, width) = (next(330), next(120));
+        let range = json!({"range": {"price": {"gte": lo, "lte": lo + width}}});
+        let other = [
+            json!({"match": {"text": "red hat"}}),
+            json!({"term": {"nothing": "x"}}),
+            json!({"range": {"price": {"lt": next(300)}}}),
+            json!({"exists": {"field": "colour"}}),
+        ][next(4) as usize]
+            .clone();
+        let query = match next(5) {
+            0 => range,
+            1 => json!({"bool": {"filter": [range], "must": [other]}}),
+            2 => json!({"bool": {"should": [range, other]}}),
+            3 => {
+                json!({"bool": {"must_not": [range], "should": [other], "minimum_should_match": 1}})
+            }
+            _ => json!({"constant_score": {"filter": {"bool": {"must": [other, range]}}}}),
+        };
+        let mut body = json!({"query": query, "from": next(3), "size": next(30)});
+        body["sort"] = match next(5) {
+            0 => json!([{"price": "asc"}]),
+            1 => json!([{"price": {"order": "desc", "missing": "_first"}}, "_doc"]),
+            2 => json!([{"colour": "desc"}, {"price": "desc"}]),
+            _ => json!(["_score"]),
+        };
+        body["track_total_hits"] = [json!(true), json!(false), json!(5)][next(3) as usize].clone();
+        if next(3) == 0 {
+            body["collapse"] = json!({"field": "colour"});
+        } else if next(2) == 0 {
+            body["aggs"] = json!({"colours": {"terms": {"field": "colour", "min_doc_count": next(2)}},
+                "mean": {"avg": {"field": "price"}}, "all": {"filter": {"match_all": {}}}});
+        }
+        let (mut looked, mut all) = with_and_without_looking(&searcher, &body).await;
+        skipped += take_skipped(&mut looked);
+        take_skipped(&mut all);
+        assert_eq!(looked, all, "{body}");
+    }
+    assert!(skipped > 50, "{skipped}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_shard_that_cannot_be_looked_at_is_asked() {
+    let cluster = TestCluster::start(2, 4, MAPPING, false).await;
+    fill(&cluster, &cluster.shards(None), 4).await;
+    cluster.nodes[1].kill();
+    let searcher = cluster.searcher(Some(0));
+    let body = json!({"query": {"range": {"price": {"gt": 5000}}}});
+    let mut looking = input(body);
+    looking.pre_filter_size = Some(1);
+    let found = answer(&searcher, &looking).await;
+    let shards = &found["_shards"];
+    assert_eq!(
+        (&shards["total"], &shards["skipped"], &shards["failed"]),
+        (&json!(4), &json!(2), &json!(2))
+    );
+    assert_eq!(shards["successful"], 2);
+}

@@ -169,7 +169,7 @@ fn item(request: &RestRequest, header: &[u8]) -> Result<SearchInput, RestError> 
     input.phase_took = params.bool("phase_took", false)?;
     input.cancel_after = super::search_params::time_param(params, "cancel_after_time_interval")?;
     params.opt_bool("ccs_minimize_roundtrips")?;
-    params.opt_int("pre_filter_shard_size")?;
+    input.pre_filter_size = super::search_params::pre_filter_size(params)?;
     if let Some(text) = params.get("search_type") {
         input.dfs = search_type(text)?;
     }

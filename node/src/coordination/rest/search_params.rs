@@ -236,15 +236,7 @@ fn execution_params(input: &mut SearchInput, params: &Params) -> Result<(), Rest
         }
         input.max_concurrent_shard_requests = count.unsigned_abs() as usize;
     }
-    // every shard is asked: a query that matches nothing there costs no more than finding out beforehand
-    if params
-        .opt_int("pre_filter_shard_size")?
-        .is_some_and(|size| size < 1)
-    {
-        return Err(RestError::illegal_argument(
-            "preFilterShardSize must be >= 1",
-        ));
-    }
+    input.pre_filter_size = pre_filter_size(params)?;
     params.opt_bool("ccs_minimize_roundtrips")?;
     input.allow_partial = params.opt_bool("allow_partial_search_results")?;
     input.phase_took = params.bool("phase_took", false)?;
@@ -278,6 +270,17 @@ fn execution_params(input: &mut SearchInput, params: &Params) -> Result<(), Rest
         input.body.include_named_queries_score = Some(true);
     }
     Ok(())
+}
+
+/// `pre_filter_shard_size`
+pub fn pre_filter_size(params: &Params) -> Result<Option<usize>, RestError> {
+    match params.opt_int("pre_filter_shard_size")? {
+        None => Ok(None),
+        Some(size) if size < 1 => Err(RestError::illegal_argument(
+            "preFilterShardSize must be >= 1",
+        )),
+        Some(size) => Ok(Some(size.unsigned_abs() as usize)),
+    }
 }
 
 /// Parameters that stand for members of the body, over which they win.

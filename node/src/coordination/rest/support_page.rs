@@ -36,7 +36,7 @@ Monitoring tools ask for figures of a Java process. These answers have them, mea
 | `files` of `_recovery` and `_cat/recovery` | segments; a segment is one file |
 | `translog` of a recovery | operations in the translog at that time; the time is the whole recovery's |
 | `completion`, `request_cache`, `warmer` sizes and counts | nothing: 0, as none of them exists |
-| `request_cache=true`, `pre_filter_shard_size` | checked and without effect: there is no cache to use, and every shard is asked |
+| `request_cache=true` | checked and without effect: there is no cache to use |
 | `compound`, `version` and memory of `_segments` | one file a segment; the Lucene version whose behaviour is followed; 0, as segments are memory-mapped |
 ";
 

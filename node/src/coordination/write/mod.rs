@@ -16,4 +16,4 @@ mod target;
 pub use answer::{ItemAnswer, WriteAnswer};
 pub use request::{DocWrite, VersionType, WriteAction, WriteOptions};
 pub use run::run;
-pub use target::{check_read_block, routing_missing, routing_of};
+pub use target::{check_read_block, is_write_blocked, routing_missing, routing_of};

@@ -226,6 +226,11 @@ fn check_write_block(index: &IndexMetadata, delete: bool) -> Result<(), RestErro
     blocked(index, &blocks)
 }
 
+/// Whether documents of the index cannot change at the moment.
+pub fn is_write_blocked(index: &IndexMetadata) -> bool {
+    check_write_block(index, false).is_err()
+}
+
 /// 403, if reads of the index are blocked.
 pub fn check_read_block(index: &IndexMetadata) -> Result<(), RestError> {
     match index.flag("index.blocks.read") {
