@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use quidditch_engine::query::{BoolQuery, ExistsQuery, Query, TermQuery};
 use quidditch_engine::value::Value;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use super::dsl::collapse::CollapseSpec;
 use super::dsl::search_body::SearchBody;
@@ -25,8 +26,9 @@ impl Searcher {
         input: &'a SearchInput,
         collapse: &'a CollapseSpec,
         page: &'a [MergedHit],
+        cancel_by: Option<Instant>,
     ) -> BoxFuture<'a, Result<Vec<InnerHitLists>, RestError>> {
-        self.expand_page(input, collapse, page).boxed()
+        self.expand_page(input, collapse, page, cancel_by).boxed()
     }
 
     async fn expand_page(
@@ -34,6 +36,7 @@ impl Searcher {
         input: &SearchInput,
         collapse: &CollapseSpec,
         page: &[MergedHit],
+        cancel_by: Option<Instant>,
     ) -> Result<Vec<InnerHitLists>, RestError> {
         let mut jobs = Vec::new();
         for merged in page {
@@ -51,7 +54,7 @@ impl Searcher {
                 };
                 jobs.push(
                     async move {
-                        let answer = self.search_within(&inner_input).await?;
+                        let answer = self.search_until(&inner_input, cancel_by).await?;
                         serde_json::value::to_raw_value(&InnerHitsJson(&answer)).map_err(|error| {
                             RestError::new(
                                 500,

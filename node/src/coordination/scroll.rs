@@ -13,6 +13,7 @@ use quidditch_engine::query::Query;
 use quidditch_engine::search::{
     HitCount, SearchRequest, ShardHit, SortKey, SortValue, TrackTotalHits,
 };
+use tokio::time::Instant;
 
 use super::dsl::sort::sort_key;
 use super::failures::{ShardFailure, phase_failed};
@@ -128,6 +129,7 @@ impl Searcher {
         state: &ClusterState,
         routes: Vec<Route>,
         started: Duration,
+        cancel_by: Option<Instant>,
     ) -> Result<SearchAnswer, RestError> {
         let keep_alive = input.scroll.unwrap_or_default();
         check_keep_alive(state, keep_alive, "search.max_keep_alive")?;
@@ -158,6 +160,7 @@ impl Searcher {
             .iter()
             .map(|route| SearchLimits {
                 groups: input.body.stats.clone(),
+                cancel_by,
                 ..limits_of(state, &route.index, timeout)
             })
             .collect();
@@ -204,7 +207,11 @@ impl Searcher {
             }
         }
         let id = ScrollId::new(readers);
-        // later pages look at hits alone
+        // later pages have time of their own
+        for limits in &mut limits {
+            limits.cancel_by = None;
+        }
+        // and look at hits alone
         request.aggs = Vec::new();
         request.track_total_hits = TrackTotalHits::No;
         request.size = size;

@@ -12,6 +12,7 @@ use quidditch_engine::search::{
     Collapse, FieldAndFormat, SearchError, SearchRequest, SortKey, SortSource, TermStatistics,
     TrackTotalHits,
 };
+use tokio::time::Instant;
 
 use super::can_match::AskedShards;
 use super::dsl::aggs::{check_limits, render_aggs};
@@ -241,6 +242,7 @@ pub fn limits_of(
     SearchLimits {
         shard_count: index.number_of_shards,
         timeout,
+        cancel_by: None,
         max_clause_count: number("indices.query.bool.max_clause_count").unwrap_or(1024) as usize,
         allow_expensive_queries: state.cluster_setting("search.allow_expensive_queries")
             != Some("false"),
@@ -451,14 +453,16 @@ impl Drop for HeldContexts {
 impl Searcher {
     /// Answers a search.
     pub async fn search(&self, input: &SearchInput) -> Result<SearchAnswer, RestError> {
-        let work = self.search_within(input);
         let limit = match input.cancel_after {
             Some(limit) => Some(limit),
             None => time_setting(&self.state(), "search.cancel_after_time_interval"),
         };
         let Some(limit) = limit else {
-            return work.await;
+            return self.search_until(input, None).await;
         };
+        // a time beyond all clocks is none
+        let cancel_by = Instant::now().checked_add(limit);
+        let work = self.search_until(input, cancel_by);
         match tokio::time::timeout(limit, work).await {
             Ok(answer) => answer,
             Err(_) => Err(RestError::new(
@@ -472,9 +476,11 @@ impl Searcher {
         }
     }
 
-    pub(super) async fn search_within(
+    /// * `cancel_by`: when the caller drops this; shards are told, so that those whom that does not reach stop as well.
+    pub(super) async fn search_until(
         &self,
         input: &SearchInput,
+        cancel_by: Option<Instant>,
     ) -> Result<SearchAnswer, RestError> {
         let started = self.clock.monotonic();
         input.validate()?;
@@ -501,7 +507,9 @@ impl Searcher {
         boost_routes(&mut routes, &input.body.indices_boost);
         check_shard_count(&state, routes.len())?;
         if input.scroll.is_some() {
-            return self.begin_scroll(input, &state, routes, started).await;
+            return self
+                .begin_scroll(input, &state, routes, started, cancel_by)
+                .await;
         }
         let request = input.request(now_ms);
         let timeout = timeout_of(input, &state)?;
@@ -509,6 +517,7 @@ impl Searcher {
             .iter()
             .map(|route| SearchLimits {
                 groups: input.body.stats.clone(),
+                cancel_by,
                 ..limits_of(&state, &route.index, timeout)
             })
             .collect();
@@ -586,7 +595,7 @@ impl Searcher {
         answer.shards.skipped = Some(asked.skipped());
         let mut inner = match &input.body.collapse {
             Some(collapse) if !collapse.inner_hits.is_empty() => {
-                self.expand(input, collapse, page).await?
+                self.expand(input, collapse, page, cancel_by).await?
             }
             _ => Vec::new(),
         }

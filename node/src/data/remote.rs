@@ -11,8 +11,9 @@ use quidditch_proto::data::v1::searches_client::SearchesClient;
 use quidditch_proto::data::v1::shards_client::ShardsClient;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tonic::transport::Channel;
-use tonic::{Response, Status};
+use tonic::{Request, Response, Status};
 
 use super::channels::{Channels, MESSAGE_BYTES_MAX, is_maybe_done};
 use super::search::{
@@ -26,6 +27,9 @@ use super::service::{
 use crate::cluster::{ClusterState, NodeId, NodeInfo};
 use crate::wire::data::{Reply, Seen, shard_of};
 use crate::wire::tree;
+
+/// How much longer a call lasts than somebody waits for it.
+const CANCEL_GRACE: Duration = Duration::from_millis(500);
 
 /// A copy of a shard on another node, as a state shows it.
 #[derive(Clone)]
@@ -212,6 +216,19 @@ fn encoded<T: Serialize>(what: &'static str, tree: &T) -> Result<Bytes, Status> 
     tree::encode(what, tree).map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
+/// A call that both sides give up when nobody waits for its answer any more.
+///
+/// Whoever waits keeps that time too, and says what became of the search; a call that ended at the same moment would be the
+/// failure of a shard. So calls last a little longer.
+fn until<T>(cancel_by: Option<Instant>, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Some(by) = cancel_by {
+        let left = by.saturating_duration_since(Instant::now());
+        request.set_timeout(left.saturating_add(CANCEL_GRACE));
+    }
+    request
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -370,6 +387,7 @@ impl ShardService for RemoteCopy {
 impl SearchService for RemoteCopy {
     async fn can_match(&self, looks: Vec<ShardLook>) -> Vec<Option<CanMatch>> {
         let count = looks.len();
+        let cancel_by = looks.iter().find_map(|look| look.query.limits.cancel_by);
         let call = async {
             let mut sent = Vec::with_capacity(count);
             for look in looks {
@@ -386,7 +404,7 @@ impl SearchService for RemoteCopy {
                 envelope: Some(self.envelope.clone()),
                 looks: sent,
             };
-            self.searches()?.can_match(request).await
+            self.searches()?.can_match(until(cancel_by, request)).await
         };
         let read = |reply: proto::CanMatchReply| {
             let answers = tree::decode("answers", &reply.answers_cbor)
@@ -407,6 +425,7 @@ impl SearchService for RemoteCopy {
     ) -> Result<ShardQueryReply, ShardSearchError> {
         let call = async {
             let request = self.query_request(target, &query)?;
+            let request = until(query.limits.cancel_by, request);
             self.searches()?.query(request).await
         };
         let mut reply = self.search(call).await?;
@@ -421,6 +440,7 @@ impl SearchService for RemoteCopy {
     ) -> Result<TermStatistics, ShardSearchError> {
         let call = async {
             let request = self.query_request(target, &query)?;
+            let request = until(query.limits.cancel_by, request);
             self.searches()?.term_statistics(request).await
         };
         self.search(call).await
@@ -437,6 +457,7 @@ impl SearchService for RemoteCopy {
                 shard: Some(shard_of(target, &self.seen)),
                 fetch_cbor: encoded("fetch", &fetch)?,
             };
+            let request = until(fetch.limits.cancel_by, request);
             self.searches()?.fetch(request).await
         };
         self.search(call).await
@@ -449,6 +470,7 @@ impl SearchService for RemoteCopy {
     ) -> Result<u64, ShardSearchError> {
         let call = async {
             let request = self.query_request(target, &query)?;
+            let request = until(query.limits.cancel_by, request);
             self.searches()?.count_hits(request).await
         };
         self.search(call).await

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::routed::RoutedShards;
+use super::routed::{RoutedSearch, RoutedShards};
+use super::search::{CopyPreference, Purpose, SearchService, ShardQuery, ShardSearchError};
 use super::service::{
     GetOp, RefreshPolicy, ShardError, ShardService, UpdateOp, VersionRule, WriteKind, WriteOp,
 };
 use super::testing::{TestCluster, index, put};
 use crate::cluster::NodeId;
 use crate::coordination::dsl::search_body::parse_search_body;
-use crate::coordination::search::SearchInput;
+use crate::coordination::search::{SearchInput, limits_of};
 use crate::coordination::searcher::Searcher;
 
 const MAPPING: &str = r#"{"properties": {"colour": {"type": "keyword"}, "price": {"type": "long"},
@@ -569,4 +570,70 @@ async fn a_shard_that_cannot_be_looked_at_is_asked() {
         (&json!(4), &json!(2), &json!(2))
     );
     assert_eq!(shards["successful"], 2);
+}
+
+/// A search that takes seconds on its shard.
+async fn long_search(cluster: &TestCluster) -> SearchInput {
+    let shards = cluster.shards(None);
+    for start in (0..20_000u64).step_by(4000) {
+        let ops = (start..start + 4000).map(|n| index(n, json!({"price": n})));
+        put(&shards, &cluster.target(0), ops.collect()).await;
+    }
+    let many = (0..3000).map(|n| {
+        let agg = json!({"percentiles": {"field": "price"}});
+        (format!("p{n}"), agg)
+    });
+    let aggs: serde_json::Map<String, Value> = many.collect();
+    input(json!({"query": {"range": {"price": {"gte": 0}}}, "size": 0, "aggs": aggs}))
+}
+
+/// Waits until a shard searches, or no longer does; gives how many searches of it ended well, and how many did not.
+async fn until_searching(cluster: &TestCluster, is_searching: bool) -> (u64, u64) {
+    loop {
+        let stats = cluster.nodes[0].shards.stats(&cluster.target(0)).await;
+        let query = stats.unwrap().search.query;
+        if (query.current > 0) == is_searching {
+            return (query.total, query.failed);
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_search_that_nobody_waits_for_ends_on_its_node() {
+    let cluster = TestCluster::start(1, 1, MAPPING, false).await;
+    let mut long = long_search(&cluster).await;
+    let searcher = cluster.searcher(None);
+    // the caller goes away
+    tokio::select! {
+        biased;
+        _ = searcher.search(&long) => panic!("the search was too short"),
+        _ = until_searching(&cluster, true) => {}
+    }
+    assert_eq!(until_searching(&cluster, false).await, (0, 1));
+    // its time is over
+    long.cancel_after = Some(Duration::from_millis(300));
+    let error = searcher.search(&long).await.unwrap_err();
+    assert_eq!(error.kind, "task_cancelled_exception");
+    assert_eq!(until_searching(&cluster, false).await, (0, 2));
+    // the call ends by itself, whoever waits for it
+    let state = cluster.masters.0.borrow().clone();
+    let mut limits = limits_of(&state, state.index("hats").unwrap(), None);
+    limits.cancel_by = Some(tokio::time::Instant::now());
+    let query = ShardQuery {
+        request: long.request(0),
+        limits,
+        context: None,
+        preference: CopyPreference::Any,
+        keep_alive: None,
+        purpose: Purpose::Fetch,
+        fetch: None,
+    };
+    let search = RoutedSearch::new(cluster.router(None));
+    let error = search.query(&cluster.target(0), query).await.unwrap_err();
+    assert!(
+        matches!(error, ShardSearchError::Unreachable { .. }),
+        "{error}"
+    );
+    assert_eq!(until_searching(&cluster, false).await, (0, 3));
 }

@@ -12,6 +12,7 @@ use quidditch_engine::search::{
     TermStatistics,
 };
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::service::ShardTarget;
 use crate::cluster::NodeId;
@@ -60,8 +61,11 @@ pub enum CopyPreference {
 pub struct SearchLimits {
     /// Number of shards of the index.
     pub shard_count: u32,
-    /// How long the shard may take; `None`: as long as it needs.
+    /// How long the shard may take before it answers with what it has; `None`: as long as it needs.
     pub timeout: Option<Duration>,
+    /// When nobody waits for an answer any more; `None`: never. No part of the message: it is the time limit of the call.
+    #[serde(skip)]
+    pub cancel_by: Option<Instant>,
     /// `indices.query.bool.max_clause_count`
     pub max_clause_count: usize,
     /// `search.allow_expensive_queries`
