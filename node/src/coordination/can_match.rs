@@ -138,7 +138,7 @@ impl Searcher {
                 limits: limits.clone(),
                 context: route.context.clone(),
                 preference: route.preference.clone(),
-                keep_alive: None,
+                keep_alive: route.keep_alive,
                 purpose: Purpose::Fetch,
                 fetch: None,
             },

@@ -203,7 +203,8 @@ impl SearchService for LocalSearch {
         let mut readers = Vec::with_capacity(count);
         for look in &looks {
             let reader = match &look.query.context {
-                Some(id) => self.kept(id, None),
+                // its time starts anew, whether the shard is asked or not
+                Some(id) => self.kept(id, look.query.keep_alive),
                 None => self.current(&look.target),
             };
             readers.push(reader.ok());
