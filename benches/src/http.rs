@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::process;
+
 /// A running server, killed when dropped.
 pub struct Server {
     child: Child,
@@ -84,29 +86,12 @@ impl Server {
 
     /// Processor time of all its threads since it began.
     pub fn cpu_time(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // the name, in parentheses, may hold anything
-        let (_, fields) = stat.rsplit_once(") ").context("a process's state")?;
-        let mut ticks = 0;
-        for field in fields.split(' ').skip(11).take(2) {
-            ticks += field.parse::<u64>()?;
-        }
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_A_SECOND))
+        process::cpu_time(self.child.id())
     }
 
     /// Resident memory in bytes, as the kernel counts it.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .context("VmRSS")?;
-        let kilobytes: u64 = line
-            .split_whitespace()
-            .nth(1)
-            .context("a number")?
-            .parse()?;
-        Ok(kilobytes * 1024)
+        process::resident_bytes(self.child.id())
     }
 
     /// Ends the process in order (SIGTERM), so that it flushes.
@@ -143,9 +128,6 @@ pub fn push_document(bulk: &mut Vec<u8>, id: &str, source: &[u8]) {
     bulk.extend_from_slice(source);
     bulk.push(b'\n');
 }
-
-/// Of `/proc/PID/stat`, on every Linux.
-const TICKS_A_SECOND: u64 = 100;
 
 /// A request, ready to be sent.
 pub fn request_bytes(method: &str, path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {

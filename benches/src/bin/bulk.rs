@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 use clap::Parser;
 use quidditch_benches::game::corpus::Documents;
 use quidditch_benches::game::usage::Stopwatch;
 use quidditch_benches::http::{Connection, JSON, LINES, Server, push_document, request_bytes};
 use quidditch_benches::shard_folder::ShardPlan;
+use quidditch_benches::threads::on_threads;
 use quidditch_engine::shard::{IndexOp, Origin, Shard, VersionCheck};
 use serde_json::json;
 
@@ -111,23 +112,6 @@ fn bulks(part: &[(String, Bytes)], docs: usize) -> Vec<Vec<u8>> {
         request_bytes("POST", "/corpus/_bulk", LINES, &body)
     };
     part.chunks(docs).map(bulk).collect()
-}
-
-/// Does the work of each part on a thread of its own.
-fn on_threads<T: Sync>(parts: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = parts
-            .iter()
-            .map(|part| scope.spawn(|| work(part)))
-            .collect();
-        for thread in threads {
-            match thread.join() {
-                Ok(done) => done?,
-                Err(_) => bail!("a thread panicked"),
-            }
-        }
-        Ok(())
-    })
 }
 
 /// Seconds until all documents are searchable, without waiting for the disk.

@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use crate::random::Random;
 
+/// Words that made-up texts may hold.
+const MADE_UP_WORDS: f64 = 100_000.0;
+
 /// One line of the corpus.
 #[derive(Deserialize)]
 pub struct Line<'a> {
@@ -61,14 +64,38 @@ impl Documents {
             text_bytes: 0,
         };
         for_each(path, docs, |_, line| {
-            documents.bytes.push_str(&line.id);
-            let id_end = documents.bytes.len();
-            documents.bytes.push_str(&line.text);
-            documents.ends.push((id_end, documents.bytes.len()));
-            documents.text_bytes += line.text.len() as u64;
+            documents.push(&line.id, &line.text);
             Ok(())
         })?;
         Ok(documents)
+    }
+
+    /// `docs` texts of made-up words, some of which are in most of them and most in few; the same ones every time.
+    pub fn made_up(docs: u32) -> Documents {
+        let mut documents = Documents {
+            bytes: String::new(),
+            ends: Vec::new(),
+            text_bytes: 0,
+        };
+        let mut random = Random::new(2);
+        for number in 0..docs {
+            let mut text = String::new();
+            for _ in 0..20 + random.below(80) {
+                // about as frequent as its rank says
+                let word = (MADE_UP_WORDS.powf(random.unit()) - 1.0) as u64;
+                text.push_str(&format!("w{word} "));
+            }
+            documents.push(&number.to_string(), &text);
+        }
+        documents
+    }
+
+    fn push(&mut self, id: &str, text: &str) {
+        self.bytes.push_str(id);
+        let id_end = self.bytes.len();
+        self.bytes.push_str(text);
+        self.ends.push((id_end, self.bytes.len()));
+        self.text_bytes += text.len() as u64;
     }
 
     /// How many there are.
