@@ -134,7 +134,7 @@ pub struct FetchPhase<'a> {
     pub limits: &'a [SearchLimits],
     /// What `now` meant.
     pub now_ms: i64,
-    /// Whether readers close afterwards.
+    /// Whether a reader closes once its hits are read. Those of shards without hits are the caller's to close.
     pub release: bool,
     /// How many shards work at once.
     pub at_once: usize,
@@ -182,18 +182,6 @@ pub async fn fetch(
                 }
             }
             Err(error) => failures.push(ShardFailure::new(&phase.routes[shard], error)),
-        }
-    }
-    if phase.release {
-        for (shard, context) in phase.contexts.iter().enumerate() {
-            if let Some(id) = context
-                && by_shard[shard].is_empty()
-            {
-                searcher
-                    .service
-                    .free_context(&phase.routes[shard].target, id.clone())
-                    .await;
-            }
         }
     }
     (fetched, failures)

@@ -1,6 +1,6 @@
 //! A search from its parsed request to its answer: routes, query phase, merge, fetch phase.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -435,6 +435,11 @@ impl HeldContexts {
         self.open.lock().push((target.clone(), id));
     }
 
+    /// Some of them are closed already: nobody has to be told.
+    fn forget(&self, closed: &HashSet<&ContextId>) {
+        self.open.lock().retain(|(_, id)| !closed.contains(id));
+    }
+
     /// Leaves the readers open.
     pub fn keep(self) {
         self.open.lock().clear();
@@ -566,10 +571,7 @@ impl Searcher {
             })
             .await;
         let queried_at = self.clock.monotonic();
-        let Queried {
-            failures,
-            held: _held,
-        } = self.check_failures(input, &routes, queried)?;
+        let Queried { failures, held } = self.check_failures(input, &routes, queried)?;
         let reduced = reducer.into_inner().finish().map_err(reduce_error)?;
         let page = reduced.hits.get(from..).unwrap_or_default();
         let (fetched, fetch_failures) = match at_once {
@@ -586,9 +588,16 @@ impl Searcher {
                     release: input.body.pit.is_none(),
                     at_once: input.max_concurrent_shard_requests,
                 };
-                fetch(self, &phase, page).await
+                let (fetched, fetch_failures) = fetch(self, &phase, page).await;
+                if phase.release && fetch_failures.is_empty() {
+                    let read = page.iter().filter_map(|hit| contexts[hit.shard].as_ref());
+                    held.forget(&read.collect());
+                }
+                (fetched, fetch_failures)
             }
         };
+        // the readers of shards without hits: one word to each node, which nobody waits for
+        drop(held);
         let fetched_at = self.clock.monotonic();
         let mut answer =
             self.answer(input, &routes, &request, &reduced, failures, fetch_failures)?;
