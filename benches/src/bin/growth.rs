@@ -63,7 +63,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8")]
     idle_nodes: Vec<usize>,
     /// Empty shards of a cluster of one data node that has nothing to do.
-    #[arg(long, value_delimiter = ',', default_value = "32,128")]
+    #[arg(long, value_delimiter = ',', default_value = "32,128,512")]
     idle_shards: Vec<usize>,
     /// How long a cluster with nothing to do is watched; after half of that to settle.
     #[arg(long, default_value_t = 30)]
