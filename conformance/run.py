@@ -45,8 +45,9 @@ def read_list(path):
 def under_test(suite, args, folder):
     data = folder / f"{suite}-data"
     if args.cluster:
-        names = [setting.split("=")[1] for setting in SETTINGS[suite] if setting.startswith("cluster.name=")]
-        return Cluster(args.cluster, data, name=(names or ["quidditch"])[0])
+        settings = dict(setting.split("=", 1) for setting in SETTINGS[suite])
+        name = settings.pop("cluster.name", "quidditch")
+        return Cluster(args.cluster, data, [f"{key}={value}" for key, value in settings.items()], name=name)
     return Server(args.binary, data, settings=SETTINGS[suite] + [f"path.repo={folder / 'repo'}"])
 
 

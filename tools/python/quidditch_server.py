@@ -74,12 +74,16 @@ class Server:
 class Cluster:
     """A running cluster of local processes. `url` is its first coordination node's; use it as a context manager.
 
-    tool: the quidditch-cluster executable, with the programs of the nodes beside it; data: the cluster's folder.
+    tool: the quidditch-cluster executable, with the programs of the nodes beside it; data: the cluster's folder;
+    settings: `key=value` for every node.
     """
 
-    def __init__(self, tool, data, name="quidditch", masters=3, coordination=1, tiers="hot=2"):
+    def __init__(self, tool, data, settings=(), name="quidditch", masters=3, coordination=1, data_nodes=2):
         self.tool, self.data = pathlib.Path(tool), pathlib.Path(data)
-        self.shape = ["--name", name, "--masters", str(masters), "--coordination", str(coordination), "--data", tiers]
+        self.settings = [setting.split("=", 1) for setting in settings]
+        self.counts = {"master": masters, "coordination": coordination, "data": data_nodes}
+        self.shape = ["--name", name, "--masters", str(masters), "--coordination", str(coordination)]
+        self.shape += ["--data", f"hot={data_nodes}"]
         self.url = None
 
     def _run(self, command, *more):
@@ -93,6 +97,12 @@ class Cluster:
         return json.loads(self._run("status", "--json"))
 
     def __enter__(self):
+        for role, count in self.counts.items():
+            for number in range(1, count + 1):
+                folder = self.data / f"{role}-{number}"
+                folder.mkdir(parents=True, exist_ok=True)
+                lines = [f"{key}: {json.dumps(value)}\n" for key, value in self.settings]
+                (folder / "settings.yaml").write_text("".join(lines), encoding="utf-8")
         self._run("up", "--direct", *self.shape)
         serving = [node for node in self.status()["nodes"] if node["http"]]
         self.url = f"http://{serving[0]['http']}"

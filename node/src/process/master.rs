@@ -8,9 +8,13 @@ use async_trait::async_trait;
 use super::addresses::{listen, publish_host, published};
 use super::parts::node_info;
 use super::{Base, Fatal, Running};
+use crate::cluster::NodeInfo;
 use crate::config::Role;
+use crate::coordination::tasks::Tasks;
+use crate::data::grpc::Identity;
 use crate::master::Masters;
-use crate::master::raft::{EXIT_STORAGE, RaftMaster, RaftMasterParts};
+use crate::master::raft::{EXIT_STORAGE, MoreServices, RaftMaster, RaftMasterParts};
+use crate::nodes::{LocalNode, LocalNodeParts, NodeServer};
 use crate::telemetry::endpoint::HealthCheck;
 use crate::telemetry::figures::{FigureSources, RaftFigures};
 
@@ -30,12 +34,14 @@ pub(super) async fn start(base: Base) -> anyhow::Result<Master> {
     let (grpc_listener, grpc) = listen(config, config.grpc_port, "grpc.port").await?;
     let host = publish_host(config, &config.raft_peers);
     let transport = published(&config.grpc_publish_address, &host, grpc);
+    let node = node_info(&base, &host, transport, None);
     let master = RaftMaster::open(RaftMasterParts {
         data_dir: config.data_dir.join(FOLDER),
         cluster_name: config.cluster_name.clone(),
-        node: node_info(&base, &host, transport, None),
+        node: node.clone(),
         raft_listener,
         grpc_listener,
+        services: own_figures(&base, node),
         raft_address: published(&config.raft_publish_address, &host, raft),
         peers: config.raft_peers.clone(),
         bootstrap: config.bootstrap,
@@ -43,6 +49,26 @@ pub(super) async fn start(base: Base) -> anyhow::Result<Master> {
     })
     .await?;
     Ok(Master { raft, grpc, master })
+}
+
+/// What each node tells about itself.
+fn own_figures(base: &Base, info: NodeInfo) -> MoreServices {
+    let (config, clock, id) = (base.config.clone(), base.clock.clone(), base.id.clone());
+    Box::new(move |masters, routes| {
+        let own = LocalNode::new(LocalNodeParts {
+            config,
+            info,
+            clock: clock.clone(),
+            masters: masters.clone(),
+            tasks: Arc::new(Tasks::new(id.0.clone(), clock)),
+            pools: None,
+            connections: None,
+            in_flight: None,
+            router: None,
+        });
+        let identity = Identity { node: id, masters };
+        NodeServer::new(identity, own).add_to(routes);
+    })
 }
 
 fn raft_figures(master: &RaftMaster) -> RaftFigures {

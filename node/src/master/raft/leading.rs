@@ -278,7 +278,7 @@ impl Chores {
 
 /// Whether a copy waited for its node to return for as long as it may.
 fn has_waited(state: &ClusterState, now_ms: i64) -> bool {
-    let shards = state.routing.indices.values().flatten();
+    let shards = state.routing.shards();
     shards.flatten().any(|copy| {
         let waits = copy
             .unassigned

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::server::NamedService;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -24,7 +25,7 @@ use tracing::error;
 
 use super::liveness::LEASE;
 use super::members::{MembershipError, members_response};
-use super::{HOPS_MAX, RaftMaster};
+use super::{HOPS_MAX, MoreServices, RaftMaster};
 use crate::cluster::NodeId;
 use crate::cluster::node::NodeUsage;
 use crate::master::Masters;
@@ -45,7 +46,9 @@ const PASS_ON_TIMEOUT: Duration = Duration::from_secs(120);
 const HEALTH_LOOK: Duration = Duration::from_millis(250);
 
 /// Answers until the master stops.
-pub(super) async fn serve(master: Arc<RaftMaster>, listener: TcpListener) {
+///
+/// * `more`: what the process answers besides, at the same address.
+pub(super) async fn serve(master: Arc<RaftMaster>, listener: TcpListener, more: MoreServices) {
     let service = MasterServer::new(Service(master.clone()))
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -62,12 +65,16 @@ pub(super) async fn serve(master: Arc<RaftMaster>, listener: TcpListener) {
             None
         }
     };
+    let mut routes = Routes::builder();
+    routes.add_service(service).add_service(health_service);
+    if let Some(reflection) = reflection {
+        routes.add_service(reflection);
+    }
+    more(master.clone(), &mut routes);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let served = Server::builder()
         .http2_keepalive_interval(Some(LEASE))
-        .add_service(service)
-        .add_service(health_service)
-        .add_optional_service(reflection)
+        .add_routes(routes.routes())
         .serve_with_incoming_shutdown(incoming, master.stopped())
         .await;
     if let Err(error) = served {

@@ -40,6 +40,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tonic::service::RoutesBuilder;
 use tracing::{error, info};
 
 pub use self::liveness::LEASE;
@@ -76,6 +77,9 @@ const LEADER_LOOK: Duration = Duration::from_millis(50);
 /// Masters that may pass a request on, one after the other.
 const HOPS_MAX: u32 = 3;
 
+/// Adds what else is answered where nodes ask.
+pub type MoreServices = Box<dyn FnOnce(Arc<RaftMaster>, &mut RoutesBuilder) + Send>;
+
 /// What a master of a group is made of.
 pub struct RaftMasterParts {
     /// Where the raft log and the snapshots live; nobody else's files are in it.
@@ -88,6 +92,8 @@ pub struct RaftMasterParts {
     pub raft_listener: TcpListener,
     /// Where nodes ask.
     pub grpc_listener: TcpListener,
+    /// What else is answered there.
+    pub services: MoreServices,
     /// `host:port` where the other masters reach its raft.
     pub raft_address: String,
     /// The masters, this one among them or not: `host:port` of their raft, or `name=host:port`.
@@ -244,7 +250,11 @@ impl RaftMaster {
         );
         let tasks = vec![
             tokio::spawn(raft_service::serve(master.clone(), parts.raft_listener)),
-            tokio::spawn(master_service::serve(master.clone(), parts.grpc_listener)),
+            tokio::spawn(master_service::serve(
+                master.clone(),
+                parts.grpc_listener,
+                parts.services,
+            )),
             tokio::spawn(leading::run(master.clone(), queue_end)),
             tokio::spawn(formation::form(master.clone(), peers)),
             tokio::spawn(members::attend(master.clone())),

@@ -108,6 +108,7 @@ impl Group {
             node: info,
             raft_listener: listen(&seat.raft_address).await,
             grpc_listener: listen(&seat.grpc_address).await,
+            services: Box::new(|_, _| {}),
             raft_address: seat.raft_address.clone(),
             peers: self
                 .seats
