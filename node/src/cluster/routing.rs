@@ -3,6 +3,7 @@
 //! A lone node rebuilds the table at each start; in a cluster it is part of what the masters agree on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,8 @@ use super::node::NodeId;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoutingTable {
     /// `indices[name][shard]` lists the copies; the primary comes first, the target of a move right behind its source.
-    pub indices: BTreeMap<String, Vec<Vec<ShardCopy>>>,
+    /// Shared between states: a change copies what it changes.
+    pub indices: BTreeMap<String, Arc<Vec<Vec<ShardCopy>>>>,
 }
 
 /// One copy of a shard.
@@ -179,10 +181,28 @@ impl ShardCopy {
 impl RoutingTable {
     /// The copies of one shard.
     pub fn copies(&self, index: &str, shard: u32) -> &[ShardCopy] {
+        self.shards_of(index)
+            .get(shard as usize)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The copies of each shard of one index; none: there is no such index.
+    pub fn shards_of(&self, index: &str) -> &[Vec<ShardCopy>] {
         self.indices
             .get(index)
-            .and_then(|shards| shards.get(shard as usize))
-            .map_or(&[], Vec::as_slice)
+            .map_or(&[], |shards| shards.as_slice())
+    }
+
+    /// The same, to be changed; `None`: there is no such index.
+    pub fn shards_of_mut(&mut self, index: &str) -> Option<&mut Vec<Vec<ShardCopy>>> {
+        self.indices.get_mut(index).map(Arc::make_mut)
+    }
+
+    /// The copies of each shard of all indices.
+    pub fn shards(&self) -> impl Iterator<Item = &[ShardCopy]> {
+        self.indices
+            .values()
+            .flat_map(|shards| shards.iter().map(Vec::as_slice))
     }
 
     /// The primary of one shard.
@@ -200,7 +220,7 @@ impl RoutingTable {
     /// All copies, with the names of their indices and the numbers of their shards.
     pub fn all(&self) -> impl Iterator<Item = (&str, u32, &ShardCopy)> {
         self.indices.iter().flat_map(|(index, shards)| {
-            (0..).zip(shards).flat_map(move |(shard, copies)| {
+            (0..).zip(shards.iter()).flat_map(move |(shard, copies)| {
                 copies.iter().map(move |copy| (index.as_str(), shard, copy))
             })
         })
@@ -209,7 +229,7 @@ impl RoutingTable {
     /// How many copies of one index are in a state.
     pub fn count(&self, index: &str, state: ShardState) -> usize {
         let mut count = 0;
-        for shard in self.indices.get(index).map_or(&[][..], Vec::as_slice) {
+        for shard in self.shards_of(index) {
             count += shard.iter().filter(|copy| copy.state == state).count();
         }
         count

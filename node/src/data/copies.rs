@@ -126,7 +126,7 @@ mod tests {
         let mut cluster = Cluster::new();
         cluster.run(create("hats")).unwrap();
         let mut state = cluster.state;
-        let copies = &mut state.routing.indices.get_mut("hats").unwrap()[0];
+        let copies = &mut state.routing.shards_of_mut("hats").unwrap()[0];
         let mut one = copies[0].clone();
         copies.clear();
         for (at, name) in ["n", "a", "b"].into_iter().enumerate() {
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn copies_that_do_not_serve_are_not_asked() {
         let mut state = state();
-        let copies = &mut state.routing.indices.get_mut("hats").unwrap()[0];
+        let copies = &mut state.routing.shards_of_mut("hats").unwrap()[0];
         copies[1].state = ShardState::Initializing;
         state.nodes.remove(&NodeId("b".to_owned()));
         assert_eq!(names(&state, CopyPreference::Any), ["n"]);

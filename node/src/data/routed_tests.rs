@@ -231,12 +231,12 @@ async fn calls_for_another_copy_cluster_or_node_are_refused_before_they_are_done
         error.to_string()
     };
     cluster.change(|state| {
-        let copies = state.routing.indices.get_mut("hats").unwrap();
+        let copies = state.routing.shards_of_mut("hats").unwrap();
         copies[1][0].allocation_id = Some("another".to_owned());
     });
     assert!(refused().await.contains("is [copy1], not [another]"));
     cluster.change(|state| {
-        let copies = state.routing.indices.get_mut("hats").unwrap();
+        let copies = state.routing.shards_of_mut("hats").unwrap();
         copies[1][0].allocation_id = Some("copy1".to_owned());
         let index = Arc::make_mut(state.indices.get_mut("hats").unwrap());
         index.primary_terms[1] += 1;

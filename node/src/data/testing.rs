@@ -242,7 +242,7 @@ impl TestCluster {
 }
 
 fn table(state: &mut ClusterState) -> &mut Vec<Vec<crate::cluster::ShardCopy>> {
-    state.routing.indices.get_mut("hats").unwrap()
+    state.routing.shards_of_mut("hats").unwrap()
 }
 
 /// A document to store.

@@ -58,14 +58,15 @@ pub fn apply(mut state: ClusterState, event: &Event) -> ClusterState {
             shard,
             copies,
         } => {
-            let known = state.routing.indices.get_mut(index);
+            let known = state.routing.shards_of_mut(index);
             if let Some(known) = known.and_then(|shards| shards.get_mut(*shard as usize)) {
                 known.clone_from(copies);
             }
         }
         Event::ShardsRouted { index, shards } => {
             if state.indices.contains_key(index) {
-                state.routing.indices.insert(index.clone(), shards.clone());
+                let shards = Arc::new(shards.clone());
+                state.routing.indices.insert(index.clone(), shards);
             }
         }
         Event::IndexTemplatePut { name, template } => {

@@ -215,7 +215,7 @@ impl World {
         let mut holders = Vec::new();
         for (name, shards) in &self.cluster.state.routing.indices {
             let index = &self.cluster.state.indices[name];
-            for (shard, copies) in (0..).zip(shards) {
+            for (shard, copies) in (0..).zip(shards.iter()) {
                 let serves = copies.iter().any(|copy| copy.primary && copy.is_active());
                 if serves && index.state == IndexState::Open {
                     let ids = index.in_sync[shard as usize].clone();
@@ -310,7 +310,7 @@ impl World {
         let mut ids = BTreeSet::new();
         for (name, shards) in &state.routing.indices {
             let index = &state.indices[name];
-            for (shard, copies) in (0..).zip(shards) {
+            for (shard, copies) in (0..).zip(shards.iter()) {
                 let what = format!("[{name}][{shard}]: {copies:#?}");
                 let at = shard as usize;
                 let primaries = copies.iter().filter(|copy| copy.primary).count();

@@ -86,14 +86,15 @@ fn metadata_events(
 }
 
 fn routing_events(before: &ClusterState, table: &Table<'_>, name: &str, events: &mut Vec<Event>) {
-    let none: Vec<Vec<ShardCopy>> = Vec::new();
-    let old = before.routing.indices.get(name).unwrap_or(&none);
+    let known = before.routing.indices.get(name);
     let Some(new) = table.state.routing.indices.get(name) else {
         return;
     };
-    if old == new {
+    let old: &[Vec<ShardCopy>] = known.map_or(&[], |shards| shards.as_slice());
+    if known.is_some_and(|known| Arc::ptr_eq(known, new)) || *old == ***new {
         return;
     }
+    let new: &Vec<Vec<ShardCopy>> = new;
     let known = events.iter_mut().rev().find_map(|event| match event {
         Event::ShardsRouted { index, shards } if index == name => Some(shards),
         _ => None,

@@ -76,7 +76,11 @@ pub(super) fn index_settings(
             .saturating_sub(index.number_of_replicas);
         added += u64::from(more) * u64::from(index.number_of_shards);
         if changed.number_of_replicas != index.number_of_replicas {
-            let mut shards = state.routing.indices.get(name).cloned().unwrap_or_default();
+            let mut shards = state
+                .routing
+                .indices
+                .get(name)
+                .map_or_else(Vec::new, |shards| shards.to_vec());
             for copies in &mut shards {
                 fill_replicas(copies, changed.number_of_replicas, "REPLICA_ADDED", now_ms);
             }

@@ -164,7 +164,7 @@ fn cluster_figures(state: &ClusterState) -> ClusterFigures {
             .sum();
         figures.copies.insert(name, count as u64);
     }
-    for copies in state.routing.indices.values().flatten() {
+    for copies in state.routing.shards() {
         let is_served = copies.iter().any(|copy| {
             copy.primary && matches!(copy.state, ShardState::Started | ShardState::Relocating)
         });

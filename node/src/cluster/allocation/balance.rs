@@ -6,11 +6,14 @@
 //! changes no copy ever goes back to where it was.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
-use super::deciders::{Verdict, can_allocate, can_rebalance, can_remain};
+use super::deciders::{Verdict, can_allocate, can_rebalance, can_remain, has_room};
 use super::table::Table;
 use super::{Target, best_node};
+use crate::cluster::IndexMetadata;
 use crate::cluster::node::NodeId;
 use crate::cluster::routing::ShardState;
 
@@ -40,10 +43,9 @@ impl Ord for Weight {
 /// What a node has, seen by one index.
 pub(crate) fn weight(table: &Table<'_>, node: &NodeId, index: &str) -> Weight {
     let load = table.load(node);
-    let of_index = load.by_index.get(index).copied().unwrap_or(0);
     let (by_shard, by_index) = shares(table);
     Weight {
-        count: by_shard * load.shards as f64 + by_index * of_index as f64,
+        count: by_shard * load.shards as f64 + by_index * load.of_index(index) as f64,
         bytes: load.bytes,
     }
 }
@@ -115,7 +117,11 @@ pub(crate) fn move_away(table: &mut Table<'_>) {
 /// Moves copies from nodes that have many to nodes that have few, as many at a time as the settings let.
 pub(crate) fn even_out(table: &mut Table<'_>) -> Vec<Move> {
     let mut moves = Vec::new();
-    while let Some((step, place)) = next_move(table) {
+    if !may_any_move(table) {
+        return moves;
+    }
+    let rooms = Rooms::of(table);
+    while let Some((step, place)) = rooms.next_move(table) {
         table.relocate(&step.index, step.shard, place, &step.to);
         moves.push(step);
     }
@@ -123,24 +129,144 @@ pub(crate) fn even_out(table: &mut Table<'_>) -> Vec<Move> {
 }
 
 /// The move that is worth the most, and the place of its copy.
+#[cfg(test)]
 pub(crate) fn next_move(table: &Table<'_>) -> Option<(Move, usize)> {
+    Rooms::of(table).next_move(table)
+}
+
+/// Whether a copy may be moved now, as far as that is the same for all.
+fn may_any_move(table: &Table<'_>) -> bool {
     let is_full = |limit: Option<usize>| limit.is_some_and(|limit| table.moving() >= limit);
-    if is_full(table.limits.rebalances)
-        || is_full(table.limits.moves)
-        || table.state.data_nodes().count() < 2
-    {
-        return None;
+    !is_full(table.limits.rebalances)
+        && !is_full(table.limits.moves)
+        && table.state.data_nodes().nth(1).is_some()
+}
+
+/// The data nodes on which tiers and filters let an index have copies. Many indices have the same settings for that, and no
+/// move changes them.
+struct Rooms(BTreeMap<String, Vec<NodeId>>);
+
+/// A copy that could move.
+struct Candidate<'t> {
+    /// What it is worth at most.
+    most: Gain,
+    index: &'t str,
+    shard: u32,
+    place: usize,
+    from: &'t NodeId,
+    bytes: u64,
+    /// Where it may go, those first that have the least.
+    room: &'t [&'t NodeId],
+}
+
+impl Rooms {
+    fn of(table: &Table<'_>) -> Rooms {
+        let mut rooms: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
+        for index in table.state.indices.values() {
+            rooms.entry(placed_by(index)).or_insert_with(|| {
+                let nodes = table.state.data_nodes();
+                let nodes = nodes.filter(|node| has_room(table, index, node));
+                nodes.map(|node| node.id.clone()).collect()
+            });
+        }
+        Rooms(rooms)
     }
-    let mut best: Option<(Gain, Move, usize)> = None;
+
+    /// The move that is worth the most, and the place of its copy. Most copies are left out at once: moving them to the node
+    /// that has the least would not be worth it.
+    fn next_move(&self, table: &Table<'_>) -> Option<(Move, usize)> {
+        if !may_any_move(table) {
+            return None;
+        }
+        let ranked: BTreeMap<&str, Vec<&NodeId>> = self
+            .0
+            .iter()
+            .map(|(settings, nodes)| (settings.as_str(), by_load(table, nodes)))
+            .collect();
+        let mut candidates = candidates(table, &ranked);
+        // a stable sort: of equals the first stays the first
+        candidates.sort_by(|a, b| b.most.partial_cmp(&a.most).unwrap_or(Ordering::Equal));
+        let mut best: Option<(Gain, &Candidate<'_>, &NodeId)> = None;
+        for candidate in &candidates {
+            if best.is_some_and(|(known, ..)| candidate.most <= known) {
+                break;
+            }
+            let Some(at) = table.at(candidate.index, candidate.shard, candidate.place) else {
+                continue;
+            };
+            if can_rebalance(table, &at).verdict != Verdict::Yes {
+                continue;
+            }
+            for to in candidate.room.iter().copied() {
+                let bound =
+                    Gain::at_most(table, candidate.index, candidate.from, to, candidate.bytes);
+                if !bound.is_worth_it(table) || best.is_some_and(|(known, ..)| bound <= known) {
+                    // those behind it have no less
+                    break;
+                }
+                let gain = Gain::of(table, candidate.index, candidate.from, to, candidate.bytes);
+                let is_better =
+                    gain.is_worth_it(table) && best.is_none_or(|(known, ..)| gain > known);
+                let node = table.node(to).filter(|_| is_better);
+                if node.is_some_and(|node| can_allocate(table, &at, node).verdict == Verdict::Yes) {
+                    best = Some((gain, candidate, to));
+                }
+            }
+        }
+        best.map(|(_, candidate, to)| {
+            let step = Move {
+                index: candidate.index.to_owned(),
+                shard: candidate.shard,
+                from: candidate.from.clone(),
+                to: to.clone(),
+            };
+            (step, candidate.place)
+        })
+    }
+}
+
+/// The settings of an index that say where its copies may be.
+fn placed_by(index: &IndexMetadata) -> String {
+    const PREFIX: &str = "index.routing.allocation.";
+    let mut text = String::new();
+    let settings = index
+        .settings
+        .range::<str, _>((Bound::Included(PREFIX), Bound::Unbounded));
+    for (key, value) in settings.take_while(|(key, _)| key.starts_with(PREFIX)) {
+        text.extend([key.as_str(), "\0", value.as_str(), "\0"]);
+    }
+    text
+}
+
+/// Nodes in the order of what the next copy of an index that they have none of would find there.
+fn by_load<'t>(table: &Table<'_>, nodes: &'t [NodeId]) -> Vec<&'t NodeId> {
+    let counts = shares(table).0 > 0.0;
+    let mut ranked: Vec<&NodeId> = nodes.iter().collect();
+    ranked.sort_by_key(|node| {
+        let load = table.load(node);
+        (if counts { load.shards } else { 0 }, load.bytes, *node)
+    });
+    ranked
+}
+
+/// Copies whose move to the node with the least would be worth it.
+fn candidates<'t>(
+    table: &'t Table<'_>,
+    ranked: &'t BTreeMap<&str, Vec<&'t NodeId>>,
+) -> Vec<Candidate<'t>> {
+    let mut candidates = Vec::new();
     for (index, shards) in &table.state.routing.indices {
-        if !table
+        let Some(metadata) = table
             .state
             .index(index)
-            .is_some_and(|index| super::is_open(index))
-        {
+            .filter(|index| super::is_open(index))
+        else {
             continue;
-        }
-        for (shard, copies) in (0..).zip(shards) {
+        };
+        let room = ranked.get(placed_by(metadata).as_str());
+        let room = room.map_or(&[][..], Vec::as_slice);
+        let Some(least) = room.first() else { continue };
+        for (shard, copies) in (0..).zip(shards.iter()) {
             for (place, copy) in copies.iter().enumerate() {
                 let Some(from) = copy
                     .node
@@ -150,32 +276,22 @@ pub(crate) fn next_move(table: &Table<'_>) -> Option<(Move, usize)> {
                     continue;
                 };
                 let bytes = table.size_of(copies);
-                for to in table.state.data_nodes().map(|node| &node.id) {
-                    let gain = Gain::of(table, index, from, to, bytes);
-                    let is_better = gain.is_worth_it(table)
-                        && best.as_ref().is_none_or(|(known, _, _)| gain > *known);
-                    if is_better && may_move(table, index, shard, place, to) {
-                        let step = Move {
-                            index: index.clone(),
-                            shard,
-                            from: from.clone(),
-                            to: to.clone(),
-                        };
-                        best = Some((gain, step, place));
-                    }
+                let most = Gain::at_most(table, index, from, least, bytes);
+                if most.is_worth_it(table) {
+                    candidates.push(Candidate {
+                        most,
+                        index,
+                        shard,
+                        place,
+                        from,
+                        bytes,
+                        room,
+                    });
                 }
             }
         }
     }
-    best.map(|(_, step, place)| (step, place))
-}
-
-fn may_move(table: &Table<'_>, index: &str, shard: u32, place: usize, to: &NodeId) -> bool {
-    let (Some(at), Some(node)) = (table.at(index, shard, place), table.node(to)) else {
-        return false;
-    };
-    can_rebalance(table, &at).verdict == Verdict::Yes
-        && can_allocate(table, &at, node).verdict == Verdict::Yes
+    candidates
 }
 
 /// How much a move evens out.
@@ -189,12 +305,27 @@ pub(crate) struct Gain {
 
 impl Gain {
     pub fn of(table: &Table<'_>, index: &str, from: &NodeId, to: &NodeId, bytes: u64) -> Gain {
+        let there = table.load(to).of_index(index);
+        Gain::beside(table, index, from, to, there, bytes)
+    }
+
+    /// What it would be if the node had none of the index's copies.
+    fn at_most(table: &Table<'_>, index: &str, from: &NodeId, to: &NodeId, bytes: u64) -> Gain {
+        Gain::beside(table, index, from, to, 0, bytes)
+    }
+
+    fn beside(
+        table: &Table<'_>,
+        index: &str,
+        from: &NodeId,
+        to: &NodeId,
+        there: usize,
+        bytes: u64,
+    ) -> Gain {
         let (by_shard, by_index) = shares(table);
         let (source, target) = (table.load(from), table.load(to));
-        let of_index =
-            |load: &super::table::Load| load.by_index.get(index).copied().unwrap_or(0) as f64;
         let shards = source.shards as f64 - target.shards as f64 - 1.0;
-        let own = of_index(source) - of_index(target) - 1.0;
+        let own = source.of_index(index) as f64 - there as f64 - 1.0;
         let apart = source.bytes as f64 - target.bytes as f64 - bytes as f64;
         Gain {
             count: by_shard * shards + by_index * own,
@@ -220,7 +351,7 @@ impl Gain {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -319,8 +450,78 @@ mod tests {
         );
     }
 
+    /// What the best of all moves is worth, by trying each of them.
+    fn best_gain(table: &Table<'_>) -> Option<Gain> {
+        let mut best: Option<Gain> = None;
+        for (index, shards) in &table.state.routing.indices {
+            for (shard, copies) in (0..).zip(shards.iter()) {
+                for (place, copy) in copies.iter().enumerate() {
+                    let is_started = copy.state == ShardState::Started;
+                    let Some(from) = copy.node.as_ref().filter(|_| is_started) else {
+                        continue;
+                    };
+                    let at = table.at(index, shard, place).unwrap();
+                    for to in table.state.data_nodes() {
+                        let gain = Gain::of(table, index, from, &to.id, table.size_of(copies));
+                        if gain.is_worth_it(table)
+                            && best.is_none_or(|known| gain > known)
+                            && can_rebalance(table, &at).verdict == Verdict::Yes
+                            && can_allocate(table, &at, to).verdict == Verdict::Yes
+                        {
+                            best = Some(gain);
+                        }
+                    }
+                }
+            }
+        }
+        best
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn no_move_is_worth_more_than_the_one_that_is_found(
+            shards in proptest::collection::vec((1..6u32, 0..3u32), 1..5),
+            bytes in proptest::collection::vec(0..5_000_000u64, 1..12),
+            tiers in proptest::collection::vec(0..3usize, 1..6),
+            tiered in 0..4usize,
+            factors in (0..3u32, 0..3u32, 1..4u32),
+        ) {
+            let mut cluster = Cluster::of(&["n0", "n1"]);
+            for (key, value) in [("shard", factors.0), ("index", factors.1), ("threshold", factors.2)] {
+                let key = format!("cluster.routing.allocation.balance.{key}");
+                cluster.state.persistent.insert(key, value.to_string());
+            }
+            for (at, (shards, replicas)) in shards.iter().enumerate() {
+                cluster.run(create(&format!("i{at}"), *shards, *replicas)).unwrap();
+            }
+            cluster.settle();
+            tell_sizes(&mut cluster, &bytes);
+            cluster.settle();
+            for (at, tier) in tiers.iter().enumerate() {
+                let tier = ["hot", "warm", "cold"][*tier];
+                cluster.join_with(&format!("m{at}"), &[("tier", tier)]);
+            }
+            if let Some(index) = cluster.state.indices.get_mut(&format!("i{tiered}")) {
+                let key = "index.routing.allocation.include._tier_preference".to_owned();
+                std::sync::Arc::make_mut(index).settings.insert(key, "warm,cold".to_owned());
+            }
+            let mut ids = Counting::default();
+            let mut table = Table::new(cluster.state.clone(), 0, &mut ids);
+            table.limits.rebalances = Some(1_000);
+            loop {
+                let found = next_move(&table);
+                let gain = found.as_ref().map(|(step, place)| {
+                    let copies = table.state.routing.copies(&step.index, step.shard);
+                    assert_eq!(copies[*place].node.as_ref(), Some(&step.from));
+                    Gain::of(&table, &step.index, &step.from, &step.to, table.size_of(copies))
+                });
+                prop_assert_eq!(gain, best_gain(&table));
+                let Some((step, place)) = found else { break };
+                table.relocate(&step.index, step.shard, place, &step.to);
+            }
+        }
 
         #[test]
         fn no_copy_returns_to_where_balance_took_it_from(

@@ -33,7 +33,12 @@ pub(super) fn follow_the_nodes(table: &mut Table<'_>) {
             index.settings_version += 1;
         }
         table.rewritten.insert(name.clone());
-        let shards = table.state.routing.indices.get(&name).map_or(0, Vec::len);
+        let shards = table
+            .state
+            .routing
+            .indices
+            .get(&name)
+            .map_or(0, |shards| shards.len());
         for shard in 0..u32::try_from(shards).unwrap_or(0) {
             let mut copies = table.state.routing.copies(&name, shard).to_vec();
             fill_replicas(&mut copies, replicas, "REPLICA_ADDED", table.now_ms);

@@ -1,6 +1,6 @@
 //! The cluster settings that allocation follows, read once.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::deciders::filter::Filters;
 use crate::cluster::ClusterState;
@@ -107,8 +107,8 @@ pub(crate) struct Limits {
     pub moves: Option<usize>,
     pub same_host: bool,
     pub awareness: Vec<String>,
-    /// Values that count although no node has them, by attribute.
-    pub forced: BTreeMap<String, Vec<String>>,
+    /// How many values each of these attributes has: those of the nodes, and those that count although no node has them.
+    pub awareness_values: Vec<usize>,
     /// `None`: disks are not looked at.
     pub disk: Option<Watermarks>,
     /// Whether a full disk keeps copies away: not from the only node there is.
@@ -136,13 +136,16 @@ impl Limits {
         let awareness = state
             .setting_list("cluster.routing.allocation.awareness.attributes")
             .unwrap_or_default();
-        let mut forced = BTreeMap::new();
-        for attribute in &awareness {
+        let values_of = |attribute: &String| {
+            let nodes = state.data_nodes();
+            let mut values: BTreeSet<String> = nodes
+                .filter_map(|node| node.attributes.get(attribute).cloned())
+                .collect();
             let key = format!("cluster.routing.allocation.awareness.force.{attribute}.values");
-            if let Some(values) = state.setting_list(&key) {
-                forced.insert(attribute.clone(), values);
-            }
-        }
+            values.extend(state.setting_list(&key).unwrap_or_default());
+            values.len()
+        };
+        let awareness_values = awareness.iter().map(values_of).collect();
         let is_enough_for_one =
             is_true("cluster.routing.allocation.disk.watermark.enable_for_single_data_node");
         let mark = |key: &str| {
@@ -166,7 +169,7 @@ impl Limits {
             moves: count("cluster.routing.allocation.cluster_concurrent_recoveries"),
             same_host: is_true("cluster.routing.allocation.same_shard.host"),
             awareness,
-            forced,
+            awareness_values,
             disk_decides: is_enough_for_one || state.data_nodes().count() > 1,
             disk: is_true("cluster.routing.allocation.disk.threshold_enabled").then(|| {
                 Watermarks {

@@ -101,7 +101,7 @@ fn waiting(table: &Table<'_>, primaries: bool) -> Vec<(String, u32)> {
         let Some(index) = table.state.index(name).filter(|index| is_open(index)) else {
             continue;
         };
-        for (shard, copies) in (0..).zip(shards) {
+        for (shard, copies) in (0..).zip(shards.iter()) {
             let waits = copies
                 .iter()
                 .any(|copy| copy.primary == primaries && copy.state == ShardState::Unassigned);

@@ -39,6 +39,13 @@ pub(crate) struct Load {
     pub bytes_to_go: u64,
 }
 
+impl Load {
+    /// Copies of an index.
+    pub fn of_index(&self, index: &str) -> usize {
+        self.by_index.get(index).copied().unwrap_or(0)
+    }
+}
+
 /// Copies of open indices, by what they do, and what is the same for all nodes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
@@ -124,7 +131,11 @@ impl<'a> Table<'a> {
     pub fn shards(&self) -> Vec<(String, u32)> {
         let mut all = Vec::new();
         for (index, shards) in &self.state.routing.indices {
-            all.extend((0..).zip(shards).map(|(shard, _)| (index.clone(), shard)));
+            all.extend(
+                (0..)
+                    .zip(shards.iter())
+                    .map(|(shard, _)| (index.clone(), shard)),
+            );
         }
         all
     }
@@ -237,7 +248,7 @@ impl<'a> Table<'a> {
     /// Changes the copies of a shard; the weights follow.
     fn edit(&mut self, index: &str, shard: u32, change: impl FnOnce(&mut Vec<ShardCopy>)) {
         self.count(index, shard, false);
-        let shards = self.state.routing.indices.get_mut(index);
+        let shards = self.state.routing.shards_of_mut(index);
         if let Some(copies) = shards.and_then(|shards| shards.get_mut(shard as usize)) {
             change(copies);
         }
@@ -255,6 +266,7 @@ impl<'a> Table<'a> {
         for shard in 0..self.shards_of(index) {
             self.count(index, shard, false);
         }
+        let shards = Arc::new(shards);
         self.state.routing.indices.insert(index.to_owned(), shards);
         for shard in 0..self.shards_of(index) {
             self.count(index, shard, true);
@@ -262,7 +274,12 @@ impl<'a> Table<'a> {
     }
 
     fn shards_of(&self, index: &str) -> u32 {
-        let shards = self.state.routing.indices.get(index).map_or(0, Vec::len);
+        let shards = self
+            .state
+            .routing
+            .indices
+            .get(index)
+            .map_or(0, |shards| shards.len());
         u32::try_from(shards).unwrap_or(u32::MAX)
     }
 
@@ -622,7 +639,7 @@ impl<'a> Table<'a> {
     pub fn primaries_of(&self, node: &NodeId, index: &str) -> usize {
         let shards = self.state.routing.indices.get(index);
         let mut count = 0;
-        for copies in shards.into_iter().flatten() {
+        for copies in shards.into_iter().flat_map(|shards| shards.iter()) {
             count += copies
                 .iter()
                 .filter(|copy| copy.is_on(node) && copy.state != ShardState::Relocating)

@@ -125,12 +125,7 @@ fn severity(status: &str) -> u8 {
 /// The counts of one index.
 pub(super) fn count_index(state: &ClusterState, index: &str) -> Counts {
     let mut counts = Counts::default();
-    for copies in state
-        .routing
-        .indices
-        .get(index)
-        .map_or(&[][..], Vec::as_slice)
-    {
+    for copies in state.routing.shards_of(index) {
         counts.add_shard(copies);
     }
     counts
@@ -288,7 +283,7 @@ fn show_by_attribute(state: &ClusterState, named: Option<&str>) -> Value {
                 values.entry(value).or_default().0 += 1;
             }
         }
-        for copy in state.routing.indices.values().flatten().flatten() {
+        for copy in state.routing.shards().flatten() {
             let node = copy.node.as_ref().and_then(|id| state.nodes.get(id));
             let value = node.and_then(|node| node.attributes.get(&attribute));
             if let Some((_, counts)) = value.and_then(|value| values.get_mut(value.as_str())) {
@@ -358,17 +353,12 @@ async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
     let timed_out = tokio::time::timeout(timeout, met).await != Ok(true);
     let state = app.state();
     let (names, missing) = chosen(&state, &expression, &options, now_ms);
-    // nobody leads, or it does not answer: how the shards are is told all the same
-    let pending = match app.masters.has_leader() {
-        true => app.masters.pending_at_leader().await,
-        false => Ok(PendingTasks::default()),
-    };
     let asked = Asked {
         names: &names,
         is_missing: missing,
         timed_out,
         level: &level,
-        pending: pending.unwrap_or_default(),
+        pending: waiting_tasks(&app).await,
     };
     let mut answer = show(&app, &state, &asked);
     if by_attribute {
@@ -378,6 +368,14 @@ async fn health(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         if timed_out { 408 } else { 200 },
         &answer,
     ))
+}
+
+/// What waits to be decided. Nothing when nobody leads, or the leader does not answer: how the shards are is told all the same.
+pub(super) async fn waiting_tasks(app: &App) -> PendingTasks {
+    match app.masters.has_leader() {
+        true => app.masters.pending_at_leader().await.unwrap_or_default(),
+        false => PendingTasks::default(),
+    }
 }
 
 /// Waits until the commands are decided that wait now, and this node follows what came of them.
@@ -453,8 +451,7 @@ fn show(app: &App, state: &ClusterState, asked: &Asked<'_>) -> Value {
     let now_ms = app.now_ms();
     let delayed = names
         .iter()
-        .flat_map(|name| state.routing.indices.get(name))
-        .flatten()
+        .flat_map(|name| state.routing.shards_of(name))
         .flatten()
         .filter(|copy| copy.is_delayed(now_ms))
         .count();
@@ -491,14 +488,7 @@ fn show_index(state: &ClusterState, name: &str, with_shards: bool) -> Value {
     shown.extend(counts.show());
     if with_shards {
         let mut shards = Map::new();
-        for (number, copies) in state
-            .routing
-            .indices
-            .get(name)
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
+        for (number, copies) in state.routing.shards_of(name).iter().enumerate() {
             let mut counts = Counts::default();
             counts.add_shard(copies);
             let mut shard = Map::new();

@@ -156,7 +156,7 @@ pub(super) fn show(
                 continue;
             }
             let mut table = Map::new();
-            for (number, copies) in (0..).zip(shards) {
+            for (number, copies) in (0..).zip(shards.iter()) {
                 let copies: Vec<Value> = state
                     .routing
                     .counted(name, number)

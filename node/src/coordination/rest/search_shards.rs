@@ -103,10 +103,10 @@ fn describe(index: &ResolvedIndex, asked: &[String]) -> Value {
 
 /// The copies of a shard that can be searched.
 fn copies(state: &ClusterState, route: &Route) -> Value {
-    let table = state.routing.indices.get(&route.target.index);
-    let known = table.and_then(|shards| shards.get(route.target.shard as usize));
+    let target = &route.target;
+    let known = state.routing.copies(&target.index, target.shard);
     let mut shown = Vec::new();
-    for copy in known.into_iter().flatten() {
+    for copy in known {
         let Some(node) = &copy.node else { continue };
         shown.push(json!({
             "state": copy.state.name(), "primary": copy.primary, "node": node.0, "relocating_node": null,

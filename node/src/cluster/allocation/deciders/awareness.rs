@@ -1,7 +1,5 @@
 //! Copies of a shard are spread over the values of attributes such as `zone`.
 
-use std::collections::BTreeSet;
-
 use super::{CopyAt, Decision, NodeInfo, Table, set_cluster};
 
 pub(super) fn can_allocate(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo) -> Decision {
@@ -21,18 +19,12 @@ fn decide(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo, comes: bool) -> D
         });
     }
     let copies = 1 + at.index.number_of_replicas as usize;
-    for attribute in attributes {
+    for (attribute, values) in attributes.iter().zip(&table.limits.awareness_values) {
         let Some(value) = node.attributes.get(attribute) else {
             return table
                 .no(|| format!("node does not contain the awareness attribute [{attribute}]; required attributes cluster setting [{KEY}={}]", attributes.join(",")))
                 .helped_by(|| set_cluster(KEY, "null"));
         };
-        let mut values: BTreeSet<&str> = BTreeSet::new();
-        for other in table.state.data_nodes() {
-            values.extend(other.attributes.get(attribute).map(String::as_str));
-        }
-        let forced = table.limits.forced.get(attribute);
-        values.extend(forced.into_iter().flatten().map(String::as_str));
         let mut here = usize::from(comes);
         for copy in at.copies {
             let leaves = copy.state == crate::cluster::ShardState::Relocating;
@@ -44,16 +36,16 @@ fn decide(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo, comes: bool) -> D
                 here += 1;
             }
         }
-        let bound = copies.div_ceil(values.len().max(1));
+        let bound = copies.div_ceil((*values).max(1));
         if here > bound {
             return table
                 .no(|| {
                     format!(
                         "there are too many copies of the shard allocated to nodes with attribute [{attribute}], there are [{copies}] total configured shard copies for this shard id and [{}] total attribute values, expected the allocated shard count per attribute [{here}] to be less than or equal to the upper bound of the required number of shards per attribute [{bound}]",
-                        values.len()
+                        *values
                     )
                 })
-                .helped_by(|| set_index_replicas(at, values.len()));
+                .helped_by(|| set_index_replicas(at, *values));
         }
     }
     table.yes(|| "node meets all awareness attribute requirements".to_owned())

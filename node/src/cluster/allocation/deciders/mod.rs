@@ -18,6 +18,7 @@ mod throttling;
 mod tier;
 
 use super::table::{CopyAt, Table};
+use crate::cluster::IndexMetadata;
 use crate::cluster::node::NodeInfo;
 
 pub(crate) use disk_threshold::is_above_flood_stage;
@@ -229,6 +230,11 @@ fn together<'d>(
         }
     }
     said
+}
+
+/// Whether tiers and filters let an index have copies on a node: what no move of a copy changes.
+pub(crate) fn has_room(table: &Table<'_>, index: &IndexMetadata, node: &NodeInfo) -> bool {
+    tier::lets(&table.state, index, node) && filter::lets(table, index, node)
 }
 
 /// Whether a copy may be given to a node.

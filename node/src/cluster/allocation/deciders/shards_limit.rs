@@ -14,7 +14,7 @@ pub(super) fn can_remain(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo) ->
 fn decide(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo, own: usize) -> Decision {
     let load = table.load(&node.id);
     let index = &at.index.name;
-    let of_index = load.by_index.get(index).copied().unwrap_or(0);
+    let of_index = load.of_index(index);
     const OF_INDEX: &str = "index.routing.allocation.total_shards_per_node";
     const OF_INDEX_PRIMARIES: &str = "index.routing.allocation.total_primary_shards_per_node";
     const OF_CLUSTER: &str = "cluster.routing.allocation.total_shards_per_node";

@@ -32,6 +32,15 @@ fn preferred(state: &ClusterState, index: &IndexMetadata) -> Option<Result<Strin
     Some(Err(text.to_owned()))
 }
 
+/// Whether the preference of an index lets it have copies on a node.
+pub(super) fn lets(state: &ClusterState, index: &IndexMetadata, node: &NodeInfo) -> bool {
+    match preferred(state, index) {
+        None => true,
+        Some(Err(_)) => false,
+        Some(Ok(tier)) => is_of(node, &tier),
+    }
+}
+
 pub(super) fn decide(table: &Table<'_>, at: &CopyAt<'_>, node: &NodeInfo) -> Decision {
     let remedy = || set_index(&at.index.name, KEY, "null");
     match preferred(&table.state, at.index) {

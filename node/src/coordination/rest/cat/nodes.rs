@@ -257,7 +257,7 @@ pub(super) async fn allocation(
     let sums = shard_sums(&app, &state).await;
     let mut held: BTreeMap<&NodeId, i64> = BTreeMap::new();
     let mut unassigned = 0;
-    for copies in state.routing.indices.values().flatten() {
+    for copies in state.routing.shards() {
         for copy in copies {
             match &copy.node {
                 None => unassigned += 1,

@@ -6,7 +6,7 @@ use super::table::{Cell, Table, hidden, shown};
 use crate::cluster::IndicesOptions;
 use crate::cluster::NodeId;
 use crate::cluster::names::matches_pattern;
-use crate::coordination::rest::cluster_health::count_all;
+use crate::coordination::rest::cluster_health::{count_all, waiting_tasks};
 use crate::coordination::rest::index_body::show_date;
 use crate::coordination::rest::node_calls::shard_sums;
 use crate::coordination::rest::response::ResponseBody;
@@ -102,7 +102,9 @@ pub(super) async fn health(app: Arc<App>, request: RestRequest) -> Result<RestRe
     let mut table = Table::new(columns);
     let state = app.state();
     let counts = count_all(&state, state.indices.keys().map(String::as_str));
-    let pending = app.masters.pending().tasks;
+    let pending = waiting_tasks(&app).await.tasks;
+    let is_led = app.masters.has_leader();
+    let discovered = || Cell::from(if is_led { "true" } else { "false" });
     let mut row = Vec::new();
     if with_time {
         row.extend(time_cells(app.now_ms()));
@@ -111,8 +113,8 @@ pub(super) async fn health(app: Arc<App>, request: RestRequest) -> Result<RestRe
         state.cluster_name.clone().into(),
         counts.status().into(),
         Cell::count(state.nodes.len() as u64),
-        Cell::count(state.nodes.len() as u64),
-        "true".into(),
+        Cell::count(state.data_nodes().count() as u64),
+        discovered(),
         Cell::count(counts.active),
         Cell::count(counts.active_primary),
         Cell::count(counts.relocating),
@@ -124,7 +126,7 @@ pub(super) async fn health(app: Arc<App>, request: RestRequest) -> Result<RestRe
             None => "-".into(),
         },
         format!("{:.1}%", counts.active_percent()).into(),
-        "true".into(),
+        discovered(),
     ]);
     table.rows.push(row);
     table.answer(&request)
@@ -289,7 +291,7 @@ pub(super) async fn pending_tasks(
         shown("priority", "p", "task priority"),
         shown("source", "s", "task source"),
     ]);
-    for task in app.masters.pending().tasks {
+    for task in app.masters.pending_at_leader().await?.tasks {
         table.rows.push(vec![
             Cell::count(task.insert_order),
             Cell::Millis(task.waited_ms),
