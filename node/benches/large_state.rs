@@ -75,8 +75,15 @@ fn show_whole_state(state: &ClusterState, rounds: usize) -> Result<()> {
         done: Vec::new(),
     };
     let mut bytes = Vec::new();
-    let written = median(rounds, || Ok(bytes = image.encode()?))?;
-    let read = median(rounds.min(3), || Ok(drop(Image::decode(&bytes)?)))?;
+    let written = median(rounds, || {
+        bytes = image.encode()?;
+        Ok(())
+    })?;
+    let read = median(rounds.min(3), || {
+        let read = Image::decode(&bytes)?;
+        ensure!(read.state.version == state.version, "another state");
+        Ok(())
+    })?;
     let part = |value: serde_json::Result<Vec<u8>>| value.map(|bytes| bytes.len());
     println!(
         "whole state: {} bytes, written in {}, read in {}",
