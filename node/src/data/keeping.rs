@@ -11,7 +11,7 @@ use quidditch_engine::ids::PrimaryTerm;
 use tracing::{error, info, warn};
 
 use super::lifecycle::Wanted;
-use super::local::{LocalShard, LocalShards};
+use super::local::{LocalShard, LocalShards, ShardKey};
 use super::recovery::target;
 use super::replication::{Cluster, Group, PeerError, Role, primary, publisher};
 use crate::cluster::setting_values::parse_bytes;
@@ -164,10 +164,25 @@ impl LocalShards {
                 shards.tell(report).await;
             }
             let applied = shards.apply_again().await;
+            if opened.is_some() {
+                shards.show_mapping(&key).await;
+            }
             for report in opened.into_iter().chain(applied.reports) {
                 shards.tell(report).await;
             }
         });
+    }
+
+    /// A copy shows the mapping of now before anybody searches it: it may be newer than the one that it was opened with.
+    async fn show_mapping(&self, key: &ShardKey) {
+        let Some(shard) = self.open_shard(&key.0, key.1) else {
+            return;
+        };
+        let worker = shard.clone();
+        let refresh = self.pools.management.run_on(move || worker.shard.refresh());
+        if let Ok(Err(error)) = refresh.await {
+            warn!(index = %shard.target.index, shard = shard.target.shard, %error, "a copy could not be refreshed");
+        }
     }
 
     /// Tells the masters what became of a copy; for as long as they have it initializing, or it failed.

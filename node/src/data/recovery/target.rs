@@ -316,9 +316,36 @@ impl Target<'_> {
             .run(move || opening.take_identity())
             .await;
         taken.map_err(local)??;
+        self.catch_up(shard, list, deadline).await?;
         self.enter(shard, Stage::Done);
-        self.follow(shard, list);
+        self.follow(shard);
         Ok(())
+    }
+
+    /// Shows what the primary showed while this copy did not count yet: who refreshed then was not kept waiting for it. From
+    /// here on refreshes wait.
+    async fn catch_up(
+        &self,
+        shard: &Arc<LocalShard>,
+        list: &SegmentList,
+        deadline: &mut Instant,
+    ) -> Result<(), RecoveryError> {
+        let Role::Replica(follower) = shard.role() else {
+            return Err(RecoveryError::NotWanted);
+        };
+        follower.show((list.primary_term.0, list.generation));
+        *deadline = Instant::now() + STEP_WITHIN;
+        loop {
+            match follower::look(self.shards, shard, &follower).await {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > *deadline => return Err(error.into()),
+                Err(_) if !self.is_wanted() => return Err(RecoveryError::NotWanted),
+                Err(error) => {
+                    debug!(index = %shard.target.index, shard = shard.target.shard, %error, "could not show yet what the primary shows");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
     }
 
     async fn take_operations(
@@ -354,10 +381,9 @@ impl Target<'_> {
     }
 
     /// From here on it shows what the primary shows.
-    fn follow(&self, shard: &Arc<LocalShard>, list: &SegmentList) {
+    fn follow(&self, shard: &Arc<LocalShard>) {
         shard.note_recovered();
         if let Role::Replica(follower) = shard.role() {
-            follower.show((list.primary_term.0, list.generation));
             let shards = Arc::downgrade(self.shards);
             tokio::spawn(follower::run(shards, Arc::downgrade(shard), follower));
         }

@@ -158,7 +158,8 @@ pub fn primary_of(shards: &LocalShards, target: &ShardTarget) -> Option<(NodeId,
     Some((primary.node.clone()?, copy))
 }
 
-async fn look(
+/// Brings what the primary shows now here, and shows it.
+pub async fn look(
     shards: &Arc<LocalShards>,
     shard: &Arc<LocalShard>,
     follower: &Follower,
