@@ -86,7 +86,7 @@ class Cluster:
         self.shape += ["--data", f"hot={data_nodes}"]
         self.url = None
 
-    def _run(self, command, *more):
+    def run(self, command, *more):
         line = [str(self.tool), command, "--dir", str(self.data), *more]
         done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
@@ -94,7 +94,7 @@ class Cluster:
         return done.stdout
 
     def status(self):
-        return json.loads(self._run("status", "--json"))
+        return json.loads(self.run("status", "--json"))
 
     def __enter__(self):
         for role, count in self.counts.items():
@@ -103,7 +103,7 @@ class Cluster:
                 folder.mkdir(parents=True, exist_ok=True)
                 lines = [f"{key}: {json.dumps(value)}\n" for key, value in self.settings]
                 (folder / "settings.yaml").write_text("".join(lines), encoding="utf-8")
-        self._run("up", "--direct", *self.shape)
+        self.run("up", "--direct", *self.shape)
         serving = [node for node in self.status()["nodes"] if node["http"]]
         self.url = f"http://{serving[0]['http']}"
         return self
@@ -114,4 +114,4 @@ class Cluster:
             sys.exit(f"nodes ended {when}: {', '.join(ended)}; their logs are in {self.data}")
 
     def __exit__(self, *_):
-        self._run("down")
+        self.run("down")
