@@ -295,7 +295,10 @@ impl Inner {
         }
         self.check_direction(list, is_base)?;
         let ready = self.ready(&mut staging, list)?;
-        let installed = match is_base {
+        // What was rolled back is in the last commit point as well. If it stayed there, a copy that becomes the primary and then
+        // loses power could not be opened again.
+        let is_stale = self.following.lock().needs_segments.is_some();
+        let installed = match is_base || is_stale {
             false => self.install_ready(list, ready),
             true => self.install_durably(list, ready, history),
         };

@@ -1,6 +1,8 @@
 //! Operations in the order of their numbers: what another copy catches up from, and what a promoted copy does again.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::vec::IntoIter;
 
 use super::store::Entry;
@@ -17,6 +19,7 @@ pub struct History {
 #[derive(Debug)]
 struct Found {
     seq_no: SeqNo,
+    primary_term: PrimaryTerm,
     /// A later mark has its number beyond what it is sure of.
     is_doubtful: bool,
     /// Its place in the order in which operations were appended.
@@ -71,6 +74,7 @@ impl Translog {
             if operation.seq_no >= seq_no {
                 found.push(Found {
                     seq_no: operation.seq_no,
+                    primary_term: operation.primary_term,
                     is_doubtful: false,
                     place: found.len(),
                     payload: record.payload,
@@ -93,8 +97,8 @@ struct Doubt {
     mark: Mark,
     /// So many operations were found before it.
     place: usize,
-    /// The lowest number that the mark's reign gave out.
-    first: Option<SeqNo>,
+    /// The lowest number that each reign gave out, of the operations that the mark's reign sent.
+    firsts: BTreeMap<PrimaryTerm, SeqNo>,
 }
 
 impl Doubt {
@@ -102,17 +106,25 @@ impl Doubt {
         Doubt {
             mark,
             place,
-            first: None,
+            firsts: BTreeMap::new(),
         }
     }
 
-    /// Takes note of an operation that follows the mark.
+    /// Takes note of an operation that follows the mark: it is part of the history of the mark's reign.
     fn hear(&mut self, operation: &Operation) {
-        let is_filling = matches!(operation.kind, OperationKind::NoOp { .. });
-        if operation.primary_term >= self.mark.primary_term && !is_filling {
-            let first = self.first.unwrap_or(operation.seq_no);
-            self.first = Some(first.min(operation.seq_no));
+        if !matches!(operation.kind, OperationKind::NoOp { .. }) {
+            let first = self.firsts.entry(operation.primary_term);
+            let first = first.or_insert(operation.seq_no);
+            *first = operation.seq_no.min(*first);
         }
+    }
+
+    /// Whether a primary gave a number, up to this operation's, when it had nothing beyond it: so it never had this one, which
+    /// is of an earlier reign.
+    fn refutes(&self, found: &Found) -> bool {
+        let later = (Bound::Excluded(found.primary_term), Bound::Unbounded);
+        let mut firsts = self.firsts.range(later);
+        firsts.any(|(_, first)| *first <= found.seq_no)
     }
 
     /// Takes out what the reign's primary never had.
@@ -124,8 +136,8 @@ impl Doubt {
         }
         if self.mark.primary_term <= settled {
             found.retain(|found| !doubts(found));
-        } else if let Some(first) = self.first {
-            found.retain(|found| !doubts(found) || found.seq_no < first);
+        } else {
+            found.retain(|found| !doubts(found) || !self.refutes(found));
         }
     }
 }
