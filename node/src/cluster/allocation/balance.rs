@@ -128,12 +128,6 @@ pub(crate) fn even_out(table: &mut Table<'_>) -> Vec<Move> {
     moves
 }
 
-/// The move that is worth the most, and the place of its copy.
-#[cfg(test)]
-pub(crate) fn next_move(table: &Table<'_>) -> Option<(Move, usize)> {
-    Rooms::of(table).next_move(table)
-}
-
 /// Whether a copy may be moved now, as far as that is the same for all.
 fn may_any_move(table: &Table<'_>) -> bool {
     let is_full = |limit: Option<usize>| limit.is_some_and(|limit| table.moving() >= limit);
@@ -448,6 +442,10 @@ mod tests {
             moves_until_rest(&mut cluster).is_empty(),
             "2 + 1 is as even as 1 + 2"
         );
+    }
+
+    fn next_move(table: &Table<'_>) -> Option<(Move, usize)> {
+        Rooms::of(table).next_move(table)
     }
 
     /// What the best of all moves is worth, by trying each of them.
