@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use parking_lot::Mutex;
+use bytes::Bytes;
+use futures::future::join_all;
 use quidditch_engine::query::Query;
 use quidditch_engine::search::Slice;
 use serde::{Deserialize, Serialize};
@@ -18,27 +19,14 @@ use super::rest::RestError;
 use super::rest::units::parse_time_value;
 use super::route::{Route, routes};
 use super::searcher::Searcher;
+use crate::cluster::NodeId;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::resolve::{IndicesOptions, ResolvedIndex};
 use crate::cluster::state::ClusterState;
-use crate::sys::clock::Clock;
+use crate::data::search::Purpose;
 
-/// How many points in time may be open when nobody set `search.max_open_pit_context`.
+/// How many shards a node may hold open for points in time when nobody set `search.max_open_pit_context`.
 const MAX_OPEN_DEFAULT: usize = 300;
-
-/// The points in time that were made on this node.
-#[derive(Debug)]
-pub struct Pits {
-    clock: Arc<dyn Clock>,
-    open: Mutex<BTreeMap<String, OpenPit>>,
-}
-
-#[derive(Debug)]
-struct OpenPit {
-    creation_ms: i64,
-    keep_alive: Duration,
-    expires: Duration,
-}
 
 /// One point in time, as it is listed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,55 +63,6 @@ impl PitId {
     }
 }
 
-impl Pits {
-    /// None open.
-    pub fn new(clock: Arc<dyn Clock>) -> Pits {
-        Pits {
-            clock,
-            open: Mutex::new(BTreeMap::new()),
-        }
-    }
-
-    fn add(&self, id: &str, creation_ms: i64, keep_alive: Duration) {
-        let expires = self.clock.monotonic().saturating_add(keep_alive);
-        self.open.lock().insert(
-            id.to_owned(),
-            OpenPit {
-                creation_ms,
-                keep_alive,
-                expires,
-            },
-        );
-    }
-
-    fn touch(&self, id: &str, keep_alive: Option<Duration>) {
-        let now = self.clock.monotonic();
-        if let Some(pit) = self.open.lock().get_mut(id) {
-            if let Some(longer) = keep_alive {
-                pit.keep_alive = pit.keep_alive.max(longer);
-            }
-            pit.expires = pit.expires.max(now.saturating_add(pit.keep_alive));
-        }
-    }
-
-    /// Those that are open, by age.
-    pub fn list(&self) -> Vec<PitInfo> {
-        let now = self.clock.monotonic();
-        let mut open = self.open.lock();
-        open.retain(|_, pit| pit.expires > now);
-        let mut list: Vec<PitInfo> = open
-            .iter()
-            .map(|(id, pit)| PitInfo {
-                pit_id: id.clone(),
-                creation_time: pit.creation_ms,
-                keep_alive: super::search::millis(pit.keep_alive),
-            })
-            .collect();
-        list.sort_by_key(|pit| pit.creation_time);
-        list
-    }
-}
-
 /// A point in time just made.
 #[derive(Clone, Debug)]
 pub struct CreatedPit {
@@ -154,16 +93,6 @@ impl Searcher {
             .cluster_setting("search.max_open_pit_context")
             .and_then(|text| text.parse().ok())
             .unwrap_or(MAX_OPEN_DEFAULT);
-        if self.pits.list().len() >= most {
-            return Err(RestError::new(
-                429,
-                "rejected_execution_exception",
-                format!(
-                    "Trying to create too many Point In Time contexts. Must be less than or equal to: [{most}]. This \
-                     limit can be set by changing the [search.max_open_pit_context] setting."
-                ),
-            ));
-        }
         let now_ms = self.clock.now_ms();
         let names: Vec<&str> = indices.iter().map(String::as_str).collect();
         let resolved = state.resolve_all(&names, options, now_ms)?;
@@ -175,9 +104,9 @@ impl Searcher {
         };
         let mut failures = Vec::new();
         for route in &routes {
-            let opened = self
-                .service
-                .open_context(&route.target, &route.preference, keep_alive);
+            let opened =
+                self.service
+                    .open_context(&route.target, &route.preference, keep_alive, most);
             match opened.await {
                 Ok(context) => {
                     if let Some(filter) = &route.filter {
@@ -202,7 +131,7 @@ impl Searcher {
             ));
         }
         let id = pit.encode()?;
-        self.pits.add(&id, now_ms, keep_alive);
+        self.note_pit(&pit, &id).await;
         Ok(CreatedPit {
             id,
             creation_ms: now_ms,
@@ -211,10 +140,52 @@ impl Searcher {
         })
     }
 
+    /// Leaves the id with one reader of each node, from where it is listed.
+    async fn note_pit(&self, pit: &PitId, id: &str) {
+        let mut holders: BTreeMap<&NodeId, &HeldReader> = BTreeMap::new();
+        for reader in &pit.shards {
+            holders.entry(&reader.context.node).or_insert(reader);
+        }
+        let note = Bytes::copy_from_slice(id.as_bytes());
+        let noting = holders.into_values().map(|reader| {
+            let note = note.clone();
+            async move {
+                let (target, context) = (reader.target(), &reader.context);
+                let written = self.service.write_note(&target, context, note).await;
+                if let Err(error) = written {
+                    tracing::warn!(node = %context.node, %error, "a point in time will not be listed there");
+                }
+            }
+        });
+        join_all(noting).await;
+    }
+
+    /// The points in time that are open, wherever they were made, by age.
+    pub async fn pits(&self) -> Vec<PitInfo> {
+        let mut open: BTreeMap<String, Duration> = BTreeMap::new();
+        for note in self.service.read_notes(Purpose::PointInTime).await {
+            if let Ok(id) = String::from_utf8(note.note.into()) {
+                let keep_alive = open.entry(id).or_default();
+                *keep_alive = note.keep_alive.max(*keep_alive);
+            }
+        }
+        let listed = open.into_iter().filter_map(|(pit_id, keep_alive)| {
+            // an id of another release of the program is not ours to show
+            let creation_time = PitId::decode(&pit_id).ok()?.creation_ms;
+            Some(PitInfo {
+                pit_id,
+                creation_time,
+                keep_alive: super::search::millis(keep_alive),
+            })
+        });
+        let mut listed: Vec<PitInfo> = listed.collect();
+        listed.sort_by_key(|pit| pit.creation_time);
+        listed
+    }
+
     /// Closes a point in time; false if it was closed already.
     pub async fn delete_pit(&self, id: &str) -> Result<bool, RestError> {
         let pit = PitId::decode(id)?;
-        self.pits.open.lock().remove(id);
         let mut freed = false;
         for shard in &pit.shards {
             freed |= self
@@ -240,7 +211,6 @@ impl Searcher {
         if let Some(time) = keep_alive {
             check_keep_alive(state, time, "point_in_time.max_keep_alive")?;
         }
-        self.pits.touch(&spec.id, keep_alive);
         let mut found = Vec::new();
         let mut by_index: BTreeMap<&str, Vec<&HeldReader>> = BTreeMap::new();
         for shard in &pit.shards {

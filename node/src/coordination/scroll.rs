@@ -46,7 +46,6 @@ pub struct Scrolls {
 struct OpenScroll {
     expires: Duration,
     scroll: Arc<tokio::sync::Mutex<Scroll>>,
-    id: ScrollId,
 }
 
 /// Where a scroll stands.
@@ -252,7 +251,7 @@ impl Searcher {
         }
         self.leave_note(&id, &scroll).await;
         let text = id.encode()?;
-        self.remember(&text, id, scroll);
+        self.remember(&text, scroll);
         held.keep();
         answer.scroll_id = Some(text);
         answer.took_ms = millis(self.clock.monotonic().saturating_sub(started));
@@ -280,7 +279,7 @@ impl Searcher {
             (Some(scroll), _) => scroll,
             (None, Some(note)) => {
                 let scroll = self.scroll_of(note)?.ok_or_else(|| missing(1))?;
-                self.remember(id, parsed.clone(), scroll)
+                self.remember(id, scroll)
             }
             (None, None) => return Err(missing(1)),
         };
@@ -330,16 +329,19 @@ impl Searcher {
         })
     }
 
-    /// Ends scrolls; gives how many readers were closed. `_all` ends every one.
+    /// Ends scrolls; gives how many readers were closed. `_all` ends every one, wherever it began.
     pub async fn clear_scrolls(&self, ids: &[String]) -> Result<usize, RestError> {
         self.scrolls.expire();
         let mut ended = Vec::new();
         if ids.len() == 1 && ids[0] == "_all" {
-            ended.extend(self.scrolls.open.lock().drain().map(|(_, open)| open.id));
-        } else {
-            for id in ids {
-                ended.push(ScrollId::decode(id)?);
-            }
+            self.scrolls.open.lock().clear();
+            let freed = self.service.free_all(Purpose::Scroll).await;
+            return Ok(usize::try_from(freed).unwrap_or(usize::MAX));
+        }
+        for id in ids {
+            ended.push(ScrollId::decode(id)?);
+        }
+        {
             let mut open = self.scrolls.open.lock();
             for id in ids {
                 open.remove(id);
@@ -360,18 +362,12 @@ impl Searcher {
     }
 
     /// Keeps a scroll for its next page, unless another request has done so already.
-    fn remember(
-        &self,
-        text: &str,
-        id: ScrollId,
-        scroll: Scroll,
-    ) -> Arc<tokio::sync::Mutex<Scroll>> {
+    fn remember(&self, text: &str, scroll: Scroll) -> Arc<tokio::sync::Mutex<Scroll>> {
         let expires = self.clock.monotonic().saturating_add(scroll.keep_alive);
         let mut open = self.scrolls.open.lock();
         let open = open.entry(text.to_owned()).or_insert_with(|| OpenScroll {
             expires,
             scroll: Arc::new(tokio::sync::Mutex::new(scroll)),
-            id,
         });
         open.scroll.clone()
     }

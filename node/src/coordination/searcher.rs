@@ -7,7 +7,6 @@ use crate::data::search::SearchService;
 use crate::master::Masters;
 use crate::sys::clock::Clock;
 
-use super::pit::Pits;
 use super::scroll::Scrolls;
 
 /// The coordinating half of searches.
@@ -22,12 +21,10 @@ pub struct Searcher {
     pub node_id: String,
     /// Scrolls that began here.
     pub scrolls: Scrolls,
-    /// Points in time that were made here.
-    pub pits: Pits,
 }
 
 impl Searcher {
-    /// No scroll and no point in time yet.
+    /// No scroll yet.
     pub fn new(
         masters: Arc<dyn Masters>,
         service: Arc<dyn SearchService>,
@@ -35,14 +32,12 @@ impl Searcher {
         node_id: String,
     ) -> Searcher {
         let scrolls = Scrolls::new(clock.clone());
-        let pits = Pits::new(clock.clone());
         Searcher {
             masters,
             service,
             clock,
             node_id,
             scrolls,
-            pits,
         }
     }
 

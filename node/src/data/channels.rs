@@ -14,9 +14,10 @@ use tonic::{Code, ConnectError, Status};
 const PER_ADDRESS: usize = 3;
 /// A node that does not take a connection by then is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a connection is tried, and by when it must answer: calls on one that is dead end after both.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a connection with calls on it is tried, and by when it must answer: calls on one that is dead end after
+/// both. Together they are as long as a node's lease: one that halts longer is lost to the masters as well.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes in flight that a call, and all calls of a connection, may have before the other side takes them.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;

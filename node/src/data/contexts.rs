@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use quidditch_engine::shard::ShardReader;
 
-use super::search::ContextId;
+use super::search::{ContextId, Purpose, ReaderNote};
 use super::search_counters::OpenContext;
 use crate::cluster::NodeId;
 use crate::sys::clock::Clock;
@@ -33,6 +33,7 @@ pub struct Contexts {
 #[derive(Debug)]
 struct OpenReader {
     index_uuid: String,
+    purpose: Purpose,
     reader: Arc<ShardReader>,
     keep_alive: Duration,
     /// On the clock's monotonic scale.
@@ -58,7 +59,7 @@ impl Contexts {
         }
     }
 
-    /// Keeps a reader. `None`: [`OPEN_MAX`] are open already.
+    /// Keeps a reader. `None`: [`OPEN_MAX`] are open already, or `most` for this purpose.
     ///
     /// * `counted`: counts it as long as it is open.
     pub fn open(
@@ -66,12 +67,16 @@ impl Contexts {
         index_uuid: &str,
         reader: Arc<ShardReader>,
         keep_alive: Duration,
+        purpose: Purpose,
+        most: usize,
         counted: Option<OpenContext>,
     ) -> Option<ContextId> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let expires = self.clock.monotonic().saturating_add(keep_alive);
+        let now = self.clock.monotonic();
+        let expires = now.saturating_add(keep_alive);
         let kept = OpenReader {
             index_uuid: index_uuid.to_owned(),
+            purpose,
             reader,
             keep_alive,
             expires,
@@ -79,7 +84,10 @@ impl Contexts {
             _counted: counted,
         };
         let mut open = self.open.lock();
-        if open.len() >= OPEN_MAX {
+        let is_like = |kept: &&OpenReader| kept.purpose == purpose && kept.expires > now;
+        if open.len() >= OPEN_MAX
+            || most < OPEN_MAX && open.values().filter(is_like).count() >= most
+        {
             return None;
         }
         open.insert(id, kept);
@@ -141,6 +149,32 @@ impl Contexts {
             Some(kept) => kept.expires > self.clock.monotonic(),
             None => false,
         }
+    }
+
+    /// The notes of the readers that are open for a purpose.
+    pub fn notes(&self, purpose: Purpose) -> Vec<ReaderNote> {
+        let now = self.clock.monotonic();
+        let open = self.open.lock();
+        let alike = open
+            .values()
+            .filter(|kept| kept.purpose == purpose && kept.expires > now && !kept.note.is_empty());
+        let notes = alike.map(|kept| ReaderNote {
+            note: kept.note.clone(),
+            keep_alive: kept.keep_alive,
+        });
+        notes.collect()
+    }
+
+    /// Closes the readers that are open for a purpose; gives how many there were.
+    pub fn free_all(&self, purpose: Purpose) -> u64 {
+        let now = self.clock.monotonic();
+        let mut freed = 0;
+        self.open.lock().retain(|_, kept| {
+            let is_like = kept.purpose == purpose;
+            freed += u64::from(is_like && kept.expires > now);
+            !is_like
+        });
+        freed
     }
 
     /// Closes all readers of an index, which was closed or deleted.

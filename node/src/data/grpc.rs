@@ -22,7 +22,9 @@ use tonic::{Request, Response, Status};
 
 use super::channels::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, STREAM_WINDOW_BYTES};
 use super::local::LocalShards;
-use super::search::{ContextId, CopyPreference, SearchService, ShardLook, ShardSearchError};
+use super::search::{
+    ContextId, CopyPreference, Purpose, SearchService, ShardLook, ShardSearchError,
+};
 use super::service::{ShardError, ShardService, ShardTarget};
 use crate::cluster::NodeId;
 use crate::master::Masters;
@@ -116,6 +118,12 @@ impl DataServer {
     ) -> Result<(ShardTarget, Seen), Status> {
         self.identity.check(envelope)?;
         target_of(shard).map_err(unreadable)
+    }
+
+    /// Why the readers of a call are open, which is for this node.
+    fn purpose(&self, request: &proto::OpenReadersRequest) -> Result<Purpose, Status> {
+        self.identity.check(request.envelope.as_ref())?;
+        Purpose::try_from(request.purpose()).map_err(unreadable)
     }
 
     /// Refuses a call for another copy than the one that is here; a caller that has seen more of the cluster than this node
@@ -430,9 +438,10 @@ impl Searches for DataServer {
             return answer(Err(no_shard(error, &target)));
         }
         let time = Duration::from_millis(request.keep_alive_ms);
+        let open_max = usize::try_from(request.open_max).unwrap_or(usize::MAX);
         let opening = self
             .search
-            .open_context(&target, &CopyPreference::Any, time);
+            .open_context(&target, &CopyPreference::Any, time, open_max);
         answer(opening.await)
     }
 
@@ -460,6 +469,25 @@ impl Searches for DataServer {
         let id = context(request.context)?;
         let written = self.search.write_note(&target, &id, request.note).await;
         answer(written.map(|()| Bytes::new()))
+    }
+
+    async fn read_notes(
+        &self,
+        request: Request<proto::OpenReadersRequest>,
+    ) -> Answer<proto::ReadNotesReply> {
+        let purpose = self.purpose(request.get_ref())?;
+        let notes = self.search.read_notes(purpose).await;
+        let notes = notes.into_iter().map(Into::into).collect();
+        Ok(Response::new(proto::ReadNotesReply { notes }))
+    }
+
+    async fn free_all(
+        &self,
+        request: Request<proto::OpenReadersRequest>,
+    ) -> Answer<proto::FreeContextsReply> {
+        let purpose = self.purpose(request.get_ref())?;
+        let freed = self.search.free_all(purpose).await;
+        Ok(Response::new(proto::FreeContextsReply { freed }))
     }
 
     async fn free_contexts(

@@ -457,20 +457,24 @@ impl LocalShards {
             let cluster = shards.cluster().ok_or_else(gone)?;
             let ids: Vec<String> = ops.iter().map(|op| op.id().to_owned()).collect();
             let pending = group.begin(ids.clone());
-            let done = shards.writes.append(&shard, ops).await?;
+            let mut done = shards.writes.append(&shard, ops).await?;
             let sync = shard.shard.schema().settings.durability == Durability::Request;
             // The members are asked for now: whoever was tracked before the last operation got its number has to have it.
             let sent = primary::replicate(cluster, &shard, &group, &done.operations, sync);
             let (synced, sent) = tokio::join!(shards.writes.sync(&shard, done.last), sent);
             synced?;
-            match sent {
-                Ok(()) => {}
+            let reached = match sent {
+                Ok(reached) => reached,
                 Err(ReplicationError::Deposed) => {
                     return Err(ShardError::Unconfirmed {
                         outcomes: done.outcomes,
                     });
                 }
                 Err(failure) => return Err(failure.for_shard(&shard)),
+            };
+            for outcome in done.outcomes.iter_mut().flatten() {
+                outcome.copies += reached.copies;
+                outcome.failures.clone_from(&reached.failures);
             }
             primary::advance_global(&shard, &group);
             pending.acknowledge();

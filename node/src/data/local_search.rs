@@ -16,8 +16,8 @@ use quidditch_engine::shard::ShardReader;
 use super::contexts::{Contexts, OPEN_MAX};
 use super::pool::Pools;
 use super::search::{
-    ContextId, CopyPreference, Purpose, SearchLimits, SearchService, ShardFetch, ShardLook,
-    ShardQuery, ShardQueryReply, ShardSearchError,
+    ContextId, CopyPreference, Purpose, ReaderNote, SearchLimits, SearchService, ShardFetch,
+    ShardLook, ShardQuery, ShardQueryReply, ShardSearchError,
 };
 use super::search_counters::{Counting, Phase, SearchCounters};
 use super::service::{ShardError, ShardTarget};
@@ -95,15 +95,22 @@ impl LocalSearch {
         reader: Arc<ShardReader>,
         keep_alive: Duration,
         purpose: Purpose,
+        most: usize,
     ) -> Result<ContextId, ShardSearchError> {
         let counters = self.readers.counters(target);
         let counted = counters.map(|counters| counters.opened(purpose));
         self.contexts
-            .open(&target.index_uuid, reader, keep_alive, counted)
+            .open(&target.index_uuid, reader, keep_alive, purpose, most, counted)
             .ok_or_else(|| {
-                ShardSearchError::Rejected(format!(
-                    "Trying to create too many search contexts. Must be less than or equal to: [{OPEN_MAX}]."
-                ))
+                ShardSearchError::Rejected(match purpose {
+                    Purpose::PointInTime if most < OPEN_MAX => format!(
+                        "Trying to create too many Point In Time contexts. Must be less than or equal to: [{most}]. \
+                         This limit can be set by changing the [search.max_open_pit_context] setting."
+                    ),
+                    _ => format!(
+                        "Trying to create too many search contexts. Must be less than or equal to: [{OPEN_MAX}]."
+                    ),
+                })
             })
     }
 
@@ -279,7 +286,7 @@ impl SearchService for LocalSearch {
             .await?;
         let context = match (context, keep_alive) {
             (Some(id), _) => Some(id),
-            (None, Some(time)) => Some(self.keep(target, reader, time, purpose)?),
+            (None, Some(time)) => Some(self.keep(target, reader, time, purpose, OPEN_MAX)?),
             (None, None) => None,
         };
         Ok(ShardQueryReply {
@@ -363,9 +370,10 @@ impl SearchService for LocalSearch {
         target: &ShardTarget,
         _preference: &CopyPreference,
         keep_alive: Duration,
+        open_max: usize,
     ) -> Result<ContextId, ShardSearchError> {
         let reader = self.current(target)?;
-        self.keep(target, reader, keep_alive, Purpose::PointInTime)
+        self.keep(target, reader, keep_alive, Purpose::PointInTime, open_max)
     }
 
     async fn extend_context(
@@ -396,6 +404,14 @@ impl SearchService for LocalSearch {
     ) -> Result<Bytes, ShardSearchError> {
         let note = self.contexts.read_note(id);
         note.ok_or_else(|| ShardSearchError::ContextMissing { id: id.clone() })
+    }
+
+    async fn read_notes(&self, purpose: Purpose) -> Vec<ReaderNote> {
+        self.contexts.notes(purpose)
+    }
+
+    async fn free_all(&self, purpose: Purpose) -> u64 {
+        self.contexts.free_all(purpose)
     }
 
     async fn free_context(&self, _target: &ShardTarget, id: ContextId) -> bool {

@@ -17,8 +17,8 @@ use tonic::{Request, Response, Status};
 
 use super::channels::{Channels, MESSAGE_BYTES_MAX, is_maybe_done};
 use super::search::{
-    ContextId, CopyPreference, SearchService, ShardFetch, ShardLook, ShardQuery, ShardQueryReply,
-    ShardSearchError,
+    ContextId, CopyPreference, Purpose, ReaderNote, SearchService, ShardFetch, ShardLook,
+    ShardQuery, ShardQueryReply, ShardSearchError,
 };
 use super::service::{
     GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
@@ -174,6 +174,13 @@ impl RemoteCopy {
             node: self.node.0.clone(),
             reason: reason_of(status),
             maybe_done: is_maybe_done(status),
+        }
+    }
+
+    fn open_readers(&self, purpose: Purpose) -> proto::OpenReadersRequest {
+        proto::OpenReadersRequest {
+            envelope: Some(self.envelope.clone()),
+            purpose: proto::Purpose::from(purpose).into(),
         }
     }
 
@@ -481,11 +488,13 @@ impl SearchService for RemoteCopy {
         target: &ShardTarget,
         _preference: &CopyPreference,
         keep_alive: Duration,
+        open_max: usize,
     ) -> Result<ContextId, ShardSearchError> {
         let request = proto::OpenContextRequest {
             envelope: Some(self.envelope.clone()),
             shard: Some(shard_of(target, &self.seen)),
             keep_alive_ms: millis(keep_alive),
+            open_max: open_max as u64,
         };
         self.search(async { self.searches()?.open_context(request).await })
             .await
@@ -526,6 +535,30 @@ impl SearchService for RemoteCopy {
         let request = self.note_request(target, id, Bytes::new());
         self.search(async { self.searches()?.read_note(request).await })
             .await
+    }
+
+    async fn read_notes(&self, purpose: Purpose) -> Vec<ReaderNote> {
+        let request = self.open_readers(purpose);
+        let call = async { self.searches()?.read_notes(request).await };
+        match self.within(call).await {
+            Ok(reply) => reply.notes.into_iter().map(Into::into).collect(),
+            Err(status) => {
+                tracing::warn!(node = %self.node, %status, "the open readers of a node are not known");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn free_all(&self, purpose: Purpose) -> u64 {
+        let request = self.open_readers(purpose);
+        let call = async { self.searches()?.free_all(request).await };
+        match self.within(call).await {
+            Ok(reply) => reply.freed,
+            Err(status) => {
+                tracing::warn!(node = %self.node, %status, "could not close the open readers of a node");
+                0
+            }
+        }
     }
 
     async fn free_context(&self, _target: &ShardTarget, id: ContextId) -> bool {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use quidditch_engine::search::{CanMatch, FetchedHit, SearchError, TermStatistics};
 use tokio::time::Instant;
 
@@ -18,8 +18,8 @@ use super::copies::{ServingCopy, choose, serving};
 use super::local::rests_on_others;
 use super::router::{Router, not_found};
 use super::search::{
-    ContextId, CopyPreference, SearchService, ShardFetch, ShardLook, ShardQuery, ShardQueryReply,
-    ShardSearchError,
+    ContextId, CopyPreference, Purpose, ReaderNote, SearchService, ShardFetch, ShardLook,
+    ShardQuery, ShardQueryReply, ShardSearchError,
 };
 use super::service::{
     GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
@@ -334,6 +334,14 @@ impl RoutedSearch {
         })
     }
 
+    /// Every node that may have open readers.
+    fn all_holders(&self) -> Vec<Arc<dyn SearchService>> {
+        let state = self.0.masters.state();
+        let holders = state.data_nodes();
+        let holders = holders.filter_map(|node| self.0.search_at(&state, &node.id, None).ok());
+        holders.collect()
+    }
+
     /// Asks one copy after the other until one answers.
     async fn ask<'a, T: Send + 'a>(
         &'a self,
@@ -458,7 +466,7 @@ impl SearchService for RoutedSearch {
                 (places, found)
             }
         });
-        for (places, found) in futures::future::join_all(asked).await {
+        for (places, found) in join_all(asked).await {
             for (place, answer) in places.into_iter().zip(found) {
                 answers[place] = answer;
             }
@@ -524,11 +532,14 @@ impl SearchService for RoutedSearch {
         target: &ShardTarget,
         preference: &CopyPreference,
         keep_alive: Duration,
+        open_max: usize,
     ) -> Result<ContextId, ShardSearchError> {
         self.ask(target, preference, |service| {
             Box::pin(async move {
                 let any = CopyPreference::Any;
-                service.open_context(target, &any, keep_alive).await
+                service
+                    .open_context(target, &any, keep_alive, open_max)
+                    .await
             })
         })
         .await
@@ -559,6 +570,18 @@ impl SearchService for RoutedSearch {
         id: &ContextId,
     ) -> Result<Bytes, ShardSearchError> {
         self.holder(id)?.read_note(target, id).await
+    }
+
+    async fn read_notes(&self, purpose: Purpose) -> Vec<ReaderNote> {
+        let holders = self.all_holders();
+        let asking = holders.iter().map(|holder| holder.read_notes(purpose));
+        join_all(asking).await.concat()
+    }
+
+    async fn free_all(&self, purpose: Purpose) -> u64 {
+        let holders = self.all_holders();
+        let asking = holders.iter().map(|holder| holder.free_all(purpose));
+        join_all(asking).await.into_iter().sum()
     }
 
     async fn free_context(&self, target: &ShardTarget, id: ContextId) -> bool {

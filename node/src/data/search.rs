@@ -94,6 +94,15 @@ pub enum Purpose {
     PointInTime,
 }
 
+/// What was left with an open reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReaderNote {
+    /// The note; never empty.
+    pub note: Bytes,
+    /// How long the reader lives without being used.
+    pub keep_alive: Duration,
+}
+
 /// The query phase on one shard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -250,11 +259,14 @@ pub trait SearchService: Send + Sync {
     -> Result<u64, ShardSearchError>;
 
     /// Keeps the current reader open, for a point in time.
+    ///
+    /// * `open_max`: readers of points in time that its node may have open.
     async fn open_context(
         &self,
         target: &ShardTarget,
         preference: &CopyPreference,
         keep_alive: Duration,
+        open_max: usize,
     ) -> Result<ContextId, ShardSearchError>;
 
     /// Keeps an open reader for at least so long from now.
@@ -279,6 +291,12 @@ pub trait SearchService: Send + Sync {
         target: &ShardTarget,
         id: &ContextId,
     ) -> Result<Bytes, ShardSearchError>;
+
+    /// The notes of the readers that are open for a purpose, on all nodes that answer; in no order.
+    async fn read_notes(&self, purpose: Purpose) -> Vec<ReaderNote>;
+
+    /// Closes all readers that are open for a purpose, on all nodes that answer; gives how many there were.
+    async fn free_all(&self, purpose: Purpose) -> u64;
 
     /// Closes an open reader; false if it was closed already.
     async fn free_context(&self, target: &ShardTarget, id: ContextId) -> bool;

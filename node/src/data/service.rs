@@ -156,6 +156,20 @@ pub struct WriteOutcome {
     pub source: Option<Bytes>,
     /// A refresh was made for this write, because of [`RefreshPolicy::Immediate`] or too many waiters.
     pub forced_refresh: bool,
+    /// Copies that have it, the primary among them.
+    pub copies: u32,
+    /// Copies that did not take it, and do not count any more.
+    pub failures: Vec<CopyFailure>,
+}
+
+/// A copy that did not take a write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopyFailure {
+    /// Id of the node it is on.
+    pub node: String,
+    /// What it failed with.
+    pub reason: String,
 }
 
 /// Reads one document.

@@ -165,5 +165,7 @@ fn noop(current: &GetResult, op: &UpdateOp) -> WriteOutcome {
         result: WriteKind::Noop,
         source: op.return_source.then(|| current.source.clone()),
         forced_refresh: false,
+        copies: 1,
+        failures: Vec::new(),
     }
 }

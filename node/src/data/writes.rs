@@ -210,6 +210,8 @@ pub(super) fn outcome(result: &WriteResult, kind: WriteKind) -> WriteOutcome {
         result: kind,
         source: None,
         forced_refresh: false,
+        copies: 1,
+        failures: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One voter in this process: every change is on disk before it is answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,6 +56,7 @@ pub struct SingleMaster {
     queue: Queue,
     stop: watch::Sender<bool>,
     stopped: watch::Receiver<bool>,
+    unwritten: Arc<OnceLock<String>>,
 }
 
 /// What the loop owns.
@@ -66,6 +67,8 @@ struct Worker {
     applier: Arc<dyn StateApplier>,
     states: watch::Sender<Arc<ClusterState>>,
     now_ms: NowMs,
+    /// Why the journal takes nothing more.
+    unwritten: Arc<OnceLock<String>>,
 }
 
 impl SingleMaster {
@@ -90,6 +93,7 @@ impl SingleMaster {
             indices = state.indices.len(),
             "cluster state is open"
         );
+        let unwritten = Arc::new(OnceLock::new());
         let (states, _) = watch::channel(Arc::new(state.clone()));
         let mut worker = Worker {
             journal: Arc::new(Mutex::new(journal)),
@@ -98,6 +102,7 @@ impl SingleMaster {
             applier,
             states: states.clone(),
             now_ms: now_ms.clone(),
+            unwritten: unwritten.clone(),
         };
         let now = now_ms();
         match decide(&worker.state, Command::JoinNode(node), now, &mut worker.ids) {
@@ -122,7 +127,13 @@ impl SingleMaster {
             queue,
             stop,
             stopped,
+            unwritten,
         }))
+    }
+
+    /// Why no change of the state is taken until a restart; `None`: changes are taken.
+    pub fn failure(&self) -> Option<&str> {
+        self.unwritten.get().map(String::as_str)
     }
 
     /// Stops taking commands and returns when the last one is on disk.
@@ -211,6 +222,8 @@ impl Worker {
             Ok(Err(err)) => err.to_string(),
             Err(err) => err.to_string(),
         };
+        // the first reason is the cause of those that follow
+        let _ = self.unwritten.set(reason.clone());
         error!(error = %reason, "the cluster state could not be written; changes are refused until a restart");
         Err(StateError::new(
             503,
@@ -282,6 +295,7 @@ mod tests {
     use super::*;
     use crate::master::ShardReport;
     use crate::master::testing::{create, node};
+    use quidditch_engine::directory::faulty::Disk;
     use quidditch_engine::directory::ram::RamDirectory;
 
     /// Starts every copy at once.
@@ -320,16 +334,16 @@ mod tests {
         }
     }
 
-    async fn open(directory: &Arc<RamDirectory>) -> Arc<SingleMaster> {
+    async fn open(directory: Arc<dyn Directory>) -> Arc<SingleMaster> {
         open_with(directory, Arc::new(StartsAll)).await
     }
 
     async fn open_with(
-        directory: &Arc<RamDirectory>,
+        directory: Arc<dyn Directory>,
         applier: Arc<dyn StateApplier>,
     ) -> Arc<SingleMaster> {
         SingleMaster::open(MasterParts {
-            directory: directory.clone(),
+            directory,
             cluster_name: "c".to_owned(),
             node: node("n1"),
             applier,
@@ -342,7 +356,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_comes_after_the_shards_started_and_survives_a_restart() {
         let directory = Arc::new(RamDirectory::new());
-        let master = open(&directory).await;
+        let master = open(directory.clone()).await;
         let uuid = master.state().cluster_uuid.clone();
         let state = master.submit(create("a")).await.unwrap();
         assert_eq!(
@@ -355,7 +369,7 @@ mod tests {
         master.close().await;
         assert_eq!(master.submit(create("b")).await.unwrap_err().status, 503);
 
-        let master = open(&directory).await;
+        let master = open(directory).await;
         let again = master.state();
         assert_eq!(again.cluster_uuid, uuid);
         assert_eq!(again.indices["a"].uuid, state.indices["a"].uuid);
@@ -367,9 +381,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_full_disk_refuses_changes_and_is_told_of() {
+        let disk = Disk::new();
+        let master = open(disk.directory("state")).await;
+        master.submit(create("before")).await.unwrap();
+        assert_eq!(master.failure(), None);
+        disk.set_capacity(Some(disk.used()));
+        let refused = master.submit(create("late")).await.unwrap_err();
+        assert_eq!(refused.kind, "failed_to_commit_cluster_state_exception");
+        assert!(master.failure().is_some());
+        let state = master.state();
+        assert!(state.index("late").is_none() && state.index("before").is_some());
+        master.close().await;
+    }
+
+    #[tokio::test]
     async fn a_command_that_waits_for_too_long_never_begins() {
         let slow = Arc::new(Slow(tokio::sync::Semaphore::new(1)));
-        let master = open_with(&Arc::new(RamDirectory::new()), slow.clone()).await;
+        let master = open_with(Arc::new(RamDirectory::new()), slow.clone()).await;
         let permit = slow.0.acquire().await.unwrap();
         let first = tokio::spawn({
             let master = master.clone();

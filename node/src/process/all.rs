@@ -112,7 +112,15 @@ impl Running for All {
 
     fn health(&self) -> HealthCheck {
         let masters = self.masters.clone();
-        Arc::new(move || leader_is_known(&masters.state()))
+        Arc::new(move || {
+            leader_is_known(&masters.state())?;
+            match masters.failure() {
+                None => Ok(()),
+                Some(reason) => Err(format!(
+                    "the cluster state cannot be written until a restart: {reason}"
+                )),
+            }
+        })
     }
 
     async fn close(self: Box<Self>) -> anyhow::Result<()> {

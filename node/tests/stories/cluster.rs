@@ -225,6 +225,71 @@ fn nodes_tell_how_they_are_and_what_is_cut_off_is_missed() {
 }
 
 #[test]
+fn what_a_node_knows_without_masters_is_told_only_when_that_is_asked_for() {
+    let mut shop = Shop::open("hot=1");
+    let calm = shop.ok(
+        "GET",
+        "/_cluster/health?wait_for_events=languid&timeout=60s",
+        "",
+    );
+    assert_eq!(calm["timed_out"], false, "{calm}");
+    shop.ok("PUT", "/hats", "");
+    for master in ["master-1", "master-2", "master-3"] {
+        shop.cluster.cut("coordination-1", master).unwrap();
+    }
+    for path in ["/hats/_mapping", "/_cluster/settings", "/_cat/shards/hats"] {
+        let url = |local| {
+            let rest = &shop.cluster.rest_urls()[0];
+            format!("{rest}{path}?local={local}&cluster_manager_timeout=2s")
+        };
+        let known = shop.http.get(&url(true)).unwrap();
+        assert_eq!(known.status, 200, "{path}: {}", known.body);
+        let unsure = shop.http.get(&url(false)).unwrap();
+        assert_eq!(unsure.status, 503, "{path}: {}", unsure.body);
+        let unsure: Value = serde_json::from_str(&unsure.body).unwrap();
+        assert_eq!(
+            unsure["error"]["type"], "cluster_manager_not_discovered_exception",
+            "{unsure}"
+        );
+    }
+    shop.cluster.heal(None).unwrap();
+    shop.ok("GET", "/_cluster/settings?cluster_manager_timeout=60s", "");
+}
+
+#[test]
+fn a_master_that_shall_not_vote_hands_over_before_the_answer() {
+    let shop = Shop::open("hot=1");
+    let leader = || {
+        let told = shop.ok("GET", "/_cat/cluster_manager?format=json", "");
+        told[0]["node"].as_str().expect("a name").to_owned()
+    };
+    let first = leader();
+    shop.ok(
+        "POST",
+        &format!("/_cluster/voting_config_exclusions?node_names={first}&timeout=60s"),
+        "",
+    );
+    assert_ne!(leader(), first);
+    let path = "/_cluster/state/metadata?filter_path=metadata.cluster_coordination";
+    let coordination = &shop.ok("GET", path, "")["metadata"]["cluster_coordination"];
+    let exclusions = &coordination["voting_config_exclusions"];
+    assert_eq!(exclusions[0]["node_name"], json!(first), "{coordination}");
+    let voters = &coordination["last_committed_config"];
+    assert_eq!(voters.as_array().unwrap().len(), 2, "{coordination}");
+    shop.ok(
+        "DELETE",
+        "/_cluster/voting_config_exclusions?wait_for_removal=false",
+        "",
+    );
+    let coordination = &shop.ok("GET", path, "")["metadata"]["cluster_coordination"];
+    assert_eq!(
+        coordination["voting_config_exclusions"],
+        json!([]),
+        "{coordination}"
+    );
+}
+
+#[test]
 fn the_programs_of_the_roles_are_small_and_start_quidditch_beside_them() {
     let server = bin_dir().join("quidditch");
     let server_bytes = std::fs::metadata(&server).unwrap().len();

@@ -301,7 +301,7 @@ pub struct Confirmed {
     #[prost(bool, repeated, tag = "1")]
     pub confirmed: ::prost::alloc::vec::Vec<bool>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WriteOutcome {
     #[prost(sint64, tag = "1")]
     pub seq_no: i64,
@@ -315,6 +315,19 @@ pub struct WriteOutcome {
     pub source: ::core::option::Option<::prost::bytes::Bytes>,
     #[prost(bool, tag = "6")]
     pub forced_refresh: bool,
+    /// Copies that have it, the primary among them.
+    #[prost(uint32, tag = "7")]
+    pub copies: u32,
+    /// Copies that did not take it, and were taken out of the in-sync set.
+    #[prost(message, repeated, tag = "8")]
+    pub failures: ::prost::alloc::vec::Vec<CopyFailure>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CopyFailure {
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetRequest {
@@ -606,6 +619,9 @@ pub struct OpenContextRequest {
     pub shard: ::core::option::Option<Shard>,
     #[prost(uint64, tag = "3")]
     pub keep_alive_ms: u64,
+    /// Most readers of this purpose that the node may have open.
+    #[prost(uint64, tag = "4")]
+    pub open_max: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenContextReply {
@@ -689,6 +705,26 @@ pub struct FreeContextsReply {
     #[prost(uint64, tag = "1")]
     pub freed: u64,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenReadersRequest {
+    #[prost(message, optional, tag = "1")]
+    pub envelope: ::core::option::Option<Envelope>,
+    #[prost(enumeration = "Purpose", tag = "2")]
+    pub purpose: i32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReadNotesReply {
+    #[prost(message, repeated, tag = "1")]
+    pub notes: ::prost::alloc::vec::Vec<ReaderNote>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReaderNote {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub note: ::prost::bytes::Bytes,
+    /// How long its reader lives without being used.
+    #[prost(uint64, tag = "2")]
+    pub keep_alive_ms: u64,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum RefreshPolicy {
@@ -752,6 +788,39 @@ impl WriteKind {
             "WRITE_KIND_DELETED" => Some(Self::Deleted),
             "WRITE_KIND_NOT_FOUND" => Some(Self::NotFound),
             "WRITE_KIND_NOOP" => Some(Self::Noop),
+            _ => None,
+        }
+    }
+}
+/// Why a reader is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Purpose {
+    Unspecified = 0,
+    Fetch = 1,
+    Scroll = 2,
+    PointInTime = 3,
+}
+impl Purpose {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PURPOSE_UNSPECIFIED",
+            Self::Fetch => "PURPOSE_FETCH",
+            Self::Scroll => "PURPOSE_SCROLL",
+            Self::PointInTime => "PURPOSE_POINT_IN_TIME",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PURPOSE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PURPOSE_FETCH" => Some(Self::Fetch),
+            "PURPOSE_SCROLL" => Some(Self::Scroll),
+            "PURPOSE_POINT_IN_TIME" => Some(Self::PointInTime),
             _ => None,
         }
     }
@@ -2047,6 +2116,53 @@ pub mod searches_client {
                 .insert(GrpcMethod::new("quidditch.data.v1.Searches", "WriteNote"));
             self.inner.unary(req, path, codec).await
         }
+        /// The notes of all readers of the node that are open for one purpose.
+        pub async fn read_notes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenReadersRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReadNotesReply>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quidditch.data.v1.Searches/ReadNotes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quidditch.data.v1.Searches", "ReadNotes"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Closes all readers of the node that are open for one purpose.
+        pub async fn free_all(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenReadersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FreeContextsReply>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quidditch.data.v1.Searches/FreeAll",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quidditch.data.v1.Searches", "FreeAll"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2116,6 +2232,19 @@ pub mod searches_server {
             &self,
             request: tonic::Request<super::NoteRequest>,
         ) -> std::result::Result<tonic::Response<super::NoteReply>, tonic::Status>;
+        /// The notes of all readers of the node that are open for one purpose.
+        async fn read_notes(
+            &self,
+            request: tonic::Request<super::OpenReadersRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReadNotesReply>, tonic::Status>;
+        /// Closes all readers of the node that are open for one purpose.
+        async fn free_all(
+            &self,
+            request: tonic::Request<super::OpenReadersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FreeContextsReply>,
+            tonic::Status,
+        >;
     }
     /// Searches of the shards of one node. A call that its caller drops, or whose deadline passes, stops its work.
     #[derive(Debug)]
@@ -2615,6 +2744,96 @@ pub mod searches_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WriteNoteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quidditch.data.v1.Searches/ReadNotes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadNotesSvc<T: Searches>(pub Arc<T>);
+                    impl<
+                        T: Searches,
+                    > tonic::server::UnaryService<super::OpenReadersRequest>
+                    for ReadNotesSvc<T> {
+                        type Response = super::ReadNotesReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenReadersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Searches>::read_notes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadNotesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quidditch.data.v1.Searches/FreeAll" => {
+                    #[allow(non_camel_case_types)]
+                    struct FreeAllSvc<T: Searches>(pub Arc<T>);
+                    impl<
+                        T: Searches,
+                    > tonic::server::UnaryService<super::OpenReadersRequest>
+                    for FreeAllSvc<T> {
+                        type Response = super::FreeContextsReply;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenReadersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Searches>::free_all(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FreeAllSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

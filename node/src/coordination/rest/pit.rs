@@ -83,14 +83,16 @@ async fn create(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
 }
 
 async fn list(app: Arc<App>, _request: RestRequest) -> Result<RestResponse, RestError> {
-    Ok(RestResponse::ok(&json!({"pits": app.searcher.pits.list()})))
+    Ok(RestResponse::ok(
+        &json!({"pits": app.searcher.pits().await}),
+    ))
 }
 
 async fn delete_all(app: Arc<App>, _request: RestRequest) -> Result<RestResponse, RestError> {
     let ids: Vec<String> = app
         .searcher
-        .pits
-        .list()
+        .pits()
+        .await
         .into_iter()
         .map(|pit| pit.pit_id)
         .collect();

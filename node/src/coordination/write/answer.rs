@@ -16,20 +16,39 @@ pub struct WriteAnswer {
     pub routing: Option<String>,
     /// What the shard did.
     pub outcome: WriteOutcome,
+    /// Number of the shard.
+    pub shard: u32,
     /// Copies that the shard should have: 1 and the replicas.
     pub copies_wanted: u32,
-    /// Copies that have the write.
-    pub copies_written: u32,
     /// What an update shows of the new source, as JSON text.
     pub shown_source: Option<Box<RawValue>>,
 }
 
 /// `_shards` of a write.
 #[derive(serde::Serialize)]
-struct Copies {
+struct Copies<'a> {
     total: u32,
     successful: u32,
     failed: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Failure<'a>>,
+}
+
+/// A copy that did not take the write.
+#[derive(serde::Serialize)]
+struct Failure<'a> {
+    _index: &'a str,
+    _shard: u32,
+    _node: &'a str,
+    reason: Reason<'a>,
+    status: &'static str,
+    primary: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Reason<'a> {
+    r#type: &'static str,
+    reason: &'a str,
 }
 
 /// What an update shows of the document as it is now.
@@ -51,6 +70,43 @@ impl WriteAnswer {
         }
     }
 
+    /// A write that changed nothing went to no copy.
+    fn copies(&self) -> Copies<'_> {
+        let outcome = &self.outcome;
+        if outcome.result == WriteKind::Noop {
+            return Copies {
+                total: 0,
+                successful: 0,
+                failed: 0,
+                failures: Vec::new(),
+            };
+        }
+        let failures: Vec<Failure<'_>> = outcome
+            .failures
+            .iter()
+            .map(|failure| Failure {
+                _index: &self.index,
+                _shard: self.shard,
+                _node: &failure.node,
+                reason: Reason {
+                    r#type: "transport_exception",
+                    reason: &failure.reason,
+                },
+                status: "INTERNAL_SERVER_ERROR",
+                primary: false,
+            })
+            .collect();
+        let failed = failures.len() as u32;
+        // also a copy that is being made takes writes
+        let total = self.copies_wanted.max(outcome.copies + failed);
+        Copies {
+            total,
+            successful: outcome.copies,
+            failed,
+            failures,
+        }
+    }
+
     fn entries<M: SerializeMap>(&self, body: &mut M) -> Result<(), M::Error> {
         let outcome = &self.outcome;
         body.serialize_entry("_index", &self.index)?;
@@ -60,15 +116,7 @@ impl WriteAnswer {
         if outcome.forced_refresh {
             body.serialize_entry("forced_refresh", &true)?;
         }
-        let (total, successful) = match outcome.result {
-            WriteKind::Noop => (0, 0),
-            _ => (self.copies_wanted, self.copies_written),
-        };
-        let copies = Copies {
-            total,
-            successful,
-            failed: 0,
-        };
+        let copies = self.copies();
         body.serialize_entry("_shards", &copies)?;
         body.serialize_entry("_seq_no", &outcome.seq_no)?;
         body.serialize_entry("_primary_term", &outcome.primary_term)?;

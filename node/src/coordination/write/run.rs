@@ -162,7 +162,6 @@ async fn write_shard(
         }
         return done;
     }
-    let copies = started_copies(&app.state(), &target).max(1);
     let mut rest = group;
     // Writes of a round that a mapping update cut short are refreshed with the next round that writes.
     let mut owes_refresh = false;
@@ -202,7 +201,7 @@ async fn write_shard(
                 Err(ShardError::MappingUpdate(update)) => again.push((prepared, Some(update))),
                 Err(ShardError::Behind) => again.push((prepared, None)),
                 result => {
-                    let answer = answer(&target, copies, &prepared, result);
+                    let answer = answer(&target, &prepared, result);
                     done.push((prepared.at, answer));
                 }
             }
@@ -367,10 +366,8 @@ fn request_text(target: &ShardTarget, group: &[Prepared], refresh: RefreshPolicy
     format!("BulkShardRequest [[{index}][{shard}]] containing {items}{refresh}")
 }
 
-/// * `copies`: that have the write.
 fn answer(
     target: &ShardTarget,
-    copies: u32,
     prepared: &Prepared,
     result: Result<WriteOutcome, ShardError>,
 ) -> Outcome {
@@ -385,8 +382,8 @@ fn answer(
         id: prepared.placed.id.clone(),
         routing: prepared.placed.routing.clone(),
         outcome,
+        shard: target.shard,
         copies_wanted: index.number_of_replicas + 1,
-        copies_written: copies,
         shown_source,
     })
 }

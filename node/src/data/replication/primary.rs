@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use quidditch_engine::ids::SeqNo;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::group::Member;
@@ -13,15 +14,19 @@ use super::peers::{CopyId, PeerError, Replicate};
 use super::{Cluster, Group};
 use crate::data::local::LocalShard;
 use crate::data::pool::Pools;
-use crate::data::service::ShardError;
+use crate::data::service::{CopyFailure, ShardError};
 use crate::master::Command;
 
 /// Operations go to a copy again after a failure that may pass, so often.
 const ATTEMPTS_MAX: u32 = 3;
 /// Between them.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
-/// A copy that takes longer is taken for lost. The masters find dead nodes sooner.
+/// A copy that takes longer is taken for lost: its node is there, and its disk is not. The masters find dead nodes
+/// sooner, and a connection that nothing comes through ends sooner (`data::channels`).
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// A node whose connection broke is reached again within this time, or its copy is taken for lost. Together with the time
+/// after which a silent connection is ended, this is what a cut between two nodes costs a write.
+const REACHED_WITHIN: Duration = Duration::from_millis(1500);
 /// Bytes of operations sent at once to a copy that catches up.
 const RESYNC_BYTES: usize = 1 << 20;
 
@@ -64,6 +69,15 @@ impl ReplicationError {
     }
 }
 
+/// Whom operations reached.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// Other copies that have them.
+    pub copies: u32,
+    /// Other copies that did not take them, and are out of the in-sync set for it.
+    pub failures: Vec<CopyFailure>,
+}
+
 /// Sends operations to all other copies; returns when each has them, or is out of the in-sync set.
 ///
 /// * `sync`: they have to be on the copies' disks.
@@ -73,16 +87,31 @@ pub async fn replicate(
     group: &Group,
     operations: &[Bytes],
     sync: bool,
-) -> Result<(), ReplicationError> {
+) -> Result<Reached, ReplicationError> {
     let sending = group
         .members()
         .into_iter()
         .map(|member| send(cluster, shard, group, member, operations, sync));
+    let mut reached = Reached::default();
     for sent in join_all(sending).await {
-        sent?;
+        match sent? {
+            Sent::Taken => reached.copies += 1,
+            Sent::Left => {}
+            Sent::Failed(failure) => reached.failures.push(failure),
+        }
     }
     advance_global(shard, group);
-    Ok(())
+    Ok(reached)
+}
+
+/// What became of operations at one copy.
+enum Sent {
+    /// It has them.
+    Taken,
+    /// The masters took it out meanwhile.
+    Left,
+    /// It did not take them, and is out.
+    Failed(CopyFailure),
 }
 
 /// Tells the shard what every in-sync copy has.
@@ -99,10 +128,16 @@ async fn send(
     member: Member,
     operations: &[Bytes],
     sync: bool,
-) -> Result<(), ReplicationError> {
+) -> Result<Sent, ReplicationError> {
     let mut attempt = 0;
+    let mut broke: Option<(PeerError, Instant)> = None;
     loop {
         attempt += 1;
+        let until = Instant::now() + ANSWER_WITHIN;
+        let until = match &broke {
+            Some((_, at)) => until.min(*at + REACHED_WITHIN),
+            None => until,
+        };
         let ask = Replicate {
             to: copy_of(shard, &member),
             primary_term: group.primary_term(),
@@ -113,27 +148,37 @@ async fn send(
         let asked = cluster.peers.replicate(&member.node, ask);
         let answer = tokio::select! {
             biased;
-            answer = tokio::time::timeout(ANSWER_WITHIN, asked) => answer,
+            answer = tokio::time::timeout_at(until, asked) => answer,
             // The masters know already, and nobody needs that copy.
-            () = group.left(&member.allocation_id) => return Ok(()),
+            () = group.left(&member.allocation_id) => return Ok(Sent::Left),
         };
-        let error = match answer {
-            Ok(Ok(progress)) => {
+        let error = match (answer, &broke) {
+            (Ok(Ok(progress)), _) => {
                 group.note_persisted(&member.allocation_id, progress.persisted);
-                return Ok(());
+                return Ok(Sent::Taken);
             }
-            Ok(Err(error)) => error,
-            Err(_) => PeerError::Failed(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+            (Ok(Err(error)), _) => error,
+            (Err(_), Some((error, _))) => error.clone(),
+            (Err(_), None) => {
+                PeerError::Failed(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))
+            }
         };
         if let PeerError::StaleTerm { known } = error {
             info!(index = %shard.target.index, shard = shard.target.shard, term = group.primary_term(), known, "deposed: a copy knows a newer primary");
             return Err(ReplicationError::Deposed);
         }
-        if error.may_pass() && attempt < ATTEMPTS_MAX {
+        let is_over = attempt == ATTEMPTS_MAX || Instant::now() >= until;
+        if error.may_pass() && !is_over {
+            if matches!(error, PeerError::Unreachable(_)) && broke.is_none() {
+                broke = Some((error, Instant::now()));
+            }
             tokio::time::sleep(ATTEMPT_PAUSE).await;
             continue;
         }
-        return expel(cluster, shard, group, &member, &error.to_string()).await;
+        let reason = error.to_string();
+        expel(cluster, shard, group, &member, &reason).await?;
+        let node = member.node.0.clone();
+        return Ok(Sent::Failed(CopyFailure { node, reason }));
     }
 }
 

@@ -7,8 +7,8 @@ use quidditch_proto::data::v1::write_op::Op;
 use super::shards::shard_reply;
 use super::{Reply, reply};
 use crate::data::service::{
-    GetOp, RefreshPolicy, ShardError, StoredDocument, UpdateOp, VersionRule, WriteKind, WriteOp,
-    WriteOutcome,
+    CopyFailure, GetOp, RefreshPolicy, ShardError, StoredDocument, UpdateOp, VersionRule,
+    WriteKind, WriteOp, WriteOutcome,
 };
 use crate::wire::tree::WireError;
 
@@ -151,6 +151,8 @@ impl From<WriteOutcome> for proto::WriteOutcome {
             result: result.into(),
             source: outcome.source,
             forced_refresh: outcome.forced_refresh,
+            copies: outcome.copies,
+            failures: outcome.failures.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -174,7 +176,27 @@ impl TryFrom<proto::WriteOutcome> for WriteOutcome {
             result,
             source: outcome.source,
             forced_refresh: outcome.forced_refresh,
+            copies: outcome.copies,
+            failures: outcome.failures.into_iter().map(Into::into).collect(),
         })
+    }
+}
+
+impl From<CopyFailure> for proto::CopyFailure {
+    fn from(failure: CopyFailure) -> proto::CopyFailure {
+        proto::CopyFailure {
+            node: failure.node,
+            reason: failure.reason,
+        }
+    }
+}
+
+impl From<proto::CopyFailure> for CopyFailure {
+    fn from(failure: proto::CopyFailure) -> CopyFailure {
+        CopyFailure {
+            node: failure.node,
+            reason: failure.reason,
+        }
     }
 }
 
@@ -362,14 +384,25 @@ mod tests {
         ];
         let numbers = (any::<i64>(), any::<u64>(), any::<u64>());
         let source = proptest::option::of(any_bytes());
-        (numbers, kind, source, any::<bool>()).prop_map(
-            |((seq_no, primary_term, version), result, source, forced_refresh)| WriteOutcome {
+        let failure = (any::<String>(), any::<String>())
+            .prop_map(|(node, reason)| CopyFailure { node, reason });
+        let copies = (any::<u32>(), proptest::collection::vec(failure, 0..3));
+        (numbers, kind, source, any::<bool>(), copies).prop_map(
+            |(
+                (seq_no, primary_term, version),
+                result,
+                source,
+                forced_refresh,
+                (copies, failures),
+            )| WriteOutcome {
                 seq_no,
                 primary_term,
                 version,
                 result,
                 source,
                 forced_refresh,
+                copies,
+                failures,
             },
         )
     }

@@ -1,5 +1,7 @@
 //! Searches and what they find.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use quidditch_engine::search::{FetchedHit, TermStatistics};
 use quidditch_proto::data::v1 as proto;
@@ -7,7 +9,7 @@ use quidditch_proto::data::v1 as proto;
 use super::errors::search_error;
 use super::{Reply, reply};
 use crate::cluster::NodeId;
-use crate::data::search::{ContextId, ShardQueryReply, ShardSearchError};
+use crate::data::search::{ContextId, Purpose, ReaderNote, ShardQueryReply, ShardSearchError};
 use crate::wire::tree::{self, WireError};
 
 impl From<ContextId> for proto::ContextId {
@@ -26,6 +28,47 @@ impl From<proto::ContextId> for ContextId {
             node: NodeId(id.node_id),
             session: id.session,
             id: id.id,
+        }
+    }
+}
+
+impl From<Purpose> for proto::Purpose {
+    fn from(purpose: Purpose) -> proto::Purpose {
+        match purpose {
+            Purpose::Fetch => proto::Purpose::Fetch,
+            Purpose::Scroll => proto::Purpose::Scroll,
+            Purpose::PointInTime => proto::Purpose::PointInTime,
+        }
+    }
+}
+
+impl TryFrom<proto::Purpose> for Purpose {
+    type Error = WireError;
+
+    fn try_from(purpose: proto::Purpose) -> Result<Purpose, WireError> {
+        match purpose {
+            proto::Purpose::Unspecified => Err(WireError::missing("purpose of readers")),
+            proto::Purpose::Fetch => Ok(Purpose::Fetch),
+            proto::Purpose::Scroll => Ok(Purpose::Scroll),
+            proto::Purpose::PointInTime => Ok(Purpose::PointInTime),
+        }
+    }
+}
+
+impl From<ReaderNote> for proto::ReaderNote {
+    fn from(note: ReaderNote) -> proto::ReaderNote {
+        proto::ReaderNote {
+            note: note.note,
+            keep_alive_ms: u64::try_from(note.keep_alive.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl From<proto::ReaderNote> for ReaderNote {
+    fn from(note: proto::ReaderNote) -> ReaderNote {
+        ReaderNote {
+            note: note.note,
+            keep_alive: Duration::from_millis(note.keep_alive_ms),
         }
     }
 }
