@@ -50,7 +50,7 @@ class Server:
             sys.exit(f"the server died {when} (exit {self.process.returncode}):\n" + "\n".join(self.lines[-40:]))
 
     def kill(self):
-        """Ends the process at once, as a power cut would (SIGKILL)."""
+        """Ends the process at once (SIGKILL); what it gave to the kernel stays."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 

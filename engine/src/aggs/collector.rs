@@ -2,7 +2,10 @@
 
 use super::partial::{AggPartials, Partial};
 use super::request::{AggKind, AggRequest};
-use crate::search::{SearchContext, SearchError, WindowCollector};
+use crate::query::Query;
+use crate::search::{
+    SearchContext, SearchError, SearchRequest, ShardSlice, WindowCollector, matching_docs,
+};
 use crate::segment::{WINDOW_DOCS, Window};
 use crate::shard::{SegmentSnapshot, ShardReader};
 
@@ -322,6 +325,9 @@ pub struct AggCollector<'a> {
     reader: &'a ShardReader,
     search: &'a SearchContext<'a>,
     aggs: &'a [AggRequest],
+    /// What `global` may see.
+    visible: Option<&'a Query>,
+    slice: ShardSlice,
     /// All but the `global` ones, whose place is empty.
     queried: Children<'a>,
     /// The `global` ones.
@@ -330,10 +336,11 @@ pub struct AggCollector<'a> {
 
 /// Makes the collector of a request; refuses fields of the wrong type.
 pub fn collector<'a>(
-    aggs: &'a [AggRequest],
+    request: &'a SearchRequest,
     reader: &'a ShardReader,
     search: &'a SearchContext<'a>,
 ) -> Result<AggCollector<'a>, SearchError> {
+    let aggs = &request.aggs;
     let ctx = AggContext {
         reader,
         search,
@@ -357,6 +364,8 @@ pub fn collector<'a>(
         reader,
         search,
         aggs,
+        visible: request.visible.as_ref(),
+        slice: ShardSlice::new(request.slice.as_ref(), reader, search)?,
         queried: Children::of(queried, search),
         global: Children::of(global, search),
     })
@@ -379,13 +388,22 @@ impl AggCollector<'_> {
         Ok(AggPartials(partials))
     }
 
-    /// All live documents, whatever the query: what `global` looks at.
+    /// All live documents that the request may see, whatever the query: what `global` looks at.
     fn collect_everything(&mut self) -> Result<(), SearchError> {
         if self.global.is_empty() {
             return Ok(());
         }
         for (ord, segment) in self.reader.segments.iter().enumerate() {
-            self.global.begin_segment(ord as u32, segment)?;
+            let ord = ord as u32;
+            self.global.begin_segment(ord, segment)?;
+            let mut seen = self.slice.documents(&segment.reader, self.search)?;
+            if let Some(visible) = self.visible {
+                let visible = matching_docs(self.reader, ord, visible, self.search)?;
+                seen = Some(match seen {
+                    Some(slice) => slice & visible,
+                    None => visible,
+                });
+            }
             let max_doc = segment.reader.max_doc();
             let mut docs = Vec::with_capacity(WINDOW_DOCS as usize);
             let mut base = 0;
@@ -395,6 +413,9 @@ impl AggCollector<'_> {
                     return Ok(());
                 }
                 live_docs_of_window(segment, base, &mut docs);
+                if let Some(seen) = &seen {
+                    docs.retain(|doc| seen.contains(*doc));
+                }
                 if !docs.is_empty() {
                     let scores = if self.global.needs_scores() {
                         vec![1.0; docs.len()]

@@ -12,8 +12,9 @@ use crate::buffer::{Buffer, DocMeta};
 use crate::directory::ByteView;
 use crate::document::parse_document;
 use crate::ids::{PrimaryTerm, SeqNo};
+use crate::query::{Query, TermQuery};
 use crate::schema::IndexSchema;
-use crate::search::{MemoryAccount, SearchContext, WindowCollector};
+use crate::search::{MemoryAccount, SearchContext, SearchRequest, Slice, WindowCollector};
 use crate::segment::{LiveDocs, SegmentReader, WINDOW_DOCS, Window};
 use crate::shard::{SegmentSnapshot, ShardReader};
 use crate::value::Value;
@@ -79,7 +80,8 @@ fn try_collect(
     let cancelled = AtomicBool::new(false);
     let memory = MemoryAccount::new(memory);
     let search = SearchContext::new("hats", 0, &cancelled, &memory);
-    let mut collector = collector(aggs, reader, &search)?;
+    let request = of_all(aggs);
+    let mut collector = collector(&request, reader, &search)?;
     let mut docs = Vec::new();
     for (ord, segment) in reader.segments.iter().enumerate() {
         collector.begin_segment(ord as u32, segment)?;
@@ -101,6 +103,14 @@ fn try_collect(
         }
     }
     collector.into_partials()
+}
+
+/// A request for these aggregations over all documents.
+fn of_all(aggs: &[AggRequest]) -> SearchRequest {
+    SearchRequest {
+        aggs: aggs.to_vec(),
+        ..SearchRequest::new(Query::match_all())
+    }
 }
 
 fn answer(reader: &ShardReader, agg: AggRequest) -> AggResult {
@@ -703,19 +713,64 @@ fn past_its_deadline_a_search_collects_nothing_more_and_a_cancelled_one_fails() 
     let memory = MemoryAccount::new(1 << 30);
     let mut search = SearchContext::new("hats", 0, &cancelled, &memory);
     search.deadline = Some(std::time::Instant::now());
-    let mut late = collector(&aggs, &reader, &search).unwrap();
+    let request = of_all(&aggs);
+    let mut late = collector(&request, &reader, &search).unwrap();
     late.begin_segment(0, &reader.segments[0]).unwrap();
     let mut three = Window::empty();
     three.set_range(0, 3);
     late.collect(&[0, 1, 2], &three, &[]).unwrap();
     let results = late.into_partials().unwrap().finish(&aggs, 100).unwrap();
     check(&results[0], &[]);
-    let mut stopped = collector(&aggs, &reader, &search).unwrap();
+    let mut stopped = collector(&request, &reader, &search).unwrap();
     stopped.begin_segment(0, &reader.segments[0]).unwrap();
     cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
     let error = stopped.collect(&[0, 1, 2], &three, &[]).unwrap_err();
     assert_eq!(error.kind(), "task_cancelled_exception");
     assert!(stopped.into_partials().is_err());
+}
+
+#[test]
+fn global_sees_no_more_than_the_request_may() {
+    let doc = |tag: &str| json!({"tags": tag});
+    let reader = shard(&[
+        vec![doc("mine"), doc("yours"), doc("mine")],
+        vec![doc("yours")],
+    ]);
+    let mut global = AggRequest::new("g", AggKind::Global(global::GlobalAgg {}));
+    global.sub = vec![AggRequest::new("t", AggKind::Terms(terms_of("tags")))];
+    let cancelled = AtomicBool::new(false);
+    let memory = MemoryAccount::new(1 << 30);
+    let search = SearchContext::new("hats", 0, &cancelled, &memory);
+    let seen = |request: &SearchRequest| {
+        let found = crate::search::query(&reader, request, &search).unwrap();
+        let results = found.aggs.unwrap().finish(&request.aggs, 100).unwrap();
+        let ResultBody::Single { doc_count, .. } = &results[0].body else {
+            panic!("{:?}", results[0].body)
+        };
+        *doc_count
+    };
+    let mut request = SearchRequest {
+        query: Query::match_none(),
+        ..of_all(&[global])
+    };
+    assert_eq!(seen(&request), 4);
+    let parts: u64 = (0..3)
+        .map(|id| {
+            request.slice = Some(Slice {
+                id,
+                max: 3,
+                field: None,
+            });
+            seen(&request)
+        })
+        .sum();
+    assert_eq!(parts, 4);
+    request.slice = None;
+    request.visible = Some(Query::Term(TermQuery::new(
+        "tags",
+        Value::Str("mine".to_owned()),
+    )));
+    assert_eq!(seen(&request), 2);
 }
 
 #[test]

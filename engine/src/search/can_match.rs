@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::phases;
 use super::sort_reader::PlannedKey;
 use super::{SearchContext, SearchError, SearchRequest, SortValue};
+use crate::aggs::AggKind;
 use crate::exec::{DocsNode, Node, Planner};
 use crate::query::{BoolQuery, Query};
 use crate::segment::{ReadError, SegmentReader};
@@ -43,6 +44,13 @@ pub fn can_match(
         look.planner.plan(&request.query)?;
         let nothing = SearchRequest {
             query: Query::match_none(),
+            // these look at all documents, which is no quick look
+            aggs: request
+                .aggs
+                .iter()
+                .filter(|agg| !matches!(agg.kind, AggKind::Global(_)))
+                .cloned()
+                .collect(),
             ..request.clone()
         };
         phases::query(reader, &nothing, context)?;

@@ -38,6 +38,7 @@ pub use result::{
     DocAddress, FetchRequest, FetchedHit, FieldAndFormat, HitCount, HitRelation, ShardHit,
     ShardQueryResult,
 };
+pub(crate) use slice::ShardSlice;
 pub use sort::{SortKey, SortMissing, SortMode, SortOrder, SortSource, SortValue};
 pub use term_statistics::{TermStatistics, term_statistics};
 pub(crate) use top_scores::TopScores;

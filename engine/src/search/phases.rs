@@ -38,7 +38,7 @@ fn query_once(
     if request.aggs.is_empty() {
         return run(reader, request, context, None);
     }
-    let mut collector = crate::aggs::collector(&request.aggs, reader, context)?;
+    let mut collector = crate::aggs::collector(request, reader, context)?;
     let mut result = run(reader, request, context, Some(&mut collector))?;
     result.aggs = Some(collector.into_partials()?);
     // the aggregations drop documents that come after the deadline

@@ -13,6 +13,8 @@ use crate::value::Value;
 pub struct SearchRequest {
     /// What to find.
     pub query: Query,
+    /// What the request may see of the index, as an alias narrows it; part of `query` already. `None`: everything.
+    pub visible: Option<Query>,
     /// Applied to hits, not to aggregations.
     pub post_filter: Option<Query>,
     /// How many hits a shard gives: `from + size` of the user.
@@ -47,6 +49,7 @@ impl SearchRequest {
     pub fn new(query: Query) -> Self {
         SearchRequest {
             query,
+            visible: None,
             post_filter: None,
             size: 10,
             sort: Vec::new(),

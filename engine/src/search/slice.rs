@@ -13,7 +13,7 @@ use crate::shard::ShardReader;
 
 /// What part of this shard a slice is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ShardSlice {
+pub(crate) enum ShardSlice {
     /// Another shard's business.
     Nothing,
     /// The whole shard.
@@ -162,7 +162,7 @@ impl ShardSlice {
 
 /// The numbers that a slice goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SliceField {
+pub(crate) struct SliceField {
     path: String,
     kind: FieldKind,
     numeric: NumericKind,

@@ -14,7 +14,7 @@ use quidditch_engine::search::{
 
 use super::reduce::{Reducer, type_name};
 use super::route::Route;
-use super::search::SearchInput;
+use super::search_input::SearchInput;
 use super::searcher::Searcher;
 use super::write::is_write_blocked;
 use crate::data::search::{Purpose, SearchLimits, ShardLook, ShardQuery};

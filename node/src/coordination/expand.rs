@@ -12,7 +12,7 @@ use super::dsl::search_body::SearchBody;
 use super::fan_out::fan_out;
 use super::reduce::MergedHit;
 use super::rest::RestError;
-use super::search::SearchInput;
+use super::search_input::SearchInput;
 use super::search_response::InnerHitsJson;
 use super::searcher::Searcher;
 

@@ -1,8 +1,12 @@
 //! Readers that stay open between requests, as ids name them.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::data::search::ContextId;
+use crate::data::search::{ContextId, SearchService};
 use crate::data::service::ShardTarget;
 
 /// An open reader of a shard.
@@ -36,6 +40,46 @@ impl HeldReader {
             index: self.index.clone(),
             index_uuid: self.uuid.clone(),
             shard: self.shard,
+        }
+    }
+}
+
+/// Readers that a search opened. They are closed with it, however it ends, unless they are kept for its next page.
+pub struct HeldContexts {
+    service: Arc<dyn SearchService>,
+    open: Mutex<Vec<(ShardTarget, ContextId)>>,
+}
+
+impl HeldContexts {
+    /// None yet.
+    pub fn new(service: Arc<dyn SearchService>) -> HeldContexts {
+        HeldContexts {
+            service,
+            open: Mutex::default(),
+        }
+    }
+
+    /// One more.
+    pub fn add(&self, target: &ShardTarget, id: ContextId) {
+        self.open.lock().push((target.clone(), id));
+    }
+
+    /// Some of them are closed already: nobody has to be told.
+    pub fn forget(&self, closed: &HashSet<&ContextId>) {
+        self.open.lock().retain(|(_, id)| !closed.contains(id));
+    }
+
+    /// Leaves the readers open.
+    pub fn keep(self) {
+        self.open.lock().clear();
+    }
+}
+
+impl Drop for HeldContexts {
+    fn drop(&mut self) {
+        let open = std::mem::take(self.open.get_mut());
+        if !open.is_empty() {
+            self.service.release_contexts(open);
         }
     }
 }

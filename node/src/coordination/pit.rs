@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::join_all;
 use quidditch_engine::query::Query;
 use quidditch_engine::search::Slice;
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::dsl::search_body::PitSpec;
 use super::failures::{ShardFailure, phase_failed};
-use super::held::HeldReader;
+use super::fan_out::fan_out;
+use super::held::{HeldContexts, HeldReader};
 use super::rest::RestError;
 use super::rest::units::parse_time_value;
 use super::route::{Route, routes};
@@ -27,6 +29,9 @@ use crate::data::search::Purpose;
 
 /// How many shards a node may hold open for points in time when nobody set `search.max_open_pit_context`.
 const MAX_OPEN_DEFAULT: usize = 300;
+
+/// How many readers of a point in time are opened together.
+const OPENED_AT_ONCE: usize = 20;
 
 /// One point in time, as it is listed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -102,12 +107,29 @@ impl Searcher {
             shards: Vec::new(),
             filters: BTreeMap::new(),
         };
-        let mut failures = Vec::new();
+        let held = HeldContexts::new(self.service.clone());
+        let mut jobs = Vec::with_capacity(routes.len());
         for route in &routes {
-            let opened =
-                self.service
-                    .open_context(&route.target, &route.preference, keep_alive, most);
-            match opened.await {
+            let held = &held;
+            jobs.push(
+                async move {
+                    let (target, preference) = (&route.target, &route.preference);
+                    let opening = self
+                        .service
+                        .open_context(target, preference, keep_alive, most);
+                    let opened = opening.await;
+                    if let Ok(context) = &opened {
+                        held.add(target, context.clone());
+                    }
+                    opened
+                }
+                .boxed(),
+            );
+        }
+        let opened = fan_out(jobs, OPENED_AT_ONCE).await;
+        let mut failures = Vec::new();
+        for (route, opened) in routes.iter().zip(opened) {
+            match opened {
                 Ok(context) => {
                     if let Some(filter) = &route.filter {
                         pit.filters.insert(route.index.uuid.clone(), filter.clone());
@@ -118,11 +140,6 @@ impl Searcher {
             }
         }
         if !failures.is_empty() && (!allow_partial || failures.len() == routes.len()) {
-            for shard in &pit.shards {
-                self.service
-                    .free_context(&shard.target(), shard.context.clone())
-                    .await;
-            }
             return Err(phase_failed(
                 "create_pit",
                 "all shards failed",
@@ -132,6 +149,7 @@ impl Searcher {
         }
         let id = pit.encode()?;
         self.note_pit(&pit, &id).await;
+        held.keep();
         Ok(CreatedPit {
             id,
             creation_ms: now_ms,

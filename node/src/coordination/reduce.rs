@@ -63,14 +63,17 @@ pub enum ReduceError {
 
 /// Merges the answers of shards as they come.
 ///
-/// They are merged in the order of the shards, so that sums of numbers with fractions are the same each time: an answer
-/// that comes before those of earlier shards waits for them. When `batch` answers wait, they are merged without the missing
-/// ones. So at most a batch of answers, and one merged page of hits, are kept.
+/// With aggregations they are merged in the order of the shards, so that sums of numbers with fractions are the same each
+/// time: an answer that comes before those of earlier shards waits for them. When `batch` answers wait, they are merged
+/// without the missing ones. So at most a batch of answers, and one merged page of hits, are kept. Hits alone have the same
+/// order whenever they come, and are merged at once.
 pub struct Reducer<'a> {
     request: &'a SearchRequest,
     batch: usize,
     /// No other shard is asked.
     is_alone: bool,
+    /// The order of the answers makes a difference.
+    needs_order: bool,
     /// The first shard that has not told what becomes of it.
     next: usize,
     /// What came too early; `None`: the shard failed, or is not asked.
@@ -91,6 +94,7 @@ impl<'a> Reducer<'a> {
             request,
             batch,
             is_alone: shards == 1,
+            needs_order: !request.aggs.is_empty(),
             next: 0,
             early: BTreeMap::new(),
             waiting: 0,
@@ -109,9 +113,13 @@ impl<'a> Reducer<'a> {
 
     /// Takes the answer of a shard; `None`: it failed, or is not asked.
     pub fn add(&mut self, shard: usize, result: Option<ShardQueryResult>) {
+        if !self.needs_order {
+            return self.merge(shard, result);
+        }
         self.waiting += usize::from(result.is_some());
         self.early.insert(shard, result);
         while let Some(result) = self.early.remove(&self.next) {
+            self.waiting -= usize::from(result.is_some());
             self.merge(self.next, result);
             self.next += 1;
         }
@@ -174,6 +182,7 @@ impl<'a> Reducer<'a> {
     }
 
     fn merge_early(&mut self) {
+        self.waiting = 0;
         for (shard, result) in std::mem::take(&mut self.early) {
             self.merge(shard, result);
         }
@@ -181,7 +190,6 @@ impl<'a> Reducer<'a> {
 
     fn merge(&mut self, shard: usize, result: Option<ShardQueryResult>) {
         let Some(result) = result else { return };
-        self.waiting -= 1;
         let reduced = &mut self.reduced;
         reduced.total = add_totals(reduced.total, result.total);
         if let Some(score) = result.max_score {
@@ -370,6 +378,22 @@ mod tests {
             assert!(reducer.reduced.hits.len() <= request.size);
         }
         reducer.finish()
+    }
+
+    #[test]
+    fn the_page_is_known_as_soon_as_one_shard_has_filled_it() {
+        let request = SearchRequest {
+            size: 1,
+            sort: vec![SortKey::field("f", SortOrder::Desc)],
+            track_total_hits: TrackTotalHits::No,
+            ..SearchRequest::new(Query::match_all())
+        };
+        // the newest of many indices is asked first
+        let mut reducer = Reducer::new(&request, 60, 512);
+        let newest = result(vec![hit(0, 1.0, vec![SortValue::I64(9)])], 1);
+        reducer.add(59, newest);
+        let last = reducer.last_shown().map(|hit| hit.sort.clone());
+        assert_eq!(last, Some(vec![SortValue::I64(9)]));
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Route {
     pub fn request(&self, common: &SearchRequest) -> SearchRequest {
         SearchRequest {
             query: self.query(&common.query),
+            visible: self.filter.clone().filter(|_| !common.aggs.is_empty()),
             slice: self.slice.clone(),
             ..common.clone()
         }

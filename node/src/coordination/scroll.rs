@@ -4,8 +4,8 @@
 //! "what comes after this hit". Hits that a shard gave and no page has shown yet wait in a queue; a shard is asked again
 //! when its queue is empty.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,13 +20,13 @@ use super::failures::{ShardFailure, phase_failed};
 use super::fetch::{FetchPhase, FetchSpec, fetch, has_names};
 use super::held::HeldReader;
 use super::pit::check_keep_alive;
+use super::query_phase::{Queried, QueryPhase, Then, allows_partial};
 use super::reduce::{MergedHit, Reducer, check_order};
 use super::rest::RestError;
 use super::route::Route;
 use super::scroll_note::{ScrollId, page_of};
-use super::search::{
-    Queried, QueryPhase, SearchInput, Then, limits_of, millis, reduce_error, timeout_of,
-};
+use super::search::{limits_of, millis, reduce_error, timeout_of};
+use super::search_input::SearchInput;
 use super::search_response::{HitJson, HitParts, RenderOptions, SearchAnswer, ShardsJson};
 use super::searcher::Searcher;
 use crate::cluster::NodeId;
@@ -36,6 +36,9 @@ use crate::sys::clock::Clock;
 
 /// How many scrolls may be open when nobody set `search.max_open_scroll_context`.
 const MAX_OPEN_DEFAULT: usize = 500;
+
+/// Hits that a scroll keeps for later pages, at most.
+const WAITING_HITS_MAX: usize = 10_000;
 
 /// The scrolls that began on this node.
 pub struct Scrolls {
@@ -69,6 +72,14 @@ pub(super) struct Scroll {
     pub page: u64,
 }
 
+/// What the next page of a scroll shows.
+struct ScrollPage {
+    hits: Vec<HitJson>,
+    failures: Vec<ShardFailure>,
+    /// Whether a shard found less than it has, for want of time.
+    timed_out: bool,
+}
+
 /// What a shard gave and no page has shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ShardQueue {
@@ -100,9 +111,24 @@ impl Scrolls {
         self.len() == 0
     }
 
+    /// Forgets those whose time is over.
     fn expire(&self) {
         let now = self.clock.monotonic();
         self.open.lock().retain(|_, scroll| scroll.expires > now);
+    }
+}
+
+/// How often scrolls whose time is over are forgotten.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+
+/// Forgets scrolls whose time is over, as long as there is somebody who searches.
+pub async fn look_after(searcher: Weak<Searcher>) {
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        match searcher.upgrade() {
+            Some(searcher) => searcher.scrolls.expire(),
+            None => return,
+        }
     }
 }
 
@@ -186,7 +212,7 @@ impl Searcher {
                     queues[place].done = true;
                     return reducer.add(place, None);
                 };
-                queues[place].refill(reply.result.hits.clone(), size);
+                queues[place].refill(reply.result.hits.clone(), size, reply.result.timed_out);
                 contexts[place] = reply.context;
                 reducer.add(place, Some(reply.result));
             })
@@ -229,7 +255,7 @@ impl Searcher {
             named,
             request,
             size,
-            at_once: input.max_concurrent_shard_requests,
+            at_once: self.at_once(input),
             keep_alive,
             queues,
             total: answer.total,
@@ -237,10 +263,19 @@ impl Searcher {
             typed_keys: input.render.typed_keys,
             page: 0,
         };
-        let (hits, failures) = self.scroll_page(&mut scroll).await?;
-        answer.hits = hits;
+        let page = self.scroll_page(&mut scroll).await?;
+        answer.hits = page.hits;
+        answer.timed_out |= page.timed_out;
+        let failures = page.failures;
         if !failures.is_empty() {
-            let failed = failures.len().min(answer.shards.successful);
+            let failed = scroll.failed(&failures);
+            if failed == answer.shards.successful || !allows_partial(input, state) {
+                let reason = match failed == answer.shards.successful {
+                    true => "all shards failed",
+                    false => "Partial shards failure",
+                };
+                return Err(phase_failed("fetch", reason, &failures, &self.node_id));
+            }
             answer.shards.successful -= failed;
             answer.shards.failed += failed;
             answer
@@ -291,9 +326,12 @@ impl Searcher {
         if let Some(time) = keep_alive {
             scroll.keep_alive = time;
         }
-        let (hits, failures) = self.scroll_page(&mut scroll).await?;
-        let is_failed = |route: &&Route| failures.iter().any(|failure| failure.is_of(route));
-        let failed = scroll.routes.iter().filter(is_failed).count();
+        let ScrollPage {
+            hits,
+            failures,
+            timed_out,
+        } = self.scroll_page(&mut scroll).await?;
+        let failed = scroll.failed(&failures);
         if failed > 0 && failed == scroll.routes.len() {
             return Err(phase_failed(
                 "query",
@@ -317,6 +355,7 @@ impl Searcher {
                 failed,
                 failures: super::failures::failures_json(&failures, &self.node_id),
             },
+            timed_out,
             total: scroll.total,
             max_score: scroll.max_score,
             hits,
@@ -372,11 +411,9 @@ impl Searcher {
         open.scroll.clone()
     }
 
-    async fn scroll_page(
-        &self,
-        scroll: &mut Scroll,
-    ) -> Result<(Vec<HitJson>, Vec<ShardFailure>), RestError> {
+    async fn scroll_page(&self, scroll: &mut Scroll) -> Result<ScrollPage, RestError> {
         let mut failures = Vec::new();
+        let mut late = BTreeSet::new();
         let mut page: Vec<MergedHit> = Vec::new();
         let before: Vec<_> = scroll
             .queues
@@ -384,7 +421,7 @@ impl Searcher {
             .map(|queue| queue.shown.clone())
             .collect();
         while page.len() < scroll.size {
-            self.refill(scroll, &mut failures).await;
+            self.refill(scroll, &mut failures, &mut late).await;
             let Some(shard) = scroll.best() else { break };
             if let Some(hit) = scroll.queues[shard].hits.pop_front() {
                 scroll.queues[shard].shown = Some(hit.sort.clone());
@@ -440,7 +477,12 @@ impl Searcher {
             scroll.queues[shard].shown.clone_from(&before[shard]);
         }
         scroll.page += 1;
-        Ok((hits, failures))
+        scroll.shed();
+        Ok(ScrollPage {
+            hits,
+            failures,
+            timed_out: !late.is_empty(),
+        })
     }
 
     /// Keeps the readers open that this page did not touch and a later one needs: a scroll that is read on does not end for
@@ -468,13 +510,21 @@ impl Searcher {
         }
     }
 
-    /// Asks the shards whose queues are empty for their next hits. A shard that fails is not asked again; one that was busy
-    /// is asked for the next page.
-    async fn refill(&self, scroll: &mut Scroll, failures: &mut Vec<ShardFailure>) {
+    /// Asks the shards whose queues are empty for their next hits. A shard that fails is not asked again; one that was busy,
+    /// or whose time was over, is asked for the next page.
+    ///
+    /// * `late`: shards whose time was over on this page.
+    async fn refill(
+        &self,
+        scroll: &mut Scroll,
+        failures: &mut Vec<ShardFailure>,
+        late: &mut BTreeSet<usize>,
+    ) {
         for shard in 0..scroll.queues.len() {
             let queue = &scroll.queues[shard];
             let asked = |failure: &ShardFailure| failure.is_of(&scroll.routes[shard]);
-            if queue.done || !queue.hits.is_empty() || failures.iter().any(asked) {
+            let is_over = late.contains(&shard) || failures.iter().any(asked);
+            if queue.done || !queue.hits.is_empty() || is_over {
                 continue;
             }
             let mut request = scroll.routes[shard].request(&scroll.request);
@@ -503,7 +553,13 @@ impl Searcher {
                 }),
             };
             match answer {
-                Ok(reply) => scroll.queues[shard].refill(reply.result.hits, scroll.size),
+                Ok(reply) => {
+                    let result = reply.result;
+                    scroll.queues[shard].refill(result.hits, scroll.size, result.timed_out);
+                    if result.timed_out {
+                        late.insert(shard);
+                    }
+                }
                 Err(error) => {
                     scroll.queues[shard].done = !matches!(error, ShardSearchError::Rejected(_));
                     failures.push(ShardFailure::new(&scroll.routes[shard], error));
@@ -514,8 +570,9 @@ impl Searcher {
 }
 
 impl ShardQueue {
-    fn refill(&mut self, hits: Vec<ShardHit>, size: usize) {
-        self.done = hits.len() < size;
+    /// * `timed_out`: the shard may have more than it could find in its time.
+    fn refill(&mut self, hits: Vec<ShardHit>, size: usize, timed_out: bool) {
+        self.done = hits.len() < size && !timed_out;
         if let Some(last) = hits.last() {
             self.last = Some(last.sort.clone());
         }
@@ -524,6 +581,27 @@ impl ShardQueue {
 }
 
 impl Scroll {
+    /// How many shards these failures are of.
+    fn failed(&self, failures: &[ShardFailure]) -> usize {
+        let is_failed = |route: &&Route| failures.iter().any(|failure| failure.is_of(route));
+        self.routes.iter().filter(is_failed).count()
+    }
+
+    /// Lets go of hits that wait for later pages when there are many: the shards find them again.
+    fn shed(&mut self) {
+        let waiting: usize = self.queues.iter().map(|queue| queue.hits.len()).sum();
+        if waiting <= WAITING_HITS_MAX {
+            return;
+        }
+        for queue in &mut self.queues {
+            if !queue.hits.is_empty() {
+                queue.hits.clear();
+                queue.last.clone_from(&queue.shown);
+                queue.done = false;
+            }
+        }
+    }
+
     /// The shard whose next hit comes first.
     fn best(&self) -> Option<usize> {
         let mut best: Option<(usize, &ShardHit)> = None;

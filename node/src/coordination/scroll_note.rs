@@ -65,14 +65,13 @@ impl ScrollId {
         tree::decode("scroll id", tree).map_err(|_| wrong())
     }
 
-    /// The readers on other nodes that hold the note, one of each of a few nodes.
-    fn holders(&self, own: &str) -> Vec<&HeldReader> {
+    /// The readers that hold the note, one of each of a few nodes.
+    fn holders(&self) -> Vec<&HeldReader> {
         let mut holders: Vec<&HeldReader> = Vec::new();
         for reader in &self.readers {
             let node = &reader.context.node;
-            // what this very process holds ends with it
             let is_new = holders.iter().all(|holder| holder.context.node != *node);
-            if node.0 != own && is_new && holders.len() < HOLDERS {
+            if is_new && holders.len() < HOLDERS {
                 holders.push(reader);
             }
         }
@@ -199,10 +198,10 @@ fn read(note: &[u8], state: &ClusterState) -> Result<Option<Scroll>, tree::WireE
 }
 
 impl Searcher {
-    /// Leaves where a scroll stands with its readers on other nodes.
+    /// Leaves where a scroll stands with its readers, for other nodes to go on from.
     pub(super) async fn leave_note(&self, id: &ScrollId, scroll: &Scroll) {
-        let holders = id.holders(&self.node_id);
-        if holders.is_empty() {
+        let holders = id.holders();
+        if holders.is_empty() || self.state().nodes.len() == 1 {
             return;
         }
         let note = match write(scroll) {
@@ -231,16 +230,18 @@ impl Searcher {
 
     /// The newest note about a scroll. `None`: nobody has one.
     pub(super) async fn find_note(&self, id: &ScrollId) -> Option<Bytes> {
-        let mut newest: Option<Bytes> = None;
-        for holder in id.holders(&self.node_id) {
-            let target = holder.target();
-            let read = self.service.read_note(&target, &holder.context).await;
-            let Ok(note) = read else { continue };
-            if page_of(&note) > newest.as_deref().and_then(page_of) {
-                newest = Some(note);
-            }
+        if self.state().nodes.len() == 1 {
+            return None;
         }
-        newest
+        let reading = id.holders().into_iter().map(|holder| async move {
+            let target = holder.target();
+            self.service.read_note(&target, &holder.context).await
+        });
+        let notes = futures::future::join_all(reading).await;
+        let notes = notes.into_iter().flatten();
+        // an empty one was never written
+        let notes = notes.filter(|note| page_of(note).is_some());
+        notes.max_by_key(|note| page_of(note))
     }
 
     /// The scroll of a note, if it still can be read.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -40,7 +40,7 @@ pub struct Task {
     /// When it began, in ms since the epoch.
     pub start_ms: i64,
     started: Duration,
-    cancelled: AtomicBool,
+    cancelled: watch::Sender<bool>,
     /// Requests per second as the bits of an `f32`; infinity: no limit.
     rate: AtomicU32,
     status: Mutex<Value>,
@@ -73,12 +73,30 @@ struct End {
 impl Task {
     /// Whether somebody wants it to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        *self.cancelled.borrow()
     }
 
     /// Asks it to stop.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.send_replace(true);
+    }
+
+    /// Does work until it is done, or until somebody wants the task to stop: then the work is dropped.
+    pub async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, RestError>>,
+    ) -> Result<T, RestError> {
+        let mut cancelled = self.cancelled.subscribe();
+        tokio::select! {
+            biased;
+            done = work => done,
+            // the task holds the sender, so this never fails
+            _ = cancelled.wait_for(|is_cancelled| *is_cancelled) => Err(RestError::new(
+                500,
+                "task_cancelled_exception",
+                "cancelled task with reason: by user request",
+            )),
+        }
     }
 
     /// Requests per second; infinity: no limit.
@@ -118,6 +136,16 @@ impl Tasks {
         self.add(action, description, rate, None, true)
     }
 
+    /// Begins a task that lasts as long as its request, unless it is stopped before.
+    pub fn begin_request(
+        &self,
+        action: &'static str,
+        description: String,
+        opaque_id: Option<String>,
+    ) -> Arc<Task> {
+        self.add(action, description, f32::INFINITY, opaque_id, true)
+    }
+
     /// Begins a task that lasts as long as its request and cannot be stopped.
     pub fn begin_short(&self, action: &'static str, opaque_id: Option<String>) -> Arc<Task> {
         self.add(action, String::new(), f32::INFINITY, opaque_id, false)
@@ -139,7 +167,7 @@ impl Tasks {
             is_cancellable,
             start_ms: self.clock.now_ms(),
             started: self.clock.monotonic(),
-            cancelled: AtomicBool::new(false),
+            cancelled: watch::Sender::new(false),
             rate: AtomicU32::new(rate.to_bits()),
             status: Mutex::new(Value::Null),
             end: watch::Sender::new(None),
@@ -224,5 +252,40 @@ impl Tasks {
             status: task.status.lock().clone(),
             end: task.end.borrow().as_ref().map(|end| end.result.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock::ManualClock;
+
+    #[tokio::test]
+    async fn the_request_of_a_cancelled_task_ends_and_is_listed_until_then() {
+        let tasks = Arc::new(Tasks::new("n".to_owned(), Arc::new(ManualClock::default())));
+        let opaque_id = Some("mine".to_owned());
+        let task = tasks.begin_request("indices:data/read/search", "all".to_owned(), opaque_id);
+        let guard = EndOnDrop {
+            tasks: tasks.clone(),
+            task,
+        };
+        assert_eq!(
+            guard.task.unless_cancelled(async { Ok(3) }).await.unwrap(),
+            3
+        );
+        let running = tasks.running();
+        assert_eq!(running.len(), 1);
+        let view = tasks.view(&running[0]);
+        assert_eq!(
+            (view.opaque_id.as_deref(), view.is_cancellable),
+            (Some("mine"), true)
+        );
+        let forever = std::future::pending::<Result<(), RestError>>();
+        let (ended, ()) = tokio::join!(guard.task.unless_cancelled(forever), async {
+            running[0].cancel();
+        });
+        assert_eq!(ended.unwrap_err().kind, "task_cancelled_exception");
+        drop(guard);
+        assert!(tasks.running().is_empty());
     }
 }

@@ -190,7 +190,7 @@ impl LocalShards {
         }
         let mut reports = Vec::with_capacity(untold.len());
         for (open, report) in untold {
-            self.contexts.free_index(&report.index_uuid);
+            self.contexts.free_shard(&report.index_uuid, report.shard);
             let closed = self.pools.management.run(move || open.shard.close()).await;
             if let Err(failure) = closed {
                 error!(uuid = %report.index_uuid, shard = report.shard, error = %failure, "could not close a failed shard");

@@ -395,17 +395,6 @@ impl Searches for DataServer {
         answer(self.search.query(&target, query).await)
     }
 
-    async fn count_hits(&self, request: Request<proto::QueryRequest>) -> Answer<proto::CountReply> {
-        let request = request.into_inner();
-        let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
-        let envelope = request.envelope.as_ref();
-        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
-            return answer(Err(no_shard(error, &target)));
-        }
-        let query = tree("query", &request.query_cbor)?;
-        answer(self.search.count(&target, query).await)
-    }
-
     async fn term_statistics(
         &self,
         request: Request<proto::QueryRequest>,

@@ -279,11 +279,15 @@ impl LocalShards {
             }
             shard.shard.cancel_merges();
         }
+        // the readers of a copy that only moved away live on
+        self.contexts.retain_indices(|uuid| {
+            let index = state.index_by_uuid(uuid);
+            index.is_some_and(|index| index.state == IndexState::Open)
+        });
         let mut deleted: Vec<String> = Vec::new();
         for (key, shard) in closing {
             let index_exists = state.index_by_uuid(&key.0).is_some();
             let target = shard.target.clone();
-            self.contexts.free_index(&key.0);
             if !index_exists && !deleted.contains(&key.0) {
                 deleted.push(key.0.clone());
             }

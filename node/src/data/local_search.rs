@@ -13,7 +13,7 @@ use quidditch_engine::search::{
 use quidditch_engine::segment::FIELDDATA;
 use quidditch_engine::shard::ShardReader;
 
-use super::contexts::{Contexts, OPEN_MAX};
+use super::contexts::{Contexts, OPEN_MAX, ReaderInUse};
 use super::pool::Pools;
 use super::search::{
     ContextId, CopyPreference, Purpose, ReaderNote, SearchLimits, SearchService, ShardFetch,
@@ -83,7 +83,7 @@ impl LocalSearch {
         &self,
         id: &ContextId,
         keep_alive: Option<Duration>,
-    ) -> Result<Arc<ShardReader>, ShardSearchError> {
+    ) -> Result<ReaderInUse, ShardSearchError> {
         self.contexts
             .get(id, keep_alive)
             .ok_or_else(|| ShardSearchError::ContextMissing { id: id.clone() })
@@ -100,7 +100,7 @@ impl LocalSearch {
         let counters = self.readers.counters(target);
         let counted = counters.map(|counters| counters.opened(purpose));
         self.contexts
-            .open(&target.index_uuid, reader, keep_alive, purpose, most, counted)
+            .open(target, reader, keep_alive, purpose, most, counted)
             .ok_or_else(|| {
                 ShardSearchError::Rejected(match purpose {
                     Purpose::PointInTime if most < OPEN_MAX => format!(
@@ -212,7 +212,7 @@ impl SearchService for LocalSearch {
             let reader = match &look.query.context {
                 // its time starts anew, whether the shard is asked or not
                 Some(id) => self.kept(id, look.query.keep_alive),
-                None => self.current(&look.target),
+                None => self.current(&look.target).map(Into::into),
             };
             readers.push(reader.ok());
         }
@@ -241,15 +241,16 @@ impl SearchService for LocalSearch {
     ) -> Result<ShardQueryReply, ShardSearchError> {
         let reader = match &query.context {
             Some(id) => self.kept(id, query.keep_alive)?,
-            None => self.current(target)?,
+            None => self.current(target)?.into(),
         };
+        let shared = reader.clone();
         if let Some(limit) = bytes_or_part(&query.limits.request_memory, self.memory_total) {
             self.memory.set_limit(limit);
         }
         if let Some(limit) = bytes_or_part(&query.limits.fielddata_memory, self.memory_total) {
             FIELDDATA.set_limit(limit);
         }
-        let (place, searched) = (target.clone(), reader.clone());
+        let place = target.clone();
         let ShardQuery {
             request,
             limits,
@@ -264,7 +265,7 @@ impl SearchService for LocalSearch {
         let (result, fetched) = self
             .run(move |cancelled, memory| {
                 let context = context_of(&place, &limits, request.now_ms, cancelled, memory);
-                let result = search::query(&searched, &request, &context)?;
+                let result = search::query(&reader, &request, &context)?;
                 succeed(counting);
                 let Some(fetch) = fetch else {
                     return Ok((result, None));
@@ -279,14 +280,14 @@ impl SearchService for LocalSearch {
                     deadline: None,
                     ..context
                 };
-                let fetched = search::fetch(&searched, &docs, &fetch.request, &context)?;
+                let fetched = search::fetch(&reader, &docs, &fetch.request, &context)?;
                 succeed(counting);
                 Ok((result, Some(fetched)))
             })
             .await?;
         let context = match (context, keep_alive) {
             (Some(id), _) => Some(id),
-            (None, Some(time)) => Some(self.keep(target, reader, time, purpose, OPEN_MAX)?),
+            (None, Some(time)) => Some(self.keep(target, shared, time, purpose, OPEN_MAX)?),
             (None, None) => None,
         };
         Ok(ShardQueryReply {
@@ -302,9 +303,9 @@ impl SearchService for LocalSearch {
         target: &ShardTarget,
         query: ShardQuery,
     ) -> Result<TermStatistics, ShardSearchError> {
-        let reader = match &query.context {
+        let reader: ReaderInUse = match &query.context {
             Some(id) => self.kept(id, None)?,
-            None => self.current(target)?,
+            None => self.current(target)?.into(),
         };
         let place = target.clone();
         self.run(move |cancelled, memory| {
@@ -343,26 +344,6 @@ impl SearchService for LocalSearch {
             succeed(counting);
         }
         result
-    }
-
-    async fn count(
-        &self,
-        target: &ShardTarget,
-        query: ShardQuery,
-    ) -> Result<u64, ShardSearchError> {
-        let reader = self.current(target)?;
-        let place = target.clone();
-        self.run(move |cancelled, memory| {
-            let context = context_of(
-                &place,
-                &query.limits,
-                query.request.now_ms,
-                cancelled,
-                memory,
-            );
-            search::count(&reader, &query.request.query, &context)
-        })
-        .await
     }
 
     async fn open_context(

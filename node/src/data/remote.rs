@@ -470,19 +470,6 @@ impl SearchService for RemoteCopy {
         self.search(call).await
     }
 
-    async fn count(
-        &self,
-        target: &ShardTarget,
-        query: ShardQuery,
-    ) -> Result<u64, ShardSearchError> {
-        let call = async {
-            let request = self.query_request(target, &query)?;
-            let request = until(query.limits.cancel_by, request);
-            self.searches()?.count_hits(request).await
-        };
-        self.search(call).await
-    }
-
     async fn open_context(
         &self,
         target: &ShardTarget,

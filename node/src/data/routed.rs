@@ -25,8 +25,11 @@ use super::service::{
     GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
     ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
 };
-use crate::cluster::{NodeId, ShardCopy};
+use crate::cluster::{ClusterState, NodeId, ShardCopy};
 use crate::wire::data::Seen;
+
+/// A state in which a copy that moved is found is here within this time.
+const MOVED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What became of operations, at their places.
 type WriteResults = Vec<Result<WriteOutcome, ShardError>>;
@@ -349,13 +352,34 @@ impl RoutedSearch {
         preference: &CopyPreference,
         call: impl Fn(Arc<dyn SearchService>) -> BoxFuture<'a, Result<T, ShardSearchError>>,
     ) -> Result<T, ShardSearchError> {
+        let mut state = self.0.masters.state();
+        let error = match self.ask_once(&state, target, preference, &call).await {
+            Err(error) if is_elsewhere(&error) => error,
+            done => return done,
+        };
+        // The copy moved, and this node has not heard of it yet.
+        let mut states = self.0.masters.watch();
+        let newer = states.wait_for(|newer| newer.version > state.version);
+        match tokio::time::timeout(MOVED_WITHIN, newer).await {
+            Ok(Ok(newer)) => state = newer.clone(),
+            _ => return Err(error),
+        }
+        self.ask_once(&state, target, preference, &call).await
+    }
+
+    async fn ask_once<'a, T: Send + 'a>(
+        &'a self,
+        state: &ClusterState,
+        target: &'a ShardTarget,
+        preference: &CopyPreference,
+        call: &impl Fn(Arc<dyn SearchService>) -> BoxFuture<'a, Result<T, ShardSearchError>>,
+    ) -> Result<T, ShardSearchError> {
         let router = &self.0;
-        let state = router.masters.state();
-        let copies = choose(&state, target, preference, &router.node, &router.ranks)
+        let copies = choose(state, target, preference, &router.node, &router.ranks)
             .map_err(|error| SearchError::illegal(error.to_string()))?;
         let mut failure: Option<ShardSearchError> = None;
         for copy in copies {
-            let service = router.search_at(&state, &copy.node, Some(&copy))?;
+            let service = router.search_at(state, &copy.node, Some(&copy))?;
             let asked = router.ranks.begin(&copy.node);
             match call(service).await {
                 Ok(answer) => {
@@ -363,12 +387,12 @@ impl RoutedSearch {
                     return Ok(answer);
                 }
                 Err(error) => {
-                    match is_node_at_fault(&error) {
-                        true => asked.fail(),
-                        false => asked.succeed(),
-                    }
                     if is_same_everywhere(&error) {
                         return Err(error);
+                    }
+                    // one that is quick to say no is not quick to search
+                    if is_node_at_fault(&error) {
+                        asked.fail();
                     }
                     failure = Some(worse(failure, self.named(error, &copy)));
                 }
@@ -393,6 +417,14 @@ impl RoutedSearch {
     }
 }
 
+/// Whether the copy that was asked is not where it was thought to be.
+fn is_elsewhere(error: &ShardSearchError) -> bool {
+    match error {
+        ShardSearchError::On { error, .. } => matches!(**error, ShardSearchError::NoShard { .. }),
+        _ => false,
+    }
+}
+
 /// Whether the node failed, rather than refused.
 fn is_node_at_fault(error: &ShardSearchError) -> bool {
     match error {
@@ -414,9 +446,8 @@ fn is_same_everywhere(error: &ShardSearchError) -> bool {
 
 /// The failure that tells more: that a copy is not there says less than what went wrong on one that was.
 fn worse(before: Option<ShardSearchError>, now: ShardSearchError) -> ShardSearchError {
-    let says_little = |error: &ShardSearchError| match error {
-        ShardSearchError::On { error, .. } => matches!(**error, ShardSearchError::NoShard { .. }),
-        error => matches!(error, ShardSearchError::Unreachable { .. }),
+    let says_little = |error: &ShardSearchError| {
+        is_elsewhere(error) || matches!(error, ShardSearchError::Unreachable { .. })
     };
     match before {
         Some(before) if says_little(&now) && !says_little(&before) => before,
@@ -512,19 +543,6 @@ impl SearchService for RoutedSearch {
         fetch: ShardFetch,
     ) -> Result<Vec<FetchedHit>, ShardSearchError> {
         self.holder(&fetch.context)?.fetch(target, fetch).await
-    }
-
-    async fn count(
-        &self,
-        target: &ShardTarget,
-        query: ShardQuery,
-    ) -> Result<u64, ShardSearchError> {
-        let preference = query.preference.clone();
-        self.ask(target, &preference, |service| {
-            let query = query.clone();
-            Box::pin(async move { service.count(target, query).await })
-        })
-        .await
     }
 
     async fn open_context(

@@ -13,7 +13,8 @@ use super::service::{
 use super::testing::{TestCluster, index, put};
 use crate::cluster::NodeId;
 use crate::coordination::dsl::search_body::parse_search_body;
-use crate::coordination::search::{SearchInput, limits_of};
+use crate::coordination::search::limits_of;
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::searcher::Searcher;
 
 const MAPPING: &str = r#"{"properties": {"colour": {"type": "keyword"}, "price": {"type": "long"},
@@ -406,6 +407,31 @@ async fn a_scroll_goes_on_at_any_coordinating_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_scroll_goes_on_at_the_node_that_holds_its_readers() {
+    let cluster = TestCluster::start(2, 1, MAPPING, false).await;
+    fill(&cluster, &cluster.shards(None), 1).await;
+    let nodes = [cluster.searcher(Some(0)), cluster.searcher(Some(1))];
+    let mut begin = input(json!({"query": {"match_all": {}}, "size": 40}));
+    begin.scroll = Some(Duration::from_secs(60));
+    for first in 0..2 {
+        let mut page = nodes[first].search(&begin).await.unwrap();
+        let id = page.scroll_id.clone().unwrap();
+        let mut seen = page.hits.len();
+        for turn in 1..4 {
+            let node = &nodes[(first + turn) % 2];
+            page = node.continue_scroll(&id, None, false).await.unwrap();
+            seen += page.hits.len();
+        }
+        assert_eq!(seen, 100, "from {first}");
+    }
+    // every scroll, wherever it began
+    assert_eq!(
+        nodes[0].clear_scrolls(&["_all".to_owned()]).await.unwrap(),
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_point_in_time_is_the_same_for_all_coordinating_nodes() {
     let cluster = TestCluster::start(2, 2, MAPPING, false).await;
     let shards = cluster.shards(None);
@@ -425,7 +451,14 @@ async fn a_point_in_time_is_the_same_for_all_coordinating_nodes() {
     assert_eq!(found["hits"]["total"]["value"], 100);
     let now = answer(&first, &input(json!({"track_total_hits": true}))).await;
     assert_eq!(now["hits"]["total"]["value"], 101);
+    // each node knows of it, whoever made it
+    for node in [cluster.searcher(None), cluster.searcher(Some(0))] {
+        let open = node.pits().await;
+        assert_eq!(open.len(), 1);
+        assert_eq!((&open[0].pit_id, open[0].keep_alive), (&id, 60_000));
+    }
     assert!(cluster.searcher(None).delete_pit(&id).await.unwrap());
+    assert!(first.pits().await.is_empty());
     assert!(first.search(&within).await.is_err());
 }
 

@@ -254,10 +254,6 @@ pub trait SearchService: Send + Sync {
         fetch: ShardFetch,
     ) -> Result<Vec<FetchedHit>, ShardSearchError>;
 
-    /// Counts the documents of the request's query, in the current reader.
-    async fn count(&self, target: &ShardTarget, query: ShardQuery)
-    -> Result<u64, ShardSearchError>;
-
     /// Keeps the current reader open, for a point in time.
     ///
     /// * `open_max`: readers of points in time that its node may have open.

@@ -17,6 +17,7 @@ use crate::connections::Connections;
 use crate::coordination::rest::App;
 use crate::coordination::rest::in_flight::InFlight;
 use crate::coordination::rest::root::OPENSEARCH_VERSION;
+use crate::coordination::scroll;
 use crate::coordination::searcher::Searcher;
 use crate::coordination::tasks::Tasks;
 use crate::data::channels::Channels;
@@ -140,9 +141,11 @@ pub(super) fn rest(base: &Base, shared: Shared, parts: RestParts) -> (Arc<App>, 
         in_flight: Some(in_flight.clone()),
         router: parts.router,
     });
+    let searcher = Arc::new(searcher);
+    tokio::spawn(scroll::look_after(Arc::downgrade(&searcher)));
     let nodes = RoutedNodes::new(own.clone(), masters.clone(), parts.channels);
     let app = App {
-        searcher: Arc::new(searcher),
+        searcher,
         tasks,
         nodes: Arc::new(nodes),
         copies: parts.copies,

@@ -147,7 +147,7 @@ impl Node {
         answer
     }
 
-    /// Ends the process at once, as a power cut would, while others may still be talking to it.
+    /// Ends the process at once, while others may still be talking to it; what it gave to the kernel stays.
     pub fn signal_kill(&self) {
         let status = Command::new("kill")
             .args(["-KILL", &self.child.id().to_string()])

@@ -558,21 +558,6 @@ pub struct QueryResult {
     pub fetched_cbor: ::core::option::Option<::prost::bytes::Bytes>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CountReply {
-    #[prost(oneof = "count_reply::Outcome", tags = "1, 2")]
-    pub outcome: ::core::option::Option<count_reply::Outcome>,
-}
-/// Nested message and enum types in `CountReply`.
-pub mod count_reply {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum Outcome {
-        #[prost(uint64, tag = "1")]
-        Count(u64),
-        #[prost(message, tag = "2")]
-        Error(super::SearchError),
-    }
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TermStatisticsReply {
     #[prost(oneof = "term_statistics_reply::Outcome", tags = "1, 2")]
     pub outcome: ::core::option::Option<term_statistics_reply::Outcome>,
@@ -1935,27 +1920,6 @@ pub mod searches_client {
                 .insert(GrpcMethod::new("quidditch.data.v1.Searches", "Query"));
             self.inner.unary(req, path, codec).await
         }
-        pub async fn count_hits(
-            &mut self,
-            request: impl tonic::IntoRequest<super::QueryRequest>,
-        ) -> std::result::Result<tonic::Response<super::CountReply>, tonic::Status> {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/quidditch.data.v1.Searches/CountHits",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("quidditch.data.v1.Searches", "CountHits"));
-            self.inner.unary(req, path, codec).await
-        }
         pub async fn term_statistics(
             &mut self,
             request: impl tonic::IntoRequest<super::QueryRequest>,
@@ -2187,10 +2151,6 @@ pub mod searches_server {
             &self,
             request: tonic::Request<super::QueryRequest>,
         ) -> std::result::Result<tonic::Response<super::QueryReply>, tonic::Status>;
-        async fn count_hits(
-            &self,
-            request: tonic::Request<super::QueryRequest>,
-        ) -> std::result::Result<tonic::Response<super::CountReply>, tonic::Status>;
         async fn term_statistics(
             &self,
             request: tonic::Request<super::QueryRequest>,
@@ -2394,49 +2354,6 @@ pub mod searches_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = QuerySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/quidditch.data.v1.Searches/CountHits" => {
-                    #[allow(non_camel_case_types)]
-                    struct CountHitsSvc<T: Searches>(pub Arc<T>);
-                    impl<T: Searches> tonic::server::UnaryService<super::QueryRequest>
-                    for CountHitsSvc<T> {
-                        type Response = super::CountReply;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::QueryRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as Searches>::count_hits(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = CountHitsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

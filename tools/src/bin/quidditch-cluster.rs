@@ -31,7 +31,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Ends a node at once, as a power cut would (SIGKILL)
+    /// Ends a node at once (SIGKILL); what it gave to the kernel stays
     Kill(OneNode),
     /// Asks a node to end in peace (SIGTERM), and waits
     Stop(OneNode),

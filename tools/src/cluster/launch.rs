@@ -1,7 +1,7 @@
 //! Starting the processes of a cluster and hearing where they listen.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -99,6 +99,20 @@ pub(super) fn log_file(dir: &Path, name: &str) -> anyhow::Result<File> {
         .append(true)
         .open(&path)
         .with_context(|| path.display().to_string())
+}
+
+/// The first line that a process said with some text in it.
+pub(super) fn find_in_log(dir: &Path, name: &str, text: &str) -> anyhow::Result<Option<String>> {
+    let path = dir.join(format!("{name}.log"));
+    let file = File::open(&path).with_context(|| path.display().to_string())?;
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.with_context(|| path.display().to_string())?;
+        let line = String::from_utf8_lossy(&line);
+        if line.contains(text) {
+            return Ok(Some(line.into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// The end of what a process said.

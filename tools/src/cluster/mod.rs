@@ -133,6 +133,11 @@ impl Cluster {
             .collect()
     }
 
+    /// The first line of a node's log that has some text.
+    pub fn find_in_log(&self, name: &str, text: &str) -> anyhow::Result<Option<String>> {
+        launch::find_in_log(&self.dir, name, text)
+    }
+
     /// Where REST is served: `http://127.0.0.1:…`, one for each coordination node.
     pub fn rest_urls(&self) -> Vec<String> {
         let addresses = self
@@ -150,7 +155,7 @@ impl Cluster {
         status(&self.record, &self.dir)
     }
 
-    /// Ends a node at once, as a power cut would.
+    /// Ends a node at once: its process is gone, what it gave to the kernel stays.
     pub fn kill(&mut self, name: &str) -> anyhow::Result<()> {
         let process = self.process_of(name)?;
         process.signal(Signal::KILL)?;

@@ -217,6 +217,18 @@ pub fn round(world: &World, cluster: &mut Cluster, random: &mut Random) -> anyho
     })
 }
 
+/// A node ends by a fault, and by nothing else: one that did is a problem, and is started again.
+pub fn check_alive(world: &World, cluster: &mut Cluster) -> anyhow::Result<()> {
+    let nodes = cluster.record().nodes.iter();
+    let dead = nodes.filter(|node| node.process.is_some_and(|process| !process.is_alive()));
+    let dead: Vec<String> = dead.map(|node| node.name.clone()).collect();
+    for name in dead {
+        world.problem(format!("{name} ended by itself; its log says why"));
+        cluster.start(&name)?;
+    }
+    Ok(())
+}
+
 /// Waits until every copy of every shard is there.
 pub fn wait_green(world: &World, random: &mut Random) {
     let began = Instant::now();

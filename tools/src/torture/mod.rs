@@ -83,6 +83,8 @@ pub fn run(options: &Options, say: Progress) -> anyhow::Result<Report> {
     let last = verify::read_all(&world, &mut random);
     let documents = verify::check_histories(&world, &options.dir);
     verify::check_searches(&world, &last, &mut random);
+    faults::check_alive(&world, &mut cluster)?;
+    verify::check_logs(&world, &cluster);
     if rounds.len() >= ROUNDS_WITH_PROMOTIONS && promotions == 0 {
         world.problem("no replica was promoted in the whole run: it has shown nothing".to_owned());
     }
@@ -161,7 +163,13 @@ fn under_load<T>(world: &World, seed: u64, work: impl FnOnce() -> T) -> (T, usiz
         let watch = scope.spawn(|| primaries::watch(world, Random::new(seed, 2_000)));
         let done = work();
         drop(stop);
-        let promotions = watch.join().map_or(0, |reigns| reigns.promotions());
+        let promotions = match watch.join() {
+            Ok(reigns) => reigns.promotions(),
+            Err(_) => {
+                world.problem("who was primary was not watched to the end".to_owned());
+                0
+            }
+        };
         (done, promotions)
     })
 }
@@ -191,6 +199,7 @@ fn tear(
             }
         ));
         rounds.push(round);
+        faults::check_alive(world, cluster)?;
         // some documents live through several rounds
         if random.percent(60) {
             world.page.fetch_add(1, Ordering::Relaxed);

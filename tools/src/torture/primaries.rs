@@ -68,15 +68,23 @@ impl Reigns {
 /// Looks at the state until the run ends.
 pub fn watch(world: &World, mut random: Random) -> Reigns {
     let mut reigns = Reigns::default();
+    let (mut looks, mut seen) = (0u64, 0u64);
     while world.goes_on() {
+        looks += 1;
         let path = "/_cluster/state/metadata,routing_table/register-*?local=true";
         // without an answer there is nothing to see
-        if let Ok(state) = world.read(&mut random, path)
-            && let Err(two) = reigns.enter(&state)
-        {
-            world.problem(two);
+        if let Ok(state) = world.read(&mut random, path) {
+            seen += 1;
+            if let Err(two) = reigns.enter(&state) {
+                world.problem(two);
+            }
         }
         std::thread::sleep(LOOK_EVERY);
+    }
+    if seen < looks / 2 {
+        world.problem(format!(
+            "of {looks} looks at who is primary only {seen} saw something"
+        ));
     }
     reigns
 }

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use super::REPLICAS;
 use super::clients::act;
 use super::history::{Action, Operation, Outcome, Place, Value};
 use super::linear;
 use super::random::Random;
 use super::world::{Document, World, index_name};
+use crate::cluster::Cluster;
 
 /// The client that reads every document when all others have ended.
 const LAST_CLIENT: u32 = 9_999;
@@ -96,6 +98,17 @@ fn check_places(world: &World, histories: &BTreeMap<Document, Vec<Operation>>) {
     }
 }
 
+/// No node told of a panic: one that is caught ends a request and nothing else, and would be overlooked.
+pub fn check_logs(world: &World, cluster: &Cluster) {
+    for name in cluster.names() {
+        match cluster.find_in_log(&name, "panicked") {
+            Ok(None) => {}
+            Ok(Some(line)) => world.problem(format!("{name}: {line}")),
+            Err(error) => world.problem(format!("the log of {name} cannot be read: {error:#}")),
+        }
+    }
+}
+
 /// Searches find exactly what the last reads found: through any copy, and on each node that has one.
 pub fn check_searches(world: &World, last: &Last, random: &mut Random) {
     for index in 0..world.indices {
@@ -131,6 +144,10 @@ fn check_searches_of(
         &format!("/_cat/shards/{name}?format=json&h=state,id,node"),
     )?;
     let copies = copies.as_array().cloned().unwrap_or_default();
+    let expected = 1 + REPLICAS[index] as usize;
+    if copies.len() != expected {
+        return Err(format!("{expected} copies are wanted, told are {copies:?}"));
+    }
     let mut asked = vec![String::new()];
     for copy in &copies {
         if copy["state"] != "STARTED" {

@@ -1,6 +1,6 @@
 //! What a job by query is to do.
 
-use crate::coordination::search::SearchInput;
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::write::{VersionType, WriteOptions};
 
 /// A job by query.

@@ -41,6 +41,8 @@ pub struct Progress {
     pub failures: Vec<WriteFailure>,
     /// Shards that could not give their next documents; the job ended there.
     pub search_failures: Vec<ShardFailure>,
+    /// Whether it ended because a search found less than there is, for want of time.
+    pub timed_out: bool,
     /// Whether somebody stopped it.
     pub canceled: bool,
 }
@@ -58,6 +60,7 @@ impl Progress {
         self.failures.extend(other.failures.iter().cloned());
         self.search_failures
             .extend(other.search_failures.iter().cloned());
+        self.timed_out |= other.timed_out;
         self.canceled |= other.canceled;
     }
 
@@ -100,7 +103,7 @@ impl Progress {
     pub fn answer(&self, kind: &Kind, rate: f32, took: Duration, parts: &[Progress]) -> Value {
         let mut shown = Map::new();
         shown.insert("took".into(), Value::from(millis(took)));
-        shown.insert("timed_out".into(), Value::from(false));
+        shown.insert("timed_out".into(), Value::from(self.timed_out));
         shown.extend(self.status(kind, rate));
         if parts.len() > 1 {
             shown.insert("slices".into(), parts_json(kind, rate, parts));
@@ -126,6 +129,7 @@ impl Progress {
                     .iter()
                     .map(|failure| failure.error.status),
             )
+            .chain(self.timed_out.then_some(408))
             .max()
             .unwrap_or(200)
     }

@@ -14,8 +14,8 @@ use super::progress::parts_json;
 use super::{Conflicts, DestinationRouting, Job, Kind, Progress, Slices, WriteFailure};
 use crate::coordination::dsl::sort::sort_key;
 use crate::coordination::dsl::source::FetchSource;
+use crate::coordination::index_limits::check_slices;
 use crate::coordination::rest::{App, RestError};
-use crate::coordination::search::check_slices;
 use crate::coordination::search_response::HitJson;
 use crate::coordination::tasks::Task;
 use crate::coordination::write::{self, DocWrite, VersionType, WriteAction};
@@ -129,6 +129,11 @@ impl Shared<'_> {
                 // what a failed shard holds would be left out without a word
                 let failures = std::mem::take(&mut page.shard_failures);
                 self.update(part, |progress| progress.search_failures.extend(failures));
+                break Ok(());
+            }
+            if page.timed_out {
+                // a page that lacks hits is no basis to go on from, as in OpenSearch
+                self.update(part, |progress| progress.timed_out = true);
                 break Ok(());
             }
             if page.hits.is_empty() || self.task.is_cancelled() {

@@ -15,7 +15,7 @@ use crate::coordination::by_query::{self, Conflicts, Job, Kind, Slices};
 use crate::coordination::dsl::search_body::{SearchBody, parse_search_body};
 use crate::coordination::dsl::sort::parse_sort_param;
 use crate::coordination::dsl::{Json, ParseError};
-use crate::coordination::search::SearchInput;
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::tasks::EndOnDrop;
 use crate::coordination::terms_lookup;
 use crate::coordination::write::WriteOptions;

@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::endpoints::{INDICES_PARAMS, QUERY_TEXT_PARAMS};
 use super::search_params::{body_value, indices_options, locate, query_param};
+use super::tasks::{SEARCH_ACTION, as_task, search_description};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::dsl::search_body::{SearchBody, TrackTotal};
 use crate::coordination::dsl::{Json, parse_clause};
-use crate::coordination::search::SearchInput;
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::terms_lookup;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -67,7 +68,9 @@ pub(super) async fn count(app: Arc<App>, request: RestRequest) -> Result<RestRes
     input.options = indices_options(params, input.options)?;
     input.routing = params.get("routing").map(str::to_owned);
     input.preference = params.get("preference").map(str::to_owned);
-    let answer = app.searcher.search(&input).await?;
+    let description = search_description(&input, &request);
+    let work = app.searcher.search(&input);
+    let answer = as_task(&app, &request, SEARCH_ACTION, description, work).await?;
     let mut reply = Map::new();
     reply.insert(
         "count".into(),

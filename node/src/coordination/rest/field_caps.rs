@@ -15,7 +15,7 @@ use crate::cluster::names::matches_pattern;
 use crate::cluster::{IndexMetadata, IndicesOptions};
 use crate::coordination::dsl::search_body::{SearchBody, TrackTotal};
 use crate::coordination::dsl::{Json, parse_clause};
-use crate::coordination::search::SearchInput;
+use crate::coordination::search_input::SearchInput;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
     name: "field_caps",

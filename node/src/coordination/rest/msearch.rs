@@ -10,13 +10,15 @@ use serde_json::value::RawValue;
 
 use super::endpoints::INDICES_PARAMS;
 use super::search_params::{check_total_as_int, render_options, search_type};
+use super::tasks::as_task;
 use super::units::parse_time_value;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::IndicesOptions;
 use crate::coordination::dsl::search_body::parse_search_body;
 use crate::coordination::dsl::{Json, json_text};
 use crate::coordination::fan_out::fan_out;
-use crate::coordination::search::{SearchInput, millis};
+use crate::coordination::search::millis;
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::terms_lookup;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {
@@ -50,6 +52,8 @@ struct Answer {
     took: u64,
     responses: Vec<Box<RawValue>>,
 }
+
+const MSEARCH_ACTION: &str = "indices:data/read/msearch";
 
 async fn msearch(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let started = app.clock.monotonic();
@@ -105,8 +109,11 @@ async fn msearch(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Re
             .boxed(),
         );
     }
+    let description = format!("requests[{}]", inputs.len());
+    let work = async { Ok(fan_out(jobs, at_once).await) };
+    let answers = as_task(&app, &request, MSEARCH_ACTION, description, work).await?;
     let mut responses = Vec::new();
-    for answer in fan_out(jobs, at_once).await {
+    for answer in answers {
         let shown = match answer {
             Ok(mut answer) => {
                 answer.status = Some(200);

@@ -11,7 +11,7 @@ use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::by_query::{Destination, DestinationRouting, Kind};
 use crate::coordination::dsl::search_body::parse_search_body;
 use crate::coordination::dsl::{Json, ParseError};
-use crate::coordination::search::SearchInput;
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::terms_lookup;
 use crate::coordination::write::VersionType;
 

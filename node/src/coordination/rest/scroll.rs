@@ -6,6 +6,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::search_params::{body_value, locate, time_param};
+use super::tasks::as_task;
 use super::units::parse_time_value;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::dsl::Json;
@@ -33,6 +34,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     },
 ];
 
+const SCROLL_ACTION: &str = "indices:data/read/scroll";
+
 async fn scroll(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let mut id = request.var("scroll_id").map(str::to_owned);
     let mut keep_alive = time_param(&request.params, "scroll")?;
@@ -56,10 +59,9 @@ async fn scroll(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         return Err(RestError::validation(&["scrollId is missing".to_owned()]));
     };
     let total_as_int = request.params.bool("rest_total_hits_as_int", false)?;
-    let answer = app
-        .searcher
-        .continue_scroll(&id, keep_alive, total_as_int)
-        .await?;
+    let description = format!("scrollId[{id}]");
+    let work = app.searcher.continue_scroll(&id, keep_alive, total_as_int);
+    let answer = as_task(&app, &request, SCROLL_ACTION, description, work).await?;
     Ok(RestResponse::ok(&answer))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Method;
 
 use super::search_params::{SEARCH_PARAMS, body_value, search_input};
+use super::tasks::{SEARCH_ACTION, as_task, search_description};
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::coordination::terms_lookup;
 
@@ -26,6 +27,8 @@ async fn search(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Res
         terms_lookup::resolve(&app, body).await?;
     }
     let input = search_input(&request, body.as_ref())?;
-    let answer = app.searcher.search(&input).await?;
+    let description = search_description(&input, &request);
+    let work = app.searcher.search(&input);
+    let answer = as_task(&app, &request, SEARCH_ACTION, description, work).await?;
     Ok(RestResponse::ok(&answer))
 }

@@ -16,7 +16,7 @@ use crate::coordination::dsl::search_body::{SearchBody, TrackTotal, parse_search
 use crate::coordination::dsl::sort::parse_sort_param;
 use crate::coordination::dsl::source::FetchSource;
 use crate::coordination::dsl::{Json, ParseError, parse_clause};
-use crate::coordination::search::SearchInput;
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::search_response::RenderOptions;
 use quidditch_engine::search::FieldAndFormat;
 

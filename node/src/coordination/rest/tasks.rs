@@ -12,6 +12,7 @@ use super::search_params::time_param;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::names::matches_pattern;
 use crate::cluster::{ClusterState, NodeId, NodeInfo};
+use crate::coordination::search_input::SearchInput;
 use crate::coordination::tasks::{EndOnDrop, Task};
 use crate::nodes::{NodeError, TaskView};
 
@@ -117,15 +118,50 @@ async fn list(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
 
 /// The task that a list of tasks is.
 pub fn begin_list(app: &App, request: &RestRequest) -> EndOnDrop {
-    let opaque_id = request
-        .headers
-        .get("x-opaque-id")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
     EndOnDrop {
         tasks: app.tasks.clone(),
-        task: app.tasks.begin_short(LIST_ACTION, opaque_id),
+        task: app.tasks.begin_short(LIST_ACTION, opaque_id(request)),
     }
+}
+
+/// What a client calls its request.
+fn opaque_id(request: &RestRequest) -> Option<String> {
+    let id = request.headers.get("x-opaque-id")?;
+    Some(id.to_str().ok()?.to_owned())
+}
+
+/// Does the work of a request as a task that is listed, and that can be stopped. When it is, the work is dropped, and
+/// with it what shards do for it.
+///
+/// * `description`: what it does with what.
+pub async fn as_task<T>(
+    app: &App,
+    request: &RestRequest,
+    action: &'static str,
+    description: String,
+    work: impl Future<Output = Result<T, RestError>>,
+) -> Result<T, RestError> {
+    let own = EndOnDrop {
+        tasks: app.tasks.clone(),
+        task: app
+            .tasks
+            .begin_request(action, description, opaque_id(request)),
+    };
+    own.task.unless_cancelled(work).await
+}
+
+/// The action of a search, as tasks name it.
+pub const SEARCH_ACTION: &str = "indices:data/read/search";
+
+/// What a search does, as tasks describe it.
+pub fn search_description(input: &SearchInput, request: &RestRequest) -> String {
+    let kind = match input.dfs {
+        true => "DFS_QUERY_THEN_FETCH",
+        false => "QUERY_THEN_FETCH",
+    };
+    let source = String::from_utf8_lossy(&request.body);
+    let indices = input.indices.join(",");
+    format!("indices[{indices}], search_type[{kind}], source[{source}]")
 }
 
 async fn list_beside(

@@ -13,7 +13,8 @@ use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::IndicesOptions;
 use crate::coordination::dsl::search_body::SearchBody;
 use crate::coordination::route::{Route, routes};
-use crate::coordination::search::{SearchInput, limits_of};
+use crate::coordination::search::limits_of;
+use crate::coordination::search_input::SearchInput;
 use crate::data::search::{Purpose, ShardQuery, ShardSearchError};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[Endpoint {

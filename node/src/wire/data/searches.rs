@@ -108,7 +108,6 @@ search_reply!(
         })
     },
 );
-search_reply!(CountReply in count_reply, Count: u64, Ok, Ok);
 search_reply!(
     TermStatisticsReply in term_statistics_reply, StatisticsCbor: TermStatistics,
     |statistics| tree::encode("term statistics", &statistics),
