@@ -6,7 +6,7 @@ use quidditch_engine::schema::{SchemaError, UpdateReason};
 use serde_json::Value;
 
 use super::command::{Command, CommandError};
-use super::event::Event;
+use super::event::{Event, LEVELS_MAX};
 use super::ids::Ids;
 use super::outcome::rerouted;
 use super::{aliases, copies, create_index, nodes, resize, rollover, settings_update, templates};
@@ -25,10 +25,31 @@ pub fn decide(
 ) -> Result<Vec<Event>, CommandError> {
     let reroutes = changes_copies(&command);
     let events = decide_one(state, command, now_ms, ids)?;
+    check_levels(state, &events)?;
     match reroutes && !events.is_empty() {
         true => rerouted(state, events, now_ms, ids, |_| Ok(Vec::new())),
         false => Ok(events),
     }
+}
+
+/// Refuses what would be written but never read again. An index that is nested deeper already may change otherwise.
+fn check_levels(state: &ClusterState, events: &[Event]) -> Result<(), CommandError> {
+    for event in events {
+        let levels = event.levels();
+        if levels <= LEVELS_MAX {
+            continue;
+        }
+        let known = match event {
+            Event::IndexPut(index) => state.index(&index.name).cloned(),
+            _ => None,
+        };
+        if known.is_none_or(|known| Event::IndexPut(known).levels() < levels) {
+            return Err(StateError::illegal_argument(format!(
+                "the change of the cluster state is nested to [{levels}] levels, more than [{LEVELS_MAX}]"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn decide_one(
@@ -300,6 +321,7 @@ mod tests {
     use crate::cluster::{AliasMetadata, ShardState};
     use crate::master::testing::{Cluster, create, node};
     use crate::master::{AliasAction, CreateIndex, Rollover, ShardReport, UpdateSettings};
+    use crate::wire::batch::Image;
 
     fn with_settings(name: &str, settings: &[(&str, &str)]) -> Command {
         Command::CreateIndex(CreateIndex {
@@ -378,6 +400,54 @@ mod tests {
         ] {
             let refused = cluster.run(command).unwrap_err();
             assert_eq!((refused.kind.as_str(), refused.reason), (kind, reason));
+        }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_to_be_read_again_is_refused() {
+        let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({"a": inner}));
+        let named = || "a".to_owned();
+        let meta = |levels| match nested(levels) {
+            Value::Object(meta) => Some(meta),
+            _ => None,
+        };
+        let template = |levels| IndexTemplate {
+            index_patterns: vec!["x*".to_owned()],
+            meta: meta(levels),
+            ..IndexTemplate::default()
+        };
+        // how many levels of what was given lie at once in the command
+        let commands: [(usize, &dyn Fn(usize) -> Command); 4] = [
+            (3, &|levels| Command::PutMapping {
+                indices: vec![named()],
+                update: json!({"_meta": nested(levels)}),
+            }),
+            (2, &|levels| Command::PutPipeline {
+                id: named(),
+                pipeline: Some(nested(levels)),
+            }),
+            (2, &|levels| Command::PutStoredScript {
+                id: named(),
+                script: Some(nested(levels)),
+            }),
+            (3, &|levels| Command::PutIndexTemplate {
+                name: named(),
+                template: template(levels),
+                create: false,
+            }),
+        ];
+        for (around, command) in commands {
+            let mut cluster = Cluster::new();
+            cluster.run(create("a")).unwrap();
+            let refused = cluster.run(command(LEVELS_MAX - around + 1)).unwrap_err();
+            assert_eq!(refused.status, 400, "{refused}");
+            cluster.run(command(LEVELS_MAX - around)).unwrap();
+            let image = Image {
+                state: cluster.state.clone(),
+                hash: 0,
+                done: Vec::new(),
+            };
+            Image::decode(&image.encode().unwrap()).unwrap();
         }
     }
 

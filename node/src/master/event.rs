@@ -12,6 +12,10 @@ use crate::cluster::routing::ShardCopy;
 use crate::cluster::state::Tombstone;
 use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
 
+/// Levels to which the JSON form of an event may be nested. What reads it stops after 127, and a whole state has the parts of
+/// events one level deeper than they have them.
+pub const LEVELS_MAX: usize = 120;
+
 /// One change. Applying the same events to the same state always gives the same state. A release that does not know a part
 /// of one refuses it by name: left out in silence, the part would be missing from its state alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -154,11 +158,90 @@ impl Event {
                 | Event::NodeUsage(_)
         )
     }
+
+    /// How deep its JSON form is nested; 0 for those whose form is always the same.
+    pub fn levels(&self) -> usize {
+        match self {
+            Event::IndexPut(_)
+            | Event::IndexTemplatePut { .. }
+            | Event::ComponentTemplatePut { .. }
+            | Event::LegacyTemplatePut { .. }
+            | Event::Pipeline { .. }
+            | Event::StoredScript { .. } => {
+                let mut levels = Levels::default();
+                // One that has no JSON form is refused where it is written.
+                let _ = serde_json::to_writer(&mut levels, self);
+                levels.deepest
+            }
+            Event::IndexRemoved { .. }
+            | Event::Graveyard(_)
+            | Event::CopiesTracked { .. }
+            | Event::ShardRouted { .. }
+            | Event::ShardsRouted { .. }
+            | Event::IndexTemplateRemoved { .. }
+            | Event::ComponentTemplateRemoved { .. }
+            | Event::LegacyTemplateRemoved { .. }
+            | Event::ClusterSettings { .. }
+            | Event::NodeJoined(_)
+            | Event::ClusterFounded { .. }
+            | Event::MasterElected { .. }
+            | Event::NodeLeft(_)
+            | Event::NodeUsage(_)
+            | Event::VotingExclusions(_) => 0,
+        }
+    }
+}
+
+/// Counts how deep the JSON that is written is nested.
+#[derive(Default)]
+struct Levels {
+    open: usize,
+    deepest: usize,
+    is_text: bool,
+    is_escaped: bool,
+}
+
+impl std::io::Write for Levels {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        for byte in bytes {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' => self.is_escaped = true,
+                b'"' => self.is_text = !self.is_text,
+                b'{' | b'[' if !self.is_text => {
+                    self.open += 1;
+                    self.deepest = self.deepest.max(self.open);
+                }
+                b'}' | b']' if !self.is_text => self.open -= 1,
+                _ => {}
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn levels_are_those_of_brackets_outside_of_text() {
+        let levels = |pipeline: Value| {
+            let id = "{[".to_owned();
+            let pipeline = Some(pipeline);
+            Event::Pipeline { id, pipeline }.levels()
+        };
+        assert_eq!(levels(json!(1)), 2);
+        assert_eq!(levels(json!({"a": [], "b": [[1]]})), 5);
+        assert_eq!(levels(json!({r#"\{"#: r#"["{\"#, "": {}})), 4);
+        assert_eq!(Event::NodeLeft(NodeId("a".to_owned())).levels(), 0);
+    }
 
     #[test]
     fn a_part_of_an_event_that_is_not_known_is_refused_by_name() {
