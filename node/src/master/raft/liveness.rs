@@ -4,7 +4,8 @@
 //! has gone by since it answered the last one, and gives leases only while it knows that nobody else can lead; so no lease
 //! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave. A node
 //! that lives but does not follow the states gets no lease in the last [`SILENCE_MAX`] before it has to go
-//! (`cluster.follower_lag.timeout`), and goes only when the last one that it got is over, however the setting changes.
+//! (`cluster.follower_lag.timeout`), and goes only when the last one that it got is over, however the setting changes. One
+//! that was found to be gone is gone: it may wake up while the masters agree on it, and gets no lease before it has joined anew.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,10 +62,25 @@ pub struct Gone {
     pub is_lagging: bool,
 }
 
+/// What was heard of the nodes.
+#[derive(Debug, Default)]
+struct Nodes {
+    seen: BTreeMap<NodeId, Seen>,
+    /// Those found to be gone in this reign, and the version in which each had joined: a later one is another membership.
+    condemned: BTreeMap<NodeId, Option<u64>>,
+}
+
+impl Nodes {
+    fn is_condemned(&self, node: &NodeId, state: &ClusterState) -> bool {
+        let joined = state.joined.get(node).copied();
+        self.condemned.get(node) == Some(&joined)
+    }
+}
+
 /// What the leader knows of the nodes; empty elsewhere.
 #[derive(Debug)]
 pub struct Liveness {
-    seen: Mutex<BTreeMap<NodeId, Seen>>,
+    nodes: Mutex<Nodes>,
     /// Since when this member leads.
     since: Mutex<Option<Instant>>,
     heard: watch::Sender<()>,
@@ -76,7 +92,7 @@ impl Liveness {
     /// Nothing is known.
     pub fn new() -> Liveness {
         Liveness {
-            seen: Mutex::default(),
+            nodes: Mutex::default(),
             since: Mutex::default(),
             heard: watch::channel(()).0,
             usage: Mutex::default(),
@@ -85,14 +101,14 @@ impl Liveness {
 
     /// A reign begins: everybody counts as alive from now on.
     pub fn begin(&self, now: Instant) {
-        self.seen.lock().clear();
+        *self.nodes.lock() = Nodes::default();
         *self.since.lock() = Some(now);
     }
 
     /// The reign is over.
     pub fn end(&self) {
         *self.since.lock() = None;
-        self.seen.lock().clear();
+        *self.nodes.lock() = Nodes::default();
         self.usage.lock().clear();
         self.heard.send_replace(());
     }
@@ -111,8 +127,9 @@ impl Liveness {
 
     /// A node told that it lives.
     pub fn heard(&self, node: NodeId, ephemeral_id: String, applied: u64, now: Instant) {
-        let mut seen = self.seen.lock();
-        let before = seen
+        let mut nodes = self.nodes.lock();
+        let before = nodes
+            .seen
             .get(&node)
             .filter(|before| before.ephemeral_id == ephemeral_id);
         let moved = before.is_none_or(|before| before.applied < applied);
@@ -125,17 +142,20 @@ impl Liveness {
             behind_since: if moved { None } else { behind_since },
             leased,
         };
-        seen.insert(node, next);
-        drop(seen);
+        nodes.seen.insert(node, next);
+        drop(nodes);
         if moved {
             self.heard.send_replace(());
         }
     }
 
-    /// Whether a node that was heard of just now gets a lease, as far as its lag goes; it counts as given then.
+    /// Whether a node that was heard of just now gets a lease, as far as is known here; it counts as given then.
     pub fn lease(&self, node: &NodeId, state: &ClusterState, now: Instant) -> bool {
-        let mut seen = self.seen.lock();
-        let Some(seen) = seen.get_mut(node) else {
+        let mut nodes = self.nodes.lock();
+        if nodes.is_condemned(node, state) {
+            return false;
+        }
+        let Some(seen) = nodes.seen.get_mut(node) else {
             return false;
         };
         let lag = seen.lag(state, now);
@@ -146,16 +166,22 @@ impl Liveness {
         may_have
     }
 
-    /// Nodes of the state that are gone or lag; `own` is never one of them.
+    /// Nodes of the state that are gone or lag; `own` is never one of them. Whoever was one of them stays one, whatever is
+    /// heard of it, until it is out of the state.
     pub fn gone(&self, state: &ClusterState, own: &NodeId, now: Instant) -> Vec<Gone> {
         let Some(since) = *self.since.lock() else {
             return Vec::new();
         };
-        let mut seen = self.seen.lock();
-        seen.retain(|id, seen| state.nodes.contains_key(id) || seen.at + SILENCE_MAX > now);
+        let mut nodes = self.nodes.lock();
+        let is_kept = |id: &NodeId, seen: &mut Seen| {
+            state.nodes.contains_key(id) || seen.at + SILENCE_MAX > now
+        };
+        nodes.seen.retain(is_kept);
         let mut gone = Vec::new();
         for (id, node) in state.nodes.iter().filter(|(id, _)| *id != own) {
-            let known = seen
+            let is_condemned = nodes.is_condemned(id, state);
+            let known = nodes
+                .seen
                 .get_mut(id)
                 .filter(|seen| seen.ephemeral_id == node.ephemeral_id);
             let last = known.as_ref().map_or(since, |seen| seen.at);
@@ -165,11 +191,13 @@ impl Liveness {
                 let is_leased = seen.leased.is_some_and(|at| at + SILENCE_MAX >= now);
                 lag.is_some_and(|lag| lag > lag_max(state)) && !is_leased
             });
-            if is_silent || is_lagging {
+            if is_silent || is_lagging || is_condemned {
+                let joined = state.joined.get(id).copied();
+                nodes.condemned.insert(id.clone(), joined);
                 gone.push(Gone {
                     node: id.clone(),
                     ephemeral_id: node.ephemeral_id.clone(),
-                    is_lagging: !is_silent,
+                    is_lagging: is_lagging && !is_silent,
                 });
             }
         }
@@ -178,13 +206,13 @@ impl Liveness {
 
     /// Whether every node that serves follows a version.
     fn is_followed(&self, state: &ClusterState, version: u64) -> bool {
-        let seen = self.seen.lock();
+        let nodes = self.nodes.lock();
         let mut serving = state
             .nodes
             .values()
             .filter(|node| node.roles != ["cluster_manager"]);
         serving.all(|node| {
-            seen.get(&node.id).is_some_and(|seen| {
+            nodes.seen.get(&node.id).is_some_and(|seen| {
                 seen.applied >= version && seen.ephemeral_id == node.ephemeral_id
             })
         })
@@ -286,8 +314,39 @@ mod tests {
             rounds += 1;
         }
         assert!(rounds > 89, "after {rounds} s");
-        liveness.heard(NodeId("a".to_owned()), "e".to_owned(), 5, now);
-        assert!(gone(&liveness, &state, now).is_empty());
+    }
+
+    #[test]
+    fn who_lags_stays_if_it_follows_in_time() {
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        liveness.begin(start);
+        let (state, id) = (state(&["a"]), NodeId("a".to_owned()));
+        for second in 1..300 {
+            let now = start + Duration::from_secs(second);
+            let applied = if second < 80 { 4 } else { 5 };
+            liveness.heard(id.clone(), "e".to_owned(), applied, now);
+            assert!(gone(&liveness, &state, now).is_empty(), "{second}");
+        }
+    }
+
+    #[test]
+    fn who_wakes_up_while_it_is_removed_gets_no_lease_before_it_has_joined_anew() {
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        liveness.begin(start);
+        let (mut state, id) = (state(&["a"]), NodeId("a".to_owned()));
+        state.joined.insert(id.clone(), 3);
+        let heard = |now| liveness.heard(id.clone(), "e".to_owned(), 5, now);
+        heard(start);
+        assert!(liveness.lease(&id, &state, start));
+        let later = start + SILENCE_MAX + Duration::from_millis(1);
+        assert_eq!(gone(&liveness, &state, later), ["a"]);
+        heard(later);
+        assert!(!liveness.lease(&id, &state, later), "it is being removed");
+        // what became of the removal is not known: it is tried again
+        assert_eq!(gone(&liveness, &state, later), ["a"]);
+        state.joined.insert(id.clone(), 5);
+        assert!(gone(&liveness, &state, later).is_empty());
+        assert!(liveness.lease(&id, &state, later));
     }
 
     #[test]
