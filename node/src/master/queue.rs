@@ -305,8 +305,8 @@ pub(super) struct Round {
     pub(super) events: Vec<Event>,
     /// What was asked for.
     pub(super) requests: Vec<RequestId>,
-    accepted: Vec<oneshot::Sender<Answer>>,
-    numbers: Vec<u64>,
+    /// Those that were asked for, in order, and what was decided.
+    decided: Vec<(Submitted, Result<(), CommandError>)>,
     waiting: WaitingList,
 }
 
@@ -317,16 +317,15 @@ impl Round {
             state: state.clone(),
             events: Vec::new(),
             requests: Vec::new(),
-            accepted: Vec::new(),
-            numbers: Vec::new(),
+            decided: Vec::new(),
             waiting: WaitingList::default(),
         };
         round.push(events);
         round
     }
 
-    /// Decides; what is refused is answered at once, what was given up is left out. A request that comes again is not
-    /// decided again: it is answered as its first try is.
+    /// Decides; what was given up is left out. A request that comes again is not decided again: it is answered as its first
+    /// try is.
     ///
     /// * `is_done`: whether a request is part of the state already.
     pub(super) fn decide(
@@ -343,19 +342,16 @@ impl Round {
             if !waiting.begin(submitted.number) {
                 continue;
             }
-            round.numbers.push(submitted.number);
-            if is_done(&submitted.request) || round.requests.contains(&submitted.request) {
-                round.accepted.push(submitted.answer);
-                continue;
+            let request = submitted.request;
+            let is_known = is_done(&request) || round.requests.contains(&request);
+            let decided = match is_known {
+                true => Ok(()),
+                false => round.add(submitted.command.clone(), now_ms, ids),
+            };
+            if decided.is_ok() && !is_known {
+                round.requests.push(request);
             }
-            match round.add(submitted.command, now_ms, ids) {
-                Ok(()) => {
-                    round.requests.push(submitted.request);
-                    round.accepted.push(submitted.answer);
-                }
-                // The asker may have gone away; then nobody has to know.
-                Err(refused) => drop(submitted.answer.send(Err(NotDone::Refused(refused)))),
-            }
+            round.decided.push((submitted, decided));
         }
         round
     }
@@ -377,27 +373,42 @@ impl Round {
         self.events.extend(events);
     }
 
-    /// Answers all that were accepted.
+    /// How many commands were asked for.
+    pub(super) fn len(&self) -> usize {
+        self.decided.len()
+    }
+
+    /// Answers all: those that were refused with their refusal.
     pub(super) fn answer(mut self, answer: &Result<Arc<ClusterState>, CommandError>) {
-        self.take_off();
-        for asker in self.accepted.drain(..) {
+        for (asked, decided) in self.take_off() {
+            let answer = decided.and_then(|()| answer.clone());
             // The asker may have gone away; then nobody has to know.
-            let _ = asker.send(answer.clone().map_err(NotDone::Refused));
+            let _ = asked.answer.send(answer.map_err(NotDone::Refused));
         }
     }
-}
 
-impl Round {
-    fn take_off(&mut self) {
-        for number in self.numbers.drain(..) {
-            self.waiting.remove(number);
+    /// Gives back what was asked for, none of which began: it may be decided otherwise.
+    pub(super) fn undecided(mut self) -> Vec<Submitted> {
+        let decided = std::mem::take(&mut self.decided);
+        decided.into_iter().map(|(asked, _)| asked).collect()
+    }
+
+    fn take_off(&mut self) -> Vec<(Submitted, Result<(), CommandError>)> {
+        for (asked, _) in &self.decided {
+            self.waiting.remove(asked.number);
         }
+        std::mem::take(&mut self.decided)
     }
 }
 
 impl Drop for Round {
+    /// Without an answer what was accepted may have happened or not; what was refused never began.
     fn drop(&mut self) {
-        self.take_off();
+        for (asked, decided) in self.take_off() {
+            if decided.is_err() {
+                let _ = asked.answer.send(Err(NotDone::NotBegun));
+            }
+        }
     }
 }
 
@@ -491,6 +502,33 @@ mod tests {
         let (requests, state, accepted) = decided_together(&again, &is_done).await;
         assert_eq!((requests, accepted), (vec![[2; 16]], 2));
         assert!(state.index("a").is_none(), "it is decided a second time");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_holds_only_when_its_round_is_answered() {
+        for is_answered in [true, false] {
+            let (queue, mut end) = Queue::new(Arc::new(|| 1_000));
+            let asking = [[1; 16], [2; 16]].map(|id| queue.submit(id, create("a"), None));
+            let deciding = async {
+                let batch = end.next().await.unwrap();
+                let state = Publisher::new(None).newest().state;
+                let (waiting, ids) = (&end.waiting, &mut Counting::default());
+                let round = Round::decide(&state, batch, waiting, &|_| false, 1, ids);
+                assert_eq!((round.len(), round.requests.len()), (2, 1));
+                let after = Arc::new(round.state.clone());
+                match is_answered {
+                    true => round.answer(&Ok(after)),
+                    false => drop(round),
+                }
+            };
+            let (answers, ()) = tokio::join!(futures::future::join_all(asking), deciding);
+            match (&answers[0], &answers[1]) {
+                (Ok(_), Err(NotDone::Refused(_))) if is_answered => {}
+                (Err(NotDone::Unknown), Err(NotDone::NotBegun)) if !is_answered => {}
+                other => panic!("answered: {is_answered}, {other:?}"),
+            }
+            assert!(queue.pending().tasks.is_empty());
+        }
     }
 
     #[tokio::test]

@@ -1,13 +1,14 @@
 //! What the leader does: decide, propose, look after the nodes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::ReadPolicy;
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::types::{Outcome, Proposal};
 use super::{RaftMaster, publish_timeout, unspeakable};
@@ -16,7 +17,7 @@ use crate::cluster::allocation::is_worth_telling;
 use crate::master::command::{Command, CommandError};
 use crate::master::event::Event;
 use crate::master::ids::{Ids, RandomIds};
-use crate::master::queue::{CHANGE_BYTES_MAX, QueueEnd, Round, too_large};
+use crate::master::queue::{QueueEnd, Round, Submitted, too_large};
 use crate::wire::batch::{Batch, RequestId};
 
 /// How often the leader looks whether nodes are gone.
@@ -107,7 +108,7 @@ async fn reign(master: &RaftMaster, term: u64, queue: &mut QueueEnd) {
                 break;
             },
             () = master.stopped() => break,
-            _ = look.tick() => chores.run(master, &mut ids).await,
+            _ = look.tick() => chores.run(master, queue, &mut ids).await,
             batch = queue.next() => {
                 let Some(batch) = batch else { break };
                 let state = master.publisher.newest().state;
@@ -115,7 +116,12 @@ async fn reign(master: &RaftMaster, term: u64, queue: &mut QueueEnd) {
                 let is_done = |request: &RequestId| master.publisher.done(request).is_some();
                 let waiting = &queue.waiting;
                 let round = Round::decide(&state, batch, waiting, &is_done, now_ms, &mut ids);
-                carry_out(master, &state, round, &mut ids).await;
+                for alone in carry_out(master, &state, round, queue, &mut ids).await {
+                    let state = master.publisher.newest().state;
+                    let (batch, waiting) = (vec![alone], &queue.waiting);
+                    let round = Round::decide(&state, batch, waiting, &is_done, now_ms, &mut ids);
+                    carry_out(master, &state, round, queue, &mut ids).await;
+                }
             }
         }
     }
@@ -158,10 +164,22 @@ async fn begin(master: &RaftMaster, term: u64) -> Result<(), String> {
     }
 }
 
-/// Has a round agreed on, then answers those who asked for it; whoever gets no answer asks again.
-async fn carry_out(master: &RaftMaster, state: &ClusterState, round: Round, ids: &mut RandomIds) {
+/// Has a round agreed on, then answers those who asked for it; whoever gets no answer asks again. Commands that together are
+/// too large for the log are returned: each of them may be small enough.
+async fn carry_out(
+    master: &RaftMaster,
+    state: &ClusterState,
+    round: Round,
+    queue: &QueueEnd,
+    ids: &mut RandomIds,
+) -> Vec<Submitted> {
     if round.events.is_empty() {
-        return round.answer(&Ok(master.publisher.newest().state));
+        // Without an entry of the log nobody has confirmed that the state is the newest: another one may lead.
+        match master.leads_alone() {
+            true => round.answer(&Ok(master.publisher.newest().state)),
+            false => queue.give_back(round.undecided()),
+        }
+        return Vec::new();
     }
     match propose(master, state, &round, ids).await {
         Proposed::Outcome(Outcome::Applied(version)) => {
@@ -176,12 +194,24 @@ async fn carry_out(master: &RaftMaster, state: &ClusterState, round: Round, ids:
                 "a change met another state than it was decided on; it is decided anew"
             );
         }
+        Proposed::TooLarge(bytes) if round.len() > 1 => {
+            debug!(
+                bytes,
+                "changes of the cluster state are proposed one by one"
+            );
+            return round.undecided();
+        }
+        Proposed::TooLarge(bytes) => {
+            warn!(bytes, "a change of the cluster state is too large");
+            round.answer(&Err(too_large(bytes)));
+        }
         Proposed::Refused(refused) => {
             error!(%refused, "a change of the cluster state is not proposed");
             round.answer(&Err(refused));
         }
         Proposed::Outcome(Outcome::Nothing) | Proposed::Unknown => {}
     }
+    Vec::new()
 }
 
 /// What came of putting something into the log.
@@ -189,6 +219,8 @@ async fn carry_out(master: &RaftMaster, state: &ClusterState, round: Round, ids:
 enum Proposed {
     /// It was agreed on.
     Outcome(Outcome),
+    /// It has so many bytes, more than the log takes.
+    TooLarge(usize),
     /// The log does not take it.
     Refused(CommandError),
     /// That is not known.
@@ -212,8 +244,8 @@ async fn propose(
         Ok(bytes) => Bytes::from(bytes),
         Err(error) => return Proposed::Refused(unspeakable(error)),
     };
-    if bytes.len() > CHANGE_BYTES_MAX {
-        return Proposed::Refused(too_large(bytes.len()));
+    if bytes.len() > master.change_bytes_max.load(Ordering::Relaxed) {
+        return Proposed::TooLarge(bytes.len());
     }
     let written = master.raft.client_write(Proposal(bytes));
     match tokio::time::timeout(publish_timeout(state), written).await {
@@ -236,7 +268,7 @@ struct Chores {
 
 impl Chores {
     /// Looks after nodes and copies: who is silent or lags goes, full disks are told, delays that have passed end.
-    async fn run(&mut self, master: &RaftMaster, ids: &mut RandomIds) {
+    async fn run(&mut self, master: &RaftMaster, queue: &QueueEnd, ids: &mut RandomIds) {
         let state = master.publisher.newest().state;
         let now_ms = master.clock.now_ms();
         let mut commands = leaving(master, &state);
@@ -272,7 +304,7 @@ impl Chores {
                 error!(source, %refused, "the leader's own command was refused");
             }
         }
-        carry_out(master, &state, round, ids).await;
+        carry_out(master, &state, round, queue, ids).await;
     }
 }
 

@@ -27,6 +27,7 @@ pub mod types;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,7 +57,7 @@ use super::command::{Command, CommandError};
 use super::ids::random_request;
 use super::links::{Links, never_sent, within};
 use super::publish::Publisher;
-use super::queue::{NotDone, Queue, timed_out};
+use super::queue::{CHANGE_BYTES_MAX, NotDone, Queue, timed_out};
 use super::{Changed, Electorate, Masters, PendingTask, PendingTasks};
 use crate::cluster::error::StateError;
 use crate::cluster::{ClusterState, NodeInfo};
@@ -156,6 +157,8 @@ pub struct RaftMaster {
     bootstraps: bool,
     /// When the leader last answered this one.
     led_at: Mutex<Option<Instant>>,
+    /// Bytes of a change that is not proposed; tests have less.
+    change_bytes_max: AtomicUsize,
     /// Who belongs to the group changes one step at a time.
     membership: tokio::sync::Mutex<()>,
     /// Why this master cannot go on.
@@ -236,6 +239,7 @@ impl RaftMaster {
             reign: watch::channel(None).0,
             bootstraps: parts.bootstrap,
             led_at: Mutex::new(None),
+            change_bytes_max: AtomicUsize::new(CHANGE_BYTES_MAX),
             membership: tokio::sync::Mutex::new(()),
             failed: watch::channel(None).0,
             stop: watch::channel(false).0,

@@ -1,5 +1,6 @@
 //! Three masters in one process, over real connections.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use quidditch_engine::directory::faulty::Disk;
@@ -99,6 +100,25 @@ async fn a_leader_that_is_cut_off_commits_nothing_and_the_others_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_answers_nothing_from_its_old_state() {
+    let group = Group::of(3).await;
+    let old = group.leader().unwrap();
+    let master = group.master(old);
+    master.submit(create("a")).await.unwrap();
+    group.isolate(old);
+    until("a leader that nobody confirms", || {
+        (!master.leads_alone()).then_some(())
+    })
+    .await;
+    // what changes nothing, and what is refused
+    for command in [Command::ReportShards(Vec::new()), create("a")] {
+        let wait = Some(Duration::from_millis(100));
+        let answer = master.submit_within(command, wait).await;
+        assert_eq!(answer.unwrap_err().status, 503);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_health_check_says_whether_a_leader_is_known() {
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_check_response::ServingStatus;
@@ -139,6 +159,25 @@ async fn a_request_that_is_tried_again_happens_once() {
         .await
         .unwrap_err();
     assert_eq!(other.kind, "resource_already_exists_exception");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_are_too_large_together_are_carried_out_one_by_one() {
+    let group = Group::of(1).await;
+    let master = group.master(0);
+    // one index fits, two do not
+    master.change_bytes_max.store(4_000, Ordering::Relaxed);
+    let names: Vec<String> = (0..8).map(|n| format!("i{n}")).collect();
+    let asked = names.iter().map(|name| master.submit(create(name)));
+    for answer in futures::future::join_all(asked).await {
+        answer.unwrap();
+    }
+    let many = Command::PutPipeline {
+        id: "p".to_owned(),
+        pipeline: Some(serde_json::Value::String("x".repeat(4_000))),
+    };
+    assert_eq!(master.submit(many).await.unwrap_err().status, 400);
+    assert!(master.pending().tasks.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
