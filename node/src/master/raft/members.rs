@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use openraft::ChangeMembers;
 use openraft::async_runtime::watch::WatchReceiver;
 use quidditch_proto as proto;
@@ -169,12 +170,36 @@ impl RaftMaster {
                 "[{named}] is the only master that votes"
             )));
         }
+        if member.is_voter {
+            self.check_majority_without(&member).await?;
+        }
         info!(
             raft_id = member.raft_id,
             name = member.name,
             "a master is taken out"
         );
         self.expel(&member).await
+    }
+
+    /// Refuses to take a vote away when too few of those that keep theirs answer: the change would never be agreed on, nor
+    /// anything after it.
+    async fn check_majority_without(&self, gone: &MasterMember) -> Result<(), MembershipError> {
+        let mut stay = self.members();
+        stay.retain(|member| member.is_voter && member.raft_id != gone.raft_id);
+        let asked = stay
+            .iter()
+            .map(|member| async { member.raft_id == self.raft_id || self.answers(member).await });
+        let asked = join_all(asked).await;
+        let answering = asked.iter().filter(|answers| **answers).count();
+        match answering * 2 > stay.len() {
+            true => Ok(()),
+            false => Err(MembershipError::Refused(format!(
+                "without [{}] only {answering} of {} masters that vote would answer, which is no majority; \
+                 take out those that do not answer first, or start them",
+                gone.name,
+                stay.len()
+            ))),
+        }
     }
 
     async fn expel(&self, member: &MasterMember) -> Result<(), MembershipError> {
@@ -187,21 +212,23 @@ impl RaftMaster {
 
     /// Gives votes to those that may have one, and takes them from those that shall not (voting exclusions); `false`: some
     /// were passed over, and it has to be done again.
-    async fn align_votes(&self) -> Result<bool, MembershipError> {
+    pub(super) async fn align_votes(&self) -> Result<bool, MembershipError> {
         let _one = self.membership.lock().await;
         let mut is_whole = true;
         for member in self.members() {
             let id = BTreeSet::from([member.raft_id]);
             match (member.is_voter, self.excludes(&member.name)) {
-                (true, true) => {
-                    let voters = self.members().into_iter().filter(|member| member.is_voter);
-                    if voters.count() > 1 {
+                // the only voter keeps its vote: nobody is a majority of none
+                (true, true) => match self.check_majority_without(&member).await {
+                    Ok(()) => {
                         info!(name = member.name, "a master has no vote any more");
                         self.change(ChangeMembers::RemoveVoters(id), true).await?;
-                    } else {
+                    }
+                    Err(refused) => {
+                        warn!(name = member.name, %refused, "an excluded master keeps its vote");
                         is_whole = false;
                     }
-                }
+                },
                 // one that does not answer would make a majority harder to have, for nothing
                 (false, false) if self.answers(&member).await => {
                     info!(name = member.name, "a master has a vote");

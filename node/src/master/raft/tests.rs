@@ -6,8 +6,10 @@ use std::time::Duration;
 use quidditch_engine::directory::faulty::Disk;
 use tokio::time::Instant;
 
+use super::members::MembershipError;
 use super::testing::{Group, SOON, until, voters};
 use super::*;
+use crate::cluster::node::VotingExclusion;
 use crate::master::publish::Since;
 use crate::master::testing::create;
 use crate::wire::batch::Batch;
@@ -207,6 +209,33 @@ async fn a_master_with_an_empty_directory_takes_the_place_of_the_one_it_was() {
         members.iter().filter(|member| member.name == *name).count(),
         1
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_is_not_taken_away_when_the_others_are_no_majority() {
+    let mut group = Group::of(3).await;
+    let leader = group.leader().unwrap();
+    group.stop((leader + 1) % 3).await;
+    let other = group.seats[(leader + 2) % 3].name.clone();
+    let master = group.master(leader);
+    let refused = master.dismiss(&other).await.unwrap_err();
+    assert!(
+        matches!(&refused, MembershipError::Refused(reason) if reason.contains("majority")),
+        "{refused}"
+    );
+    let exclusion = VotingExclusion {
+        node_id: "_absent_".to_owned(),
+        node_name: other,
+    };
+    let excludes = Command::ExcludeVoters(vec![exclusion]);
+    master.submit(excludes).await.unwrap();
+    assert_eq!(master.align_votes().await, Ok(false));
+    master.submit(create("a")).await.unwrap();
+    assert_eq!(voters(master).len(), 3);
+    // the one that does not answer may go
+    let gone = group.seats[(leader + 1) % 3].name.clone();
+    master.dismiss(&gone).await.unwrap();
+    master.submit(create("b")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
