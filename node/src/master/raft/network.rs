@@ -12,6 +12,7 @@ use openraft::raft::{
     VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RaftNetworkV2};
+use prost::Message;
 use quidditch_proto::raft as proto;
 use quidditch_proto::raft::append_entries_response::Outcome;
 use quidditch_proto::raft::raft_client::RaftClient;
@@ -26,6 +27,12 @@ use crate::wire::raft::{
 
 /// Bytes of a snapshot that go in one message.
 const SNAPSHOT_PART_BYTES: usize = 1 << 20;
+/// How long entries may take to be sent, put on disk and answered, besides what each MB of them may take: raft's own limit, the
+/// interval of heartbeats, is for messages that are empty, and what is cut off begins anew. One that is not there any more is
+/// found out by the connection itself.
+const ENTRIES_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a MB may take.
+const MB_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Makes what reaches one member.
 #[derive(Debug)]
@@ -67,6 +74,19 @@ fn rpc_error(status: Status) -> RPCError<TypeConfig> {
 
 fn malformed(error: Malformed) -> RPCError<TypeConfig> {
     RPCError::Network(NetworkError::new(&error))
+}
+
+/// How long so many bytes may take, besides the rest.
+fn bytes_timeout(bytes: usize) -> Duration {
+    MB_TIMEOUT.mul_f64(bytes as f64 / f64::from(1 << 20))
+}
+
+/// How long a request of entries may take; `empty` is for heartbeats.
+fn append_timeout(request: &proto::AppendEntriesRequest, empty: Duration) -> Duration {
+    match request.entries.is_empty() {
+        true => empty,
+        false => ENTRIES_TIMEOUT + bytes_timeout(request.encoded_len()),
+    }
 }
 
 impl Peer {
@@ -117,9 +137,10 @@ impl RaftNetworkV2<TypeConfig> for Peer {
             entries: rpc.entries.iter().map(entry_to).collect(),
             leader_commit: rpc.leader_commit.as_ref().map(log_id_to),
         };
+        let limit = append_timeout(&request, option.soft_ttl());
         let send =
             |mut client: RaftClient<Channel>| async move { client.append_entries(request).await };
-        let answer = self.call(option.soft_ttl(), send).await?;
+        let answer = self.call(limit, send).await?;
         let nothing = || malformed(Malformed("an answer without an outcome".to_owned()));
         Ok(match answer.outcome.ok_or_else(nothing)? {
             Outcome::Success(_) => AppendEntriesResponse::Success,
@@ -161,26 +182,28 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let bytes = snapshot.snapshot;
+        let snapshot_bytes = bytes.len();
         let header = proto::SnapshotHeader {
             target: self.target,
             vote: Some(vote_to(&vote)),
             meta: Some(snapshot_meta_to(&snapshot.meta)),
-            len: bytes.len() as u64,
+            len: snapshot_bytes as u64,
         };
         let header = proto::snapshot_part::Part::Header(header);
-        let parts = (0..bytes.len())
+        let parts = (0..snapshot_bytes)
             .step_by(SNAPSHOT_PART_BYTES)
             .map(move |at| {
-                let end = bytes.len().min(at + SNAPSHOT_PART_BYTES);
+                let end = snapshot_bytes.min(at + SNAPSHOT_PART_BYTES);
                 proto::snapshot_part::Part::Bytes(bytes.slice(at..end))
             });
+        let limit = option.soft_ttl() + bytes_timeout(snapshot_bytes);
         let parts = std::iter::once(header).chain(parts);
         let parts = parts.map(|part| proto::SnapshotPart { part: Some(part) });
         let send = |mut client: RaftClient<Channel>| async move {
             client.install_snapshot(tokio_stream::iter(parts)).await
         };
         let answer = tokio::select! {
-            answer = self.call(option.soft_ttl(), send) => answer.map_err(streaming_error)?,
+            answer = self.call(limit, send) => answer.map_err(streaming_error)?,
             closed = cancel => return Err(closed.into()),
         };
         let vote = vote_from(answer.vote)
@@ -215,5 +238,29 @@ fn streaming_error(error: RPCError<TypeConfig>) -> StreamingError<TypeConfig> {
         RPCError::Network(error) => StreamingError::Network(error),
         RPCError::Timeout(error) => StreamingError::Timeout(error),
         other => StreamingError::Network(NetworkError::new(&other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_many_bytes_has_more_time() {
+        let heartbeat = Duration::from_millis(187);
+        let limit = |sizes: &[usize]| {
+            let entries = sizes.iter().map(|bytes| proto::Entry {
+                payload: Some(proto::entry::Payload::Batch(vec![0; *bytes].into())),
+                ..proto::Entry::default()
+            });
+            let request = proto::AppendEntriesRequest {
+                entries: entries.collect(),
+                ..proto::AppendEntriesRequest::default()
+            };
+            append_timeout(&request, heartbeat)
+        };
+        assert_eq!(limit(&[]), heartbeat);
+        assert!(limit(&[1]) >= ENTRIES_TIMEOUT);
+        assert!(limit(&[20 << 20, 10 << 20]) >= ENTRIES_TIMEOUT + 30 * MB_TIMEOUT);
     }
 }
