@@ -61,7 +61,7 @@ pub(super) fn parse_peers(peers: &[String]) -> Result<Vec<PeerAddress>, OpenRaft
     Ok(parsed)
 }
 
-/// Founds the cluster or joins it; ends when this master votes, or belonged to a group already.
+/// Founds the cluster or joins it; ends when this master votes, or was taken out of its group.
 pub(super) async fn form(master: Arc<RaftMaster>, peers: Vec<PeerAddress>) {
     let looking = look_around(&master, &peers);
     tokio::select! {
@@ -77,8 +77,12 @@ async fn look_around(master: &RaftMaster, peers: &[PeerAddress]) {
         let membership = server.membership_config.membership();
         let is_voter = membership.voter_ids().any(|id| id == master.raft_id);
         let is_learner = membership.learner_ids().any(|id| id == master.raft_id);
-        // a member that is no longer in the group was taken out, and does not come back by itself
-        if is_voter || (master.log.is_initialized() && !is_learner) {
+        if is_voter {
+            return;
+        }
+        // One that has a vote on disk may have been stopped while it was taken in, before the group told it that it is a member.
+        if !is_learner && master.log.was_member() {
+            warn!("this master was taken out of its group, and does not come back by itself");
             return;
         }
         let founds = master.bootstraps && !master.log.is_initialized();

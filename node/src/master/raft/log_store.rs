@@ -251,6 +251,18 @@ impl LogStore {
         memory.vote.is_some() || memory.last().is_some()
     }
 
+    /// Whether an entry that is kept says that this member belongs to the group, or belonged to it.
+    pub fn was_member(&self) -> bool {
+        let memory = self.shared.memory.lock();
+        let mut entries = memory.entries.values();
+        entries.any(|entry| match &entry.payload {
+            openraft::EntryPayload::Membership(membership) => {
+                membership.get_node(&memory.raft_id).is_some()
+            }
+            _ => false,
+        })
+    }
+
     /// Bytes of the entries that no snapshot has made superfluous.
     pub fn entry_bytes(&self) -> u64 {
         self.shared.memory.lock().entry_bytes

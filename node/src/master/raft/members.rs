@@ -241,6 +241,12 @@ impl RaftMaster {
         Ok(is_whole)
     }
 
+    /// Whether a member follows that may vote: it was taken in, and something came between.
+    fn lacks_voters(&self) -> bool {
+        let mut members = self.members().into_iter();
+        members.any(|member| !member.is_voter && !self.excludes(&member.name))
+    }
+
     /// Ends a change that a leader before this one did not.
     async fn finish_change(&self) -> Result<(), MembershipError> {
         let _one = self.membership.lock().await;
@@ -338,7 +344,9 @@ pub(super) async fn keep(master: Arc<RaftMaster>) {
             () = master.stopped() => return,
             changed = reign.changed() => if changed.is_err() { return },
             changed = states.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(LOOK_AGAIN), if !is_whole => exclusions = None,
+            () = tokio::time::sleep(LOOK_AGAIN) => if !is_whole || master.lacks_voters() {
+                exclusions = None;
+            },
         }
     }
 }

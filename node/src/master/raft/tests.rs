@@ -3,11 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use openraft::storage::RaftLogStorage;
 use quidditch_engine::directory::faulty::Disk;
 use tokio::time::Instant;
 
 use super::members::MembershipError;
 use super::testing::{Group, SOON, until, voters};
+use super::types::Vote;
 use super::*;
 use crate::cluster::node::VotingExclusion;
 use crate::master::publish::Since;
@@ -236,6 +238,35 @@ async fn a_vote_is_not_taken_away_when_the_others_are_no_majority() {
     let gone = group.seats[(leader + 1) % 3].name.clone();
     master.dismiss(&gone).await.unwrap();
     master.submit(create("b")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_was_stopped_while_it_was_taken_in_asks_again() {
+    let mut group = Group::seats(3).await;
+    let directory = Arc::new(FsDirectory::open(group.seats[2].dir.path()).unwrap());
+    let mut log = LogStore::open(directory).unwrap();
+    // all that was on its disk: a snapshot comes with the vote of the leader
+    log.save_vote(&Vote::new(1, 1)).await.unwrap();
+    log.close().unwrap();
+    drop(log);
+    for at in 0..3 {
+        group.start(at).await;
+    }
+    group.formed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_was_taken_out_does_not_come_back_by_itself() {
+    let mut group = Group::of(3).await;
+    let leader = group.leader().unwrap();
+    let gone = (leader + 1) % 3;
+    let name = group.seats[gone].name.clone();
+    group.master(leader).dismiss(&name).await.unwrap();
+    group.stop(gone).await;
+    group.start(gone).await;
+    let looking = formation::form(group.master(gone).clone(), Vec::new());
+    tokio::time::timeout(SOON, looking).await.unwrap();
+    assert_eq!(voters(group.master(leader)).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
