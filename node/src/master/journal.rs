@@ -209,6 +209,8 @@ fn events_of(state: &ClusterState) -> Vec<Event> {
         persistent: state.persistent.clone(),
         transient: state.transient.clone(),
     });
+    let exclusions = state.voting_exclusions.clone();
+    events.push(Event::VotingExclusions(exclusions));
     events
 }
 
@@ -277,9 +279,12 @@ fn replay(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::master::decide;
-    use crate::master::testing::{Counting, create};
+    use crate::cluster::node::VotingExclusion;
+    use crate::cluster::template::{ComponentTemplate, IndexTemplate, LegacyTemplate};
+    use crate::master::testing::{Cluster, Counting, create, node};
+    use crate::master::{Command, decide};
     use quidditch_engine::directory::faulty::{Disk, Survivors};
+    use serde_json::{Value, json};
 
     fn run(disk: &Disk, rounds: usize) -> Vec<String> {
         let mut ids = Counting::default();
@@ -334,6 +339,70 @@ mod tests {
                     state.indices.len() <= acknowledged.len() + 1,
                     "more than was ever tried"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_snapshot_holds_all_that_lasts() {
+        let mut cluster = Cluster::new();
+        let mut own = node("n");
+        own.roles.push("cluster_manager".to_owned());
+        let body = json!({"description": "d"});
+        for command in [
+            Command::JoinNode(own),
+            create("a"),
+            create("b"),
+            Command::DeleteIndices {
+                names: vec!["b".to_owned()],
+            },
+            Command::PutIndexTemplate {
+                name: "t".to_owned(),
+                template: IndexTemplate::default(),
+                create: false,
+            },
+            Command::PutComponentTemplate {
+                name: "t".to_owned(),
+                template: ComponentTemplate::default(),
+                create: false,
+            },
+            Command::PutLegacyTemplate {
+                name: "t".to_owned(),
+                template: LegacyTemplate::default(),
+                create: false,
+            },
+            Command::PutPipeline {
+                id: "p".to_owned(),
+                pipeline: Some(body.clone()),
+            },
+            Command::PutStoredScript {
+                id: "s".to_owned(),
+                script: Some(body),
+            },
+            Command::UpdateClusterSettings {
+                persistent: [("search.max_buckets".to_owned(), Some("10".to_owned()))].into(),
+                transient: [("search.max_buckets".to_owned(), Some("20".to_owned()))].into(),
+            },
+            Command::ExcludeVoters(vec![VotingExclusion {
+                node_id: "x".to_owned(),
+                node_name: "x".to_owned(),
+            }]),
+        ] {
+            cluster.run(command).unwrap();
+        }
+        let state = &cluster.state;
+        let empty = ClusterState::empty("c", "u", NodeId("n".to_owned())).alone();
+        let rebuilt = events_of(state).iter().fold(empty, apply);
+        let parts = |state: &ClusterState| match serde_json::to_value(state) {
+            Ok(Value::Object(parts)) => parts,
+            other => panic!("{other:?}"),
+        };
+        let rebuilt = parts(&rebuilt);
+        // a lone node finds these out when it starts
+        let found_out = ["version", "nodes", "joined", "routing", "usage"];
+        for (name, part) in parts(state) {
+            if !found_out.contains(&name.as_str()) {
+                assert_eq!(rebuilt[&name], part, "{name}");
             }
         }
     }
