@@ -183,6 +183,7 @@ impl LocalShards {
                     index_uuid: shard.target.index_uuid.clone(),
                     shard: shard.target.shard,
                     allocation_id: shard.allocation_id.clone(),
+                    primary_term: None,
                     failure: Some(shard.reason.clone()),
                 };
                 untold.push((open, report));

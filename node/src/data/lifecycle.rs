@@ -57,6 +57,7 @@ impl Wanted {
             index_uuid: self.target.index_uuid.clone(),
             shard: self.target.shard,
             allocation_id: self.allocation_id.clone(),
+            primary_term: self.primary.then_some(self.primary_term),
             failure,
         }
     }

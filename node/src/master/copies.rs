@@ -28,7 +28,13 @@ fn name_of(table: &Table<'_>, uuid: &str) -> Option<String> {
     Some(index.name.clone())
 }
 
-/// Copies that have started, and copies that failed. Reports of copies that are no more say nothing.
+fn term_of(table: &Table<'_>, index: &str, shard: u32) -> Option<u64> {
+    let metadata = table.state.index(index)?;
+    metadata.primary_terms.get(shard as usize).copied()
+}
+
+/// Copies that have started, and copies that failed. Reports of copies that are no more, or that have been opened anew since,
+/// say nothing.
 pub(super) fn report(table: &mut Table<'_>, reports: &[ShardReport]) {
     for report in reports {
         let Some(index) = name_of(table, &report.index_uuid) else {
@@ -38,6 +44,10 @@ pub(super) fn report(table: &mut Table<'_>, reports: &[ShardReport]) {
         let Some(place) = table.place_of(&index, shard, &report.allocation_id) else {
             continue;
         };
+        let term = term_of(table, &index, shard);
+        if report.primary_term.is_some() && report.primary_term != term {
+            continue;
+        }
         match &report.failure {
             None => table.start(&index, shard, place),
             Some(failure) => fail(table, &index, shard, place, failure),
@@ -65,9 +75,7 @@ pub(super) fn fail_copy(
     reason: &str,
 ) -> Result<Vec<Event>, CommandError> {
     let index = name_of(table, uuid).ok_or_else(|| StateError::index_not_found(uuid))?;
-    let metadata = table.state.index(&index);
-    let term = metadata.and_then(|index| index.primary_terms.get(shard as usize).copied());
-    let Some(term) = term else {
+    let Some(term) = term_of(table, &index, shard) else {
         return Err(StateError::illegal_argument(format!(
             "[{index}] has no shard [{shard}]"
         )));
@@ -189,6 +197,29 @@ mod tests {
             )
         );
         assert_eq!(cluster.state.indices["a"].primary_terms, [2]);
+    }
+
+    #[test]
+    fn a_report_of_a_copy_that_is_opened_anew_says_nothing_of_the_new_opening() {
+        let mut cluster = Cluster::of(&["n1"]);
+        cluster.run(create("a")).unwrap();
+        let started = cluster.reports().remove(0);
+        let failed = ShardReport {
+            failure: Some("no".to_owned()),
+            ..started.clone()
+        };
+        cluster.settle();
+        cluster.leave("n1");
+        cluster.join("n1");
+        let again = primary(&cluster);
+        assert_eq!(again.state, ShardState::Initializing);
+        assert_eq!(again.allocation_id.as_ref(), Some(&started.allocation_id));
+        for late in [started, failed] {
+            cluster.run(Command::ReportShards(vec![late])).unwrap();
+            assert_eq!(primary(&cluster), again);
+        }
+        cluster.settle();
+        assert_eq!(primary(&cluster).state, ShardState::Started);
     }
 
     #[test]

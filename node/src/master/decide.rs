@@ -582,6 +582,7 @@ mod tests {
             index_uuid: index_uuid.clone(),
             shard: 0,
             allocation_id: before.allocation_id.clone().unwrap(),
+            primary_term: None,
             failure: Some("0.qsg: damaged".to_owned()),
         };
         cluster.run(Command::ReportShards(vec![report])).unwrap();
@@ -615,6 +616,7 @@ mod tests {
                 index_uuid: cluster.state.indices["a"].uuid.clone(),
                 shard: 0,
                 allocation_id: primary.allocation_id.clone().unwrap(),
+                primary_term: None,
                 failure: failure.map(str::to_owned),
             }])
         };

@@ -188,6 +188,7 @@ impl World {
                 index_uuid,
                 shard,
                 allocation_id,
+                primary_term: None,
                 failure,
             }]));
         }

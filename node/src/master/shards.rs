@@ -36,6 +36,10 @@ pub struct ShardReport {
     pub shard: u32,
     /// Identity of the copy.
     pub allocation_id: String,
+    /// Reign as the primary that it was opened for: the identity stays when the same data is opened anew. `None`: it was
+    /// opened as a replica, which has another identity each time, or it served.
+    #[serde(default)]
+    pub primary_term: Option<u64>,
     /// `None`: it serves; else why it cannot.
     pub failure: Option<String>,
 }

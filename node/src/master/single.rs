@@ -313,6 +313,7 @@ mod tests {
                                 index_uuid: state.indices[name].uuid.clone(),
                                 shard: shard as u32,
                                 allocation_id: copy.allocation_id.clone().unwrap(),
+                                primary_term: None,
                                 failure: None,
                             });
                         }

@@ -110,10 +110,13 @@ impl Cluster {
         let mut reports = Vec::new();
         for (index, shard, copy) in self.state.routing.all() {
             if copy.state == ShardState::Initializing {
+                let metadata = &self.state.indices[index];
+                let term = metadata.primary_terms[shard as usize];
                 reports.push(ShardReport {
-                    index_uuid: self.state.indices[index].uuid.clone(),
+                    index_uuid: metadata.uuid.clone(),
                     shard,
                     allocation_id: copy.allocation_id.clone().expect("it has one"),
+                    primary_term: copy.primary.then_some(term),
                     failure: None,
                 });
             }

@@ -32,6 +32,7 @@ impl StateApplier for Opens {
                             index_uuid: state.indices[name].uuid.clone(),
                             shard: shard as u32,
                             allocation_id: copy.allocation_id.clone().unwrap(),
+                            primary_term: None,
                             failure: None,
                         });
                     }
