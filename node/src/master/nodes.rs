@@ -105,6 +105,9 @@ pub(super) fn usage(table: &mut Table<'_>, usages: Vec<NodeUsage>) -> Vec<Event>
             events.push(event);
         }
     }
+    if !events.is_empty() {
+        table.weigh();
+    }
     events
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Load {
     pub bytes_to_come: u64,
     /// Bytes of copies that leave.
     pub bytes_to_go: u64,
+    /// Bytes of its copies in the figures of its own disk.
+    pub bytes_told: u64,
 }
 
 impl Load {
@@ -116,15 +118,21 @@ impl<'a> Table<'a> {
             totals: Totals::default(),
             rewritten: BTreeSet::new(),
         };
-        table.totals.data_nodes = table.state.data_nodes().count();
-        for node in table.state.nodes.keys() {
-            table.loads.insert(node.clone(), Load::default());
-        }
-        let all: Vec<(String, u32)> = table.shards();
-        for (index, shard) in all {
-            table.count(&index, shard, true);
-        }
+        table.weigh();
         table
+    }
+
+    /// Adds up what all copies weigh, by the figures of now.
+    pub fn weigh(&mut self) {
+        self.totals = Totals::default();
+        self.totals.data_nodes = self.state.data_nodes().count();
+        self.loads.clear();
+        for node in self.state.nodes.keys() {
+            self.loads.insert(node.clone(), Load::default());
+        }
+        for (index, shard) in self.shards() {
+            self.count(&index, shard, true);
+        }
     }
 
     /// All shards, by index and number.
@@ -162,6 +170,7 @@ impl<'a> Table<'a> {
             opening: 0,
             bytes_to_come: 0,
             bytes_to_go: 0,
+            bytes_told: 0,
         };
         self.loads.get(node).unwrap_or(&NONE)
     }
@@ -219,6 +228,14 @@ impl<'a> Table<'a> {
         for copy in &copies {
             let Some(node) = &copy.node else { continue };
             let load = self.loads.entry(node.clone()).or_default();
+            let usage = self.state.usage.get(node);
+            let id = copy.allocation_id.as_ref();
+            if let Some(told) = usage.and_then(|usage| usage.copies.get(id?)) {
+                load.bytes_told = match add {
+                    true => load.bytes_told.saturating_add(*told),
+                    false => load.bytes_told.saturating_sub(*told),
+                };
+            }
             if copy.state == ShardState::Relocating {
                 weigh(&mut load.bytes_to_go);
                 continue;

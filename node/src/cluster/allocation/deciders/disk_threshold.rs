@@ -80,7 +80,15 @@ pub(super) fn can_remain(table: &Table<'_>, _: &CopyAt<'_>, node: &NodeInfo) -> 
         Ok(figures) => figures,
         Err(why) => return table.yes(|| why.to_owned()),
     };
-    let leaving = table.load(&node.id).bytes_to_go;
+    let load = table.load(&node.id);
+    // what has left is in the figures until the next ones
+    let told = usage
+        .copies
+        .values()
+        .fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+    let leaving = load
+        .bytes_to_go
+        .saturating_add(told.saturating_sub(load.bytes_told));
     let free = usage
         .free_bytes
         .saturating_add(leaving)

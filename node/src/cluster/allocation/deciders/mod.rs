@@ -580,6 +580,46 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_gives_away_no_more_than_it_has_to() {
+        let mut cluster = Cluster::of(&["n1"]);
+        for name in ["a", "b", "c"] {
+            cluster.run(create(name, 0)).unwrap();
+        }
+        cluster.settle();
+        // nothing moves for balance alone
+        set(&mut cluster, "cluster.routing.rebalance.enable", "none");
+        cluster.join("n2");
+        let home = NodeId("n1".to_owned());
+        let mut copies = BTreeMap::new();
+        for (_, _, copy) in cluster.state.routing.all() {
+            copies.insert(copy.allocation_id.clone().unwrap(), 60);
+        }
+        let n2 = NodeUsage {
+            node: NodeId("n2".to_owned()),
+            total_bytes: 1_000,
+            free_bytes: 900,
+            copies: BTreeMap::new(),
+        };
+        // one copy less is enough: 10 % have to be free
+        let n1 = NodeUsage {
+            node: home.clone(),
+            total_bytes: 1_000,
+            free_bytes: 80,
+            copies,
+        };
+        let at_home = |cluster: &Cluster| {
+            let copies = cluster.state.routing.all();
+            copies
+                .filter(|(_, _, copy)| copy.node.as_ref() == Some(&home))
+                .count()
+        };
+        cluster.run(Command::NodeUsage(vec![n1, n2])).unwrap();
+        // the end of the move is told before the next figures are
+        cluster.settle();
+        assert_eq!(at_home(&cluster), 2);
+    }
+
+    #[test]
     fn a_copy_that_fails_too_often_waits_until_somebody_asks_again() {
         let mut cluster = Cluster::of(&["n1"]);
         cluster.run(create("a", 0)).unwrap();
