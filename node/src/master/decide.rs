@@ -151,7 +151,10 @@ fn decide_one(
             copies::retry(table, shards.as_deref());
             Ok(Vec::new())
         }),
-        Command::Reroute { .. } => copies::change(state, now_ms, ids, |_| Ok(Vec::new())),
+        Command::Reroute { .. } => copies::change(state, now_ms, ids, |table| {
+            table.looks_at_disks = true;
+            Ok(Vec::new())
+        }),
         Command::RerouteBy {
             commands,
             retry_failed,

@@ -108,6 +108,7 @@ pub(super) fn usage(table: &mut Table<'_>, usages: Vec<NodeUsage>) -> Vec<Event>
     if !events.is_empty() {
         table.weigh();
     }
+    table.looks_at_disks = true;
     events
 }
 

@@ -8,7 +8,8 @@ use super::table::Table;
 const BLOCK: &str = "index.blocks.read_only_allow_delete";
 
 /// Sets the block on indices with a copy on a node above the flood stage; takes it away when all nodes of the index are
-/// known to be below the high watermark again. While disks are not watched, what is blocked stays so.
+/// known to be below the high watermark again, as far as this is a time to look at disks. While disks are not watched, what is
+/// blocked stays so.
 pub(super) fn follow_the_flood_stage(table: &mut Table<'_>) {
     if table.limits.disk.is_none() || table.state.usage.is_empty() {
         return;
@@ -33,7 +34,7 @@ pub(super) fn follow_the_flood_stage(table: &mut Table<'_>) {
         let is_blocked = index.flag(BLOCK);
         match by_index.get(name.as_str()) {
             Some(true) if !is_blocked => changes.push((name.clone(), true)),
-            None if is_blocked => changes.push((name.clone(), false)),
+            None if is_blocked && table.looks_at_disks => changes.push((name.clone(), false)),
             _ => {}
         }
     }

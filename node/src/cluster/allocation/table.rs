@@ -104,6 +104,8 @@ pub(crate) struct Table<'a> {
     totals: Totals,
     /// Indices of which more changed than what is known of their copies.
     pub rewritten: BTreeSet<String>,
+    /// Whether what disks tell is looked at: what somebody blocked stays so until then.
+    pub looks_at_disks: bool,
 }
 
 impl<'a> Table<'a> {
@@ -117,6 +119,7 @@ impl<'a> Table<'a> {
             loads: BTreeMap::new(),
             totals: Totals::default(),
             rewritten: BTreeSet::new(),
+            looks_at_disks: false,
         };
         table.weigh();
         table

@@ -580,6 +580,22 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_blocked_stays_blocked_until_disks_are_looked_at() {
+        const BLOCK: &str = "index.blocks.read_only_allow_delete";
+        let mut cluster = Cluster::of(&["n1"]);
+        cluster.run(create("a", 0)).unwrap();
+        cluster.settle();
+        disk(&mut cluster, "n1", 900);
+        set(&mut cluster, BLOCK, "true");
+        assert!(cluster.state.indices["a"].flag(BLOCK));
+        cluster.run(create("b", 0)).unwrap();
+        cluster.settle();
+        assert!(cluster.state.indices["a"].flag(BLOCK));
+        disk(&mut cluster, "n1", 901);
+        assert!(!cluster.state.indices["a"].flag(BLOCK), "there is room");
+    }
+
+    #[test]
     fn a_full_disk_gives_away_no_more_than_it_has_to() {
         let mut cluster = Cluster::of(&["n1"]);
         for name in ["a", "b", "c"] {
