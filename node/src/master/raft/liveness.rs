@@ -2,7 +2,9 @@
 //!
 //! A lease runs from the moment when its node *sent* the heartbeat. The leader removes a node only when more than a lease
 //! has gone by since it answered the last one, and gives leases only while it knows that nobody else can lead; so no lease
-//! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave. A node
+//! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave, and
+//! for as long as that one took itself for confirmed: a member that was restarted meanwhile may have voted for the new one
+//! although it had heard of the other just before. A node
 //! that lives but does not follow the states gets no lease in the last [`SILENCE_MAX`] before it has to go
 //! (`cluster.follower_lag.timeout`), and goes only when the last one that it got is over, however the setting changes. One
 //! that was found to be gone is gone: it may wake up while the masters agree on it, and gets no lease before it has joined anew.
@@ -21,6 +23,10 @@ use crate::cluster::{ClusterState, NodeId};
 pub const LEASE: Duration = Duration::from_secs(3);
 /// After so much silence a node is gone: a lease, and a tenth for clocks that do not run alike.
 pub const SILENCE_MAX: Duration = Duration::from_millis(3_300);
+
+/// A leader that a majority confirmed so long ago, at most, is the only one: nobody votes for another within a second of
+/// hearing from it. Only a member that was restarted within that second has forgotten it.
+pub const CONFIRMED_MAX: Duration = Duration::from_millis(800);
 
 /// A node that does not follow a state for so long is gone.
 fn lag_max(state: &ClusterState) -> Duration {
@@ -81,7 +87,7 @@ impl Nodes {
 #[derive(Debug)]
 pub struct Liveness {
     nodes: Mutex<Nodes>,
-    /// Since when this member leads.
+    /// When the leases that the leader before this one gave begin to end; `None`: this member does not lead.
     since: Mutex<Option<Instant>>,
     heard: watch::Sender<()>,
     /// What nodes told of their disks and nobody has looked at.
@@ -102,7 +108,7 @@ impl Liveness {
     /// A reign begins: everybody counts as alive from now on.
     pub fn begin(&self, now: Instant) {
         *self.nodes.lock() = Nodes::default();
-        *self.since.lock() = Some(now);
+        *self.since.lock() = Some(now + CONFIRMED_MAX);
     }
 
     /// The reign is over.
@@ -172,6 +178,9 @@ impl Liveness {
         let Some(since) = *self.since.lock() else {
             return Vec::new();
         };
+        if now.saturating_duration_since(since) <= SILENCE_MAX {
+            return Vec::new();
+        }
         let mut nodes = self.nodes.lock();
         let is_kept = |id: &NodeId, seen: &mut Seen| {
             state.nodes.contains_key(id) || seen.at + SILENCE_MAX > now
@@ -279,10 +288,11 @@ mod tests {
             "it does not lead"
         );
         liveness.begin(start);
-        assert!(gone(&liveness, &state, start + SILENCE_MAX).is_empty());
+        let first = CONFIRMED_MAX + SILENCE_MAX;
+        assert!(gone(&liveness, &state, start + first).is_empty());
         let id = NodeId("a".to_owned());
         liveness.heard(id, "e".to_owned(), 5, start + Duration::from_secs(1));
-        let later = start + SILENCE_MAX + Duration::from_millis(1);
+        let later = start + first + Duration::from_millis(1);
         assert_eq!(gone(&liveness, &state, later), ["b"]);
         assert_eq!(
             gone(&liveness, &state, later + Duration::from_secs(1)),
@@ -293,10 +303,28 @@ mod tests {
     }
 
     #[test]
+    fn leases_of_the_leader_before_end_before_anybody_is_removed() {
+        // given at the last moment, on the word of a member that voted for the next one at once
+        const LAST_LEASE: Duration = CONFIRMED_MAX.saturating_add(LEASE);
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        liveness.begin(start);
+        // this one's first heartbeat went to the new leader, the others to the old one; it lags as well
+        let mut state = state(&["a"]);
+        let key = "cluster.follower_lag.timeout".to_owned();
+        state.persistent.insert(key, "1ms".to_owned());
+        liveness.heard(NodeId("a".to_owned()), "e".to_owned(), 4, start);
+        let mut now = start;
+        while gone(&liveness, &state, now).is_empty() {
+            now += Duration::from_millis(50);
+        }
+        assert!(now - start > LAST_LEASE, "{:?}", now - start);
+    }
+
+    #[test]
     fn another_run_of_a_node_does_not_speak_for_the_one_that_is_known() {
         let (liveness, start) = (Liveness::new(), Instant::now());
         liveness.begin(start);
-        let later = start + SILENCE_MAX + Duration::from_millis(1);
+        let later = start + CONFIRMED_MAX + SILENCE_MAX + Duration::from_millis(1);
         liveness.heard(NodeId("a".to_owned()), "another".to_owned(), 5, later);
         assert_eq!(gone(&liveness, &state(&["a"]), later), ["a"]);
     }
@@ -338,7 +366,7 @@ mod tests {
         let heard = |now| liveness.heard(id.clone(), "e".to_owned(), 5, now);
         heard(start);
         assert!(liveness.lease(&id, &state, start));
-        let later = start + SILENCE_MAX + Duration::from_millis(1);
+        let later = start + CONFIRMED_MAX + SILENCE_MAX + Duration::from_millis(1);
         assert_eq!(gone(&liveness, &state, later), ["a"]);
         heard(later);
         assert!(!liveness.lease(&id, &state, later), "it is being removed");

@@ -23,7 +23,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tracing::error;
 
-use super::liveness::LEASE;
+use super::liveness::{CONFIRMED_MAX, LEASE};
 use super::members::{MembershipError, members_response};
 use super::{HOPS_MAX, MoreServices, RaftMaster};
 use crate::cluster::NodeId;
@@ -37,9 +37,6 @@ use crate::wire::batch::{decode_command, encode_refusal, request_id};
 const IMAGE_PART_BYTES: usize = 1 << 20;
 /// Messages that may wait for a watcher.
 const WATCH_BUFFER: usize = 16;
-/// A leader that a majority confirmed so long ago, at most, is the only one: nobody votes for another within a second of
-/// hearing from it.
-const CONFIRMED_MAX: Duration = Duration::from_millis(800);
 /// How long one that asks waits for the leader that it is passed on to.
 const PASS_ON_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often it is looked whether a leader is known.
