@@ -251,7 +251,8 @@ impl LogStore {
         memory.vote.is_some() || memory.last().is_some()
     }
 
-    /// Whether an entry that is kept says that this member belongs to the group, or belonged to it.
+    /// Whether an entry that is kept says that this member belongs to the group, or belonged to it. Nothing comes after the
+    /// entries that take a member out, so they are kept.
     pub fn was_member(&self) -> bool {
         let memory = self.shared.memory.lock();
         let mut entries = memory.entries.values();
@@ -268,9 +269,20 @@ impl LogStore {
         self.shared.memory.lock().entry_bytes
     }
 
+    /// Index of the last entry before the newest ones that together have so many bytes at most.
+    pub fn last_before(&self, bytes_max: u64) -> Option<u64> {
+        let memory = self.shared.memory.lock();
+        let mut bytes = 0;
+        let mut newest = memory.entries.iter().rev();
+        let before = newest.find(|(_, entry)| {
+            bytes += entry_bytes(entry);
+            bytes > bytes_max
+        });
+        before.map(|(index, _)| *index)
+    }
+
     /// Index of the first entry that is kept.
-    #[cfg(test)]
-    pub(super) fn first_index(&self) -> Option<u64> {
+    pub fn first_index(&self) -> Option<u64> {
         let memory = self.shared.memory.lock();
         memory.entries.first_key_value().map(|(index, _)| *index)
     }

@@ -11,10 +11,10 @@ use quidditch_proto as proto;
 use quidditch_proto::raft::{IdentifyRequest, Identity};
 use tracing::{info, warn};
 
+use super::RaftMaster;
 use super::liveness::LEASE;
 use super::status::MasterMember;
 use super::types::MasterNode;
-use super::{LOG_ENTRIES_KEPT, RaftMaster};
 use crate::master::Masters;
 use crate::master::command::Command;
 use crate::master::links::within;
@@ -27,7 +27,7 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a master that does not lead tells the leader that it lives.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// A log of so many bytes is shortened.
-const LOG_BYTES_MAX: u64 = 32 << 20;
+const LOG_BYTES_MAX: u64 = 64 << 20;
 /// How often the leader looks at members that it passed over when votes were dealt out.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often it tries while it is no node of the cluster state.
@@ -48,21 +48,22 @@ pub enum MembershipError {
 }
 
 impl RaftMaster {
-    /// Has a snapshot made when the log is long in bytes; raft itself counts entries.
-    async fn shorten_log(&self) {
-        if self.log.entry_bytes() < LOG_BYTES_MAX {
+    /// Shortens a log that is long in bytes to half of that, by a snapshot if need be; raft itself counts entries.
+    pub(super) async fn shorten_log(&self, bytes_max: u64) {
+        if self.log.entry_bytes() < bytes_max {
             return;
         }
         let status = self.raft_status();
-        let since = status
-            .applied
-            .unwrap_or(0)
-            .saturating_sub(status.snapshot.unwrap_or(0));
-        // the entries that followers may still want stay in the log: a snapshot for few new ones would shorten nothing
-        if since > LOG_ENTRIES_KEPT {
-            // an error: raft has ended, and this master with it
-            let _ = self.raft.trigger().snapshot().await;
-        }
+        // the newest entries stay: whoever is a little behind needs no snapshot
+        let upto = self.log.last_before(bytes_max / 2).min(status.applied);
+        let Some(upto) = upto.filter(|upto| self.log.first_index() <= Some(*upto)) else {
+            return;
+        };
+        // an error: raft has ended, and this master with it
+        let _ = match status.snapshot >= Some(upto) {
+            true => self.raft.trigger().purge_log(upto).await,
+            false => self.raft.trigger().snapshot().await,
+        };
     }
 
     /// Who answers at an address.
@@ -360,7 +361,7 @@ pub(super) async fn attend(master: Arc<RaftMaster>) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = JOIN_EVERY;
-        master.shorten_log().await;
+        master.shorten_log(LOG_BYTES_MAX).await;
         if master.leads() {
             continue;
         }

@@ -334,6 +334,24 @@ async fn whoever_lags_far_behind_comes_back_by_a_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_of_few_large_entries_is_shortened() {
+    let group = Group::of(1).await;
+    let master = group.master(0);
+    for round in 0..20 {
+        master.submit(create(&format!("i{round}"))).await.unwrap();
+    }
+    let all = master.log.entry_bytes();
+    let end = Instant::now() + SOON;
+    while master.log.entry_bytes() > all / 2 {
+        assert!(Instant::now() < end);
+        master.shorten_log(all / 2).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(master.log.entry_bytes() > all / 8, "the newest stay");
+    master.submit(create("after")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_whose_disk_fails_ends_with_a_clear_message() {
     let group = Group::seats(1).await;
     let disk = Disk::new();
