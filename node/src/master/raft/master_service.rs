@@ -1,6 +1,7 @@
 //! What this master answers to nodes and to people.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -185,7 +186,8 @@ impl RaftMaster {
             let acked = metrics.last_quorum_acked;
             acked.is_some_and(|acked| acked.elapsed() < CONFIRMED_MAX)
         };
-        self.leads() && (is_only_voter || is_confirmed())
+        let is_resigning = self.is_resigning.load(Ordering::SeqCst);
+        self.leads() && !is_resigning && (is_only_voter || is_confirmed())
     }
 
     pub(super) fn heartbeat(&self, request: proto::HeartbeatRequest) -> proto::HeartbeatResponse {

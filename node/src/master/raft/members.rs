@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -30,6 +31,8 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const LOG_BYTES_MAX: u64 = 64 << 20;
 /// How often the leader looks at members that it passed over when votes were dealt out.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Another master leads within this time, once it is asked to.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often it tries while it is no node of the cluster state.
 const JOIN_EVERY: Duration = Duration::from_millis(200);
 
@@ -221,6 +224,11 @@ impl RaftMaster {
             match (member.is_voter, self.excludes(&member.name)) {
                 // the only voter keeps its vote: nobody is a majority of none
                 (true, true) => match self.check_majority_without(&member).await {
+                    Ok(()) if member.raft_id == self.raft_id => {
+                        // a leader without a vote would lead on; the next one takes it
+                        self.hand_over().await;
+                        return Ok(false);
+                    }
                     Ok(()) => {
                         info!(name = member.name, "a master has no vote any more");
                         self.change(ChangeMembers::RemoveVoters(id), true).await?;
@@ -240,6 +248,50 @@ impl RaftMaster {
             }
         }
         Ok(is_whole)
+    }
+
+    /// Has another voter lead, one that answers and is not excluded; returns when this one leads no more, or when that takes
+    /// too long: then whoever is elected leads.
+    pub(super) async fn hand_over(&self) {
+        let Some(to) = self.successor().await else {
+            return;
+        };
+        info!(name = to.name, "another master is to lead");
+        // Before it can be elected: from here on nothing is answered, and no lease given, in the belief that nobody else leads.
+        let _resigning = Resigning::begin(&self.is_resigning);
+        if self
+            .raft
+            .trigger()
+            .transfer_leader(to.raft_id)
+            .await
+            .is_err()
+        {
+            // raft is stopping, and its reign with it
+            return;
+        }
+        let mut server = self.raft.server_metrics();
+        let is_over = async {
+            while server.borrow_watched().state.is_leader() && server.changed().await.is_ok() {}
+        };
+        if tokio::time::timeout(HAND_OVER_TIMEOUT, is_over)
+            .await
+            .is_err()
+        {
+            warn!(name = to.name, "the other master does not lead yet");
+        }
+    }
+
+    async fn successor(&self) -> Option<MasterMember> {
+        let mut voters = self.members();
+        voters.retain(|member| {
+            member.is_voter && member.raft_id != self.raft_id && !self.excludes(&member.name)
+        });
+        for voter in voters {
+            if self.answers(&voter).await {
+                return Some(voter);
+            }
+        }
+        None
     }
 
     /// Whether a member follows that may vote: it was taken in, and something came between.
@@ -281,6 +333,22 @@ impl RaftMaster {
             true => Ok(()),
             false => Err(MembershipError::NotLeader(self.leader_address())),
         }
+    }
+}
+
+/// While it lives, this master does not count on being the only one that leads.
+struct Resigning<'a>(&'a AtomicBool);
+
+impl Resigning<'_> {
+    fn begin(is_resigning: &AtomicBool) -> Resigning<'_> {
+        is_resigning.store(true, Ordering::SeqCst);
+        Resigning(is_resigning)
+    }
+}
+
+impl Drop for Resigning<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 

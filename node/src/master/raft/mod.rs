@@ -27,7 +27,7 @@ pub mod types;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -69,6 +69,8 @@ pub const EXIT_STORAGE: u8 = 74;
 
 /// How long a command looks for a leader when its asker sets no limit.
 const LEADER_WAIT: Duration = Duration::from_secs(30);
+/// A master that stops while it leads has another one lead within this time, or is missed.
+const HAND_OVER_AT_END: Duration = Duration::from_secs(2);
 /// Entries that stay in the log although a snapshot has them: whoever is a little behind needs no snapshot.
 const LOG_ENTRIES_KEPT: u64 = 500;
 /// By when the leader answers a question.
@@ -155,6 +157,8 @@ pub struct RaftMaster {
     reign: watch::Sender<Reign>,
     /// Whether it founds the cluster when none is there.
     bootstraps: bool,
+    /// This master leads, and has asked another one to.
+    is_resigning: AtomicBool,
     /// When the leader last answered this one.
     led_at: Mutex<Option<Instant>>,
     /// Bytes of a change that is not proposed; tests have less.
@@ -238,6 +242,7 @@ impl RaftMaster {
             clock: parts.clock,
             reign: watch::channel(None).0,
             bootstraps: parts.bootstrap,
+            is_resigning: AtomicBool::new(false),
             led_at: Mutex::new(None),
             change_bytes_max: AtomicUsize::new(CHANGE_BYTES_MAX),
             membership: tokio::sync::Mutex::new(()),
@@ -289,6 +294,10 @@ impl RaftMaster {
 
     /// Stops: takes no more requests, ends its part in the group. What was agreed is on disk.
     pub async fn close(&self) {
+        if self.leads() {
+            // nobody has to miss it first
+            let _ = tokio::time::timeout(HAND_OVER_AT_END, self.hand_over()).await;
+        }
         let _ = self.stop.send_replace(true);
         // an error means that raft's task is gone, which is what is wanted
         let _ = self.raft.shutdown().await;

@@ -151,6 +151,27 @@ async fn the_health_check_says_whether_a_leader_is_known() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_shall_not_vote_leads_no_more() {
+    let group = Group::of(3).await;
+    let old = group.leader().unwrap();
+    let name = group.master(old).node.name.clone();
+    let excluded = Command::ExcludeVoters(vec![VotingExclusion {
+        node_id: "_absent_".to_owned(),
+        node_name: name.clone(),
+    }]);
+    group.master(old).submit(excluded).await.unwrap();
+    let next = group.leader_besides(old).await;
+    let left = until("two voters", || {
+        let voters = voters(group.master(next));
+        (voters.len() == 2).then_some(voters)
+    })
+    .await;
+    assert!(left.values().all(|voter| *voter != name), "{left:?}");
+    let state = group.master(old).submit(create("a")).await.unwrap();
+    assert_eq!(state.master, group.master(next).node.id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_tried_again_happens_once() {
     let group = Group::of(1).await;
     let master = group.master(0);
