@@ -25,7 +25,7 @@ const FED_PAUSE: Duration = Duration::from_millis(200);
 const RECOVERY_BYTES_PER_SECOND: u64 = 40 << 20;
 /// A report that the masters did not take is sent again after this.
 const REPORT_AGAIN: Duration = Duration::from_millis(500);
-/// Between two tries of a new primary to tell the other copies what they lack.
+/// Between two tries of a primary to tell the other copies what they lack.
 const RESYNC_PAUSE: Duration = Duration::from_millis(500);
 
 impl LocalShards {
@@ -239,11 +239,12 @@ impl LocalShards {
             Ok(Ok(())) => {
                 let took = self.clock.monotonic().saturating_sub(began);
                 info!(index = %wanted.target.index, shard = wanted.target.shard, primary_term = wanted.primary_term, took_ms = took.as_millis() as u64, "became the primary");
-                let group = Arc::new(Group::new(&wanted.allocation_id, wanted.primary_term));
+                let group = Group::promoted(&wanted.allocation_id, wanted.primary_term);
+                let group = Arc::new(group);
                 group.follow(&wanted.index, wanted.target.shard, &wanted.copies);
                 shard.shard.set_alone(group.is_alone());
                 shard.become_primary(group.clone());
-                tokio::spawn(self.clone().tell_copies(shard.clone(), group));
+                self.pay_debts(shard, &group);
                 return None;
             }
             Ok(Err(failure)) => failure.to_string(),
@@ -258,15 +259,25 @@ impl LocalShards {
         Some(wanted.report(Some(failure)))
     }
 
-    /// Brings the other copies to where the new primary is.
+    /// Brings the other copies to where the primary is, if they may lack anything: beside everything else.
+    pub(super) fn pay_debts(self: &Arc<Self>, shard: &Arc<LocalShard>, group: &Arc<Group>) {
+        if group.begin_paying() {
+            tokio::spawn(self.clone().tell_copies(shard.clone(), group.clone()));
+        }
+    }
+
     async fn tell_copies(self: Arc<Self>, shard: Arc<LocalShard>, group: Arc<Group>) {
         let Some(cluster) = self.cluster() else {
             return;
         };
-        // As long as this copy is what it is: without it the others would never show what they lack.
-        while self.is_open(&shard) {
+        while let Some(debt) = group.debt() {
+            // As long as this copy is what it is: without it the others would never show what they lack.
+            if !self.is_open(&shard) {
+                return group.end_paying();
+            }
             match primary::resync(cluster, &self.pools, &shard, &group).await {
-                Ok(()) | Err(primary::ReplicationError::Deposed) => return,
+                Ok(()) => group.pay(debt),
+                Err(primary::ReplicationError::Deposed) => return group.end_paying(),
                 Err(failure) => {
                     warn!(index = %shard.target.index, shard = shard.target.shard, error = %failure, "the other copies could not be told what they lack; trying again");
                     tokio::time::sleep(RESYNC_PAUSE).await;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use super::local_search::ShardReaders;
 use super::opening::shard_path;
 use super::pool::Pools;
 use super::recovery::{Recovery, Sessions, Throttle};
+use super::replication::group::Undecided;
 use super::replication::primary::{self, ReplicationError};
 use super::replication::{Cluster, Group, Role, publisher};
 use super::search_counters::SearchCounters;
@@ -32,6 +34,8 @@ use crate::sys::clock::Clock;
 use crate::sys::folders::Folders;
 use crate::sys::signal::Signal;
 
+/// What was read, or refused, is known to last within this time, or another primary is asked.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 /// Requests that may wait for one refresh; one more makes it happen at once.
 const REFRESH_WAITERS_MAX: usize = 1000;
 
@@ -454,41 +458,62 @@ impl LocalShards {
         let shards = self.me.upgrade().ok_or_else(gone)?;
         let (shard, group) = (shard.clone(), group.clone());
         let work = async move {
-            let cluster = shards.cluster().ok_or_else(gone)?;
-            let ids: Vec<String> = ops.iter().map(|op| op.id().to_owned()).collect();
-            let pending = group.begin(ids.clone());
-            let mut done = shards.writes.append(&shard, ops).await?;
-            let sync = shard.shard.schema().settings.durability == Durability::Request;
-            // The members are asked for now: whoever was tracked before the last operation got its number has to have it.
-            let sent = primary::replicate(cluster, &shard, &group, &done.operations, sync);
-            let (synced, sent) = tokio::join!(shards.writes.sync(&shard, done.last), sent);
-            synced?;
-            let reached = match sent {
-                Ok(reached) => reached,
-                Err(ReplicationError::Deposed) => {
-                    return Err(ShardError::Unconfirmed {
-                        outcomes: done.outcomes,
-                    });
-                }
-                Err(failure) => return Err(failure.for_shard(&shard)),
-            };
-            for outcome in done.outcomes.iter_mut().flatten() {
-                outcome.copies += reached.copies;
-                outcome.failures.clone_from(&reached.failures);
-            }
-            primary::advance_global(&shard, &group);
-            pending.acknowledge();
-            // What was refused because of another write is only true if that one lasts.
-            for (id, outcome) in std::iter::zip(&ids, &done.outcomes) {
-                if rests_on_others(outcome) && group.settle(id).await.is_err() {
-                    return Err(ShardError::Unconfirmed {
-                        outcomes: done.outcomes,
-                    });
-                }
-            }
-            Ok(done.outcomes)
+            let done = shards.append_and_replicate(&shard, &group, ops).await;
+            shards.pay_debts(&shard, &group);
+            done
         };
         tokio::spawn(work).await.map_err(|_| gone())?
+    }
+
+    async fn append_and_replicate(
+        &self,
+        shard: &Arc<LocalShard>,
+        group: &Arc<Group>,
+        ops: Vec<WriteOp>,
+    ) -> Result<Vec<Result<WriteOutcome, ShardError>>, ShardError> {
+        let cluster = self
+            .cluster()
+            .ok_or_else(|| ShardError::internal("the node has left its cluster"))?;
+        let ids: Vec<String> = ops.iter().map(|op| op.id().to_owned()).collect();
+        let pending = group.begin(ids.clone());
+        let mut done = match self.writes.append(shard, ops).await {
+            Ok(done) => done,
+            Err(refused @ ShardError::Rejected { .. }) => {
+                // Nothing was done that anybody could have seen.
+                pending.acknowledge();
+                return Err(refused);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let sync = shard.shard.schema().settings.durability == Durability::Request;
+        // The members are asked for now: whoever was tracked before the last operation got its number has to have it.
+        let sent = primary::replicate(cluster, shard, group, &done.operations, sync);
+        let (synced, sent) = tokio::join!(self.writes.sync(shard, done.last), sent);
+        synced?;
+        let reached = match sent {
+            Ok(reached) => reached,
+            Err(ReplicationError::Deposed) => {
+                return Err(ShardError::Unconfirmed {
+                    outcomes: done.outcomes,
+                });
+            }
+            Err(failure) => return Err(failure.for_shard(shard)),
+        };
+        for outcome in done.outcomes.iter_mut().flatten() {
+            outcome.copies += reached.copies;
+            outcome.failures.clone_from(&reached.failures);
+        }
+        primary::advance_global(shard, group);
+        pending.acknowledge();
+        // What was refused because of another write is only true if that one lasts.
+        for (id, outcome) in std::iter::zip(&ids, &done.outcomes) {
+            if rests_on_others(outcome) && settle(group, id).await.is_err() {
+                return Err(ShardError::Unconfirmed {
+                    outcomes: done.outcomes,
+                });
+            }
+        }
+        Ok(done.outcomes)
     }
 
     /// Has the searches of all copies show what this one shows.
@@ -525,7 +550,7 @@ impl LocalShards {
             .get
             .run(move || get(&worker.shard, &op))
             .await??;
-        let settled = group.settle(&id).await;
+        let settled = settle(&group, &id).await;
         settled.map_err(|_| shard.not_primary("a write to the document has an unknown outcome"))?;
         // Also after reading: the process may have stood still in between.
         check()?;
@@ -574,6 +599,12 @@ impl LocalShards {
         let _ = waiting.await;
         Ok(false)
     }
+}
+
+/// Waits until all that was seen of a document is known to last.
+async fn settle(group: &Group, id: &str) -> Result<(), Undecided> {
+    let settled = tokio::time::timeout(SETTLED_WITHIN, group.settle(id)).await;
+    settled.unwrap_or(Err(Undecided))
 }
 
 /// Whether an outcome rests on what other writes left, and is true only if those last.

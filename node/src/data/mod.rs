@@ -17,6 +17,8 @@ pub mod ranks;
 pub mod recovery;
 pub mod remote;
 pub mod replication;
+#[cfg(test)]
+pub(crate) mod replication_testing;
 mod resize;
 pub mod routed;
 #[cfg(test)]

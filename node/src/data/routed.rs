@@ -115,8 +115,12 @@ impl RoutedShards {
             let tried = self.finish(target, &ops, &mut results, refresh).await;
             let error = match tried {
                 Ok(true) => return Ok(results),
-                // Replaced once more: what it did is in the results.
-                Ok(false) => continue,
+                // Replaced once more, or not sure of what it saw: what it did is in the results.
+                Ok(false) => ShardError::NotPrimary {
+                    index: target.index.clone(),
+                    shard: target.shard,
+                    reason: "it could not confirm its answer".to_owned(),
+                },
                 Err(error) => error,
             };
             let may_pass = matches!(

@@ -49,6 +49,21 @@ pub struct Group {
     /// Told whenever a member goes.
     gone: Signal,
     pending: Mutex<Pending>,
+    debts: Mutex<Debts>,
+    /// Told when one is paid, or none will be any more.
+    paid: Signal,
+}
+
+/// What copies that count may lack: operations that were seen here and did not reach all of them. Each debt is paid by a
+/// resync that began after it was incurred.
+#[derive(Debug, Default)]
+struct Debts {
+    incurred: u64,
+    paid: u64,
+    /// Somebody is at it.
+    is_being_paid: bool,
+    /// The reign is over: they are another primary's affair.
+    is_over: bool,
 }
 
 /// Writes that are not acknowledged yet, by document.
@@ -84,7 +99,7 @@ impl Decision {
     }
 }
 
-/// A write between its beginning and its acknowledgement; dropped without one, its outcome is unknown.
+/// A write between its beginning and its acknowledgement; dropped without one, its outcome is unknown, and a debt.
 #[derive(Debug)]
 pub struct PendingWrite {
     group: Arc<Group>,
@@ -107,7 +122,16 @@ impl Group {
             moving: AtomicBool::new(false),
             gone: Signal::default(),
             pending: Mutex::default(),
+            debts: Mutex::default(),
+            paid: Signal::default(),
         }
+    }
+
+    /// The book of a replica that takes over: the other copies may lack what it has.
+    pub fn promoted(own: &str, primary_term: u64) -> Group {
+        let group = Group::new(own, primary_term);
+        group.owe();
+        group
     }
 
     /// The reign.
@@ -300,8 +324,42 @@ impl Group {
         }
     }
 
-    /// Waits until every write to a document that has begun by now is acknowledged. Call it after the document was read:
-    /// what was read is then known to last. An error: one of them may be lost with this primary.
+    /// Notes that copies that count may lack operations that this one shows.
+    fn owe(&self) {
+        self.debts.lock().incurred += 1;
+    }
+
+    /// Whether the other copies have to be brought to where this one is, and nobody is at it: the caller is, from here on.
+    pub fn begin_paying(&self) -> bool {
+        let mut debts = self.debts.lock();
+        let begins = debts.paid < debts.incurred && !debts.is_being_paid && !debts.is_over;
+        debts.is_being_paid |= begins;
+        begins
+    }
+
+    /// What a resync that begins now pays; `None`: nothing is owed, and the caller is not at it any more.
+    pub fn debt(&self) -> Option<u64> {
+        let mut debts = self.debts.lock();
+        debts.is_being_paid = debts.paid < debts.incurred;
+        debts.is_being_paid.then_some(debts.incurred)
+    }
+
+    /// A resync is done that began when this was the debt.
+    pub fn pay(&self, debt: u64) {
+        let mut debts = self.debts.lock();
+        debts.paid = debts.paid.max(debt);
+        drop(debts);
+        self.paid.raise();
+    }
+
+    /// The copy is not the primary any more: nothing is paid from here on.
+    pub fn end_paying(&self) {
+        self.debts.lock().is_over = true;
+        self.paid.raise();
+    }
+
+    /// Waits until every write to a document that has begun by now is on every copy that counts. Call it after the document
+    /// was read: what was read is then known to last. An error: some of it may be lost with this primary.
     pub async fn settle(&self, id: &str) -> Result<(), Undecided> {
         let open: Vec<Arc<Decision>> = {
             let pending = self.pending.lock();
@@ -314,11 +372,13 @@ impl Group {
         for decision in open {
             let is_made = || decision.outcome() != Outcome::Open;
             decision.made.until(is_made).await;
-            if decision.outcome() != Outcome::Acknowledged {
-                return Err(Undecided);
-            }
         }
-        Ok(())
+        // Those that failed, also before this call, are among the debts.
+        let owed = self.debts.lock().incurred;
+        let is_paid = || self.debts.lock().paid >= owed;
+        let is_over = || self.debts.lock().is_over;
+        self.paid.until(|| is_paid() || is_over()).await;
+        is_paid().then_some(()).ok_or(Undecided)
     }
 }
 
@@ -331,6 +391,11 @@ impl PendingWrite {
 
 impl Drop for PendingWrite {
     fn drop(&mut self) {
+        let is_open = self.decision.outcome() == Outcome::Open;
+        if is_open {
+            // Before anybody can find that the write is pending no more.
+            self.group.owe();
+        }
         let mut pending = self.group.pending.lock();
         for id in &self.ids {
             if let Some(writes) = pending.by_id.get_mut(id) {
@@ -341,7 +406,7 @@ impl Drop for PendingWrite {
             }
         }
         drop(pending);
-        if self.decision.outcome() == Outcome::Open {
+        if is_open {
             self.decision.make(Outcome::Unknown);
         }
     }
@@ -387,9 +452,42 @@ mod tests {
         assert!(!reader.is_finished());
         first.acknowledge();
         assert_eq!(reader.await.unwrap(), Ok(()));
-        let second = group.begin(vec!["a".to_owned()]);
-        let settled = tokio::join!(group.settle("a"), async { drop(second) }).0;
+    }
+
+    #[tokio::test]
+    async fn a_reader_waits_until_what_it_may_have_seen_is_on_every_copy() {
+        let group = Arc::new(Group::new("own", 1));
+        assert!(!group.begin_paying(), "nothing is owed");
+        drop(group.begin(vec!["a".to_owned()]));
+        assert!(group.begin_paying());
+        assert!(!group.begin_paying(), "one at a time");
+        let debt = group.debt().unwrap();
+        // A write that fails after the resync began may not be in it.
+        drop(group.begin(vec!["a".to_owned()]));
+        let reader = tokio::spawn({
+            let group = group.clone();
+            async move { group.settle("a").await }
+        });
+        tokio::task::yield_now().await;
+        group.pay(debt);
+        tokio::task::yield_now().await;
+        assert!(!reader.is_finished());
+        group.pay(group.debt().unwrap());
+        assert_eq!(reader.await.unwrap(), Ok(()));
+        assert_eq!(group.debt(), None);
+        assert!(!group.begin_paying());
+        drop(group.begin(vec!["b".to_owned()]));
+        assert!(group.begin_paying());
+        let settled = tokio::join!(group.settle("b"), async { group.end_paying() }).0;
         assert_eq!(settled, Err(Undecided));
-        assert_eq!(group.settle("a").await, Ok(()), "nothing is left behind");
+    }
+
+    #[tokio::test]
+    async fn a_new_primary_owes_what_it_has() {
+        let group = Group::promoted("own", 2);
+        assert!(group.begin_paying());
+        let debt = group.debt().unwrap();
+        let settled = tokio::join!(group.settle("a"), async { group.pay(debt) }).0;
+        assert_eq!(settled, Ok(()));
     }
 }

@@ -22,6 +22,8 @@ pub mod peers;
 pub mod primary;
 pub mod publisher;
 pub mod replica;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -240,8 +240,9 @@ pub async fn expel(
     }
 }
 
-/// A new primary's first words to the other copies: everything that it has and that they may lack. They forget what
-/// they have beyond what every in-sync copy had, and take this.
+/// Everything that the primary has and that the other copies may lack: a new primary's first words, and what it says once a
+/// write has failed whose operations reached some of them. Under a new reign they forget what they have beyond what every
+/// in-sync copy had, and take this.
 pub async fn resync(
     cluster: &Cluster,
     pools: &Pools,
@@ -249,7 +250,8 @@ pub async fn resync(
     group: &Group,
 ) -> Result<(), ReplicationError> {
     let from = SeqNo(shard.shard.global_checkpoint().0 + 1);
-    let last = shard.shard.max_seq_no().0;
+    // What is in the translog by now. A number beyond may be that of a write that is under way.
+    let last = shard.shard.local_checkpoint().0;
     let reader = shard.clone();
     let read = pools
         .management
@@ -270,7 +272,8 @@ pub async fn resync(
     for batch in batches {
         replicate(cluster, shard, group, &batch, true).await?;
     }
-    for member in group.members() {
+    // One that recovers gets them from its session.
+    for member in group.members().into_iter().filter(|member| member.required) {
         if group.lacks(&member.allocation_id, last) {
             let reason = "it lacks operations that are in the primary's segments only";
             expel(cluster, shard, group, &member, reason).await?;

@@ -1,0 +1,77 @@
+//! Copies that fail to take operations, primaries that take over, and what readers see meanwhile.
+
+use crate::data::replication_testing::Copies;
+use crate::data::service::{RefreshPolicy, ShardError, ShardService, VersionRule, WriteOp};
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_missed_a_write_which_nobody_could_be_told_of_gets_it_later() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let replica = copies.replicas().remove(0);
+    copies.put("before").await.unwrap();
+    copies.peers.cut(&replica);
+    copies.masters.refuse(true);
+    let failed = copies.put("x").await.unwrap_err();
+    assert!(failed.to_string().contains("could not be told"), "{failed}");
+    let read = copies.finds("x").await;
+    assert!(
+        matches!(read, Err(ShardError::NotPrimary { .. })),
+        "it may be lost with this primary: {read:?}"
+    );
+    copies.peers.heal();
+    copies.put("y").await.unwrap();
+    copies.until_same(&replica).await;
+    assert!(copies.finds("x").await.unwrap());
+    copies.masters.refuse(false);
+    copies.die(&copies.primary()).await;
+    copies
+        .until("the replica takes over", || copies.primary() == replica)
+        .await;
+    copies
+        .until("it does", || copies.copy(&replica).role().group().is_some())
+        .await;
+    assert!(copies.finds("x").await.unwrap(), "it was read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_primary_answers_nothing_that_the_other_copies_lack() {
+    let copies = Copies::start(&["a", "b", "c"], 2).await;
+    let primary = copies.primary();
+    copies.put("before").await.unwrap();
+    let lacks = copies.replicas().remove(1);
+    copies.peers.cut(&lacks);
+    copies.masters.refuse(true);
+    copies.put("m").await.unwrap_err();
+    copies.masters.refuse(false);
+    copies.die(&primary).await;
+    copies.masters.refuse(true);
+    copies
+        .until("another one reigns", || {
+            let next = copies.primary();
+            next != primary && next != lacks && copies.copy(&next).role().group().is_some()
+        })
+        .await;
+    let read = copies.finds("m").await;
+    assert!(
+        matches!(read, Err(ShardError::NotPrimary { .. })),
+        "{read:?}"
+    );
+    let create = WriteOp::Index {
+        id: "m".to_owned(),
+        routing: None,
+        source: "{}".into(),
+        version: VersionRule::Any,
+        create_only: true,
+    };
+    let shards = copies.shards(&copies.primary());
+    let target = copies.target();
+    let refused = shards
+        .write(&target, vec![create], RefreshPolicy::None)
+        .await;
+    assert!(
+        matches!(refused, Err(ShardError::Unconfirmed { .. })),
+        "{refused:?}"
+    );
+    copies.peers.heal();
+    copies.until_same(&lacks).await;
+    assert!(copies.finds("m").await.unwrap());
+}
