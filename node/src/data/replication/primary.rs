@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use quidditch_engine::ids::SeqNo;
+use quidditch_engine::translog::History;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -253,24 +254,22 @@ pub async fn resync(
     // What is in the translog by now. A number beyond may be that of a write that is under way.
     let last = shard.shard.local_checkpoint().0;
     let reader = shard.clone();
-    let read = pools
-        .management
-        .run(move || read_batches(&reader, from))
-        .await;
-    let batches = match read {
-        Ok(Ok(batches)) => batches,
-        Ok(Err(reason)) => {
-            return Err(ReplicationError::NotTold {
-                node: cluster.node.to_string(),
-                reason,
-                refusal: "nothing was sent".to_owned(),
-            });
-        }
-        Err(_) => return Err(ReplicationError::Deposed),
+    let read = move || reader.shard.operations_from(from);
+    let read = pools.management.run_on(read).await;
+    // Without a history this copy began with segments that hold them. A copy that needs them gets segments as well.
+    let mut history = match read {
+        Ok(read) => read.map_err(|error| nothing_sent(cluster, error))?,
+        Err(error) => return Err(nothing_sent(cluster, error)),
     };
-    // Also when there is nothing to send: the copies have to hear of the new reign, and tell what they have.
-    for batch in batches {
+    loop {
+        let read = pools.management.run_on(move || next_batch(history)).await;
+        let (batch, rest) = read.map_err(|error| nothing_sent(cluster, error))?;
+        // Also when there is nothing to send: the copies have to hear of the new reign, and tell what they have.
         replicate(cluster, shard, group, &batch, true).await?;
+        if rest.is_none() {
+            break;
+        }
+        history = rest;
     }
     // One that recovers gets them from its session.
     for member in group.members().into_iter().filter(|member| member.required) {
@@ -282,25 +281,29 @@ pub async fn resync(
     Ok(())
 }
 
-/// Operations from a number on, as far as they are kept.
-fn read_batches(shard: &LocalShard, from: SeqNo) -> Result<Vec<Vec<Bytes>>, String> {
-    let operations = shard.shard.operations_from(from);
-    let mut batches = vec![Vec::new()];
-    let Some(operations) = operations.map_err(|error| error.to_string())? else {
-        // This copy began with segments that hold them. A copy that needs them gets segments as well.
-        return Ok(batches);
+/// This copy could not read what it has to send.
+fn nothing_sent(cluster: &Cluster, error: impl std::fmt::Display) -> ReplicationError {
+    ReplicationError::NotTold {
+        node: cluster.node.to_string(),
+        reason: error.to_string(),
+        refusal: "nothing was sent".to_owned(),
+    }
+}
+
+/// The next operations, encoded, and the others, if there are any.
+fn next_batch(history: Option<History>) -> (Vec<Bytes>, Option<History>) {
+    let Some(mut history) = history else {
+        return (Vec::new(), None);
     };
+    let mut batch = Vec::new();
     let mut bytes = 0;
-    for operation in operations {
+    for operation in history.by_ref() {
         let encoded = Bytes::from(operation.encode());
-        if bytes > RESYNC_BYTES {
-            batches.push(Vec::new());
-            bytes = 0;
-        }
         bytes += encoded.len();
-        if let Some(batch) = batches.last_mut() {
-            batch.push(encoded);
+        batch.push(encoded);
+        if bytes >= RESYNC_BYTES {
+            return (batch, Some(history));
         }
     }
-    Ok(batches)
+    (batch, None)
 }

@@ -1,5 +1,10 @@
 //! Copies that fail to take operations, primaries that take over, and what readers see meanwhile.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::primary;
+use crate::data::pool::{Pool, Pools};
 use crate::data::replication_testing::Copies;
 use crate::data::service::{RefreshPolicy, ShardError, ShardService, VersionRule, WriteOp};
 
@@ -74,4 +79,58 @@ async fn a_new_primary_answers_nothing_that_the_other_copies_lack() {
     copies.peers.heal();
     copies.until_same(&lacks).await;
     assert!(copies.finds("m").await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resync_comes_in_batches() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let replica = copies.replicas().remove(0);
+    copies.peers.cut(&replica);
+    copies.masters.refuse(true);
+    let long = format!("{{\"text\": \"{}\"}}", "x".repeat(700 << 10));
+    for id in ["1", "2", "3"] {
+        copies.put_text(id, &long).await.unwrap_err();
+    }
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    copies.peers.fail(move |_, call| {
+        if call == "replicate" {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+        None
+    });
+    copies.until_same(&replica).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resync_waits_for_a_thread_and_is_not_given_up() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let pools = Arc::new(Pools {
+        management: Pool::new("management", 1, 0),
+        ..Pools::inline()
+    });
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (started, starting) = tokio::sync::oneshot::channel();
+    let busy = tokio::spawn({
+        let pools = pools.clone();
+        async move {
+            let work = move || {
+                started.send(()).unwrap();
+                held.recv().unwrap();
+            };
+            pools.management.run(work).await
+        }
+    });
+    starting.await.unwrap();
+    let (shard, group) = copies.reigning();
+    let shards = copies.shards(&copies.primary());
+    let resync = tokio::spawn(async move {
+        let cluster = shards.cluster().unwrap();
+        primary::resync(cluster, &pools, &shard, &group).await
+    });
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    busy.await.unwrap().unwrap();
+    assert_eq!(resync.await.unwrap(), Ok(()));
 }
