@@ -409,10 +409,11 @@ impl Inner {
     pub fn note_durable(&self) {
         let mark = |durable: &[SeqNo]| self.checkpoints.mark_persisted(durable);
         self.translog.newly_durable(mark);
+        // Asked for before: what comes once it is not alone any more, others have to have.
+        let persisted = self.checkpoints.persisted();
         if self.role.get() == CopyRole::Primary && self.alone.load(Ordering::SeqCst) {
             // What it has durable, every in-sync copy has.
-            self.checkpoints
-                .advance_global(self.checkpoints.persisted());
+            self.checkpoints.advance_global(persisted);
         }
     }
 

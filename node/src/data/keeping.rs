@@ -88,8 +88,7 @@ impl LocalShards {
     pub(super) fn keep(&self, shard: &Arc<LocalShard>, wanted: &Wanted) -> bool {
         match shard.role() {
             Role::Primary(group) => {
-                group.follow(&wanted.index, wanted.target.shard, &wanted.copies);
-                shard.shard.set_alone(group.is_alone());
+                follow(shard, &group, wanted);
                 true
             }
             Role::Replica(_) if wanted.primary => {
@@ -241,8 +240,7 @@ impl LocalShards {
                 info!(index = %wanted.target.index, shard = wanted.target.shard, primary_term = wanted.primary_term, took_ms = took.as_millis() as u64, "became the primary");
                 let group = Group::promoted(&wanted.allocation_id, wanted.primary_term);
                 let group = Arc::new(group);
-                group.follow(&wanted.index, wanted.target.shard, &wanted.copies);
-                shard.shard.set_alone(group.is_alone());
+                follow(shard, &group, wanted);
                 shard.become_primary(group.clone());
                 self.pay_debts(shard, &group);
                 return None;
@@ -303,4 +301,15 @@ impl LocalShards {
             }
         }
     }
+}
+
+/// Takes over what the masters say of the copies of a primary here.
+fn follow(shard: &LocalShard, group: &Group, wanted: &Wanted) {
+    let set_alone = |alone| shard.shard.set_alone(alone);
+    group.follow(
+        &wanted.index,
+        wanted.target.shard,
+        &wanted.copies,
+        set_alone,
+    );
 }

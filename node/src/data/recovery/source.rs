@@ -245,8 +245,9 @@ fn plan(
         return Ok((RecoveryPlan::StartOver, None));
     }
     // From here on its translog is not only for itself.
-    engine.set_alone(false);
-    group.track(&ask.target, &ask.node, || engine.max_seq_no().0);
+    let set_alone = |alone| engine.set_alone(alone);
+    let max_seq_no = || engine.max_seq_no().0;
+    group.track(&ask.target, &ask.node, set_alone, max_seq_no);
     let kept = engine.shipment();
     let list = kept.list().clone();
     let from = SeqNo(list.searchable_checkpoint.0 + 1);

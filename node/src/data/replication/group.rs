@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -44,6 +44,10 @@ pub struct Group {
     own: String,
     primary_term: u64,
     members: Mutex<BTreeMap<String, Tracked>>,
+    /// The highest global checkpoint that anybody was told. Only changed while `members` is held.
+    told_global: AtomicI64,
+    /// Held from a look at who is in the book to the word to the shard whether it is alone.
+    telling_alone: Mutex<()>,
     /// The masters have begun to move this copy: the one that takes its place may reign before this node hears of it.
     moving: AtomicBool,
     /// Told whenever a member goes.
@@ -119,6 +123,8 @@ impl Group {
             own: own.to_owned(),
             primary_term,
             members: Mutex::default(),
+            told_global: AtomicI64::new(-1),
+            telling_alone: Mutex::default(),
             moving: AtomicBool::new(false),
             gone: Signal::default(),
             pending: Mutex::default(),
@@ -140,7 +146,16 @@ impl Group {
     }
 
     /// Takes over what the masters say.
-    pub fn follow(&self, index: &IndexMetadata, shard: u32, copies: &[ShardCopy]) {
+    ///
+    /// * `set_alone`: told whether this copy is the only one in the book.
+    pub fn follow(
+        &self,
+        index: &IndexMetadata,
+        shard: u32,
+        copies: &[ShardCopy],
+        set_alone: impl FnOnce(bool),
+    ) {
+        let _told = self.telling_alone.lock();
         let in_sync = index.in_sync.get(shard as usize);
         let mut members = self.members.lock();
         let mut routed = Vec::with_capacity(copies.len());
@@ -178,14 +193,25 @@ impl Group {
             }
         }
         members.retain(|id, _| routed.contains(id));
+        let is_alone = members.is_empty();
         drop(members);
+        set_alone(is_alone);
         self.gone.raise();
     }
 
     /// Begins to send operations to a copy that recovers.
     ///
+    /// * `set_alone`: told that this copy is not the only one any more, before the other is in the book.
     /// * `max_seq_no`: asked for after the copy is in the book, so that no operation falls between.
-    pub fn track(&self, allocation_id: &str, node: &NodeId, max_seq_no: impl FnOnce() -> i64) {
+    pub fn track(
+        &self,
+        allocation_id: &str,
+        node: &NodeId,
+        set_alone: impl FnOnce(bool),
+        max_seq_no: impl FnOnce() -> i64,
+    ) {
+        let _told = self.telling_alone.lock();
+        set_alone(false);
         let mut members = self.members.lock();
         let required = members.get(allocation_id).is_some_and(|old| old.required);
         members.insert(
@@ -205,12 +231,13 @@ impl Group {
         }
     }
 
-    /// Requires a copy from now on, if it has all that it needs; `None` if it is not tracked any more.
+    /// Requires a copy from now on, if it has all that it needs, and all that others were told every in-sync copy has;
+    /// `None` if it is not tracked any more.
     pub fn require(&self, allocation_id: &str, persisted: i64) -> Option<bool> {
         let mut members = self.members.lock();
         let member = members.get_mut(allocation_id)?;
         member.persisted = member.persisted.max(Some(persisted));
-        if persisted < member.needs {
+        if persisted < member.needs.max(self.told_global.load(Ordering::Relaxed)) {
             return Some(false);
         }
         member.required = true;
@@ -299,6 +326,7 @@ impl Group {
         for member in members.values().filter(|member| member.required) {
             lowest = lowest.min(member.persisted?);
         }
+        self.told_global.fetch_max(lowest, Ordering::Relaxed);
         Some(lowest)
     }
 
@@ -415,6 +443,7 @@ impl Drop for PendingWrite {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::master::testing::{Cluster, create};
 
     fn node(name: &str) -> NodeId {
         NodeId(name.to_owned())
@@ -425,7 +454,7 @@ mod tests {
         let group = Group::new("own", 3);
         assert!(group.is_alone());
         assert_eq!(group.global_checkpoint(7), Some(7));
-        group.track("b", &node("n"), || 9);
+        group.track("b", &node("n"), |_| (), || 9);
         assert!(!group.is_required("b"));
         assert_eq!(group.global_checkpoint(7), Some(7), "not required yet");
         assert_eq!(group.require("b", 8), Some(false));
@@ -437,6 +466,33 @@ mod tests {
         group.forget("b");
         assert_eq!(group.require("b", 99), None);
         assert_eq!(group.global_checkpoint(12), Some(12));
+    }
+
+    #[test]
+    fn a_copy_that_lacks_what_every_in_sync_copy_has_is_not_required() {
+        let group = Group::new("own", 3);
+        group.track("b", &node("n"), |_| (), || 4);
+        // An operation that came later is on its way to the copy, and on all that count by now.
+        assert_eq!(group.global_checkpoint(5), Some(5));
+        assert_eq!(group.require("b", 4), Some(false));
+        assert_eq!(group.require("b", 5), Some(true));
+    }
+
+    #[test]
+    fn whether_a_copy_is_alone_is_told_by_one_at_a_time() {
+        let group = Group::new("own", 3);
+        let told = Mutex::new(Vec::new());
+        let tell = |is_alone| {
+            assert!(group.telling_alone.is_locked());
+            told.lock().push(is_alone);
+        };
+        let mut cluster = Cluster::of(&["n"]);
+        cluster.run(create("hats")).unwrap();
+        let index = cluster.state.index("hats").unwrap().clone();
+        group.follow(&index, 0, &[], tell);
+        group.track("b", &node("n"), tell, || 9);
+        group.follow(&index, 0, &[], tell);
+        assert_eq!(*told.lock(), [true, false, true]);
     }
 
     #[tokio::test]
