@@ -1,5 +1,6 @@
 //! Shards of this node that cannot serve: closed, told to the masters, tried again later.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -201,6 +202,13 @@ impl LocalShards {
         reports
     }
 
+    /// Whether a failure is the last that is known of a shard: it was not opened again since, nor is it forgotten.
+    fn is_failed_still(&self, report: &ShardReport) -> bool {
+        let failed = self.failed.lock();
+        let shard = failed.get(&(report.index_uuid.clone(), report.shard));
+        shard.is_some_and(|shard| shard.allocation_id == report.allocation_id)
+    }
+
     /// Failed shards whose time to be tried again has come.
     fn due(&self) -> Vec<ShardKey> {
         let now = self.clock.monotonic();
@@ -215,24 +223,37 @@ impl LocalShards {
     }
 }
 
-/// Tells the masters about shards that failed, and has them tried again, until the shards are dropped.
+/// Tells the masters about shards that failed, and has them tried again, until the shards are dropped. What they do not
+/// take is said again.
 pub async fn look_after(shards: Weak<LocalShards>, masters: Arc<dyn Masters>) {
+    let mut untold: Vec<ShardReport> = Vec::new();
+    let mut due = BTreeSet::new();
     loop {
         tokio::time::sleep(TICK).await;
         let Some(shards) = shards.upgrade() else {
             return;
         };
-        let reports = shards.close_failed().await;
-        if !reports.is_empty()
-            && let Err(refused) = masters.submit(Command::ReportShards(reports)).await
-        {
-            error!(error = %refused, "could not tell that shards failed");
+        untold.extend(shards.close_failed().await);
+        untold.retain(|report| shards.is_failed_still(report));
+        if !untold.is_empty() {
+            match masters.submit(Command::ReportShards(untold.clone())).await {
+                Ok(_) => untold.clear(),
+                Err(refused) => {
+                    error!(error = %refused, "could not tell that shards failed; trying again");
+                    // Those who do not know that it failed would not try it again.
+                    continue;
+                }
+            }
         }
-        let due = shards.due();
-        if !due.is_empty()
-            && let Err(refused) = masters.submit(Command::RetryShards(Some(due))).await
-        {
-            error!(error = %refused, "could not try failed shards again");
+        due.extend(shards.due());
+        if !due.is_empty() {
+            let retry = Command::RetryShards(Some(due.iter().cloned().collect()));
+            match masters.submit(retry).await {
+                Ok(_) => due.clear(),
+                Err(refused) => {
+                    error!(error = %refused, "could not have failed shards tried again; trying again");
+                }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::primary;
 use crate::data::pool::{Pool, Pools};
@@ -133,4 +134,19 @@ async fn a_resync_waits_for_a_thread_and_is_not_given_up() {
     release.send(()).unwrap();
     busy.await.unwrap().unwrap();
     assert_eq!(resync.await.unwrap(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn masters_that_refuse_hear_of_a_failed_shard_again() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let primary = copies.primary();
+    copies.masters.refuse(true);
+    let shard = copies.copy(&primary);
+    let shards = copies.shards(&primary);
+    shards.give_up(&shard, "damaged".to_owned(), true);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    copies.masters.refuse(false);
+    copies
+        .until("the other takes over", || copies.primary() != primary)
+        .await;
 }
