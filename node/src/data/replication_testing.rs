@@ -287,6 +287,28 @@ impl Copies {
         }
     }
 
+    /// A node that died is there again, with what its folder has.
+    pub fn come_back(&self, node: &NodeId) {
+        self.masters.decide(|deciding| deciding.join(&node.0));
+        self.come_up(node);
+    }
+
+    /// What a node has of the shard, by the names of the files.
+    pub fn files(&self, node: &NodeId, part: &str) -> Vec<std::path::PathBuf> {
+        let uuid = self.target().index_uuid;
+        let folder = self.folders[node].path();
+        let folder = folder.join("indices").join(uuid).join("0").join(part);
+        let files = std::fs::read_dir(folder).unwrap();
+        files.map(|file| file.unwrap().path()).collect()
+    }
+
+    /// Has the primary's segments hold all that it has.
+    pub async fn flush(&self) {
+        let shards = self.shards(&self.primary());
+        shards.refresh(&self.target()).await.unwrap();
+        shards.flush(&self.target(), true, true).await.unwrap();
+    }
+
     /// Waits, in made-up time.
     pub async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         for _ in 0..12_000 {
@@ -334,6 +356,14 @@ impl Copies {
         let copies = state.routing.copies("hats", 0).iter();
         let replicas = copies.filter(|copy| !copy.primary);
         replicas.filter_map(|copy| copy.node.clone()).collect()
+    }
+
+    /// Which copy the masters have on a node.
+    pub fn allocation_id(&self, node: &NodeId) -> Option<String> {
+        let state = self.masters.state();
+        let mut copies = state.routing.copies("hats", 0).iter();
+        let copy = copies.find(|copy| copy.node.as_ref() == Some(node))?;
+        copy.allocation_id.clone()
     }
 
     pub fn shards(&self, node: &NodeId) -> Arc<LocalShards> {

@@ -3,8 +3,8 @@
 //!
 //! The target drives: it asks the primary for a *session*, under which the primary keeps the segments that it showed at
 //! that moment and the place in its translog from which operations follow. From that moment on the primary also sends
-//! each new operation. The target copies files that it lacks (checked by their checksums, resumed where they broke off),
-//! takes the operations, and asks whether it has everything; from the primary's yes on nothing is acknowledged that the
+//! each new operation. The target copies files that it lacks (checked by their checksums; a part that does not come is asked
+//! for again, as long as the session lives), takes the operations, and asks whether it has everything; from the primary's yes on nothing is acknowledged that the
 //! target does not have. Only then does it report itself started.
 //!
 //! | file | subject |

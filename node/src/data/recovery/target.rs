@@ -275,7 +275,9 @@ impl Target<'_> {
         deadline: &mut Instant,
     ) -> Result<(), RecoveryError> {
         self.enter(shard, Stage::Index);
-        transfer::fetch(self.shards, shard, node, session, list, Pace::Shared).await?;
+        let shards = self.shards;
+        let on_step = || *deadline = Instant::now() + STEP_WITHIN;
+        transfer::fetch(shards, shard, node, session, list, Pace::Shared, on_step).await?;
         *deadline = Instant::now() + STEP_WITHIN;
         let (worker, base) = (shard.clone(), list.clone());
         let install = move || worker.shard.install_base(&base);

@@ -1,17 +1,25 @@
 //! Copies the files of a list of segments that are not here yet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt;
 use quidditch_engine::shard::{SegmentList, WantedFile};
+use tokio::time::Instant;
+use tracing::debug;
 
 use crate::cluster::NodeId;
 use crate::data::local::{LocalShard, LocalShards};
-use crate::data::replication::follower::FollowError;
+use crate::data::replication::follower::{FollowError, primary_of};
 use crate::data::replication::peers::{PeerError, READ_BYTES_MAX, ReadFile};
 
 /// Parts of a file on their way at one time.
 const PARTS_AT_ONCE: usize = 4;
+/// A part that does not come is asked for again for so long: less than the source keeps a session that nobody uses.
+const PART_WITHIN: Duration = Duration::from_secs(30);
+/// Between two tries.
+const PART_PAUSE: Duration = Duration::from_millis(200);
 
 /// How fast files may be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +31,8 @@ pub enum Pace {
 }
 
 /// Brings all files of `list` here that are not here yet, from the session's node.
+///
+/// * `on_step`: told of each part that came, once it is paid for.
 pub async fn fetch(
     shards: &Arc<LocalShards>,
     shard: &Arc<LocalShard>,
@@ -30,6 +40,7 @@ pub async fn fetch(
     session: u64,
     list: &SegmentList,
     pace: Pace,
+    mut on_step: impl FnMut() + Send,
 ) -> Result<(), FollowError> {
     let (worker, wanted_of) = (shard.clone(), list.clone());
     let missing = shards
@@ -47,7 +58,7 @@ pub async fn fetch(
         shard.recovery.plan(count, files, all, reused);
     }
     for file in missing {
-        fetch_file(shards, shard, node, session, file, pace).await?;
+        fetch_file(shards, shard, node, session, file, pace, &mut on_step).await?;
     }
     Ok(())
 }
@@ -74,8 +85,8 @@ async fn fetch_file(
     session: u64,
     file: WantedFile,
     pace: Pace,
+    on_step: &mut (impl FnMut() + Send),
 ) -> Result<(), FollowError> {
-    let cluster = shards.cluster().ok_or(FollowError::NoPrimary)?;
     let begin = file.staged.min(file.len);
     let starts = (begin..file.len).step_by(READ_BYTES_MAX as usize);
     let name = file.file;
@@ -89,14 +100,8 @@ async fn fetch_file(
                 len,
             };
             async move {
-                let bytes = cluster.peers.read_file(node, ask).await?;
-                if bytes.len() != len as usize {
-                    return Err(PeerError::Failed(format!(
-                        "{} bytes came, {len} were asked for",
-                        bytes.len()
-                    )));
-                }
-                Ok((offset, bytes))
+                let bytes = read_part(shards, shard, node, ask).await?;
+                Ok::<_, FollowError>((offset, bytes))
             }
         })
         .buffered(PARTS_AT_ONCE);
@@ -119,6 +124,35 @@ async fn fetch_file(
             let waited = shards.throttle.take(len, limit).await;
             shard.recovery.throttled(waited);
         }
+        on_step();
     }
     Ok(())
+}
+
+/// Reads a part of a file; again, if it does not come, as long as the node has the primary.
+async fn read_part(
+    shards: &LocalShards,
+    shard: &LocalShard,
+    node: &NodeId,
+    ask: ReadFile,
+) -> Result<Bytes, FollowError> {
+    let cluster = shards.cluster().ok_or(FollowError::NoPrimary)?;
+    let until = Instant::now() + PART_WITHIN;
+    loop {
+        let error = match cluster.peers.read_file(node, ask.clone()).await {
+            Ok(bytes) if bytes.len() == ask.len as usize => return Ok(bytes),
+            Ok(bytes) => {
+                let (came, len) = (bytes.len(), ask.len);
+                let reason = format!("{came} bytes came, {len} were asked for");
+                return Err(PeerError::Failed(reason).into());
+            }
+            Err(error) => error,
+        };
+        let reigns = primary_of(shards, &shard.target).is_some_and(|(there, _)| there == *node);
+        if !error.may_pass() || !reigns || Instant::now() >= until {
+            return Err(error.into());
+        }
+        debug!(index = %shard.target.index, shard = shard.target.shard, file = %ask.file, offset = ask.offset, %error, "a part of a file did not come; asking again");
+        tokio::time::sleep(PART_PAUSE).await;
+    }
 }

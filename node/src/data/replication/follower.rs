@@ -177,7 +177,7 @@ pub async fn look(
         Shipment::List { session, list } => (session, list),
     };
     let taken = async {
-        transfer::fetch(shards, shard, &node, session, &list, Pace::Full).await?;
+        transfer::fetch(shards, shard, &node, session, &list, Pace::Full, || ()).await?;
         install(shards, shard, &list).await
     }
     .await;

@@ -1,13 +1,18 @@
 //! Copies that fail to take operations, primaries that take over, and what readers see meanwhile.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::peers::PeerError;
 use super::primary;
 use crate::data::pool::{Pool, Pools};
-use crate::data::replication_testing::Copies;
+use crate::data::replication_testing::{Copies, unreachable};
 use crate::data::service::{RefreshPolicy, ShardError, ShardService, VersionRule, WriteOp};
+use crate::master::{Command, Masters};
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_missed_a_write_which_nobody_could_be_told_of_gets_it_later() {
@@ -149,4 +154,66 @@ async fn masters_that_refuse_hear_of_a_failed_shard_again() {
     copies
         .until("the other takes over", || copies.primary() != primary)
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_a_file_that_does_not_come_is_asked_for_again() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let replica = copies.replicas().remove(0);
+    copies.die(&replica).await;
+    copies.put("x").await.unwrap();
+    copies.flush().await;
+    let (parts, begun) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (parts_asked, recoveries) = (parts.clone(), begun.clone());
+    copies.peers.fail(move |_, call| match call {
+        "read_file" => (parts_asked.fetch_add(1, Ordering::SeqCst) < 3).then(unreachable),
+        "start_recovery" => {
+            recoveries.fetch_add(1, Ordering::SeqCst);
+            None
+        }
+        _ => None,
+    });
+    copies.come_back(&replica);
+    copies.until_green().await;
+    assert!(parts.load(Ordering::SeqCst) > 3);
+    assert_eq!(begun.load(Ordering::SeqCst), 1, "it went on where it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_recovery_may_begin_again_as_long_as_parts_come() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let replica = copies.replicas().remove(0);
+    copies.die(&replica).await;
+    for id in ["x", "y"] {
+        copies.put(id).await.unwrap();
+        copies.flush().await;
+    }
+    let slow = BTreeMap::from([(
+        "indices.recovery.max_bytes_per_sec".to_owned(),
+        Some("10b".to_owned()),
+    )]);
+    copies
+        .masters
+        .submit(Command::UpdateClusterSettings {
+            persistent: slow,
+            transient: BTreeMap::new(),
+        })
+        .await
+        .unwrap();
+    let began = Instant::now();
+    let is_over = AtomicBool::new(false);
+    copies.peers.fail(move |_, call| {
+        // Once, long after the recovery began.
+        let is_late = call == "read_file" && began.elapsed() > Duration::from_secs(65);
+        (is_late && !is_over.swap(true, Ordering::SeqCst)).then_some(PeerError::NoSession)
+    });
+    copies.come_back(&replica);
+    let id = copies.allocation_id(&replica);
+    copies.until_green().await;
+    assert!(began.elapsed() > Duration::from_secs(65));
+    assert_eq!(
+        copies.allocation_id(&replica),
+        id,
+        "the masters heard of no failure"
+    );
 }
