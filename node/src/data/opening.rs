@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quidditch_engine::directory::Directory;
 use quidditch_engine::ids::PrimaryTerm;
 use quidditch_engine::shard::{CopyRole, OpenShardError, Shard, ShardOptions, ShardParts};
+use tracing::warn;
 
 use super::failed::Refused;
 use super::identity;
@@ -137,16 +138,26 @@ impl Opening {
         Ok((shard, is_new))
     }
 
-    /// Opens what a replica has; makes an empty one where there is nothing. `true`: it is empty. The folder is no copy's
-    /// until [`Opening::take_identity`].
+    /// Opens what a replica has; makes an empty one where there is nothing, or nothing that can be read: its primary has all of
+    /// it. `true`: it is empty. The folder is no copy's until [`Opening::take_identity`].
     pub fn replica(&self) -> Result<(Shard, bool), Refused> {
         let root = self.root()?;
-        let create = !identity::is_born(&*root).map_err(self.shown())?;
+        let mut create = !identity::is_born(&*root).map_err(self.shown())?;
         match create {
             true => self.wipe()?,
             false => identity::forget(&*root).map_err(self.shown())?,
         }
-        let shard = self.open(create, CopyRole::Replica)?;
+        let mut shard = self.open(create, CopyRole::Replica)?;
+        if let Err(error) = &shard
+            && !create
+            && !error.may_pass()
+        {
+            let path = self.folders.shown(&self.path);
+            warn!(%path, %error, "the data of a replica is damaged; it is made anew");
+            self.wipe()?;
+            create = true;
+            shard = self.open(create, CopyRole::Replica)?;
+        }
         let shard = shard.map_err(|error| self.refused(&error, error.may_pass()))?;
         if create {
             identity::note_birth(&*root).map_err(self.shown())?;

@@ -217,3 +217,19 @@ async fn a_long_recovery_may_begin_again_as_long_as_parts_come() {
         "the masters heard of no failure"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_whose_files_are_damaged_is_made_anew() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let replica = copies.replicas().remove(0);
+    copies.put("x").await.unwrap();
+    copies.flush().await;
+    copies.until_same(&replica).await;
+    copies.die(&replica).await;
+    for file in copies.files(&replica, "index") {
+        std::fs::write(file, "no index").unwrap();
+    }
+    copies.come_back(&replica);
+    copies.until_green().await;
+    copies.until_same(&replica).await;
+}
