@@ -105,19 +105,18 @@ pub async fn run(shards: Weak<LocalShards>) {
             let before = told.remove(&shard.allocation_id);
             seen.insert(shard.allocation_id.clone(), generation);
             if before != Some(generation) {
-                tell(&shards, &shard, group, generation, &telling);
+                tell(&shards, &shard, group, &telling);
             }
         }
         told = seen;
     }
 }
 
-/// One word at a time to each copy: one that is told again while it copies looks again by itself when it is done.
+/// One word at a time to each copy: one that is being told is told once more when it is done, if there is more by then.
 fn tell(
     shards: &Arc<LocalShards>,
     shard: &Arc<LocalShard>,
     group: &Arc<Group>,
-    generation: u64,
     told: &Arc<Mutex<BTreeSet<String>>>,
 ) {
     for member in group.members().into_iter().filter(|member| member.started) {
@@ -127,13 +126,20 @@ fn tell(
         let (shards, shard, group) = (shards.clone(), shard.clone(), group.clone());
         let told = told.clone();
         tokio::spawn(async move {
-            if let Some(cluster) = shards.cluster() {
+            while let Some(cluster) = shards.cluster() {
+                let generation = shard.shard.reader().generation;
                 let ask = word(&shard, &group, &member, generation);
-                if let Err(error) = cluster.peers.catch_up(&member.node, ask).await {
+                let heard = cluster.peers.catch_up(&member.node, ask).await;
+                if let Err(error) = &heard {
                     debug!(node = %member.node, %error, "a replica did not hear of new segments; it will look by itself");
                 }
+                // Whoever sees a newer list while the copy is in the set leaves it to this task.
+                let mut told = told.lock();
+                if heard.is_err() || shard.shard.reader().generation == generation {
+                    told.remove(&member.allocation_id);
+                    return;
+                }
             }
-            told.lock().remove(&member.allocation_id);
         });
     }
 }
