@@ -85,6 +85,15 @@ impl Sessions {
         }
     }
 
+    /// Whether a copy recovers.
+    fn serves(&self, target: &str) -> bool {
+        let open = self.open.lock();
+        let mut recoveries = open
+            .values()
+            .filter_map(|session| session.recovery.as_ref());
+        recoveries.any(|recovery| recovery.target == target)
+    }
+
     /// Has a shard's translog keep what its recoveries have still to read.
     fn retain(&self, shard: &Arc<LocalShard>) {
         let open = self.open.lock();
@@ -110,8 +119,10 @@ impl Sessions {
         });
         for session in ended {
             self.retain(&session.shard);
-            // a target that is only tracked and went away is not waited for any more
-            if let Some(recovery) = &session.recovery {
+            // a target that is only tracked and went away is not waited for any more; one that began anew is there
+            if let Some(recovery) = &session.recovery
+                && !self.serves(&recovery.target)
+            {
                 recovery.group.forget_unless_required(&recovery.target);
             }
         }
