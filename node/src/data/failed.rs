@@ -27,6 +27,8 @@ pub(super) struct FailedShard {
     reason: String,
     /// How often it failed in a row.
     attempts: u32,
+    /// Its bytes are not what was written: nobody may copy from them.
+    is_damaged: bool,
     /// When it is tried again, on the monotonic clock; `None`: not by itself, its data is damaged.
     retry_at: Option<Duration>,
     /// Not closed and told yet.
@@ -93,6 +95,7 @@ impl LocalShards {
                 allocation_id: shard.allocation_id.clone(),
                 reason,
                 attempts: 1,
+                is_damaged,
                 retry_at,
                 open: Some(shard.clone()),
             },
@@ -108,7 +111,9 @@ impl LocalShards {
         refused: &Refused,
     ) {
         let mut failed = self.failed.lock();
-        let attempts = failed.get(&key).map_or(0, |before| before.attempts) + 1;
+        let before = failed.get(&key);
+        let attempts = before.map_or(0, |before| before.attempts) + 1;
+        let is_damaged = before.is_some_and(|before| before.is_damaged);
         let retry_at = refused
             .may_pass
             .then(|| self.clock.monotonic() + back_off(attempts));
@@ -119,10 +124,17 @@ impl LocalShards {
                 allocation_id: allocation_id.to_owned(),
                 reason: refused.reason.clone(),
                 attempts,
+                is_damaged,
                 retry_at,
                 open: None,
             },
         );
+    }
+
+    /// Whether what the folder of a shard has was found damaged since it was last opened.
+    pub(super) fn is_damaged(&self, key: &ShardKey) -> bool {
+        let failed = self.failed.lock();
+        failed.get(key).is_some_and(|shard| shard.is_damaged)
     }
 
     /// Whether a shard that is not open has to stay so for now.

@@ -89,6 +89,11 @@ impl Recovery {
         self.bytes_reused.store(bytes_reused, Ordering::Relaxed);
     }
 
+    /// Whether files are in it that were there before.
+    pub fn has_reused(&self) -> bool {
+        self.bytes_reused.load(Ordering::Relaxed) > 0
+    }
+
     /// Bytes came; `whole`: that file is complete.
     pub fn copied(&self, bytes: u64, whole: bool) {
         self.bytes_recovered.fetch_add(bytes, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use super::progress::{Recovery, Stage};
 use super::transfer::{self, Pace};
 use crate::cluster::NodeId;
 use crate::data::failed::Refused;
-use crate::data::lifecycle::Wanted;
+use crate::data::lifecycle::{CHECK_AFTER, Wanted};
 use crate::data::local::{LocalShard, LocalShards};
 use crate::data::replication::follower::{self, FollowError, Follower, primary_of};
 use crate::data::replication::peers::{
@@ -223,7 +223,12 @@ impl Target<'_> {
             ..self.wanted.clone()
         });
         let term = PrimaryTerm(primary_term);
+        let is_damaged = self.shards.is_damaged(&self.wanted.key());
         let open = move || -> Result<_, RecoveryError> {
+            if is_damaged {
+                // Opening does not read every byte: they would be taken for good ones.
+                opening.wipe()?;
+            }
             let (shard, is_new) = opening.replica()?;
             if !is_new {
                 // What lies beyond may never have happened.
@@ -384,6 +389,11 @@ impl Target<'_> {
 
     /// From here on it shows what the primary shows.
     fn follow(&self, shard: &Arc<LocalShard>) {
+        if shard.recovery.has_reused() {
+            // Those bytes were not read.
+            let at = self.shards.clock.monotonic() + CHECK_AFTER;
+            *shard.check_at.lock() = Some(at);
+        }
         shard.note_recovered();
         if let Role::Replica(follower) = shard.role() {
             let shards = Arc::downgrade(self.shards);
