@@ -189,6 +189,8 @@ pub struct Pools {
     pub management: Pool,
     /// Operations of primaries on other nodes: never behind writes here, which may wait for those nodes.
     pub replicate: Pool,
+    /// What recoveries copy, at both ends: it takes long, and no promotion may wait for it.
+    pub recovery: Pool,
     /// Merging when asked to: it may take hours, and nothing else may wait for it.
     pub force_merge: Pool,
 }
@@ -216,6 +218,7 @@ impl Pools {
             search: Pool::new("search", searches, 1_000).on(&loans),
             management: Pool::new("management", processors.clamp(2, 5), 10_000),
             replicate: Pool::new("replicate", processors.max(1) * 4, 10_000),
+            recovery: Pool::new("recovery", processors.clamp(2, 5), 10_000),
             force_merge: Pool::new("force_merge", 1, 10_000),
         })
     }
@@ -232,6 +235,7 @@ impl Pools {
             search: pool("search"),
             management: pool("management"),
             replicate: pool("replicate"),
+            recovery: pool("recovery"),
             force_merge: pool("force_merge"),
         }
     }
@@ -242,6 +246,8 @@ impl Pools {
             &self.force_merge,
             &self.get,
             &self.management,
+            &self.recovery,
+            &self.replicate,
             &self.search,
             &self.write,
         ]
@@ -276,6 +282,25 @@ mod tests {
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap().unwrap(), 7);
         assert_eq!(pool.stats().rejected, 1);
+    }
+
+    #[tokio::test]
+    async fn every_pool_is_told_of_by_name() {
+        let names: Vec<&str> = Pools::inline()
+            .stats()
+            .iter()
+            .map(|pool| pool.name)
+            .collect();
+        let all = [
+            "force_merge",
+            "get",
+            "management",
+            "recovery",
+            "replicate",
+            "search",
+            "write",
+        ];
+        assert_eq!(names, all);
     }
 
     #[tokio::test]

@@ -96,6 +96,8 @@ type Fault = Box<dyn Fn(&NodeId, &str) -> Option<PeerError> + Send>;
 pub(crate) struct TestPeers {
     nodes: Mutex<BTreeMap<NodeId, Arc<LocalShards>>>,
     fault: Mutex<Fault>,
+    /// Answers to words on new segments do not come.
+    is_held: watch::Sender<bool>,
 }
 
 impl TestPeers {
@@ -108,6 +110,11 @@ impl TestPeers {
     pub fn cut(&self, cut: &NodeId) {
         let cut = cut.clone();
         self.fail(move |node, call| (call == "replicate" && *node == cut).then(unreachable));
+    }
+
+    /// Whether answers to words on new segments come only later.
+    pub fn hold_answers(&self, hold: bool) {
+        self.is_held.send_replace(hold);
     }
 
     /// From here on all calls come through.
@@ -139,7 +146,10 @@ impl Peers for TestPeers {
     }
 
     async fn catch_up(&self, node: &NodeId, ask: CatchUp) -> Result<Progress, PeerError> {
-        self.ask(node, "catch_up")?.on_catch_up(ask).await
+        let answer = self.ask(node, "catch_up")?.on_catch_up(ask).await;
+        let mut held = self.is_held.subscribe();
+        held.wait_for(|held| !held).await.unwrap();
+        answer
     }
 
     async fn start_recovery(
@@ -204,6 +214,7 @@ impl Copies {
             peers: Arc::new(TestPeers {
                 nodes: Mutex::default(),
                 fault: Mutex::new(Box::new(|_, _| None)),
+                is_held: watch::Sender::new(false),
             }),
             folders: BTreeMap::new(),
         };

@@ -177,7 +177,7 @@ impl LocalShards {
         let session = self.sessions.get(ask.session, self.clock.monotonic())?;
         let len = ask.len.min(READ_BYTES_MAX) as usize;
         let read = move || session.kept.read(&ask.file, ask.offset, len);
-        let read = self.pools.management.run(read).await.map_err(failed)?;
+        let read = self.pools.recovery.run_on(read).await.map_err(failed)?;
         read.map_err(failed)
     }
 
@@ -189,7 +189,7 @@ impl LocalShards {
         let ask_target = ask.target.clone();
         let now = self.clock.monotonic();
         let plan = move || plan(worker, group, ask, now);
-        let planned = self.pools.management.run(plan).await.map_err(failed)?;
+        let planned = self.pools.recovery.run_on(plan).await.map_err(failed)?;
         let (mut plan, session) = planned?;
         if let (RecoveryPlan::Copy { session: id, .. }, Some(session)) = (&mut plan, session) {
             let (group, target) = (session.group(), ask_target);
@@ -214,7 +214,7 @@ impl LocalShards {
     pub async fn on_next_operations(&self, session: u64) -> Result<OperationBatch, PeerError> {
         let session = self.sessions.get(session, self.clock.monotonic())?;
         let read = move || session.next_operations();
-        self.pools.management.run(read).await.map_err(failed)?
+        self.pools.recovery.run_on(read).await.map_err(failed)?
     }
 
     /// Ends a recovery, if the target has everything.

@@ -1,11 +1,12 @@
 //! The new copy's side of a recovery.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quidditch_engine::ids::{PrimaryTerm, SeqNo};
-use quidditch_engine::shard::SegmentList;
+use quidditch_engine::shard::{FileName, SegmentList};
 use quidditch_engine::translog::Operation;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -18,12 +19,15 @@ use crate::data::lifecycle::{CHECK_AFTER, Wanted};
 use crate::data::local::{LocalShard, LocalShards};
 use crate::data::replication::follower::{self, FollowError, Follower, primary_of};
 use crate::data::replication::peers::{
-    CopyId, FinishRecovery, Finished, OperationBatch, PeerError, RecoveryPlan, StartRecovery,
+    CopyId, FinishRecovery, Finished, OperationBatch, PeerError, Peers, ReadFile, RecoveryPlan,
+    StartRecovery,
 };
 use crate::data::replication::{Cluster, Role, replica};
 
 /// Without a step forward for so long a recovery fails; the masters begin another one.
 const STEP_WITHIN: Duration = Duration::from_secs(60);
+/// A session that is not needed for a while is used so often.
+const TOUCH_EVERY: Duration = Duration::from_secs(20);
 /// After what may pass.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -286,14 +290,11 @@ impl Target<'_> {
         *deadline = Instant::now() + STEP_WITHIN;
         let (worker, base) = (shard.clone(), list.clone());
         let install = move || worker.shard.install_base(&base);
-        let installed = self
-            .shards
-            .pools
-            .management
-            .run(install)
-            .await
-            .map_err(local)?;
-        installed.map_err(FollowError::from)?;
+        let pool = &self.shards.pools.recovery;
+        let peers = &*self.cluster.peers;
+        let installed = keeping_alive(peers, node, session, pool.run_on(install)).await;
+        installed.map_err(local)?.map_err(FollowError::from)?;
+        *deadline = Instant::now() + STEP_WITHIN;
         self.enter(shard, Stage::Translog);
         self.take_operations(node, session, list.primary_term, shard, deadline)
             .await?;
@@ -307,6 +308,10 @@ impl Target<'_> {
                     let term = list.primary_term;
                     self.take_operations(node, session, term, shard, deadline)
                         .await?;
+                    if replica::progress(shard) == progress {
+                        // What is missing is on its way.
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
             }
             if Instant::now() > *deadline {
@@ -374,8 +379,8 @@ impl Target<'_> {
             let work = move || append(&worker, term, &batch);
             self.shards
                 .pools
-                .management
-                .run(work)
+                .recovery
+                .run_on(work)
                 .await
                 .map_err(local)??;
             if replica::progress(shard) != before {
@@ -399,6 +404,29 @@ impl Target<'_> {
             let shards = Arc::downgrade(self.shards);
             tokio::spawn(follower::run(shards, Arc::downgrade(shard), follower));
         }
+    }
+}
+
+/// Does something long here that the source hears nothing of, and has it keep the session meanwhile.
+pub(in crate::data) async fn keeping_alive<T>(
+    peers: &dyn Peers,
+    node: &NodeId,
+    session: u64,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        if let Ok(done) = tokio::time::timeout(TOUCH_EVERY, &mut work).await {
+            return done;
+        }
+        let touch = ReadFile {
+            session,
+            file: FileName::Tombstones,
+            offset: 0,
+            len: 0,
+        };
+        // Any question does, whatever is answered.
+        let _ = peers.read_file(node, touch).await;
     }
 }
 

@@ -45,8 +45,8 @@ pub async fn fetch(
     let (worker, wanted_of) = (shard.clone(), list.clone());
     let missing = shards
         .pools
-        .management
-        .run(move || worker.shard.missing(&wanted_of))
+        .recovery
+        .run_on(move || worker.shard.missing(&wanted_of))
         .await
         .map_err(local)?;
     let (count, all) = size_of(list);
@@ -112,8 +112,8 @@ async fn fetch_file(
         let worker = shard.clone();
         let staged = shards
             .pools
-            .management
-            .run(move || worker.shard.stage(&name, offset, &bytes))
+            .recovery
+            .run_on(move || worker.shard.stage(&name, offset, &bytes))
             .await
             .map_err(local)?;
         staged.map_err(local)?;

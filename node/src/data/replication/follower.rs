@@ -200,8 +200,8 @@ async fn install(
         let (worker, list) = (shard.clone(), list.clone());
         let done = shards
             .pools
-            .management
-            .run(move || match worker.shard.needs_segments() {
+            .recovery
+            .run_on(move || match worker.shard.needs_segments() {
                 // What was rolled back was in the segments: nothing may be kept until others are there.
                 true => worker.shard.install_base(&list),
                 false => worker.shard.install(&list),

@@ -1,15 +1,20 @@
 //! Copies that fail to take operations, primaries that take over, and what readers see meanwhile.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use quidditch_engine::shard::FileName;
 use tokio::time::Instant;
 
-use super::peers::PeerError;
+use super::peers::{CopyId, PeerError, ReadFile, RecoveryPlan, StartRecovery};
 use super::primary;
+use crate::cluster::NodeId;
+use crate::data::local::LocalShard;
 use crate::data::pool::{Pool, Pools};
+use crate::data::recovery::target;
 use crate::data::replication_testing::{Copies, unreachable};
 use crate::data::service::{RefreshPolicy, ShardError, ShardService, VersionRule, WriteOp};
 use crate::master::{Command, Masters};
@@ -232,4 +237,149 @@ async fn a_replica_whose_files_are_damaged_is_made_anew() {
     copies.come_back(&replica);
     copies.until_green().await;
     copies.until_same(&replica).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_found_damaged_takes_nothing_from_its_files() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let replica = copies.replicas().remove(0);
+    // Long, so that what is in the middle of the file is not read when it is opened.
+    let words: Vec<String> = (0..50_000u64)
+        .map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+        .collect();
+    let source = format!("{{\"text\": \"{}\"}}", words.join(" "));
+    copies.put_text("x", &source).await.unwrap();
+    copies.flush().await;
+    copies.until_same(&replica).await;
+    copies.die(&replica).await;
+    let files = copies.files(&replica, "index").into_iter();
+    let len = |path: &PathBuf| std::fs::metadata(path).unwrap().len();
+    let longest = files.max_by_key(len).unwrap();
+    let mut bytes = std::fs::read(&longest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&longest, bytes).unwrap();
+    copies.come_back(&replica);
+    copies.until_green().await;
+    let before = copies.copy(&replica);
+    let due = before.check_at.lock().take();
+    assert!(due.is_some(), "it was not read when the copy was opened");
+    copies.shards(&replica).check(&before);
+    copies
+        .until("it is out of service", || {
+            copies.allocation_id(&replica) != Some(before.allocation_id.clone())
+        })
+        .await;
+    copies.until_green().await;
+    let after = copies.copy(&replica);
+    assert_eq!(*after.check_at.lock(), None, "all of it was just copied");
+    copies.shards(&replica).check(&after);
+    assert!(copies.shards(&replica).is_open(&after));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_old_session_is_not_that_of_a_copy_that_began_anew() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let (shard, group) = copies.reigning();
+    let shards = copies.shards(&copies.primary());
+    let start = || start_recovery(&shard);
+    let is_tracked = || {
+        let members = group.members();
+        members.iter().any(|member| member.allocation_id == "new")
+    };
+    shards.on_start_recovery(start()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    shards.on_start_recovery(start()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    shards.expire_sessions();
+    assert!(is_tracked());
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    shards.expire_sessions();
+    assert!(!is_tracked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_hears_of_what_was_refreshed_while_it_was_told() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let replica = copies.replicas().remove(0);
+    let (primary, _) = copies.reigning();
+    let shows = || {
+        let shown = copies.copy(&replica).shard.searchable_checkpoint();
+        shown == primary.shard.max_seq_no()
+    };
+    copies.peers.hold_answers(true);
+    copies.put("x").await.unwrap();
+    primary.shard.refresh().unwrap();
+    copies.until("the first is shown", shows).await;
+    copies.put("y").await.unwrap();
+    primary.shard.refresh().unwrap();
+    // The word of it is passed over: the copy is being told.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    copies.peers.hold_answers(false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(shows(), "it does not wait until it looks by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_lives_while_its_segments_are_taken_over() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let (shard, _) = copies.reigning();
+    let primary = copies.primary();
+    let shards = copies.shards(&primary);
+    let plan = shards.on_start_recovery(start_recovery(&shard)).await;
+    let Ok(RecoveryPlan::Copy { session, .. }) = plan else {
+        panic!("{plan:?}");
+    };
+    let long = async {
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            shards.expire_sessions();
+        }
+    };
+    target::keeping_alive(&*copies.peers, &primary, session, long).await;
+    shards.on_next_operations(session).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_not_read_on_the_threads_of_promotions() {
+    let copies = Copies::start(&["a", "b"], 1).await;
+    let (shard, _) = copies.reigning();
+    let shards = copies.shards(&copies.primary());
+    copies.put("x").await.unwrap();
+    copies.flush().await;
+    let plan = shards.on_start_recovery(start_recovery(&shard)).await;
+    let Ok(RecoveryPlan::Copy { session, list, .. }) = plan else {
+        panic!("{plan:?}");
+    };
+    let done = || {
+        let pools = &shards.pools;
+        (
+            pools.management.stats().completed,
+            pools.recovery.stats().completed,
+        )
+    };
+    let before = done();
+    let ask = ReadFile {
+        session,
+        file: FileName::Segment(list.segments[0].id),
+        offset: 0,
+        len: 1,
+    };
+    shards.on_read_file(ask).await.unwrap();
+    assert_eq!(done(), (before.0, before.1 + 1));
+}
+
+/// A copy that nobody has, about to recover.
+fn start_recovery(source: &LocalShard) -> StartRecovery {
+    StartRecovery {
+        to: CopyId {
+            index_uuid: source.target.index_uuid.clone(),
+            shard: 0,
+            allocation_id: source.allocation_id.clone(),
+        },
+        target: "new".to_owned(),
+        node: NodeId("c".to_owned()),
+        state_version: 0,
+        history_uuid: None,
+    }
 }
