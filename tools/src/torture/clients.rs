@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::history::{Action, Operation, Outcome, Place, Value};
 use super::random::Random;
@@ -15,6 +15,8 @@ use crate::cluster::http::{Answer, NoAnswer};
 const DOCUMENTS: u64 = 8;
 /// How long a request may wait in the cluster for a shard.
 const TIMEOUT: &str = "5s";
+/// Writes of a hundred that go as a `_bulk`.
+const BULKS: u64 = 30;
 /// When nobody listens anywhere.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -74,29 +76,14 @@ pub fn act(
     place: Option<Place>,
     random: &mut Random,
 ) -> Option<Outcome> {
-    let (index, id) = (index_name(document.index), document.id());
-    let (method, path) = match action {
-        Action::Put(_) => ("PUT", format!("/{index}/_doc/{id}?timeout={TIMEOUT}")),
-        Action::Create(_) => ("PUT", format!("/{index}/_create/{id}?timeout={TIMEOUT}")),
-        Action::PutIf { .. } => {
-            let Place { term, seq_no } = place?;
-            let condition = format!("if_primary_term={term}&if_seq_no={seq_no}");
-            (
-                "PUT",
-                format!("/{index}/_doc/{id}?timeout={TIMEOUT}&{condition}"),
-            )
-        }
-        Action::Delete => ("DELETE", format!("/{index}/_doc/{id}?timeout={TIMEOUT}")),
-        Action::Get => ("GET", format!("/{index}/_doc/{id}")),
-    };
-    let body = match action.value() {
-        Some(value) => format!("{{\"value\":{value},\"document\":\"{id}\"}}"),
-        None => String::new(),
+    let (method, path, body) = match random.percent(BULKS) && action != Action::Get {
+        true => bulk(document, action, place)?,
+        false => single(document, action, place)?,
     };
     let called = world.now();
     let answer = world.ask(random, method, &path, &body);
     let returned = world.now();
-    let outcome = match answer {
+    let outcome = match answer.map(item) {
         Err(NoAnswer {
             never_sent: true, ..
         }) => return None,
@@ -132,6 +119,75 @@ pub fn act(
     };
     world.enter(document, operation);
     Some(outcome)
+}
+
+/// Method, path and body of a request.
+type Request = (&'static str, String, String);
+
+/// The operation as a request of its own; `None`: there is no place for its condition.
+fn single(document: Document, action: Action, place: Option<Place>) -> Option<Request> {
+    let (index, id) = (index_name(document.index), document.id());
+    let (method, path) = match action {
+        Action::Put(_) => ("PUT", format!("/{index}/_doc/{id}?timeout={TIMEOUT}")),
+        Action::Create(_) => ("PUT", format!("/{index}/_create/{id}?timeout={TIMEOUT}")),
+        Action::PutIf { .. } => {
+            let Place { term, seq_no } = place?;
+            let condition = format!("if_primary_term={term}&if_seq_no={seq_no}");
+            (
+                "PUT",
+                format!("/{index}/_doc/{id}?timeout={TIMEOUT}&{condition}"),
+            )
+        }
+        Action::Delete => ("DELETE", format!("/{index}/_doc/{id}?timeout={TIMEOUT}")),
+        Action::Get => ("GET", format!("/{index}/_doc/{id}")),
+    };
+    Some((method, path, source(document, action)))
+}
+
+/// The same write as the only one of a `_bulk`.
+fn bulk(document: Document, action: Action, place: Option<Place>) -> Option<Request> {
+    let id = document.id();
+    let header = match action {
+        Action::Put(_) => json!({"index": {"_id": id}}),
+        Action::Create(_) => json!({"create": {"_id": id}}),
+        Action::PutIf { .. } => {
+            let Place { term, seq_no } = place?;
+            json!({"index": {"_id": id, "if_primary_term": term, "if_seq_no": seq_no}})
+        }
+        Action::Delete => json!({"delete": {"_id": id}}),
+        Action::Get => return None,
+    };
+    let path = format!("/{}/_bulk?timeout={TIMEOUT}", index_name(document.index));
+    let body = match action.value() {
+        Some(_) => format!("{header}\n{}\n", source(document, action)),
+        None => format!("{header}\n"),
+    };
+    Some(("POST", path, body))
+}
+
+fn source(document: Document, action: Action) -> String {
+    match action.value() {
+        Some(value) => format!("{{\"value\":{value},\"document\":\"{}\"}}", document.id()),
+        None => String::new(),
+    }
+}
+
+/// The answer to the only operation of a `_bulk`; other answers as they are.
+fn item(answer: Answer) -> Answer {
+    let body: Json = serde_json::from_str(&answer.body).unwrap_or_default();
+    let items = body["items"].as_array().and_then(|items| items.first());
+    let Some((_, told)) = items
+        .and_then(Json::as_object)
+        .and_then(|item| item.iter().next())
+    else {
+        return answer;
+    };
+    Answer {
+        status: told["status"]
+            .as_u64()
+            .map_or(answer.status, |status| status as u16),
+        body: told.to_string(),
+    }
 }
 
 /// What an answer means.
@@ -223,6 +279,31 @@ mod tests {
             status,
             body: body.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_write_in_a_bulk_is_told_like_one_by_itself() {
+        let document = Document {
+            index: 0,
+            page: 1,
+            number: 2,
+        };
+        let place = Place { term: 2, seq_no: 7 };
+        let action = Action::PutIf {
+            value: 5,
+            expected: 4,
+        };
+        let (_, _, alone) = single(document, action, Some(place)).unwrap();
+        let (_, path, body) = bulk(document, action, Some(place)).unwrap();
+        assert!(path.contains("/_bulk?"), "{path}");
+        assert!(body.ends_with(&format!("{alone}\n")), "{body}");
+        assert!(body.contains(r#""if_seq_no":7"#), "{body}");
+        assert_eq!(bulk(document, Action::Get, None), None);
+        let refused = r#"{"errors": true, "items": [{"index": {"status": 409, "error": {}}}]}"#;
+        let told = item(answer(200, refused));
+        assert_eq!(outcome(action, &told), Ok(Outcome::Conflict));
+        let whole = item(answer(503, r#"{"error": {}}"#));
+        assert_eq!(outcome(action, &whole), Ok(Outcome::Unknown));
     }
 
     #[test]
