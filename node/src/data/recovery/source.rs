@@ -213,6 +213,10 @@ impl LocalShards {
     /// The next operations of a recovery.
     pub async fn on_next_operations(&self, session: u64) -> Result<OperationBatch, PeerError> {
         let session = self.sessions.get(session, self.clock.monotonic())?;
+        if let Some(recovery) = &session.recovery {
+            // The target waits for it, and perhaps nobody writes.
+            primary::advance_global(&session.shard, &recovery.group);
+        }
         let read = move || session.next_operations();
         self.pools.recovery.run_on(read).await.map_err(failed)?
     }

@@ -28,6 +28,8 @@ use crate::data::replication::{Cluster, Role, replica};
 const STEP_WITHIN: Duration = Duration::from_secs(60);
 /// A session that is not needed for a while is used so often.
 const TOUCH_EVERY: Duration = Duration::from_secs(20);
+/// What is in the segments is on every in-sync copy within this time, or the recovery ends without.
+const GLOBAL_WITHIN: Duration = Duration::from_secs(5);
 /// After what may pass.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -299,13 +301,21 @@ impl Target<'_> {
         self.take_operations(node, session, list.primary_term, shard, deadline)
             .await?;
         self.enter(shard, Stage::Finalize);
+        let term = list.primary_term;
+        // A copy whose segments hold what another primary may roll back cannot be promoted until it got others. Only for a
+        // while: copies that sync late tell late what they have.
+        let until = Instant::now() + GLOBAL_WITHIN;
+        while shard.shard.global_checkpoint() < list.max_seq_no && Instant::now() < until {
+            tokio::time::sleep(PAUSE).await;
+            self.take_operations(node, session, term, shard, deadline)
+                .await?;
+        }
         loop {
             let progress = replica::progress(shard);
             let ask = FinishRecovery { session, progress };
             match self.cluster.peers.finish_recovery(node, ask).await? {
                 Finished::InSync => break,
                 Finished::NotYet => {
-                    let term = list.primary_term;
                     self.take_operations(node, session, term, shard, deadline)
                         .await?;
                     if replica::progress(shard) == progress {

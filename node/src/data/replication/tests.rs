@@ -369,6 +369,29 @@ async fn files_are_not_read_on_the_threads_of_promotions() {
     assert_eq!(done(), (before.0, before.1 + 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_copy_does_not_count_while_its_segments_hold_what_may_be_rolled_back() {
+    let copies = Copies::start(&["a", "b", "c"], 2).await;
+    let [lacks, recovers] = [0, 1].map(|at| copies.replicas().remove(at));
+    let (primary, group) = copies.reigning();
+    copies.put("before").await.unwrap();
+    copies.die(&recovers).await;
+    copies.peers.cut(&lacks);
+    copies.masters.refuse(true);
+    copies.put("x").await.unwrap_err();
+    primary.shard.refresh().unwrap();
+    copies.come_back(&recovers);
+    let id = copies.allocation_id(&recovers).unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!group.is_required(&id));
+    copies.peers.heal();
+    copies
+        .until("the copy counts", || group.is_required(&id))
+        .await;
+    let copy = copies.copy(&recovers);
+    assert_eq!(copy.shard.global_checkpoint(), primary.shard.max_seq_no());
+}
+
 /// A copy that nobody has, about to recover.
 fn start_recovery(source: &LocalShard) -> StartRecovery {
     StartRecovery {
