@@ -45,7 +45,12 @@ impl ShardFailure {
 
     /// * `node`: this one.
     fn json(&self, node: &str, trace: bool) -> Value {
-        let node = self.node.as_ref().map_or(node, |node| &node.0);
+        let is_nowhere = self.error.kind == "no_shard_available_action_exception";
+        let node = match &self.node {
+            Some(node) => Some(node.0.as_str()),
+            // nobody was asked
+            None => (!is_nowhere).then_some(node),
+        };
         json!({"shard": self.shard, "index": self.index, "node": node, "reason": self.error.cause_json(trace)})
     }
 }

@@ -13,6 +13,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a read looks for its shard.
 const READ_LIMIT: Duration = Duration::from_secs(60);
+/// The same while nobody leads: another leader is found much sooner, or not for long.
+const LEADERLESS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Calls until the shard is where it is looked for, each time with the newest state.
 ///
@@ -56,10 +58,12 @@ pub async fn get(
     target: &ShardTarget,
     op: &GetOp,
 ) -> Result<Option<StoredDocument>, ShardError> {
+    let began = Instant::now();
     let has_primary = || {
         let state = masters.state();
         let primary = state.routing.primary(&target.index, target.shard);
-        primary.is_some_and(|copy| copy.state.is_active())
+        let may_be_led = masters.has_leader() || began.elapsed() < LEADERLESS_LIMIT;
+        may_be_led && primary.is_some_and(|copy| copy.state.is_active())
     };
     let read = || async {
         match shards.get(target, op.clone()).await {

@@ -22,6 +22,7 @@ use super::searcher::Searcher;
 use crate::cluster::NodeId;
 use crate::cluster::index_metadata::IndexMetadata;
 use crate::cluster::state::ClusterState;
+use crate::data::copies::check_nodes;
 use crate::data::search::{ContextId, FetchAtOnce, SearchLimits};
 
 /// How long a reader waits for the fetch that follows a query.
@@ -113,6 +114,11 @@ impl Searcher {
         }
         boost_routes(&mut routes, &input.body.indices_boost);
         check_shard_count(&state, routes.len())?;
+        let own = NodeId(self.node_id.clone());
+        for route in &routes {
+            let checked = check_nodes(&state, &route.target, &route.preference, &own);
+            checked.map_err(|error| RestError::illegal_argument(error.to_string()))?;
+        }
         if input.scroll.is_some() {
             return self
                 .begin_scroll(input, &state, routes, started, cancel_by)

@@ -102,6 +102,14 @@ pub fn is_maybe_done(status: &Status) -> bool {
             // the connection closed before it took the request
             return false;
         }
+        if let Some(error) = error.downcast_ref::<h2::Error>()
+            && error.is_remote()
+            && (error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR)
+                || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+        {
+            // the other side closes in peace: it ends what it has taken, and has not taken this
+            return false;
+        }
         source = error.source();
     }
     true

@@ -89,21 +89,51 @@ pub fn choose(
             copies.sort_by_key(|serving| !ids.contains(&serving.node.0));
         }
         CopyPreference::OnlyNodes(filters) => {
-            let filter = filters.join(",");
-            copies.retain(|serving| {
-                let node = state.nodes.get(&serving.node);
-                node.is_some_and(|node| is_chosen(state, node, own, Some(&filter)))
-            });
-            if copies.is_empty() {
-                return Err(NoSuchCopy {
-                    filters: filters.clone(),
-                    index: target.index.clone(),
-                    shard: target.shard,
-                });
-            }
+            keep_on(state, target, filters, own, &mut copies)?;
         }
     }
     Ok(copies)
+}
+
+/// Leaves the copies on the nodes that are named; one must be.
+fn keep_on(
+    state: &ClusterState,
+    target: &ShardTarget,
+    filters: &[String],
+    own: &NodeId,
+    copies: &mut Vec<ServingCopy>,
+) -> Result<(), NoSuchCopy> {
+    let filter = filters.join(",");
+    copies.retain(|serving| {
+        let node = state.nodes.get(&serving.node);
+        node.is_some_and(|node| is_chosen(state, node, own, Some(&filter)))
+    });
+    if copies.is_empty() {
+        return Err(NoSuchCopy {
+            filters: filters.to_vec(),
+            index: target.index.clone(),
+            shard: target.shard,
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a preference that names nodes of which none has a copy of a shard. It is asked for all shards of a search before
+/// one of them is searched.
+///
+/// * `own`: the node that asks.
+pub fn check_nodes(
+    state: &ClusterState,
+    target: &ShardTarget,
+    preference: &CopyPreference,
+    own: &NodeId,
+) -> Result<(), NoSuchCopy> {
+    match preference {
+        CopyPreference::OnlyNodes(filters) => {
+            keep_on(state, target, filters, own, &mut serving(state, target))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The same for the same text and shard.

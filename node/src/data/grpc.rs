@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status};
 use super::channels::{CONNECTION_WINDOW_BYTES, MESSAGE_BYTES_MAX, STREAM_WINDOW_BYTES};
 use super::local::LocalShards;
 use super::search::{
-    ContextId, CopyPreference, Purpose, SearchService, ShardLook, ShardSearchError,
+    ContextId, CopyPreference, Purpose, SearchService, ShardLook, ShardQuery, ShardSearchError,
 };
 use super::service::{ShardError, ShardService, ShardTarget};
 use crate::cluster::NodeId;
@@ -118,6 +118,23 @@ impl DataServer {
     ) -> Result<(ShardTarget, Seen), Status> {
         self.identity.check(envelope)?;
         target_of(shard).map_err(unreadable)
+    }
+
+    /// What a call asks for; or that the copy that it is for is not here. An open reader lives on when its copy moves away.
+    async fn query_of(
+        &self,
+        query_cbor: &[u8],
+        envelope: Option<&proto::Envelope>,
+        target: &ShardTarget,
+        seen: &Seen,
+    ) -> Result<Result<ShardQuery, ShardSearchError>, Status> {
+        let query: ShardQuery = tree("query", query_cbor)?;
+        if query.context.is_none()
+            && let Err(error) = self.check_copy(envelope, target, seen).await
+        {
+            return Ok(Err(no_shard(error, target)));
+        }
+        Ok(Ok(query))
     }
 
     /// Why the readers of a call are open, which is for this node.
@@ -365,12 +382,13 @@ impl Searches for DataServer {
         let mut places = Vec::with_capacity(count);
         for (place, look) in request.looks.into_iter().enumerate() {
             let (target, seen) = self.target(envelope, look.shard)?;
-            if self.is_copy(&target, &seen).is_ok() {
+            let query: ShardQuery = tree("query", &look.query_cbor)?;
+            if query.context.is_some() || self.is_copy(&target, &seen).is_ok() {
                 places.push(place);
                 looks.push(ShardLook {
                     target,
                     allocation_id: seen.allocation_id,
-                    query: tree("query", &look.query_cbor)?,
+                    query,
                 });
             }
         }
@@ -388,10 +406,13 @@ impl Searches for DataServer {
         let request = request.into_inner();
         let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
         let envelope = request.envelope.as_ref();
-        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
-            return answer(Err(no_shard(error, &target)));
-        }
-        let query = tree("query", &request.query_cbor)?;
+        let query = match self
+            .query_of(&request.query_cbor, envelope, &target, &seen)
+            .await?
+        {
+            Ok(query) => query,
+            Err(gone) => return answer(Err(gone)),
+        };
         answer(self.search.query(&target, query).await)
     }
 
@@ -402,10 +423,13 @@ impl Searches for DataServer {
         let request = request.into_inner();
         let (target, seen) = self.target(request.envelope.as_ref(), request.shard)?;
         let envelope = request.envelope.as_ref();
-        if let Err(error) = self.check_copy(envelope, &target, &seen).await {
-            return answer(Err(no_shard(error, &target)));
-        }
-        let query = tree("query", &request.query_cbor)?;
+        let query = match self
+            .query_of(&request.query_cbor, envelope, &target, &seen)
+            .await?
+        {
+            Ok(query) => query,
+            Err(gone) => return answer(Err(gone)),
+        };
         answer(self.search.term_statistics(&target, query).await)
     }
 

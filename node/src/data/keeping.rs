@@ -88,7 +88,7 @@ impl LocalShards {
     pub(super) fn keep(&self, shard: &Arc<LocalShard>, wanted: &Wanted) -> bool {
         match shard.role() {
             Role::Primary(group) => {
-                follow(shard, &group, wanted);
+                self.follow(shard, &group, wanted);
                 true
             }
             Role::Replica(_) if wanted.primary => {
@@ -240,7 +240,7 @@ impl LocalShards {
                 info!(index = %wanted.target.index, shard = wanted.target.shard, primary_term = wanted.primary_term, took_ms = took.as_millis() as u64, "became the primary");
                 let group = Group::promoted(&wanted.allocation_id, wanted.primary_term);
                 let group = Arc::new(group);
-                follow(shard, &group, wanted);
+                self.follow(shard, &group, wanted);
                 shard.become_primary(group.clone());
                 self.pay_debts(shard, &group);
                 return None;
@@ -255,6 +255,15 @@ impl LocalShards {
             true,
         );
         Some(wanted.report(Some(failure)))
+    }
+
+    /// Takes over what the masters say of the copies of a primary here.
+    fn follow(&self, shard: &LocalShard, group: &Group, wanted: &Wanted) {
+        let is_lone = self.cluster().is_none();
+        // one that does not serve yet is not alone: a copy that is away may take its place
+        let set_alone = |alone: bool| shard.shard.set_alone(alone && (is_lone || group.serves()));
+        let (index, number) = (&wanted.index, wanted.target.shard);
+        group.follow(index, number, &wanted.copies, set_alone);
     }
 
     /// Brings the other copies to where the primary is, if they may lack anything: beside everything else.
@@ -301,15 +310,4 @@ impl LocalShards {
             }
         }
     }
-}
-
-/// Takes over what the masters say of the copies of a primary here.
-fn follow(shard: &LocalShard, group: &Group, wanted: &Wanted) {
-    let set_alone = |alone| shard.shard.set_alone(alone);
-    group.follow(
-        &wanted.index,
-        wanted.target.shard,
-        &wanted.copies,
-        set_alone,
-    );
 }

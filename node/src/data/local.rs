@@ -151,6 +151,14 @@ impl LocalShard {
         }
     }
 
+    /// Refuses what a primary does before the masters count it as started.
+    fn check_serves(&self, group: &Group) -> Result<(), ShardError> {
+        match group.serves() {
+            true => Ok(()),
+            false => Err(self.not_primary("the copy is not started yet")),
+        }
+    }
+
     fn not_primary(&self, reason: &str) -> ShardError {
         ShardError::NotPrimary {
             index: self.target.index.clone(),
@@ -325,6 +333,7 @@ impl ShardService for LocalShards {
         let find = move || find_operations(&worker.shard, &operations);
         let (are_here, encoded) = self.pools.management.run(find).await??;
         if let Some(cluster) = self.cluster() {
+            shard.check_serves(&group)?;
             let sent = primary::replicate(cluster, &shard, &group, &encoded, true).await;
             sent.map_err(|failure| failure.for_shard(&shard))?;
         }
@@ -474,6 +483,7 @@ impl LocalShards {
         let cluster = self
             .cluster()
             .ok_or_else(|| ShardError::internal("the node has left its cluster"))?;
+        shard.check_serves(group)?;
         let ids: Vec<String> = ops.iter().map(|op| op.id().to_owned()).collect();
         let pending = group.begin(ids.clone());
         let mut done = match self.writes.append(shard, ops).await {
@@ -541,7 +551,8 @@ impl LocalShards {
             Some(cluster) if !group.is_alone() && !(cluster.is_leased)() => {
                 Err(shard.not_primary("the node has lost touch with the cluster manager"))
             }
-            _ => Ok(()),
+            Some(_) => shard.check_serves(&group),
+            None => Ok(()),
         };
         check()?;
         let worker = shard.clone();

@@ -120,11 +120,17 @@ impl RemoteCopy {
             let node = state.nodes.get(&self.node);
             node.is_none_or(|node| node.ephemeral_id != self.ephemeral_id)
         };
+        tokio::pin!(call);
         tokio::select! {
-            answer = call => answer.map(Response::into_inner),
-            Ok(_) = states.wait_for(is_gone) => {
-                Err(Status::unavailable("the node left the cluster before it answered"))
-            }
+            answer = &mut call => return answer.map(Response::into_inner),
+            Ok(_) = states.wait_for(is_gone) => {}
+        }
+        // one that stops in peace still answers what it has taken
+        match tokio::time::timeout(LEAVES_WITHIN, call).await {
+            Ok(answer) => answer.map(Response::into_inner),
+            Err(_) => Err(Status::unavailable(
+                "the node left the cluster before it answered",
+            )),
         }
     }
 
@@ -202,6 +208,9 @@ impl RemoteCopy {
     }
 }
 
+/// A node that left the cluster answers what it has taken within this time, or not at all.
+const LEAVES_WITHIN: Duration = Duration::from_millis(500);
+
 /// Whom a call is for.
 pub fn envelope(state: &ClusterState, node: &NodeId) -> proto::Envelope {
     proto::Envelope {
@@ -214,9 +223,20 @@ pub fn envelope(state: &ClusterState, node: &NodeId) -> proto::Envelope {
 
 fn reason_of(status: &Status) -> String {
     match is_maybe_done(status) {
-        true => format!("disconnected: {}", status.message()),
-        false => format!("connect or send failed: {}", status.message()),
+        true => format!("disconnected: {}", cause_of(status)),
+        false => format!("connect or send failed: {}", cause_of(status)),
     }
+}
+
+/// The innermost cause of a call that failed.
+fn cause_of(status: &Status) -> String {
+    let mut told = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        told = error.to_string();
+        source = error.source();
+    }
+    told
 }
 
 fn encoded<T: Serialize>(what: &'static str, tree: &T) -> Result<Bytes, Status> {

@@ -356,6 +356,18 @@ async fn preferences_reach_the_copies_that_they_name() {
             assert_eq!(found.hits.len(), expected, "{preference}");
         }
     }
+    let mut nowhere = input(json!({"query": {"match_all": {}}}));
+    nowhere.preference = Some("_only_nodes:c".to_owned());
+    let refused = searcher.search(&nowhere).await.unwrap_err();
+    assert_eq!(
+        (refused.status, refused.kind.as_str()),
+        (400, "illegal_argument_exception")
+    );
+    assert!(
+        refused.reason.contains("no data nodes with criteria [c]"),
+        "{}",
+        refused.reason
+    );
 }
 
 fn ids(answer: &crate::coordination::search_response::SearchAnswer) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use quidditch_tools::cluster::http::Http;
@@ -21,11 +22,16 @@ fn bin_dir() -> PathBuf {
 
 impl Shop {
     fn open(tiers: &str) -> Shop {
+        Shop::open_with(tiers, 1)
+    }
+
+    fn open_with(tiers: &str, coordination: usize) -> Shop {
         let dir = tempfile::tempdir().unwrap();
         let mut plan = Plan::new(dir.path().join("shop"), bin_dir());
         plan.name = "shop".to_owned();
         plan.threads = 2;
         plan.data = parse_tiers(tiers).unwrap();
+        plan.coordination = coordination;
         let shop = Shop {
             cluster: Cluster::up(&plan, &ProxyHome::Thread, &mut |line| println!("{line}"))
                 .unwrap(),
@@ -50,6 +56,27 @@ impl Shop {
             answer.body
         );
         serde_json::from_str(&answer.body).unwrap_or(Value::Null)
+    }
+
+    /// Waits until every node is there, and every copy.
+    fn until_whole(&self) {
+        let nodes = self.cluster.names().len();
+        let began = Instant::now();
+        loop {
+            let url = format!("{}/_cluster/health", self.cluster.rest_urls()[0]);
+            // the node that is asked may just be starting
+            let health = self
+                .http
+                .get(&url)
+                .map(|answer| answer.body)
+                .unwrap_or_default();
+            let health: Value = serde_json::from_str(&health).unwrap_or(Value::Null);
+            if health["status"] == "green" && health["number_of_nodes"] == nodes {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(120), "{health}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn until_green(&self) {
@@ -174,6 +201,118 @@ fn a_cluster_that_was_stopped_comes_back_whole() {
         tiers.as_array().expect("rows").contains(&row)
     };
     assert!(has("data-1", "hot") && has("data-2", "warm"), "{tiers}");
+}
+
+#[test]
+fn an_export_goes_on_while_its_shard_moves_away() {
+    let shop = Shop::open("hot=2");
+    let one = r#"{"settings": {"number_of_shards": 1, "number_of_replicas": 0}}"#;
+    shop.ok("PUT", "/hats", one);
+    for n in 0..10 {
+        shop.ok(
+            "PUT",
+            &format!("/hats/_doc/{n}"),
+            &format!("{{\"n\": {n}}}"),
+        );
+    }
+    shop.ok("POST", "/hats/_refresh", "");
+    let page = shop.ok("POST", "/hats/_search?scroll=5m&size=4", "");
+    let pit = shop.ok("POST", "/hats/_search/point_in_time?keep_alive=5m", "");
+    let from = shop.primary();
+    let to = if from == "data-1" { "data-2" } else { "data-1" };
+    let moves = json!({"commands": [{"move": {"index": "hats", "shard": 0, "from_node": from, "to_node": to}}]});
+    shop.ok("POST", "/_cluster/reroute", &moves.to_string());
+    let moved = shop.ok(
+        "GET",
+        "/_cluster/health?wait_for_no_relocating_shards=true&timeout=60s",
+        "",
+    );
+    assert_eq!(moved["timed_out"], false, "{moved}");
+    let began = Instant::now();
+    while shop.primary() != to {
+        assert!(began.elapsed() < Duration::from_secs(60), "it did not move");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let within = json!({"pit": {"id": pit["pit_id"]}, "size": 20}).to_string();
+    let found = shop.ok("POST", "/_search", &within);
+    assert_eq!(found["hits"]["total"]["value"], 10, "{found}");
+    assert_eq!(found["_shards"]["failed"], 0, "{found}");
+    let next = json!({"scroll_id": page["_scroll_id"]}).to_string();
+    let mut seen = 4;
+    for _ in 0..2 {
+        let page = shop.ok("POST", "/_search/scroll", &next);
+        assert_eq!(page["_shards"]["failed"], 0, "{page}");
+        seen += page["hits"]["hits"].as_array().unwrap().len();
+    }
+    assert_eq!(seen, 10);
+}
+
+/// A customer who asks one coordination node or the other, and again only where the connection broke. Each error is kept.
+fn shop_on(http: &Http, urls: &[String], is_closing: &AtomicBool) -> (u32, Vec<String>) {
+    let mut turn = 0;
+    let mut ask = |method: &str, path: &str, body: &str| {
+        let mut broke = String::new();
+        for _ in 0..200 {
+            turn += 1;
+            match http.send(method, &format!("{}{path}", urls[turn % urls.len()]), body) {
+                Ok(answer) if answer.status < 300 => {
+                    return Ok(serde_json::from_str::<Value>(&answer.body).unwrap());
+                }
+                Ok(answer) => {
+                    return Err(format!(
+                        "{method} {path}: {} {}",
+                        answer.status, answer.body
+                    ));
+                }
+                Err(error) => broke = error.reason,
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err(format!("{method} {path}: nobody answers: {broke}"))
+    };
+    let (mut bought, mut errors) = (0, Vec::new());
+    while !is_closing.load(Ordering::Relaxed) {
+        let path = format!("/hats/_doc/b{bought}");
+        bought += 1;
+        let wrote = ask("PUT", &path, r#"{"n": 1000}"#);
+        let read = ask("GET", &path, "");
+        let found = ask(
+            "POST",
+            "/hats/_search",
+            r#"{"query": {"range": {"n": {"lt": 10}}}}"#,
+        );
+        let is_whole = |found: &Value| {
+            found["_shards"]["failed"] == 0 && found["hits"]["total"]["value"] == 10
+        };
+        if let Ok(found) = &found
+            && !is_whole(found)
+        {
+            errors.push(found.to_string());
+        }
+        errors.extend([wrote, read, found].into_iter().filter_map(Result::err));
+    }
+    (bought, errors)
+}
+
+#[test]
+fn every_node_is_restarted_in_turn_and_no_request_fails() {
+    let mut shop = Shop::open_with("hot=2", 2).with_hats();
+    let (http, urls) = (shop.http.clone(), shop.cluster.rest_urls());
+    let is_closing = AtomicBool::new(false);
+    let (bought, errors) = std::thread::scope(|scope| {
+        let customer = scope.spawn(|| shop_on(&http, &urls, &is_closing));
+        for node in shop.cluster.names() {
+            shop.cluster.stop(&node).unwrap();
+            shop.cluster.start(&node).unwrap();
+            shop.until_whole();
+        }
+        is_closing.store(true, Ordering::Relaxed);
+        customer.join().unwrap()
+    });
+    assert_eq!(errors, Vec::<String>::new(), "of {bought} rounds");
+    shop.ok("POST", "/hats/_refresh", "");
+    let all = shop.ok("GET", "/hats/_count", "");
+    assert_eq!(all["count"], 10 + bought, "{all}");
 }
 
 #[test]

@@ -111,18 +111,18 @@ struct Torture {
 struct Up {
     #[command(flatten)]
     place: Folder,
-    /// How many masters
-    #[arg(long, default_value_t = 3)]
-    masters: usize,
-    /// How many coordination nodes
-    #[arg(long, default_value_t = 1)]
-    coordination: usize,
-    /// Data nodes by tier, such as hot=2,warm=1,cold=1
-    #[arg(long, value_name = "TIERS", default_value = "hot=2", value_parser = tiers)]
-    data: Tiers,
-    /// Name of the cluster
-    #[arg(long, default_value = "quidditch")]
-    name: String,
+    /// How many masters [default: 3, or as many as the folder has]
+    #[arg(long)]
+    masters: Option<usize>,
+    /// How many coordination nodes [default: 1, or as many as the folder has]
+    #[arg(long)]
+    coordination: Option<usize>,
+    /// Data nodes by tier, such as hot=2,warm=1,cold=1 [default: hot=2, or those that the folder has]
+    #[arg(long, value_name = "TIERS", value_parser = tiers)]
+    data: Option<Tiers>,
+    /// Name of the cluster [default: quidditch, or that of the folder]
+    #[arg(long)]
+    name: Option<String>,
     /// Threads of each node; 0: as many as the machine has
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -230,13 +230,16 @@ fn tear(wanted: Torture) -> anyhow::Result<()> {
 fn bring_up(up: Up) -> anyhow::Result<()> {
     let program = own_program()?;
     let mut plan = Plan::new(up.place.dir, bin_dir(up.bin_dir, &program));
-    plan.name = up.name;
-    plan.masters = up.masters;
-    plan.coordination = up.coordination;
-    plan.data = up.data.0;
+    plan.direct = up.direct;
+    if let Some(record) = Record::load(&plan.dir)? {
+        plan.repeat(&record);
+    }
+    plan.name = up.name.unwrap_or(plan.name);
+    plan.masters = up.masters.unwrap_or(plan.masters);
+    plan.coordination = up.coordination.unwrap_or(plan.coordination);
+    plan.data = up.data.map_or(plan.data, |tiers| tiers.0);
     plan.threads = up.threads;
     plan.log_level = up.log_level;
-    plan.direct = up.direct;
     let mut said = |line: &str| eprintln!("{line}");
     let cluster = Cluster::up(&plan, &ProxyHome::Process(program), &mut said)?;
     print!("{}", cluster.status().table());

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
+use super::record::Record;
+
 /// Most nodes of one kind: all of them share one machine.
 const NODES_MAX: usize = 32;
 
@@ -88,6 +90,25 @@ impl Plan {
             threads: 0,
             log_level: "info".to_owned(),
             direct: false,
+        }
+    }
+
+    /// Asks for a cluster that was brought up before.
+    pub fn repeat(&mut self, record: &Record) {
+        let of = |role| record.nodes.iter().filter(move |node| node.role == role);
+        self.name.clone_from(&record.name);
+        self.masters = of(Role::Master).count();
+        self.coordination = of(Role::Coordination).count();
+        self.direct |= record.direct;
+        self.data.clear();
+        for tier in of(Role::Data).filter_map(|node| node.tier.as_ref()) {
+            match self.data.iter_mut().find(|known| known.name == *tier) {
+                Some(known) => known.count += 1,
+                None => self.data.push(Tier {
+                    name: tier.clone(),
+                    count: 1,
+                }),
+            }
         }
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -22,11 +21,8 @@ use super::{App, Params, RestError, RestRequest, RestResponse};
 
 /// Endpoints that say something before this node knows the cluster.
 const WITHOUT_STATE: &[&str] = &["info", "ping"];
-/// Answered while no master leads, with what this node knows.
-const WITHOUT_LEADER: &[&str] = &["cluster.health"];
-/// How long these wait for what a leader says.
-const SHORT_WAIT: Duration = Duration::from_secs(1);
-
+/// How long the others wait for what this node is told of the cluster.
+const STATE_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 /// The parts of a request as the server reads them; the body is whole and unzipped.
 #[derive(Debug)]
 pub struct RawRequest {
@@ -127,10 +123,15 @@ async fn answer(
     take_path_params(endpoint, &mut params, &mut vars);
     check_params(endpoint, &raw.path, &params)?;
     if app.state().version == 0 && !WITHOUT_STATE.contains(&endpoint.name) {
-        return Err(no_state());
+        // a node that has just started hears of the cluster in a moment
+        let mut states = app.masters.watch();
+        let first = states.wait_for(|state| state.version > 0);
+        if !matches!(tokio::time::timeout(STATE_WITHIN, first).await, Ok(Ok(_))) {
+            return Err(no_state());
+        }
     }
     if endpoint.own_params().any(|own| own == "local") && !params.bool("local", false)? {
-        catch_up(&app, endpoint, &params).await?;
+        catch_up(&app, &params).await?;
     }
     let request = RestRequest {
         method: raw.method,
@@ -146,15 +147,8 @@ async fn answer(
 
 /// Waits until this node follows what the masters have acknowledged: whoever reads the cluster state without `local` sees
 /// the changes that were made before, on whichever node.
-async fn catch_up(app: &App, endpoint: &Endpoint, params: &Params) -> Result<(), RestError> {
+async fn catch_up(app: &App, params: &Params) -> Result<(), RestError> {
     let wait = leader_wait(params)?;
-    if WITHOUT_LEADER.contains(&endpoint.name) {
-        if app.masters.has_leader() {
-            // it tells that nobody leads rather than wait for one
-            let _ = app.masters.current(wait.min(SHORT_WAIT)).await;
-        }
-        return Ok(());
-    }
     app.masters.current(wait).await?;
     Ok(())
 }

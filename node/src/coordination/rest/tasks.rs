@@ -170,9 +170,9 @@ async fn list_beside(
     own: &Task,
 ) -> Result<RestResponse, RestError> {
     let state = app.state();
+    let timeout = time_param(&request.params, "timeout")?.unwrap_or(WAIT);
     let found = chosen(app, &state, request).await?;
     if request.params.bool("wait_for_completion", false)? {
-        let timeout = time_param(&request.params, "timeout")?.unwrap_or(WAIT);
         let is_own = |node: &NodeInfo, task: &TaskView| node.id == app.node.id && task.id == own.id;
         for (node, tasks) in &found.answers {
             for task in tasks.iter().filter(|task| !is_own(node, task)) {
@@ -292,7 +292,19 @@ pub async fn chosen<'a>(
     nodes.extend(request.params.list("node_id"));
     let filter = (!nodes.is_empty()).then(|| nodes.join(","));
     let actions = request.params.list("actions");
-    let has_parent = request.params.has("parent_task_id");
+    let has_parent = match request.params.get("parent_task_id") {
+        // OpenSearch's word for none
+        None | Some("" | "-1") => false,
+        Some(parent) => {
+            let number = parent.rsplit_once(':').map(|(_, number)| number);
+            if number.is_none_or(|number| number.parse::<u64>().is_err()) {
+                return Err(RestError::illegal_argument(format!(
+                    "malformed task id {parent}"
+                )));
+            }
+            true
+        }
+    };
     let calls = ask_nodes(app, state, filter.as_deref(), |node| {
         let actions = &actions;
         async move {

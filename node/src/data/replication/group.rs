@@ -50,6 +50,8 @@ pub struct Group {
     telling_alone: Mutex<()>,
     /// The masters have begun to move this copy: the one that takes its place may reign before this node hears of it.
     moving: AtomicBool,
+    /// The masters count this copy as started, and with that no copy that was away.
+    serves: AtomicBool,
     /// Told whenever a member goes.
     gone: Signal,
     pending: Mutex<Pending>,
@@ -126,6 +128,7 @@ impl Group {
             told_global: AtomicI64::new(-1),
             telling_alone: Mutex::default(),
             moving: AtomicBool::new(false),
+            serves: AtomicBool::new(false),
             gone: Signal::default(),
             pending: Mutex::default(),
             debts: Mutex::default(),
@@ -166,6 +169,7 @@ impl Group {
             if *id == self.own {
                 let is_moving = copy.state == ShardState::Relocating;
                 self.moving.store(is_moving, Ordering::Release);
+                self.serves.store(copy.is_active(), Ordering::Release);
                 continue;
             }
             if copy.state == ShardState::Unassigned {
@@ -197,6 +201,12 @@ impl Group {
         drop(members);
         set_alone(is_alone);
         self.gone.raise();
+    }
+
+    /// Whether the masters count this copy as started. Until then a copy that is away may be in sync as well, and become the
+    /// primary without what is written here.
+    pub fn serves(&self) -> bool {
+        self.serves.load(Ordering::Acquire)
     }
 
     /// Begins to send operations to a copy that recovers.
@@ -493,6 +503,26 @@ mod tests {
         group.track("b", &node("n"), tell, || 9);
         group.follow(&index, 0, &[], tell);
         assert_eq!(*told.lock(), [true, false, true]);
+    }
+
+    #[test]
+    fn a_primary_serves_once_the_masters_count_it_as_started() {
+        let mut cluster = Cluster::of(&["n"]);
+        cluster.run(create("hats")).unwrap();
+        let own = cluster.state.routing.copies("hats", 0)[0]
+            .allocation_id
+            .clone();
+        let group = Group::new(&own.unwrap(), 1);
+        let follow = |cluster: &Cluster| {
+            let index = cluster.state.index("hats").unwrap();
+            let copies = cluster.state.routing.copies("hats", 0);
+            group.follow(index, 0, copies, |_| ());
+            group.serves()
+        };
+        // by now a copy that is away may still be in sync, and be given the primary
+        assert!(!follow(&cluster));
+        cluster.settle();
+        assert!(follow(&cluster));
     }
 
     #[tokio::test]

@@ -117,6 +117,10 @@ enum Sent {
 
 /// Tells the shard what every in-sync copy has.
 pub fn advance_global(shard: &LocalShard, group: &Group) {
+    if !group.serves() {
+        // a copy that is away may be in sync as well
+        return;
+    }
     if let Some(checkpoint) = group.global_checkpoint(shard.shard.local_checkpoint().0) {
         shard.shard.advance_global_checkpoint(SeqNo(checkpoint));
     }

@@ -10,12 +10,15 @@
 //! that was found to be gone is gone: it may wake up while the masters agree on it, and gets no lease before it has joined anew.
 
 use std::collections::BTreeMap;
+use std::sync::Weak;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::warn;
 
+use super::RaftMaster;
 use crate::cluster::node::NodeUsage;
 use crate::cluster::{ClusterState, NodeId};
 
@@ -74,12 +77,39 @@ struct Nodes {
     seen: BTreeMap<NodeId, Seen>,
     /// Those found to be gone in this reign, and the version in which each had joined: a later one is another membership.
     condemned: BTreeMap<NodeId, Option<u64>>,
+    /// When this process last woke up from a pause, in which it could hear of nobody.
+    awake: Option<Instant>,
 }
 
 impl Nodes {
     fn is_condemned(&self, node: &NodeId, state: &ClusterState) -> bool {
         let joined = state.joined.get(node).copied();
         self.condemned.get(node) == Some(&joined)
+    }
+}
+
+/// How often a process looks whether it stood still, and by how much a look may be late.
+const PAUSE_LOOK: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_millis(800);
+
+/// Notices pauses of this process, as long as the master is there.
+pub async fn mind_pauses(master: Weak<RaftMaster>) {
+    let mut looked = Instant::now();
+    loop {
+        tokio::time::sleep(PAUSE_LOOK).await;
+        let Some(master) = master.upgrade() else {
+            return;
+        };
+        let now = Instant::now();
+        let late = (now - looked).saturating_sub(PAUSE_LOOK);
+        if late > PAUSE_MAX {
+            warn!(
+                late_ms = late.as_millis() as u64,
+                "this process stood still; the silence of nodes counts from now on"
+            );
+            master.liveness.woke(now);
+        }
+        looked = now;
     }
 }
 
@@ -109,6 +139,11 @@ impl Liveness {
     pub fn begin(&self, now: Instant) {
         *self.nodes.lock() = Nodes::default();
         *self.since.lock() = Some(now + CONFIRMED_MAX);
+    }
+
+    /// This process stood still until now: the silence of others was its own.
+    pub fn woke(&self, now: Instant) {
+        self.nodes.lock().awake = Some(now);
     }
 
     /// The reign is over.
@@ -186,6 +221,7 @@ impl Liveness {
             state.nodes.contains_key(id) || seen.at + SILENCE_MAX > now
         };
         nodes.seen.retain(is_kept);
+        let awake = nodes.awake;
         let mut gone = Vec::new();
         for (id, node) in state.nodes.iter().filter(|(id, _)| *id != own) {
             let is_condemned = nodes.is_condemned(id, state);
@@ -194,6 +230,7 @@ impl Liveness {
                 .get_mut(id)
                 .filter(|seen| seen.ephemeral_id == node.ephemeral_id);
             let last = known.as_ref().map_or(since, |seen| seen.at);
+            let last = awake.map_or(last, |awake| last.max(awake));
             let is_silent = now.saturating_duration_since(last) > SILENCE_MAX;
             let is_lagging = known.is_some_and(|seen| {
                 let lag = seen.lag(state, now);
@@ -318,6 +355,19 @@ mod tests {
             now += Duration::from_millis(50);
         }
         assert!(now - start > LAST_LEASE, "{:?}", now - start);
+    }
+
+    #[test]
+    fn a_leader_that_stood_still_counts_the_silence_of_others_anew() {
+        let (liveness, start) = (Liveness::new(), Instant::now());
+        liveness.begin(start);
+        let state = state(&["a"]);
+        let woke = start + Duration::from_secs(20);
+        liveness.woke(woke);
+        assert!(gone(&liveness, &state, woke).is_empty());
+        assert!(gone(&liveness, &state, woke + SILENCE_MAX).is_empty());
+        let later = woke + SILENCE_MAX + Duration::from_millis(1);
+        assert_eq!(gone(&liveness, &state, later), ["a"]);
     }
 
     #[test]

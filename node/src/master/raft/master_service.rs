@@ -179,12 +179,17 @@ fn image_parts(bytes: Bytes) -> Vec<Update> {
 impl RaftMaster {
     /// Whether this one leads and nobody else can: a majority heard of it just now, or it is the majority.
     pub(super) fn leads_alone(&self) -> bool {
+        self.leads_confirmed(CONFIRMED_MAX)
+    }
+
+    /// Whether this one leads, and a majority heard of it within a time.
+    pub(super) fn leads_confirmed(&self, within: Duration) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let is_only_voter = metrics.membership_config.voter_ids().eq([self.raft_id]);
         let is_confirmed = || {
             let acked = metrics.last_quorum_acked;
-            acked.is_some_and(|acked| acked.elapsed() < CONFIRMED_MAX)
+            acked.is_some_and(|acked| acked.elapsed() < within)
         };
         let is_resigning = self.is_resigning.load(Ordering::SeqCst);
         self.leads() && !is_resigning && (is_only_voter || is_confirmed())

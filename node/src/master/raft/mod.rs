@@ -267,6 +267,7 @@ impl RaftMaster {
             tokio::spawn(leading::run(master.clone(), queue_end)),
             tokio::spawn(formation::form(master.clone(), peers)),
             tokio::spawn(members::attend(master.clone())),
+            tokio::spawn(liveness::mind_pauses(Arc::downgrade(&master))),
             tokio::spawn(members::keep(master.clone())),
         ];
         *master.tasks.lock() = tasks;
@@ -660,6 +661,6 @@ impl Masters for RaftMaster {
             .led_at
             .lock()
             .is_some_and(|at| at.elapsed() < SILENCE_MAX);
-        is_led || self.leads_alone()
+        is_led || self.leads_confirmed(SILENCE_MAX)
     }
 }

@@ -154,6 +154,11 @@ async fn the_health_check_says_whether_a_leader_is_known() {
 async fn a_leader_that_shall_not_vote_leads_no_more() {
     let group = Group::of(3).await;
     let old = group.leader().unwrap();
+    until("all masters in the state", || {
+        let state = group.master(old).state();
+        (state.nodes.len() == 3).then_some(())
+    })
+    .await;
     let name = group.master(old).node.name.clone();
     let excluded = Command::ExcludeVoters(vec![VotingExclusion {
         node_id: "_absent_".to_owned(),
@@ -270,9 +275,11 @@ async fn a_master_that_was_stopped_while_it_was_taken_in_asks_again() {
     log.save_vote(&Vote::new(1, 1)).await.unwrap();
     log.close().unwrap();
     drop(log);
-    for at in 0..3 {
-        group.start(at).await;
-    }
+    // the leader that it heard of was there before it
+    group.start(0).await;
+    group.start(1).await;
+    until("a leader", || group.leader()).await;
+    group.start(2).await;
     group.formed().await;
 }
 
