@@ -250,6 +250,16 @@ impl Contexts {
         self.open.lock().retain(|_, kept| kept.is_alive(now));
     }
 
+    /// How many readers are open for a purpose.
+    pub fn count(&self, purpose: Purpose) -> usize {
+        let now = self.clock.monotonic();
+        let open = self.open.lock();
+        let alike = open
+            .values()
+            .filter(|kept| kept.purpose == purpose && kept.is_alive(now));
+        alike.count()
+    }
+
     /// How many readers are open, also those that are due to close.
     pub fn len(&self) -> usize {
         self.open.lock().len()

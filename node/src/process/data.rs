@@ -25,6 +25,7 @@ use crate::data::grpc::DataServer;
 use crate::data::local::LocalShards;
 use crate::data::pool::Pools;
 use crate::data::replication::{Cluster, grpc::GrpcPeers};
+use crate::data::search::Purpose;
 use crate::data::{failed, replication, scheduler};
 use crate::master::remote::UsageSource;
 use crate::master::{AppliedState, StateApplier};
@@ -42,6 +43,8 @@ pub(super) struct Data {
     shards: Arc<LocalShards>,
     pools: Arc<Pools>,
     grpc_server: JoinHandle<()>,
+    /// Ends what serves others.
+    grpc_stop: watch::Sender<bool>,
 }
 
 /// Keeps states back until the shards know the cluster that they belong to.
@@ -59,6 +62,13 @@ impl StateApplier for WhenAttached {
         self.shards.apply(state).await
     }
 }
+
+/// Other nodes hear within this time that this one has left.
+const HEARD_WITHIN: Duration = Duration::from_millis(200);
+/// Hits that were found here are read within this time, or their shard fails.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is looked whether they are.
+const READ_LOOK: Duration = Duration::from_millis(20);
 
 pub(super) async fn start(base: Base) -> anyhow::Result<Data> {
     let config = &base.config;
@@ -111,7 +121,8 @@ pub(super) async fn start(base: Base) -> anyhow::Result<Data> {
     let node_server = NodeServer::new(identity.clone(), own);
     let server = DataServer::new(identity, shards.clone(), storage.search);
     let copies = replication::grpc::service(shards.clone());
-    let grpc_server = member.serve(listener, base.stop.clone(), |routes| {
+    let (grpc_stop, grpc_stopped) = watch::channel(false);
+    let grpc_server = member.serve(listener, grpc_stopped, |routes| {
         server.add_to(routes);
         node_server.add_to(routes);
         routes.add_service(copies);
@@ -122,6 +133,7 @@ pub(super) async fn start(base: Base) -> anyhow::Result<Data> {
         shards,
         pools: shared.pools,
         grpc_server,
+        grpc_stop,
     })
 }
 
@@ -180,9 +192,16 @@ impl Running for Data {
         self.member.refused().await
     }
 
-    /// The masters give the primaries to other nodes before the shards here are closed.
+    /// The masters give the primaries to other nodes before the shards here are closed. Until everybody has heard of it,
+    /// calls come; and searches that have found their hits here read them here.
     async fn close(self: Box<Self>) -> anyhow::Result<()> {
         self.member.masters.close().await;
+        tokio::time::sleep(HEARD_WITHIN).await;
+        let end = tokio::time::Instant::now() + READ_WITHIN;
+        while self.shards.contexts.count(Purpose::Fetch) > 0 && tokio::time::Instant::now() < end {
+            tokio::time::sleep(READ_LOOK).await;
+        }
+        let _ = self.grpc_stop.send(true);
         self.grpc_server.await.context("the gRPC server failed")?;
         self.shards.close().await;
         Ok(())
