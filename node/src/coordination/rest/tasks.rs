@@ -293,11 +293,10 @@ pub async fn chosen<'a>(
     let filter = (!nodes.is_empty()).then(|| nodes.join(","));
     let actions = request.params.list("actions");
     let has_parent = match request.params.get("parent_task_id") {
-        // OpenSearch's word for none
-        None | Some("" | "-1") => false,
+        None | Some("" | "unset") => false,
         Some(parent) => {
             let number = parent.rsplit_once(':').map(|(_, number)| number);
-            if number.is_none_or(|number| number.parse::<u64>().is_err()) {
+            if number.is_none_or(|number| number.parse::<i64>().is_err()) {
                 return Err(RestError::illegal_argument(format!(
                     "malformed task id {parent}"
                 )));
