@@ -23,7 +23,7 @@ pub(super) fn health(config: &Config) -> anyhow::Result<()> {
     }
 }
 
-/// One plain HTTP/1.1 request.
+/// One plain HTTP/1.1 request, about this node alone: one that only lacks a leader is not to be restarted for it.
 fn rest_health(host: &str, port: u16) -> anyhow::Result<()> {
     let shown = format!("{host}:{port}");
     let address = (host, port)
@@ -36,7 +36,7 @@ fn rest_health(host: &str, port: u16) -> anyhow::Result<()> {
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     write!(
         stream,
-        "GET /_cluster/health HTTP/1.1\r\nHost: {shown}\r\nConnection: close\r\n\r\n"
+        "GET /_cluster/health?local=true HTTP/1.1\r\nHost: {shown}\r\nConnection: close\r\n\r\n"
     )?;
     let mut answer = Vec::new();
     stream
