@@ -140,12 +140,19 @@ pub struct FetchPhase<'a> {
     pub at_once: usize,
 }
 
-/// Reads the hits from their shards. `None` stands for a hit whose shard failed.
-pub async fn fetch(
-    searcher: &Searcher,
-    phase: &FetchPhase<'_>,
-    hits: &[MergedHit],
-) -> (Vec<Option<FetchedHit>>, Vec<ShardFailure>) {
+/// What became of the fetch phase.
+#[derive(Default)]
+pub struct Fetched {
+    /// The hits in the order that was asked for; `None` stands for one whose shard failed.
+    pub hits: Vec<Option<FetchedHit>>,
+    /// The shards that failed.
+    pub failures: Vec<ShardFailure>,
+    /// Whether one of them failed because its reader was gone.
+    pub lost_readers: bool,
+}
+
+/// Reads the hits from their shards.
+pub async fn fetch(searcher: &Searcher, phase: &FetchPhase<'_>, hits: &[MergedHit]) -> Fetched {
     let mut by_shard: Vec<Vec<usize>> = vec![Vec::new(); phase.routes.len()];
     for (place, hit) in hits.iter().enumerate() {
         by_shard[hit.shard].push(place);
@@ -172,17 +179,23 @@ pub async fn fetch(
         jobs.push(async move { searcher.service.fetch(&route.target, request).await }.boxed());
     }
     let answers = fan_out(jobs, phase.at_once).await;
-    let mut fetched: Vec<Option<FetchedHit>> = vec![None; hits.len()];
-    let mut failures = Vec::new();
+    let mut fetched = Fetched {
+        hits: vec![None; hits.len()],
+        ..Fetched::default()
+    };
     for (shard, answer) in asked.into_iter().zip(answers) {
         match answer {
             Ok(documents) => {
                 for (place, document) in by_shard[shard].iter().zip(documents) {
-                    fetched[*place] = Some(document);
+                    fetched.hits[*place] = Some(document);
                 }
             }
-            Err(error) => failures.push(ShardFailure::new(&phase.routes[shard], error)),
+            Err(error) => {
+                fetched.lost_readers |= error.is_reader_gone();
+                let failure = ShardFailure::new(&phase.routes[shard], error);
+                fetched.failures.push(failure);
+            }
         }
     }
-    (fetched, failures)
+    fetched
 }

@@ -439,8 +439,8 @@ impl Searcher {
             release: false,
             at_once: scroll.at_once,
         };
-        let (fetched, fetch_failures) = fetch(self, &phase, &page).await;
-        failures.extend(fetch_failures);
+        let fetched = fetch(self, &phase, &page).await;
+        failures.extend(fetched.failures);
         self.keep_open(scroll, &page).await;
         let source = scroll.spec.shown_source();
         let busy: Vec<bool> = scroll
@@ -450,7 +450,7 @@ impl Searcher {
             .collect();
         let mut hits = Vec::new();
         let mut again = Vec::new();
-        for (merged, document) in page.iter().zip(fetched) {
+        for (merged, document) in page.iter().zip(fetched.hits) {
             let Some(document) = document else {
                 if busy[merged.shard] {
                     again.push((merged.shard, merged.hit.clone()));

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::dsl::aggs::render_aggs;
 use super::failures::{ShardFailure, failures_json, phase_failed, reduce_failed};
-use super::fetch::{FetchPhase, fetch, has_names};
+use super::fetch::{FetchPhase, Fetched, fetch, has_names};
 use super::query_phase::{Queried, QueryPhase, Then, allows_partial};
 use super::reduce::{ReduceError, Reduced, Reducer, reduce_phases};
 use super::rest::RestError;
@@ -92,6 +92,27 @@ impl Searcher {
     ) -> Result<SearchAnswer, RestError> {
         let started = self.clock.monotonic();
         input.validate()?;
+        // a point in time has the only readers that will do
+        let mut may_begin_anew = input.body.pit.is_none();
+        loop {
+            let answer = self.attempt(input, cancel_by, started, may_begin_anew);
+            if let Some(answer) = answer.await? {
+                return Ok(answer);
+            }
+            may_begin_anew = false;
+        }
+    }
+
+    /// Searches once. `None`: readers were gone before their hits were read, as when a node stops; by now others are known.
+    ///
+    /// * `may_begin_anew`: whether that may be the answer; else the shards failed.
+    async fn attempt(
+        &self,
+        input: &SearchInput,
+        cancel_by: Option<Instant>,
+        started: Duration,
+        may_begin_anew: bool,
+    ) -> Result<Option<SearchAnswer>, RestError> {
         let spec = input.fetch_spec();
         spec.check()?;
         let state = self.state();
@@ -120,9 +141,8 @@ impl Searcher {
             checked.map_err(|error| RestError::illegal_argument(error.to_string()))?;
         }
         if input.scroll.is_some() {
-            return self
-                .begin_scroll(input, &state, routes, started, cancel_by)
-                .await;
+            let page = self.begin_scroll(input, &state, routes, started, cancel_by);
+            return page.await.map(Some);
         }
         let request = input.request(now_ms);
         let timeout = timeout_of(input, &state)?;
@@ -182,8 +202,11 @@ impl Searcher {
         let Queried { failures, held } = self.check_failures(input, &routes, queried)?;
         let reduced = reducer.into_inner().finish().map_err(reduce_error)?;
         let page = reduced.hits.get(from..).unwrap_or_default();
-        let (fetched, fetch_failures) = match at_once {
-            Some(fetched) => (fetched.into_iter().map(Some).collect(), Vec::new()),
+        let fetched = match at_once {
+            Some(hits) => Fetched {
+                hits: hits.into_iter().map(Some).collect(),
+                ..Fetched::default()
+            },
             None => {
                 let phase = FetchPhase {
                     routes: &routes,
@@ -196,19 +219,28 @@ impl Searcher {
                     release: input.body.pit.is_none(),
                     at_once: self.at_once(input),
                 };
-                let (fetched, fetch_failures) = fetch(self, &phase, page).await;
-                if phase.release && fetch_failures.is_empty() {
+                let fetched = fetch(self, &phase, page).await;
+                if phase.release && fetched.failures.is_empty() {
                     let read = page.iter().filter_map(|hit| contexts[hit.shard].as_ref());
                     held.forget(&read.collect());
                 }
-                (fetched, fetch_failures)
+                fetched
             }
         };
         // the readers of shards without hits: one word to each node, which nobody waits for
         drop(held);
+        if fetched.lost_readers && may_begin_anew {
+            return Ok(None);
+        }
         let fetched_at = self.clock.monotonic();
-        let mut answer =
-            self.answer(input, &routes, &request, &reduced, failures, fetch_failures)?;
+        let mut answer = self.answer(
+            input,
+            &routes,
+            &request,
+            &reduced,
+            failures,
+            fetched.failures,
+        )?;
         answer.shards.skipped = Some(asked.skipped());
         let mut inner = match &input.body.collapse {
             Some(collapse) if !collapse.inner_hits.is_empty() => {
@@ -218,7 +250,7 @@ impl Searcher {
         }
         .into_iter();
         let source = spec.shown_source();
-        for (merged, document) in page.iter().zip(fetched) {
+        for (merged, document) in page.iter().zip(fetched.hits) {
             let inner_hits = inner.next().unwrap_or_default();
             let Some(document) = document else { continue };
             let parts = HitParts {
@@ -244,7 +276,7 @@ impl Searcher {
                 millis(fetched_at.saturating_sub(queried_at)),
             )
         });
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     /// The answer but for its hits and times.

@@ -225,6 +225,15 @@ impl ShardSearchError {
             own => (None, own),
         }
     }
+
+    /// Whether an open reader is gone, with its node or alone: to open another one may help.
+    pub fn is_reader_gone(&self) -> bool {
+        match self {
+            ShardSearchError::Unreachable { .. } | ShardSearchError::ContextMissing { .. } => true,
+            ShardSearchError::On { error, .. } => error.is_reader_gone(),
+            _ => false,
+        }
+    }
 }
 
 /// Shards that can be searched.

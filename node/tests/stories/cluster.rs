@@ -247,16 +247,30 @@ fn an_export_goes_on_while_its_shard_moves_away() {
     assert_eq!(seen, 10);
 }
 
-/// A customer who asks one coordination node or the other, and again only where the connection broke. Each error is kept.
-fn shop_on(http: &Http, urls: &[String], is_closing: &AtomicBool) -> (u32, Vec<String>) {
-    let mut turn = 0;
-    let mut ask = |method: &str, path: &str, body: &str| {
+/// Asks one coordination node or the other, and again only where the connection broke.
+struct Customer<'a> {
+    http: &'a Http,
+    urls: &'a [String],
+    turn: usize,
+}
+
+impl<'a> Customer<'a> {
+    fn of(http: &'a Http, urls: &'a [String]) -> Customer<'a> {
+        Customer {
+            http,
+            urls,
+            turn: 0,
+        }
+    }
+
+    fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<Value, String> {
         let mut broke = String::new();
         for _ in 0..200 {
-            turn += 1;
-            match http.send(method, &format!("{}{path}", urls[turn % urls.len()]), body) {
+            self.turn += 1;
+            let url = format!("{}{path}", self.urls[self.turn % self.urls.len()]);
+            match self.http.send(method, &url, body) {
                 Ok(answer) if answer.status < 300 => {
-                    return Ok(serde_json::from_str::<Value>(&answer.body).unwrap());
+                    return Ok(serde_json::from_str(&answer.body).unwrap());
                 }
                 Ok(answer) => {
                     return Err(format!(
@@ -269,21 +283,43 @@ fn shop_on(http: &Http, urls: &[String], is_closing: &AtomicBool) -> (u32, Vec<S
             std::thread::sleep(Duration::from_millis(10));
         }
         Err(format!("{method} {path}: nobody answers: {broke}"))
-    };
+    }
+}
+
+/// Buys hats and looks at each; gives how many, and each error.
+fn shop_on(mut customer: Customer<'_>, is_closing: &AtomicBool) -> (u32, Vec<String>) {
     let (mut bought, mut errors) = (0, Vec::new());
     while !is_closing.load(Ordering::Relaxed) {
         let path = format!("/hats/_doc/b{bought}");
         bought += 1;
-        let wrote = ask("PUT", &path, r#"{"n": 1000}"#);
-        let read = ask("GET", &path, "");
-        // a search whose node stops between its two phases may still lose a shard: none is asked for
+        let wrote = customer.ask("PUT", &path, r#"{"n": 1000}"#);
+        let read = customer.ask("GET", &path, "");
         errors.extend([wrote, read].into_iter().filter_map(Result::err));
     }
     (bought, errors)
 }
 
+/// Looks for hats, of which the first ten are always there; gives how often, and each error.
+fn look_round(mut customer: Customer<'_>, is_closing: &AtomicBool) -> (u32, Vec<String>) {
+    let (mut looks, mut errors) = (0, Vec::new());
+    while !is_closing.load(Ordering::Relaxed) {
+        looks += 1;
+        let body = r#"{"query": {"range": {"n": {"lt": 1000}}}, "track_total_hits": true}"#;
+        match customer.ask("POST", "/hats/_search", body) {
+            Ok(found) => {
+                let shown = found["hits"]["hits"].as_array().map_or(0, Vec::len);
+                if found["_shards"]["failed"] != 0 || shown != 10 {
+                    errors.push(found.to_string());
+                }
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    (looks, errors)
+}
+
 #[test]
-fn every_node_is_restarted_in_turn_and_no_write_or_read_fails() {
+fn every_node_is_restarted_in_turn_and_no_request_fails() {
     let shop = Shop::open_with("hot=2", |plan| {
         plan.coordination = 2;
         // a proxy takes calls for a node that is not there, and nobody can tell then that they were never begun
@@ -292,17 +328,30 @@ fn every_node_is_restarted_in_turn_and_no_write_or_read_fails() {
     let mut shop = shop.with_hats();
     let (http, urls) = (shop.http.clone(), shop.cluster.rest_urls());
     let is_closing = AtomicBool::new(false);
-    let (bought, errors) = std::thread::scope(|scope| {
-        let customer = scope.spawn(|| shop_on(&http, &urls, &is_closing));
+    let (bought, looks, errors) = std::thread::scope(|scope| {
+        let buyer = scope.spawn(|| shop_on(Customer::of(&http, &urls), &is_closing));
+        let visitors =
+            [0; 3].map(|_| scope.spawn(|| look_round(Customer::of(&http, &urls), &is_closing)));
         for node in shop.cluster.names() {
             shop.cluster.stop(&node).unwrap();
             shop.cluster.start(&node).unwrap();
             shop.until_whole();
         }
         is_closing.store(true, Ordering::Relaxed);
-        customer.join().unwrap()
+        let (bought, mut errors) = buyer.join().unwrap();
+        let mut looks = 0;
+        for visitor in visitors {
+            let (more, failed) = visitor.join().unwrap();
+            looks += more;
+            errors.extend(failed);
+        }
+        (bought, looks, errors)
     });
-    assert_eq!(errors, Vec::<String>::new(), "of {bought} rounds");
+    assert_eq!(
+        errors,
+        Vec::<String>::new(),
+        "of {bought} rounds and {looks} searches"
+    );
     shop.ok("POST", "/hats/_refresh", "");
     let all = shop.ok("GET", "/hats/_count", "");
     assert_eq!(all["count"], 10 + bought, "{all}");
