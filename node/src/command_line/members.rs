@@ -15,7 +15,7 @@ pub(super) fn command() -> Command {
         .subcommand(Command::new("list").about("Shows the masters"))
         .subcommand(
             Command::new("add")
-                .about("Takes a master that runs into the group")
+                .about("Takes a master that runs into the group: a new one, or one that was taken out and has its data still")
                 .arg(
                     Arg::new("member")
                         .value_name("HOST:PORT")
@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("remove")
-                .about("Takes a master out of the group, for good: it comes back only with an empty data directory")
+                .about("Takes a master out of the group; it does not come back by itself, only by `add`")
                 .arg(
                     Arg::new("member")
                         .value_name("NAME")

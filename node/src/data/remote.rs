@@ -26,6 +26,7 @@ use super::service::{
 };
 use crate::cluster::{ClusterState, NodeId, NodeInfo};
 use crate::wire::data::{Reply, Seen, shard_of};
+use crate::wire::status::cause_of;
 use crate::wire::tree;
 
 /// How much longer a call lasts than somebody waits for it.
@@ -226,17 +227,6 @@ fn reason_of(status: &Status) -> String {
         true => format!("disconnected: {}", cause_of(status)),
         false => format!("connect or send failed: {}", cause_of(status)),
     }
-}
-
-/// The innermost cause of a call that failed.
-fn cause_of(status: &Status) -> String {
-    let mut told = status.message().to_owned();
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        told = error.to_string();
-        source = error.source();
-    }
-    told
 }
 
 fn encoded<T: Serialize>(what: &'static str, tree: &T) -> Result<Bytes, Status> {

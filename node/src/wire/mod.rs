@@ -5,4 +5,5 @@ pub mod data;
 pub mod nodes;
 pub mod raft;
 pub mod state_record;
+pub(crate) mod status;
 pub mod tree;

@@ -33,6 +33,7 @@ use crate::master::Masters;
 use crate::master::links::MESSAGE_BYTES_MAX;
 use crate::master::publish::Since;
 use crate::wire::batch::{decode_command, encode_refusal, request_id};
+use crate::wire::status::cause_of;
 
 /// Bytes of a whole state that go in one message.
 const IMAGE_PART_BYTES: usize = 1 << 20;
@@ -83,6 +84,8 @@ pub(super) async fn serve(master: Arc<RaftMaster>, listener: TcpListener, more: 
 /// Tells the standard health check whether a leader is known; not any more when this master stops.
 async fn report_health(master: Arc<RaftMaster>, health: HealthReporter) {
     let mut stop = master.stop.subscribe();
+    let mut led = master.led_at.subscribe();
+    let mut reign = master.reign.subscribe();
     loop {
         let stops = *stop.borrow();
         let status = match master.has_leader() && !stops {
@@ -98,6 +101,9 @@ async fn report_health(master: Arc<RaftMaster>, health: HealthReporter) {
         }
         tokio::select! {
             _ = stop.changed() => {}
+            // nobody is told otherwise than by the other ways to ask
+            _ = led.changed() => {}
+            _ = reign.changed() => {}
             () = tokio::time::sleep(HEALTH_LOOK) => {}
         }
     }
@@ -389,16 +395,14 @@ impl Master for Service {
                 Status::failed_precondition(format!(
                     "no master that could be added answers at [{}]: {}",
                     request.raft_address,
-                    status.message()
+                    cause_of(&status)
                 ))
             })?;
         let node = crate::wire::raft::node_from(identity.node)
             .map_err(|error| Status::internal(error.0))?;
         match self.0.admit(identity.raft_id, node).await {
             Ok(()) => Ok(Response::new(members_response(&self.0))),
-            Err(MembershipError::NotLeader(leader))
-                if !leader.is_empty() && request.hops < HOPS_MAX =>
-            {
+            Err(MembershipError::LedBy(leader)) if request.hops < HOPS_MAX => {
                 let passed = proto::AddMemberRequest {
                     hops: request.hops + 1,
                     ..request
@@ -420,9 +424,7 @@ impl Master for Service {
         self.0.check_cluster(&request.cluster_name)?;
         match self.0.dismiss(&request.member).await {
             Ok(()) => Ok(Response::new(members_response(&self.0))),
-            Err(MembershipError::NotLeader(leader))
-                if !leader.is_empty() && request.hops < HOPS_MAX =>
-            {
+            Err(MembershipError::LedBy(leader)) if request.hops < HOPS_MAX => {
                 let passed = proto::RemoveMemberRequest {
                     hops: request.hops + 1,
                     ..request

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::RaftMaster;
 use super::liveness::LEASE;
 use super::status::MasterMember;
-use super::types::MasterNode;
+use super::types::{ChangeError, MasterNode};
 use crate::master::Masters;
 use crate::master::command::Command;
 use crate::master::links::within;
@@ -39,9 +39,14 @@ const JOIN_EVERY: Duration = Duration::from_millis(200);
 /// Why a member did not come or go.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MembershipError {
-    /// Another master leads; its gRPC address, empty when it is not known.
+    /// Another master leads, at this gRPC address.
     #[error("another master leads: [{0}]")]
-    NotLeader(String),
+    LedBy(String),
+    /// No master leads, as far as is known.
+    #[error(
+        "no master leads now; that takes a majority of the masters that vote, so see that they run, then try again"
+    )]
+    NoLeader,
     /// It may be tried again.
     #[error("{0}")]
     NotNow(String),
@@ -120,7 +125,7 @@ impl RaftMaster {
             "a master joins"
         );
         let learns = self.raft.add_learner(id, node.clone(), true);
-        limited(CATCH_UP_TIMEOUT, "catching up", learns).await?;
+        self.step(CATCH_UP_TIMEOUT, "catching up", learns).await?;
         if !is_excluded {
             let votes = ChangeMembers::AddVoterIds(BTreeSet::from([id]));
             self.change(votes, true).await?;
@@ -325,13 +330,39 @@ impl RaftMaster {
         retain: bool,
     ) -> Result<(), MembershipError> {
         let changes = self.raft.change_membership(change, retain);
-        limited(CHANGE_TIMEOUT, "agreeing on it", changes).await
+        self.step(CHANGE_TIMEOUT, "agreeing on it", changes).await
     }
 
     fn check_leads(&self) -> Result<(), MembershipError> {
         match self.leads() {
             true => Ok(()),
-            false => Err(MembershipError::NotLeader(self.leader_address())),
+            false => Err(self.not_leader()),
+        }
+    }
+
+    fn not_leader(&self) -> MembershipError {
+        let address = self.leader_address();
+        match self.has_leader() && !self.leads() && !address.is_empty() {
+            true => MembershipError::LedBy(address),
+            false => MembershipError::NoLeader,
+        }
+    }
+
+    /// One step of a change, for which there is so much time.
+    async fn step<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        step: impl Future<Output = Result<T, ChangeError>>,
+    ) -> Result<(), MembershipError> {
+        match tokio::time::timeout(limit, step).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.forward_to_leader().is_some() => Err(self.not_leader()),
+            Ok(Err(error)) => Err(MembershipError::NotNow(error.to_string())),
+            Err(_) => Err(MembershipError::NotNow(format!(
+                "{what} took longer than {} s",
+                limit.as_secs()
+            ))),
         }
     }
 }
@@ -349,21 +380,6 @@ impl Resigning<'_> {
 impl Drop for Resigning<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::SeqCst);
-    }
-}
-
-async fn limited<T, E: std::fmt::Display>(
-    limit: Duration,
-    what: &str,
-    step: impl Future<Output = Result<T, E>>,
-) -> Result<(), MembershipError> {
-    match tokio::time::timeout(limit, step).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(MembershipError::NotNow(error.to_string())),
-        Err(_) => Err(MembershipError::NotNow(format!(
-            "{what} took longer than {} s",
-            limit.as_secs()
-        ))),
     }
 }
 
@@ -451,7 +467,9 @@ pub(super) async fn attend(master: Arc<RaftMaster>) {
             continue;
         };
         if !answer.not_leader {
-            *master.led_at.lock() = Some(tokio::time::Instant::now());
+            master
+                .led_at
+                .send_replace(Some(tokio::time::Instant::now()));
         }
         if answer.is_member {
             pause = HEARTBEAT_EVERY;
@@ -473,7 +491,8 @@ pub(super) fn members_response(master: &RaftMaster) -> proto::MembersResponse {
         raft_address: member.raft_address,
         grpc_address: member.grpc_address,
         is_voter: member.is_voter,
-        is_leader: member.is_leader,
+        // raft itself goes on naming a leader that is gone
+        is_leader: member.is_leader && master.has_leader(),
     });
     proto::MembersResponse {
         members: members.collect(),

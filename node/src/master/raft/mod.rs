@@ -160,7 +160,7 @@ pub struct RaftMaster {
     /// This master leads, and has asked another one to.
     is_resigning: AtomicBool,
     /// When the leader last answered this one.
-    led_at: Mutex<Option<Instant>>,
+    led_at: watch::Sender<Option<Instant>>,
     /// Bytes of a change that is not proposed; tests have less.
     change_bytes_max: AtomicUsize,
     /// Who belongs to the group changes one step at a time.
@@ -243,7 +243,7 @@ impl RaftMaster {
             reign: watch::channel(None).0,
             bootstraps: parts.bootstrap,
             is_resigning: AtomicBool::new(false),
-            led_at: Mutex::new(None),
+            led_at: watch::channel(None).0,
             change_bytes_max: AtomicUsize::new(CHANGE_BYTES_MAX),
             membership: tokio::sync::Mutex::new(()),
             failed: watch::channel(None).0,
@@ -659,7 +659,7 @@ impl Masters for RaftMaster {
         // raft itself goes on naming a leader that is gone, until there is another one
         let is_led = self
             .led_at
-            .lock()
+            .borrow()
             .is_some_and(|at| at.elapsed() < SILENCE_MAX);
         is_led || self.leads_confirmed(SILENCE_MAX)
     }

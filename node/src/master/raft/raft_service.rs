@@ -110,7 +110,7 @@ impl RaftMaster {
             Ok(()) => Ok(join_response::Outcome::Joined(true)),
             Err(MembershipError::Refused(reason)) => Ok(join_response::Outcome::Refused(reason)),
             Err(MembershipError::NotNow(reason)) => Ok(join_response::Outcome::NotNow(reason)),
-            Err(MembershipError::NotLeader(_)) => {
+            Err(MembershipError::LedBy(_) | MembershipError::NoLeader) => {
                 let leader = self.leader().filter(|(id, _)| *id != self.raft_id);
                 let Some((_, leader)) = leader.filter(|_| request.hops < HOPS_MAX) else {
                     let reason = "no master leads".to_owned();

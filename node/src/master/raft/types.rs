@@ -34,6 +34,10 @@ pub type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
 /// A snapshot: an encoded image of the state.
 pub type Snapshot = alias::SnapshotOf<TypeConfig, Bytes>;
 
+/// Why a change was not agreed on.
+pub type ChangeError =
+    openraft::errors::RaftError<TypeConfig, openraft::errors::ClientWriteError<TypeConfig>>;
+
 /// A master as the others reach it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MasterNode {

@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use crate::master::links::{Links, within};
 use crate::master::raft::MasterMember;
+use crate::wire::status::cause_of;
 
 /// By when a question is answered, and by when a change of the group.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +39,7 @@ where
     };
     answered.map_err(|status| AdminError {
         address: address.to_owned(),
-        reason: status.message().to_owned(),
+        reason: cause_of(&status),
     })
 }
 
