@@ -3,8 +3,7 @@
 //! A lease runs from the moment when its node *sent* the heartbeat. The leader removes a node only when more than a lease
 //! has gone by since it answered the last one, and gives leases only while it knows that nobody else can lead; so no lease
 //! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave, and
-//! for as long as that one took itself for confirmed: a member that was restarted meanwhile may have voted for the new one
-//! although it had heard of the other just before. A node
+//! for as long as that one took itself for confirmed. A node
 //! that lives but does not follow the states gets no lease in the last [`SILENCE_MAX`] before it has to go
 //! (`cluster.follower_lag.timeout`), and goes only when the last one that it got is over, however the setting changes. One
 //! that was found to be gone is gone: it may wake up while the masters agree on it, and gets no lease before it has joined anew.
@@ -28,12 +27,23 @@ pub const LEASE: Duration = Duration::from_secs(3);
 pub const SILENCE_MAX: Duration = Duration::from_millis(3_300);
 
 /// A leader that a majority confirmed so long ago, at most, is the only one: nobody votes for another within a second of
-/// hearing from it. Only a member that was restarted within that second has forgotten it.
+/// hearing from it, and a member that was restarted, and has forgotten whom it heard, does not vote for so long.
 pub const CONFIRMED_MAX: Duration = Duration::from_millis(800);
 
 /// A node that does not follow a state for so long is gone.
 fn lag_max(state: &ClusterState) -> Duration {
     state.setting_duration("cluster.follower_lag.timeout")
+}
+
+/// Lets a master that was started take part in elections once no leader counts any more on what it said before.
+pub(super) async fn vote_later(master: Weak<RaftMaster>) {
+    let Some(from) = master.upgrade().map(|master| master.votes_from) else {
+        return;
+    };
+    tokio::time::sleep_until(from).await;
+    if let Some(master) = master.upgrade() {
+        master.raft.runtime_config().elect(true);
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -48,7 +48,7 @@ pub use self::liveness::LEASE;
 pub use self::log_store::OpenLogError;
 pub use self::status::{MasterMember, RaftStatus};
 
-use self::liveness::{Liveness, SILENCE_MAX};
+use self::liveness::{CONFIRMED_MAX, Liveness, SILENCE_MAX};
 use self::log_store::LogStore;
 use self::network::Network;
 use self::state_machine::StateMachine;
@@ -159,6 +159,8 @@ pub struct RaftMaster {
     bootstraps: bool,
     /// This master leads, and has asked another one to.
     is_resigning: AtomicBool,
+    /// When this master may vote: it may have forgotten which leader it heard just before it was started.
+    votes_from: Instant,
     /// When the leader last answered this one.
     led_at: watch::Sender<Option<Instant>>,
     /// Bytes of a change that is not proposed; tests have less.
@@ -210,7 +212,16 @@ impl RaftMaster {
             links: links.clone(),
             own: raft_id,
         };
-        let config = raft_config().validate();
+        // a new one has promised nobody anything
+        let forgets = match log.is_initialized() {
+            true => CONFIRMED_MAX,
+            false => Duration::ZERO,
+        };
+        let config = Config {
+            enable_elect: forgets.is_zero(),
+            ..raft_config()
+        };
+        let config = config.validate();
         let config = config.map_err(|error| OpenRaftError::Raft(error.to_string()))?;
         let raft = Raft::new(raft_id, Arc::new(config), network, log.clone(), machine).await;
         let raft = raft.map_err(|error| OpenRaftError::Raft(error.to_string()))?;
@@ -243,6 +254,7 @@ impl RaftMaster {
             reign: watch::channel(None).0,
             bootstraps: parts.bootstrap,
             is_resigning: AtomicBool::new(false),
+            votes_from: Instant::now() + forgets,
             led_at: watch::channel(None).0,
             change_bytes_max: AtomicUsize::new(CHANGE_BYTES_MAX),
             membership: tokio::sync::Mutex::new(()),
@@ -268,6 +280,7 @@ impl RaftMaster {
             tokio::spawn(formation::form(master.clone(), peers)),
             tokio::spawn(members::attend(master.clone())),
             tokio::spawn(liveness::mind_pauses(Arc::downgrade(&master))),
+            tokio::spawn(liveness::vote_later(Arc::downgrade(&master))),
             tokio::spawn(members::keep(master.clone())),
         ];
         *master.tasks.lock() = tasks;

@@ -12,6 +12,7 @@ use quidditch_proto::raft::join_response;
 use quidditch_proto::raft::raft_server::{Raft as RaftApi, RaftServer};
 use quidditch_proto::raft::snapshot_part::Part;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
@@ -72,6 +73,12 @@ impl Service {
     ) -> Result<VoteRequest<TypeConfig>, Status> {
         let request = request.into_inner();
         self.check_target(request.target)?;
+        // a leader that has another one follow it counts on nobody any more
+        if !request.leadership_transfer && Instant::now() < self.0.votes_from {
+            return Err(Status::unavailable(
+                "this master was started a moment ago, and does not vote yet",
+            ));
+        }
         let mut rpc = VoteRequest::new(
             vote_from(request.vote).map_err(malformed)?,
             log_id_from(request.last_log_id).map_err(malformed)?,

@@ -15,6 +15,7 @@ use crate::cluster::node::VotingExclusion;
 use crate::master::publish::Since;
 use crate::master::testing::create;
 use crate::wire::batch::Batch;
+use crate::wire::raft::{log_id_to, vote_to};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_masters_agree_lose_their_leader_and_come_back_from_disk() {
@@ -120,6 +121,41 @@ async fn a_leader_that_is_cut_off_answers_nothing_from_its_old_state() {
         let answer = master.submit_within(command, wait).await;
         assert_eq!(answer.unwrap_err().status, 503);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_was_started_again_does_not_vote_at_once_for_it_has_forgotten_its_leader() {
+    let mut group = Group::of(3).await;
+    let leader = group.leader().unwrap();
+    let (forgetful, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    group.agreed().await;
+    let asks = group.master(other).raft.metrics().borrow_watched().clone();
+    // nobody tells it of a leader, or of other elections
+    group.isolate(forgetful);
+    group.stop(forgetful).await;
+    group.start(forgetful).await;
+    group.isolate(forgetful);
+    let links = Links::default();
+    let address = group.seats[forgetful].raft_address.clone();
+    let ask = |leadership_transfer| {
+        let request = quidditch_proto::raft::VoteRequest {
+            target: group.master(forgetful).raft_id,
+            vote: Some(vote_to(&Vote::new(asks.current_term + 1, asks.id))),
+            last_log_id: asks.last_applied.as_ref().map(log_id_to),
+            leadership_transfer,
+        };
+        let mut client = links.raft(&address).unwrap();
+        async move { client.pre_vote(request).await }
+    };
+    let early = ask(false).await.unwrap_err();
+    assert_eq!(early.code(), tonic::Code::Unavailable, "{early}");
+    assert!(
+        ask(true).await.is_ok(),
+        "a leader that goes by itself counts on nobody"
+    );
+    tokio::time::sleep_until(group.master(forgetful).votes_from).await;
+    let later = ask(false).await.unwrap().into_inner();
+    assert!(later.vote_granted, "{later:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
