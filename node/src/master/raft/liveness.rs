@@ -3,7 +3,7 @@
 //! A lease runs from the moment when its node *sent* the heartbeat. The leader removes a node only when more than a lease
 //! has gone by since it answered the last one, and gives leases only while it knows that nobody else can lead; so no lease
 //! lives on when another copy takes over. A new leader waits for as long, for the leases that the one before it gave, and
-//! for as long as that one took itself for confirmed. A node
+//! besides, to be on the safe side, for as long as that one took itself for confirmed. A node
 //! that lives but does not follow the states gets no lease in the last [`SILENCE_MAX`] before it has to go
 //! (`cluster.follower_lag.timeout`), and goes only when the last one that it got is over, however the setting changes. One
 //! that was found to be gone is gone: it may wake up while the masters agree on it, and gets no lease before it has joined anew.
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn leases_of_the_leader_before_end_before_anybody_is_removed() {
-        // given at the last moment, on the word of a member that voted for the next one at once
+        // given at the last moment, by a leader that is confirmed as the next one begins
         const LAST_LEASE: Duration = CONFIRMED_MAX.saturating_add(LEASE);
         let (liveness, start) = (Liveness::new(), Instant::now());
         liveness.begin(start);

@@ -182,6 +182,22 @@ impl RaftMaster {
         if member.is_voter {
             self.check_majority_without(&member).await?;
         }
+        if member.raft_id == self.raft_id {
+            // whoever leads next takes it out: by then nobody counts on this one, nor it on others
+            self.hand_over().await;
+            let (mut reign, mut led) = (self.reign.subscribe(), self.led_at.subscribe());
+            let is_led = async {
+                let _ = reign.wait_for(Option::is_none).await;
+                let _ = led.wait_for(|_| self.has_leader()).await;
+            };
+            return match tokio::time::timeout(HAND_OVER_TIMEOUT, is_led).await {
+                Ok(()) => Err(self.not_leader()),
+                Err(_) => Err(MembershipError::NotNow(format!(
+                    "[{}] leads, and no other master takes its place; try again",
+                    member.name
+                ))),
+            };
+        }
         info!(
             raft_id = member.raft_id,
             name = member.name,
@@ -341,10 +357,9 @@ impl RaftMaster {
     }
 
     fn not_leader(&self) -> MembershipError {
-        let address = self.leader_address();
-        match self.has_leader() && !self.leads() && !address.is_empty() {
-            true => MembershipError::LedBy(address),
-            false => MembershipError::NoLeader,
+        match self.leader().filter(|(id, _)| *id != self.raft_id) {
+            Some((_, leader)) if self.has_leader() => MembershipError::LedBy(leader.grpc_address),
+            _ => MembershipError::NoLeader,
         }
     }
 
@@ -357,7 +372,10 @@ impl RaftMaster {
     ) -> Result<(), MembershipError> {
         match tokio::time::timeout(limit, step).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.forward_to_leader().is_some() => Err(self.not_leader()),
+            Ok(Err(error)) if error.forward_to_leader().is_some() => Err(MembershipError::NotNow(
+                "this master leads no more, and whether the change was agreed on is not known; look at the members, then try again"
+                    .to_owned(),
+            )),
             Ok(Err(error)) => Err(MembershipError::NotNow(error.to_string())),
             Err(_) => Err(MembershipError::NotNow(format!(
                 "{what} took longer than {} s",

@@ -128,6 +128,11 @@ async fn a_master_that_was_started_again_does_not_vote_at_once_for_it_has_forgot
     let mut group = Group::of(3).await;
     let leader = group.leader().unwrap();
     let (forgetful, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    // nothing is put into the log any more
+    until("three masters in the state", || {
+        (group.master(leader).state().nodes.len() == 3).then_some(())
+    })
+    .await;
     group.agreed().await;
     let asks = group.master(other).raft.metrics().borrow_watched().clone();
     // nobody tells it of a leader, or of other elections
@@ -135,6 +140,8 @@ async fn a_master_that_was_started_again_does_not_vote_at_once_for_it_has_forgot
     group.stop(forgetful).await;
     group.start(forgetful).await;
     group.isolate(forgetful);
+    let is_candidate = group.master(forgetful).raft.config().enable_elect;
+    assert!(!is_candidate, "nor does it have itself elected");
     let links = Links::default();
     let address = group.seats[forgetful].raft_address.clone();
     let ask = |leadership_transfer| {
@@ -273,6 +280,24 @@ async fn a_master_with_an_empty_directory_takes_the_place_of_the_one_it_was() {
         members.iter().filter(|member| member.name == *name).count(),
         1
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_taken_out_has_another_one_lead_first_which_takes_it_out() {
+    let group = Group::of(3).await;
+    let leader = group.leader().unwrap();
+    let name = group.seats[leader].name.clone();
+    let first = group.master(leader).dismiss(&name).await.unwrap_err();
+    assert!(!group.master(leader).leads());
+    let next = group.leader_besides(leader).await;
+    let address = &group.seats[next].grpc_address;
+    assert_eq!(first, MembershipError::LedBy(address.clone()));
+    group.master(next).dismiss(&name).await.unwrap();
+    until("two masters that vote", || {
+        (voters(group.master(next)).len() == 2).then_some(())
+    })
+    .await;
+    group.master(next).submit(create("a")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
