@@ -21,6 +21,8 @@ mod scroll_note;
 pub mod search;
 pub mod search_input;
 pub mod search_response;
+#[cfg(test)]
+mod search_tests;
 pub mod searcher;
 pub mod source_filter;
 pub mod tasks;
