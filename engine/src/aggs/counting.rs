@@ -3,6 +3,12 @@
 /// Counters up to which a batch is counted in several rows of its own: a counter that was just written would make the
 /// next addition to it wait.
 const SMALL: usize = 256;
+/// Counters up to which several buckets are counted by one addition.
+const FEW: usize = 16;
+/// Fewer buckets than this are counted one by one.
+const COMBINED_MIN: usize = 512;
+/// Buckets that are counted together at most.
+const TOGETHER: usize = 4096;
 
 /// Adds one to the count of each bucket named.
 pub(crate) fn count_each(buckets: &[u32], counts: &mut [u64]) {
@@ -15,10 +21,11 @@ pub(crate) fn count_each(buckets: &[u32], counts: &mut [u64]) {
         }
         return;
     }
-    let rows = small_counts(buckets);
-    for (at, count) in counts.iter_mut().enumerate() {
-        let all = rows.iter().map(|row| u64::from(row[at]));
-        *count += all.sum::<u64>();
+    for buckets in buckets.chunks(TOGETHER) {
+        let more = small_counts(buckets, counts.len());
+        for (count, more) in counts.iter_mut().zip(more) {
+            *count += u64::from(more);
+        }
     }
 }
 
@@ -33,24 +40,72 @@ pub(crate) fn count_each_u32(buckets: &[u32], counts: &mut [u32]) {
         }
         return;
     }
-    let rows = small_counts(buckets);
-    for (at, count) in counts.iter_mut().enumerate() {
-        *count += rows.iter().map(|row| row[at]).sum::<u32>();
+    for buckets in buckets.chunks(TOGETHER) {
+        let more = small_counts(buckets, counts.len());
+        for (count, more) in counts.iter_mut().zip(more) {
+            *count += more;
+        }
     }
 }
 
-fn small_counts(buckets: &[u32]) -> [[u32; SMALL]; 4] {
-    let mut rows = [[0u32; SMALL]; 4];
-    let (groups, rest) = buckets.as_chunks::<4>();
-    for group in groups {
-        for (row, bucket) in rows.iter_mut().zip(group) {
-            row[*bucket as usize & (SMALL - 1)] += 1;
+/// How often at most [`TOGETHER`] buckets, of `size`, which is at most [`SMALL`], are named.
+fn small_counts(buckets: &[u32], size: usize) -> [u32; SMALL] {
+    match size {
+        0..=FEW if buckets.len() < COMBINED_MIN => sum_of_rows(&count_rows(buckets, as_byte)),
+        0..=2 => count_combined::<1>(buckets),
+        3..=4 => count_combined::<2>(buckets),
+        5..=8 => count_combined::<3>(buckets),
+        9..=FEW => count_combined::<4>(buckets),
+        _ => sum_of_rows(&count_rows(buckets, as_byte)),
+    }
+}
+
+fn as_byte(bucket: &u32) -> u8 {
+    *bucket as u8
+}
+
+/// Counts numbers of so many bits: as many of them as fit a byte are one number there, which is counted once for all of them.
+fn count_combined<const BITS: usize>(buckets: &[u32]) -> [u32; SMALL] {
+    let parts = 8 / BITS;
+    let mask = (1u32 << BITS) - 1;
+    let len = buckets.len() / parts;
+    let mut combined = [0u8; TOGETHER / 2];
+    let combined = &mut combined[..len];
+    for (part, buckets) in buckets.chunks_exact(len.max(1)).take(parts).enumerate() {
+        for (byte, bucket) in combined.iter_mut().zip(buckets) {
+            *byte |= ((bucket & mask) << (part * BITS)) as u8;
         }
     }
-    for bucket in rest {
-        rows[0][*bucket as usize & (SMALL - 1)] += 1;
+    let bytes = sum_of_rows(&count_rows(combined, |byte| *byte));
+    let mut counts = [0; SMALL];
+    for (byte, count) in bytes.iter().enumerate().take(1 << (parts * BITS)) {
+        for part in 0..parts {
+            counts[byte >> (part * BITS) & mask as usize] += count;
+        }
+    }
+    for bucket in &buckets[len * parts..] {
+        counts[(bucket & mask) as usize] += 1;
+    }
+    counts
+}
+
+/// Counts bytes in four rows by turns.
+fn count_rows<T>(items: &[T], byte: impl Fn(&T) -> u8) -> [[u32; SMALL]; 4] {
+    let mut rows = [[0u32; SMALL]; 4];
+    let (groups, rest) = items.as_chunks::<4>();
+    for group in groups {
+        for (row, item) in rows.iter_mut().zip(group) {
+            row[usize::from(byte(item))] += 1;
+        }
+    }
+    for item in rest {
+        rows[0][usize::from(byte(item))] += 1;
     }
     rows
+}
+
+fn sum_of_rows(rows: &[[u32; SMALL]; 4]) -> [u32; SMALL] {
+    std::array::from_fn(|at| rows.iter().map(|row| row[at]).sum())
 }
 
 #[cfg(test)]
@@ -59,8 +114,10 @@ mod tests {
 
     #[test]
     fn few_and_many_buckets_are_counted_alike() {
-        for size in [1usize, 7, 256, 257, 5000] {
-            let buckets: Vec<u32> = (0..1003).map(|i| (i * 7 % size) as u32).collect();
+        let lengths = [0, 1, 7, 511, 512, 513, 1003, 4096, 5003];
+        let sizes = (1..=17usize).chain([256, 257, 5000]);
+        for (size, length) in sizes.flat_map(|size| lengths.map(|length| (size, length))) {
+            let buckets: Vec<u32> = (0..length).map(|i| (i * 5003 % size) as u32).collect();
             let mut expected = vec![1; size];
             for bucket in &buckets {
                 expected[*bucket as usize] += 1;

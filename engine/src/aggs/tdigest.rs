@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::tdigest_merge::{Merger, Scratch, merge};
+use crate::simd::columns::kernels;
 
 /// Values that wait, per unit of compression, before they are merged in.
 const BUFFER_PER_COMPRESSION: f64 = 5.0;
@@ -87,10 +88,9 @@ impl TDigest {
         }
         self.compress();
         self.weight += values.len() as f64;
-        for &value in values.iter() {
-            self.min = self.min.min(value);
-            self.max = self.max.max(value);
-        }
+        let found = (kernels().fractions)(values);
+        self.min = self.min.min(found.min);
+        self.max = self.max.max(found.max);
         let size = 2.0 * self.size();
         self.centroids = merge(size, self.weight, &self.centroids, values, scratch);
     }
