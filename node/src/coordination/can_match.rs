@@ -5,6 +5,7 @@
 //! asked. Of those that are asked, those come first whose values of the sort field do.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use quidditch_engine::aggs::AggRequest;
 use quidditch_engine::query::Query;
@@ -133,7 +134,7 @@ impl Searcher {
         let looks = routes.iter().zip(limits).map(|(route, limits)| ShardLook {
             target: route.target.clone(),
             allocation_id: None,
-            query: ShardQuery {
+            query: Arc::new(ShardQuery {
                 request: route.request(request),
                 limits: limits.clone(),
                 context: route.context.clone(),
@@ -141,7 +142,7 @@ impl Searcher {
                 keep_alive: route.keep_alive,
                 purpose: Purpose::Fetch,
                 fetch: None,
-            },
+            }),
         });
         let found = self.service.can_match(looks.collect()).await;
         AskedShards::of(found, may_skip, key)

@@ -25,7 +25,7 @@ use super::local::LocalShards;
 use super::search::{
     ContextId, CopyPreference, Purpose, SearchService, ShardLook, ShardQuery, ShardSearchError,
 };
-use super::service::{ShardError, ShardService, ShardTarget};
+use super::service::{CachesToClear, ShardError, ShardService, ShardTarget};
 use crate::cluster::NodeId;
 use crate::master::Masters;
 use crate::wire::data::{Reply, Seen, target_of};
@@ -320,13 +320,17 @@ impl Shards for DataServer {
         answer(merging.await)
     }
 
-    async fn clear_fielddata(
+    async fn clear_caches(
         &self,
-        request: Request<proto::ClearFielddataRequest>,
+        request: Request<proto::ClearCachesRequest>,
     ) -> Answer<proto::DoneReply> {
         let request = request.into_inner();
         let (target, _) = self.target(request.envelope.as_ref(), request.shard)?;
-        answer(self.shards.clear_fielddata(&target, request.patterns).await)
+        let caches = CachesToClear {
+            fielddata: request.fielddata.then_some(request.patterns),
+            filters: request.filters,
+        };
+        answer(self.shards.clear_caches(&target, caches).await)
     }
 
     async fn stats(&self, request: Request<proto::ShardRequest>) -> Answer<proto::StatsReply> {
@@ -371,10 +375,15 @@ impl Searches for DataServer {
     ) -> Answer<proto::CanMatchReply> {
         let request = request.into_inner();
         let envelope = request.envelope.as_ref();
+        self.identity.check(envelope)?;
         let version = envelope.map_or(0, |envelope| envelope.state_version);
         if !self.shards.has_applied(version) {
             // late or not: once for all of them
             let _ = self.shards.wait_for_state(version, STATE_WITHIN).await;
+        }
+        let mut queries: Vec<Arc<ShardQuery>> = Vec::with_capacity(request.queries_cbor.len());
+        for query in &request.queries_cbor {
+            queries.push(Arc::new(tree("query", query)?));
         }
         let count = request.looks.len();
         let mut looks = Vec::with_capacity(count);
@@ -382,13 +391,15 @@ impl Searches for DataServer {
         let mut places = Vec::with_capacity(count);
         for (place, look) in request.looks.into_iter().enumerate() {
             let (target, seen) = self.target(envelope, look.shard)?;
-            let query: ShardQuery = tree("query", &look.query_cbor)?;
+            let query = queries
+                .get(look.query as usize)
+                .ok_or_else(|| Status::invalid_argument("a look without its query"))?;
             if query.context.is_some() || self.is_copy(&target, &seen).is_ok() {
                 places.push(place);
                 looks.push(ShardLook {
                     target,
                     allocation_id: seen.allocation_id,
-                    query,
+                    query: query.clone(),
                 });
             }
         }

@@ -25,8 +25,8 @@ use super::replication::primary::{self, ReplicationError};
 use super::replication::{Cluster, Group, Role, publisher};
 use super::search_counters::SearchCounters;
 use super::service::{
-    GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
-    ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
+    CachesToClear, GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService,
+    ShardStats, ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
 };
 use super::writes::Writes;
 use crate::cluster::ClusterState;
@@ -405,14 +405,20 @@ impl ShardService for LocalShards {
         done.map_err(admin_error)
     }
 
-    async fn clear_fielddata(
+    async fn clear_caches(
         &self,
         target: &ShardTarget,
-        patterns: Vec<String>,
+        caches: CachesToClear,
     ) -> Result<(), ShardError> {
-        self.shard(target)?.shard.drop_fielddata(&|path| {
-            patterns.is_empty() || patterns.iter().any(|pattern| simple_match(pattern, path))
-        });
+        let shard = self.shard(target)?;
+        if let Some(patterns) = &caches.fielddata {
+            shard.shard.drop_fielddata(&|path| {
+                patterns.is_empty() || patterns.iter().any(|pattern| simple_match(pattern, path))
+            });
+        }
+        if caches.filters {
+            shard.shard.drop_filters();
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! One copy of a shard on another node, asked over gRPC.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,8 +22,8 @@ use super::search::{
     ShardQuery, ShardQueryReply, ShardSearchError,
 };
 use super::service::{
-    GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
-    ShardTarget, StoredDocument, WriteOp, WriteOutcome,
+    CachesToClear, GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService,
+    ShardStats, ShardTarget, StoredDocument, WriteOp, WriteOutcome,
 };
 use crate::cluster::{ClusterState, NodeId, NodeInfo};
 use crate::wire::data::{Reply, Seen, shard_of};
@@ -361,17 +362,19 @@ impl ShardService for RemoteCopy {
             .await
     }
 
-    async fn clear_fielddata(
+    async fn clear_caches(
         &self,
         target: &ShardTarget,
-        patterns: Vec<String>,
+        caches: CachesToClear,
     ) -> Result<(), ShardError> {
-        let request = proto::ClearFielddataRequest {
+        let request = proto::ClearCachesRequest {
             envelope: Some(self.envelope.clone()),
             shard: Some(shard_of(target, &self.seen)),
-            patterns,
+            fielddata: caches.fielddata.is_some(),
+            patterns: caches.fielddata.unwrap_or_default(),
+            filters: caches.filters,
         };
-        self.ask(async { self.shards()?.clear_fielddata(request).await })
+        self.ask(async { self.shards()?.clear_caches(request).await })
             .await
     }
 
@@ -407,19 +410,26 @@ impl SearchService for RemoteCopy {
         let cancel_by = looks.iter().find_map(|look| look.query.limits.cancel_by);
         let call = async {
             let mut sent = Vec::with_capacity(count);
+            let mut queries_cbor = Vec::new();
+            let mut before: Option<Arc<ShardQuery>> = None;
             for look in looks {
+                if before.as_ref() != Some(&look.query) {
+                    queries_cbor.push(encoded("query", &look.query)?);
+                    before = Some(look.query);
+                }
                 let seen = Seen {
                     primary_term: None,
                     allocation_id: look.allocation_id,
                 };
                 sent.push(proto::ShardLook {
                     shard: Some(shard_of(&look.target, &seen)),
-                    query_cbor: encoded("query", &look.query)?,
+                    query: queries_cbor.len() as u32 - 1,
                 });
             }
             let request = proto::CanMatchRequest {
                 envelope: Some(self.envelope.clone()),
                 looks: sent,
+                queries_cbor,
             };
             self.searches()?.can_match(until(cancel_by, request)).await
         };

@@ -22,8 +22,8 @@ use super::search::{
     ShardQuery, ShardQueryReply, ShardSearchError,
 };
 use super::service::{
-    GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService, ShardStats,
-    ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
+    CachesToClear, GetOp, RecoverySummary, RefreshPolicy, SegmentSummary, ShardError, ShardService,
+    ShardStats, ShardTarget, StoredDocument, WriteKind, WriteOp, WriteOutcome,
 };
 use crate::cluster::{ClusterState, NodeId, ShardCopy};
 use crate::wire::data::Seen;
@@ -297,13 +297,13 @@ impl ShardService for RoutedShards {
             .await
     }
 
-    async fn clear_fielddata(
+    async fn clear_caches(
         &self,
         target: &ShardTarget,
-        patterns: Vec<String>,
+        caches: CachesToClear,
     ) -> Result<(), ShardError> {
         let primary = self.primary(target)?;
-        primary.clear_fielddata(target, patterns).await
+        primary.clear_caches(target, caches).await
     }
 
     async fn stats(&self, target: &ShardTarget) -> Result<ShardStats, ShardError> {

@@ -3,6 +3,7 @@
 //! A query that will be followed by a fetch leaves its reader open on the shard under a [`ContextId`]; scrolls and
 //! points in time keep theirs for as long as they are asked to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -131,7 +132,7 @@ pub struct ShardLook {
     /// Which copy; `None`: whichever is there.
     pub allocation_id: Option<String>,
     /// The search that may follow.
-    pub query: ShardQuery,
+    pub query: Arc<ShardQuery>,
 }
 
 /// A fetch phase that follows its query on the spot.

@@ -204,6 +204,15 @@ pub struct StoredDocument {
     pub fields: Vec<(String, Vec<Value>)>,
 }
 
+/// Caches of a shard that are to be emptied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CachesToClear {
+    /// Fielddata of the fields that one of the patterns chooses; without patterns, of all.
+    pub fielddata: Option<Vec<String>>,
+    /// What filters found.
+    pub filters: bool,
+}
+
 /// Why a shard did not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ShardError {
@@ -423,11 +432,11 @@ pub trait ShardService: Send + Sync {
         only_expunge_deletes: bool,
     ) -> Result<(), ShardError>;
 
-    /// Forgets what was loaded of the fields that one of the patterns chooses; without patterns, of all.
-    async fn clear_fielddata(
+    /// Forgets what caches hold.
+    async fn clear_caches(
         &self,
         target: &ShardTarget,
-        patterns: Vec<String>,
+        caches: CachesToClear,
     ) -> Result<(), ShardError>;
 
     /// Counters of a shard.

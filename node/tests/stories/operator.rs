@@ -71,6 +71,54 @@ fn loaded_fielddata_is_seen_by_field_and_can_be_dropped() {
 }
 
 #[test]
+fn filters_that_come_again_are_kept_until_their_cache_is_cleared() {
+    let shop = Shop::open();
+    let lines = (0..10_100).map(|n| format!("{{\"index\":{{}}}}\n{{\"price\":{n}}}\n"));
+    shop.node()
+        .ok("POST", "/hats/_bulk", &lines.collect::<String>());
+    shop.node()
+        .ok("POST", "/hats/_forcemerge?max_num_segments=1", "");
+    shop.node().ok("POST", "/hats/_refresh", "");
+    let cache = || shop.get("/hats/_stats/query_cache").1["_all"]["total"]["query_cache"].clone();
+    assert_eq!(cache()["cache_size"], 0);
+    for _ in 0..3 {
+        let cheap = json!({"range": {"price": {"lt": 500}}});
+        let body = json!({"query": {"bool": {"filter": cheap}}, "track_total_hits": true});
+        let (status, found) = shop.post("/hats/_search", body);
+        assert_eq!(
+            (status, &found["hits"]["total"]["value"]),
+            (200, &json!(500)),
+            "{found}"
+        );
+    }
+    let kept = cache();
+    assert_eq!(
+        (&kept["cache_size"], &kept["evictions"]),
+        (&json!(1), &json!(0)),
+        "{kept}"
+    );
+    assert!(kept["hit_count"].as_u64() > Some(0) && kept["miss_count"].as_u64() > Some(0));
+    assert!(kept["memory_size_in_bytes"].as_u64() > Some(0));
+
+    for kept in ["fielddata=true", "fields=price"] {
+        shop.node()
+            .ok("POST", &format!("/hats/_cache/clear?{kept}"), "");
+        assert_eq!(cache()["cache_size"], 1, "{kept}");
+    }
+    shop.node().ok("POST", "/hats/_cache/clear?query=true", "");
+    let cleared = cache();
+    assert_eq!(
+        (&cleared["cache_size"], &cleared["evictions"]),
+        (&json!(0), &json!(1)),
+        "{cleared}"
+    );
+    assert_eq!(
+        (&cleared["memory_size_in_bytes"], &cleared["cache_count"]),
+        (&json!(0), &json!(1))
+    );
+}
+
+#[test]
 fn long_jobs_are_in_the_table_of_tasks() {
     let shop = Shop::open();
     for id in 0..3 {

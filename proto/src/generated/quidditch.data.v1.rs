@@ -413,13 +413,19 @@ pub struct ForceMergeRequest {
     pub only_expunge_deletes: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ClearFielddataRequest {
+pub struct ClearCachesRequest {
     #[prost(message, optional, tag = "1")]
     pub envelope: ::core::option::Option<Envelope>,
     #[prost(message, optional, tag = "2")]
     pub shard: ::core::option::Option<Shard>,
-    #[prost(string, repeated, tag = "3")]
+    /// Whether to forget fielddata, of the fields that one of the patterns chooses; without patterns, of all.
+    #[prost(bool, tag = "3")]
+    pub fielddata: bool,
+    #[prost(string, repeated, tag = "4")]
     pub patterns: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether to forget what filters found.
+    #[prost(bool, tag = "5")]
+    pub filters: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatsReply {
@@ -507,14 +513,17 @@ pub struct CanMatchRequest {
     pub envelope: ::core::option::Option<Envelope>,
     #[prost(message, repeated, tag = "2")]
     pub looks: ::prost::alloc::vec::Vec<ShardLook>,
+    /// As of the searches that may follow; most shards are asked the same.
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    pub queries_cbor: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ShardLook {
     #[prost(message, optional, tag = "1")]
     pub shard: ::core::option::Option<Shard>,
-    /// As of the search that may follow.
-    #[prost(bytes = "bytes", tag = "2")]
-    pub query_cbor: ::prost::bytes::Bytes,
+    /// Place of its query.
+    #[prost(uint32, tag = "2")]
+    pub query: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CanMatchReply {
@@ -1028,9 +1037,9 @@ pub mod shards_client {
                 .insert(GrpcMethod::new("quidditch.data.v1.Shards", "ForceMerge"));
             self.inner.unary(req, path, codec).await
         }
-        pub async fn clear_fielddata(
+        pub async fn clear_caches(
             &mut self,
-            request: impl tonic::IntoRequest<super::ClearFielddataRequest>,
+            request: impl tonic::IntoRequest<super::ClearCachesRequest>,
         ) -> std::result::Result<tonic::Response<super::DoneReply>, tonic::Status> {
             self.inner
                 .ready()
@@ -1042,11 +1051,11 @@ pub mod shards_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/quidditch.data.v1.Shards/ClearFielddata",
+                "/quidditch.data.v1.Shards/ClearCaches",
             );
             let mut req = request.into_request();
             req.extensions_mut()
-                .insert(GrpcMethod::new("quidditch.data.v1.Shards", "ClearFielddata"));
+                .insert(GrpcMethod::new("quidditch.data.v1.Shards", "ClearCaches"));
             self.inner.unary(req, path, codec).await
         }
         pub async fn stats(
@@ -1172,9 +1181,9 @@ pub mod shards_server {
             &self,
             request: tonic::Request<super::ForceMergeRequest>,
         ) -> std::result::Result<tonic::Response<super::DoneReply>, tonic::Status>;
-        async fn clear_fielddata(
+        async fn clear_caches(
             &self,
-            request: tonic::Request<super::ClearFielddataRequest>,
+            request: tonic::Request<super::ClearCachesRequest>,
         ) -> std::result::Result<tonic::Response<super::DoneReply>, tonic::Status>;
         async fn stats(
             &self,
@@ -1528,13 +1537,13 @@ pub mod shards_server {
                     };
                     Box::pin(fut)
                 }
-                "/quidditch.data.v1.Shards/ClearFielddata" => {
+                "/quidditch.data.v1.Shards/ClearCaches" => {
                     #[allow(non_camel_case_types)]
-                    struct ClearFielddataSvc<T: Shards>(pub Arc<T>);
+                    struct ClearCachesSvc<T: Shards>(pub Arc<T>);
                     impl<
                         T: Shards,
-                    > tonic::server::UnaryService<super::ClearFielddataRequest>
-                    for ClearFielddataSvc<T> {
+                    > tonic::server::UnaryService<super::ClearCachesRequest>
+                    for ClearCachesSvc<T> {
                         type Response = super::DoneReply;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
@@ -1542,11 +1551,11 @@ pub mod shards_server {
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::ClearFielddataRequest>,
+                            request: tonic::Request<super::ClearCachesRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as Shards>::clear_fielddata(&inner, request).await
+                                <T as Shards>::clear_caches(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -1557,7 +1566,7 @@ pub mod shards_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = ClearFielddataSvc(inner);
+                        let method = ClearCachesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

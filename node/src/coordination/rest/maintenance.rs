@@ -11,7 +11,7 @@ use super::shard_calls::{Which, ask_all};
 use super::tasks::run_as_task;
 use super::{App, Endpoint, RestError, RestRequest, RestResponse};
 use crate::cluster::{ClusterState, IndicesOptions, ResolvedIndex};
-use crate::data::service::ShardService;
+use crate::data::service::{CachesToClear, ShardService};
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -195,7 +195,7 @@ async fn merge_shards(
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
 }
 
-/// Loaded fielddata is the only cache. Without a flag all caches are meant.
+/// Without a flag all caches are meant; with names of fields what was loaded of these alone.
 async fn clear_cache(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
     let mut chosen = Vec::new();
     for flag in ["fielddata", "query", "request", "file"] {
@@ -203,21 +203,19 @@ async fn clear_cache(app: Arc<App>, request: RestRequest) -> Result<RestResponse
             chosen.push(flag);
         }
     }
-    let is_meant = chosen.is_empty() || chosen.contains(&"fielddata");
     let fields = request.params.list("fields");
+    let caches = CachesToClear {
+        filters: chosen.contains(&"query") || chosen.is_empty() && fields.is_empty(),
+        fielddata: (chosen.contains(&"fielddata") || chosen.is_empty()).then_some(fields),
+    };
     let (state, found) = index_params::resolve(
         &app,
         &request,
         IndicesOptions::STRICT_EXPAND_OPEN_FORBID_CLOSED,
     )?;
     let clear = |shards: Arc<dyn ShardService>, target| {
-        let fields = fields.clone();
-        async move {
-            match is_meant {
-                true => shards.clear_fielddata(&target, fields).await,
-                false => Ok(()),
-            }
-        }
+        let caches = caches.clone();
+        async move { shards.clear_caches(&target, caches).await }
     };
     let calls = ask_all(&app, &state, &found, Which::Serving, clear).await;
     Ok(RestResponse::ok(&json!({"_shards": calls.header()})))
