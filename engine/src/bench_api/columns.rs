@@ -142,6 +142,10 @@ fn value_rows(kernels: &'static ColumnKernels) -> Vec<KernelRun> {
     rows.push(chunk_row(kernels, "column_rank_4", move || {
         (kernels.rank)(black_box(&values), &bounds, black_box(&mut out));
     }));
+    let few = owners();
+    rows.push(chunk_row(kernels, "column_count_few", move || {
+        black_box((kernels.count_few)(black_box(&few)));
+    }));
     let mut values = numbers();
     rows.push(chunk_row(kernels, "column_add_line", move || {
         (kernels.add_line)(5, 77, 20, black_box(&mut values));

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::groups::{REACH, WideLayout, clear_from, for_each_group};
 use super::scalar::Lanes;
-use super::{ColumnKernels, FractionMoments, Packed, ROWS, Stepping, WholeMoments, scalar};
+use super::{ColumnKernels, FEW, FractionMoments, Packed, ROWS, Stepping, WholeMoments, scalar};
 use crate::simd::lanes::{LANE_WIDTH_MAX, LAYOUTS};
 
 pub(super) const KERNELS: ColumnKernels = ColumnKernels {
@@ -42,6 +42,8 @@ pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     steps: |values, how, out| unsafe { steps_avx2(values, how, out) },
     // SAFETY: as above.
     rank: |values, bounds, out| unsafe { rank_avx2(values, bounds, out) },
+    // SAFETY: as above.
+    count_few: |values| unsafe { count_few_avx2(values) },
     // SAFETY: as above.
     add_line: |start, slope, shift, values| unsafe { add_line_avx2(start, slope, shift, values) },
     // SAFETY: as above.
@@ -374,6 +376,11 @@ fn divide_avx2(values: &[i64], base: i64, divisor: u64, out: &mut [u32]) {
 #[target_feature(enable = "avx2")]
 fn steps_avx2(values: &[f64], how: Stepping, out: &mut [u32]) {
     scalar::steps(values, how, out);
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn count_few_avx2(values: &[u32]) -> [u32; FEW] {
+    scalar::count_few(values)
 }
 
 #[target_feature(enable = "avx2")]

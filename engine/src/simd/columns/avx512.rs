@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::deposit_bmi2;
+use super::avx2::{count_few_avx2, deposit_bmi2};
 use super::groups::{clear_from, for_each_group};
 use super::scalar::Lanes;
 use super::{ColumnKernels, FractionMoments, Packed, ROWS, Stepping, WholeMoments, scalar};
@@ -44,6 +44,8 @@ pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     steps: |values, how, out| unsafe { steps_avx512(values, how, out) },
     // SAFETY: as above.
     rank: |values, bounds, out| unsafe { rank_avx512(values, bounds, out) },
+    // SAFETY: as above.
+    count_few: |values| unsafe { count_few_avx2(values) },
     // SAFETY: as above.
     add_line: |start, slope, shift, values| unsafe { add_line_avx512(start, slope, shift, values) },
     // SAFETY: as above.

@@ -18,6 +18,9 @@ use std::sync::OnceLock;
 /// Rows of a chunk: what the buffers hold.
 pub(crate) const ROWS: usize = 4096;
 
+/// Numbers below this are counted without an array in memory.
+pub(crate) const FEW: usize = 8;
+
 /// Number, smallest, greatest and sum of whole numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WholeMoments {
@@ -83,6 +86,8 @@ pub(crate) struct ColumnKernels {
     pub steps: fn(values: &[f64], how: Stepping, out: &mut [u32]),
     /// How many of the bounds are at most each value.
     pub rank: fn(values: &[f64], bounds: &[f64], out: &mut [u32]),
+    /// How often each number below [`FEW`] comes up, by the last byte of each.
+    pub count_few: fn(values: &[u32]) -> [u32; FEW],
     /// Adds `(start + slope * i) >> shift` to the `i`-th value, wrapping.
     pub add_line: fn(start: i64, slope: i64, shift: u32, values: &mut [i64]),
     /// Divides whole numbers within 2^51 of zero by a power of ten, correctly rounded, into order-preserving fractions (see

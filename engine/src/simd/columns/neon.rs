@@ -34,6 +34,7 @@ pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     divide: scalar::divide,
     steps: scalar::steps,
     rank: scalar::rank,
+    count_few: scalar::count_few,
     add_line: scalar::add_line,
     decimals: scalar::decimals,
     // NEON has no product of 64 bits: one after the other.

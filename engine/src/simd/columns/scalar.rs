@@ -1,7 +1,7 @@
 //! The kernels in plain Rust: what every other row must agree with. The loops marked for it are compiled again, with
 //! wider vectors, by the other rows.
 
-use super::{ColumnKernels, FractionMoments, Packed, ROWS, Stepping, WholeMoments};
+use super::{ColumnKernels, FEW, FractionMoments, Packed, ROWS, Stepping, WholeMoments};
 
 pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     name: "scalar",
@@ -21,6 +21,7 @@ pub(super) const KERNELS: ColumnKernels = ColumnKernels {
     divide,
     steps,
     rank,
+    count_few,
     add_line,
     decimals,
     mix,
@@ -310,6 +311,39 @@ pub(super) fn steps(values: &[f64], how: Stepping, out: &mut [u32]) {
         let step = ((value - how.offset) / how.interval).floor();
         *out = (step - how.first + TWO_52).to_bits() as u32;
     }
+}
+
+/// Bytes that are compared at once.
+const BYTES: usize = 32;
+
+#[inline(always)]
+pub(super) fn count_few(values: &[u32]) -> [u32; FEW] {
+    let mut counts = [0; FEW];
+    // after so many groups a counter of eight bits is full
+    for block in values.chunks(255 * BYTES) {
+        let mut lanes = [[0u8; BYTES]; FEW];
+        let (groups, rest) = block.as_chunks::<BYTES>();
+        for group in groups {
+            let mut bytes = [0u8; BYTES];
+            for (byte, value) in bytes.iter_mut().zip(group) {
+                *byte = *value as u8;
+            }
+            for (number, lanes) in lanes.iter_mut().enumerate() {
+                for (lane, byte) in lanes.iter_mut().zip(bytes) {
+                    *lane += u8::from(byte == number as u8);
+                }
+            }
+        }
+        for (count, lanes) in counts.iter_mut().zip(&lanes) {
+            *count += lanes.iter().map(|lane| u32::from(*lane)).sum::<u32>();
+        }
+        for value in rest {
+            if let Some(count) = counts.get_mut(usize::from(*value as u8)) {
+                *count += 1;
+            }
+        }
+    }
+    counts
 }
 
 #[inline(always)]

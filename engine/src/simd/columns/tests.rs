@@ -205,6 +205,14 @@ proptest! {
     }
 
     #[test]
+    fn few_numbers_are_counted(values in proptest::collection::vec(0u32..12, 0..9000)) {
+        let expected: [u32; FEW] = std::array::from_fn(|number| values.iter().filter(|value| **value == number as u32).count() as u32);
+        for kernels in available() {
+            prop_assert_eq!((kernels.count_few)(&values), expected, "{}", kernels.name);
+        }
+    }
+
+    #[test]
     fn steps_are_rounded_down(values in proptest::collection::vec(-1e6f64..1e6, 0..100), offset in -10.0f64..10.0, interval in 0.001f64..1e6) {
         let step = |value: &f64| ((value - offset) / interval).floor();
         let first = values.iter().map(step).fold(f64::INFINITY, f64::min);
