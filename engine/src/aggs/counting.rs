@@ -1,5 +1,7 @@
 //! Counts by bucket.
 
+use std::ops::AddAssign;
+
 use crate::simd::columns::{FEW, kernels};
 
 /// Counters up to which a batch is counted in several rows of its own: a counter that was just written would make the
@@ -7,37 +9,18 @@ use crate::simd::columns::{FEW, kernels};
 const SMALL: usize = 256;
 
 /// Adds one to the count of each bucket named.
-pub(crate) fn count_each(buckets: &[u32], counts: &mut [u64]) {
+pub(crate) fn count_each<C: AddAssign + From<u32>>(buckets: &[u32], counts: &mut [C]) {
     match small_counts(buckets, counts.len()) {
         Some(small) => {
             for (count, more) in counts.iter_mut().zip(small) {
-                *count += u64::from(more);
+                *count += C::from(more);
             }
         }
         None => {
             for bucket in buckets {
                 // past the counts there is none: bytes on disk may say what they want
                 if let Some(count) = counts.get_mut(*bucket as usize) {
-                    *count += 1;
-                }
-            }
-        }
-    }
-}
-
-/// The same for counts of 32 bits, which do not overflow.
-pub(crate) fn count_each_u32(buckets: &[u32], counts: &mut [u32]) {
-    match small_counts(buckets, counts.len()) {
-        Some(small) => {
-            for (count, more) in counts.iter_mut().zip(small) {
-                *count += more;
-            }
-        }
-        None => {
-            for bucket in buckets {
-                // past the counts there is none: bytes on disk may say what they want
-                if let Some(count) = counts.get_mut(*bucket as usize) {
-                    *count += 1;
+                    *count += C::from(1);
                 }
             }
         }
@@ -81,11 +64,11 @@ mod tests {
             for bucket in &buckets {
                 expected[*bucket as usize] += 1;
             }
-            let mut counts = vec![1; size];
+            let mut counts = vec![1u64; size];
             count_each(&buckets, &mut counts);
             assert_eq!(counts, expected);
-            let mut small = vec![1; size];
-            count_each_u32(&buckets, &mut small);
+            let mut small = vec![1u32; size];
+            count_each(&buckets, &mut small);
             assert!(small.iter().map(|count| u64::from(*count)).eq(expected));
         }
     }

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::counting::count_each_u32;
+use super::counting::count_each;
 use super::source::Values;
 use crate::segment::{ReadError, TermIter};
 
@@ -51,7 +51,7 @@ impl Tally {
 
     /// Counts ordinals, one per document.
     pub fn add_ordinals(&mut self, ords: &[u32]) {
-        count_each_u32(ords, &mut self.counts);
+        count_each(ords, &mut self.counts);
     }
 
     /// Counts values; one that a document has twice counts once.
@@ -64,7 +64,7 @@ impl Tally {
             }
             before = Some((row, value));
         }
-        count_each_u32(&self.places, &mut self.counts);
+        count_each(&self.places, &mut self.counts);
     }
 
     /// Places with what they count, none of them zero.

@@ -386,6 +386,15 @@ fn nodes_tell_how_they_are_and_what_is_cut_off_is_missed() {
         figures.contains("\nquidditch_cluster_nodes{role=\"data\"} 2\n"),
         "{figures}"
     );
+    shop.cluster.pause("data-1").unwrap();
+    let told = shop.ok("GET", "/_nodes/stats?timeout=300ms", "");
+    shop.cluster.resume("data-1").unwrap();
+    let why = &told["_nodes"]["failures"][0]["caused_by"]["reason"];
+    assert_eq!(told["_nodes"]["failed"], 1, "{told}");
+    assert!(
+        why.as_str().expect("a reason").contains("within [300ms]"),
+        "{why}"
+    );
     for other in shop.cluster.names() {
         if other != "data-1" {
             shop.cluster.cut("data-1", &other).unwrap();

@@ -56,14 +56,14 @@ const CLUSTER_INDEX_METRICS: &[&str] = &[
 ];
 
 async fn cluster_stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
+    let limit = timeouts(&request.params)?;
     let wanted: Vec<String> = request.list_var("metric");
     let index_wanted = request.list_var("index_metric");
     metrics(&wanted, CLUSTER_METRICS, &request.path)?;
     metrics(&index_wanted, CLUSTER_INDEX_METRICS, &request.path)?;
     let state = app.state();
-    let calls = figures_of(&app, &state, request.var("node_id")).await;
-    let sums = shard_sums(&app, &state).await;
+    let calls = figures_of(&app, &state, request.var("node_id"), limit).await;
+    let sums = shard_sums(&app, &state, limit).await;
     let sum = sums.all(calls.answers.iter().map(|(node, _)| *node));
     let counts = count_all(&state, state.indices.keys().map(String::as_str));
     let all = show(&sum, &Sections::all());

@@ -1,17 +1,19 @@
 //! Asking every chosen node the same thing, and telling how it went.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use serde_json::{Map, Value, json};
 
-use super::shard_calls::{Which, stats_of};
+use super::shard_calls::{Which, ask_all};
 use super::stats_sections::add;
 use super::{App, RestError};
 use crate::cluster::node_filter::is_chosen;
 use crate::cluster::{ClusterState, IndicesOptions, NodeId, NodeInfo};
 use crate::coordination::fan_out::fan_out;
-use crate::data::service::ShardStats;
+use crate::data::service::{ShardError, ShardService, ShardStats, ShardTarget};
 use crate::nodes::{NodeError, NodeFigures};
 
 /// Nodes asked at the same time.
@@ -63,11 +65,15 @@ pub fn node_failures(failures: &[NodeError]) -> Vec<Value> {
     shown.collect()
 }
 
-/// Asks the nodes that a filter chooses; one that fails does not stop the others.
+/// For those who are not told how long to wait.
+pub const NO_LIMIT: Duration = Duration::MAX;
+
+/// Asks the nodes that a filter chooses; one that fails, or does not answer within `limit`, does not stop the others.
 pub async fn ask_nodes<'a, T, F, R>(
     app: &App,
     state: &'a ClusterState,
     filter: Option<&str>,
+    limit: Duration,
     ask: F,
 ) -> NodeCalls<'a, T>
 where
@@ -80,7 +86,16 @@ where
     for node in state.nodes.values() {
         if is_chosen(state, node, &app.node.id, filter) {
             chosen.push(node);
-            jobs.push(ask(node.id.clone()).boxed());
+            let answer = tokio::time::timeout(limit, ask(node.id.clone()));
+            let job = async move {
+                answer.await.unwrap_or_else(|_| {
+                    Err(NodeError {
+                        node: node.id.clone(),
+                        reason: too_late(limit),
+                    })
+                })
+            };
+            jobs.push(job.boxed());
         }
     }
     let mut calls = NodeCalls {
@@ -96,13 +111,18 @@ where
     calls
 }
 
+fn too_late(limit: Duration) -> String {
+    format!("no answer within [{}ms]", limit.as_millis())
+}
+
 /// What the chosen nodes count.
 pub async fn figures_of<'a>(
     app: &App,
     state: &'a ClusterState,
     filter: Option<&str>,
+    limit: Duration,
 ) -> NodeCalls<'a, NodeFigures> {
-    ask_nodes(app, state, filter, |node| async move {
+    ask_nodes(app, state, filter, limit, |node| async move {
         app.nodes.figures(&node).await
     })
     .await
@@ -131,8 +151,8 @@ impl ShardSums {
     }
 }
 
-/// The counters of all open shards, by node.
-pub async fn shard_sums(app: &App, state: &ClusterState) -> ShardSums {
+/// The counters of all open shards, by node; those that do not answer within `limit` are missing.
+pub async fn shard_sums(app: &App, state: &ClusterState, limit: Duration) -> ShardSums {
     let options = IndicesOptions {
         expand_hidden: true,
         ..IndicesOptions::LENIENT_EXPAND_OPEN
@@ -140,7 +160,17 @@ pub async fn shard_sums(app: &App, state: &ClusterState) -> ShardSums {
     let found = state
         .resolve("", &options, app.now_ms())
         .unwrap_or_default();
-    let calls = stats_of(app, state, &found, Which::Serving).await;
+    let stats = |shards: Arc<dyn ShardService>, target: ShardTarget| async move {
+        let stats = tokio::time::timeout(limit, shards.stats(&target));
+        stats.await.unwrap_or_else(|_| {
+            Err(ShardError::Unreachable {
+                node: String::new(),
+                reason: too_late(limit),
+                maybe_done: false,
+            })
+        })
+    };
+    let calls = ask_all(app, state, &found, Which::Serving, stats).await;
     let mut sums = ShardSums::default();
     for (asked, stats) in &calls.answers {
         let Some(node) = asked.node_id() else {

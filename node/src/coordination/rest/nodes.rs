@@ -152,7 +152,7 @@ pub(super) fn metrics<'a>(
 }
 
 async fn info(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
+    let limit = timeouts(&request.params)?;
     let mut filter = request.var("node_id").map(str::to_owned);
     let mut names = request.list_var("metric");
     // `/_nodes/{x}` is a list of metrics when all of x are, else a node filter.
@@ -179,7 +179,7 @@ async fn info(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestE
     };
     let state = app.state();
     let flat = request.params.bool("flat_settings", false)?;
-    let calls = figures_of(&app, &state, filter.as_deref()).await;
+    let calls = figures_of(&app, &state, filter.as_deref(), limit).await;
     let answer = calls.answer(&state, |node, figures| {
         show_info(&state, node, figures, &wanted, flat)
     });
@@ -298,7 +298,7 @@ fn show_info(
 }
 
 async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
+    let limit = timeouts(&request.params)?;
     let names = request.list_var("metric");
     let wanted = metrics(&names, STATS_METRICS, &request.path)?;
     let index_metrics = request.list_var("index_metric");
@@ -312,9 +312,9 @@ async fn stats(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     let sections = Sections::parse(&index_metrics, &request.path, &request.params)?;
     request.params.bool("include_segment_file_sizes", false)?;
     let state = app.state();
-    let calls = figures_of(&app, &state, request.var("node_id")).await;
+    let calls = figures_of(&app, &state, request.var("node_id"), limit).await;
     let sums = match wanted.contains("indices") {
-        true => shard_sums(&app, &state).await,
+        true => shard_sums(&app, &state, limit).await,
         false => ShardSums::default(),
     };
     let answer = calls.answer(&state, |node, figures| {
@@ -535,7 +535,7 @@ fn stats_section(
 
 /// The busiest threads by processor time, in text.
 async fn hot_threads(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
+    let limit = timeouts(&request.params)?;
     let count = request.params.int("threads", 3)?;
     if count < 1 {
         return Err(RestError::illegal_argument(format!(
@@ -553,7 +553,7 @@ async fn hot_threads(app: Arc<App>, request: RestRequest) -> Result<RestResponse
     }
     let state = app.state();
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let calls = ask_nodes(&app, &state, request.var("node_id"), |node| {
+    let calls = ask_nodes(&app, &state, request.var("node_id"), limit, |node| {
         let app = app.clone();
         async move { app.nodes.hot_threads(&node).await }
     })
@@ -574,7 +574,7 @@ async fn hot_threads(app: Arc<App>, request: RestRequest) -> Result<RestResponse
 }
 
 async fn usage(app: Arc<App>, request: RestRequest) -> Result<RestResponse, RestError> {
-    timeouts(&request.params)?;
+    let limit = timeouts(&request.params)?;
     let wanted = metrics(
         &request.list_var("metric"),
         &["rest_actions", "aggregations"],
@@ -582,7 +582,7 @@ async fn usage(app: Arc<App>, request: RestRequest) -> Result<RestResponse, Rest
     )?;
     let state = app.state();
     let nothing_to_ask = |_| async { Ok(()) };
-    let calls = ask_nodes(&app, &state, request.var("node_id"), nothing_to_ask).await;
+    let calls = ask_nodes(&app, &state, request.var("node_id"), limit, nothing_to_ask).await;
     let answer = calls.answer(&state, |node, ()| {
         let mut shown = Map::new();
         shown.insert("timestamp".to_owned(), json!(app.now_ms()));

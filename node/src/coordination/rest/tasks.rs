@@ -304,7 +304,8 @@ pub async fn chosen<'a>(
             true
         }
     };
-    let calls = ask_nodes(app, state, filter.as_deref(), |node| {
+    let limit = time_param(&request.params, "timeout")?.unwrap_or(WAIT);
+    let calls = ask_nodes(app, state, filter.as_deref(), limit, |node| {
         let actions = &actions;
         async move {
             if has_parent {

@@ -12,10 +12,10 @@ use quidditch_proto as proto;
 use quidditch_proto::raft::{IdentifyRequest, Identity};
 use tracing::{info, warn};
 
-use super::RaftMaster;
 use super::liveness::LEASE;
 use super::status::MasterMember;
 use super::types::{ChangeError, MasterNode};
+use super::{RaftMaster, is_led_lately};
 use crate::master::Masters;
 use crate::master::command::Command;
 use crate::master::links::within;
@@ -188,7 +188,7 @@ impl RaftMaster {
             let (mut reign, mut led) = (self.reign.subscribe(), self.led_at.subscribe());
             let is_led = async {
                 let _ = reign.wait_for(Option::is_none).await;
-                let _ = led.wait_for(|_| self.has_leader()).await;
+                let _ = led.wait_for(is_led_lately).await;
             };
             return match tokio::time::timeout(HAND_OVER_TIMEOUT, is_led).await {
                 Ok(()) => Err(self.not_leader()),

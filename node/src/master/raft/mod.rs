@@ -173,6 +173,11 @@ pub struct RaftMaster {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// Whether a leader answered so lately that it may be counted on.
+fn is_led_lately(at: &Option<Instant>) -> bool {
+    at.is_some_and(|at| at.elapsed() < SILENCE_MAX)
+}
+
 fn raft_config() -> Config {
     Config {
         heartbeat_interval: 250,
@@ -670,10 +675,6 @@ impl Masters for RaftMaster {
 
     fn has_leader(&self) -> bool {
         // raft itself goes on naming a leader that is gone, until there is another one
-        let is_led = self
-            .led_at
-            .borrow()
-            .is_some_and(|at| at.elapsed() < SILENCE_MAX);
-        is_led || self.leads_confirmed(SILENCE_MAX)
+        is_led_lately(&self.led_at.borrow()) || self.leads_confirmed(SILENCE_MAX)
     }
 }

@@ -154,8 +154,11 @@ async fn a_master_that_was_started_again_does_not_vote_at_once_for_it_has_forgot
         let mut client = links.raft(&address).unwrap();
         async move { client.pre_vote(request).await }
     };
-    let early = ask(false).await.unwrap_err();
-    assert_eq!(early.code(), tonic::Code::Unavailable, "{early}");
+    let early = ask(false).await;
+    // unless the machine took so long for it that it may vote already
+    if Instant::now() < group.master(forgetful).votes_from {
+        assert_eq!(early.unwrap_err().code(), tonic::Code::Unavailable);
+    }
     assert!(
         ask(true).await.is_ok(),
         "a leader that goes by itself counts on nobody"

@@ -7,7 +7,7 @@ use super::counters::{self, columns};
 use super::table::{Cell, Column, Table, hidden, shown};
 use crate::cluster::NodeId;
 use crate::cluster::names::matches_pattern;
-use crate::coordination::rest::node_calls::{figures_of, shard_sums};
+use crate::coordination::rest::node_calls::{NO_LIMIT, figures_of, shard_sums};
 use crate::coordination::rest::{App, RestError, RestRequest, RestResponse, index_params, root};
 use crate::nodes::PoolFigures;
 
@@ -97,8 +97,8 @@ pub(super) async fn nodes(app: Arc<App>, request: RestRequest) -> Result<RestRes
     }
     let full_id = request.params.bool("full_id", false)?;
     let state = app.state();
-    let calls = figures_of(&app, &state, None).await;
-    let sums = shard_sums(&app, &state).await;
+    let calls = figures_of(&app, &state, None, NO_LIMIT).await;
+    let sums = shard_sums(&app, &state, NO_LIMIT).await;
     for (node, figures) in &calls.answers {
         let (process, machine, disk) = (&figures.process, &figures.machine, &figures.disk);
         let usable = figures.usable_memory;
@@ -167,7 +167,7 @@ pub(super) async fn attributes(
         shown("value", "attr.value", "attribute value"),
     ]);
     let state = app.state();
-    let calls = figures_of(&app, &state, None).await;
+    let calls = figures_of(&app, &state, None, NO_LIMIT).await;
     for (node, figures) in &calls.answers {
         let port = node
             .transport_address
@@ -253,8 +253,8 @@ pub(super) async fn allocation(
     let state = app.state();
     let wanted = request.var("node_id");
     // shards are on data nodes
-    let calls = figures_of(&app, &state, wanted.or(Some("data:true"))).await;
-    let sums = shard_sums(&app, &state).await;
+    let calls = figures_of(&app, &state, wanted.or(Some("data:true")), NO_LIMIT).await;
+    let sums = shard_sums(&app, &state, NO_LIMIT).await;
     let mut held: BTreeMap<&NodeId, i64> = BTreeMap::new();
     let mut unassigned = 0;
     for copies in state.routing.shards() {
@@ -346,7 +346,7 @@ pub(super) async fn thread_pool(
         wanted.is_empty() || patterns.any(|pattern| matches_pattern(pattern, &pool.name))
     };
     let state = app.state();
-    let calls = figures_of(&app, &state, None).await;
+    let calls = figures_of(&app, &state, None, NO_LIMIT).await;
     for (node, figures) in &calls.answers {
         let port = node
             .transport_address

@@ -8,7 +8,7 @@ use crate::cluster::NodeId;
 use crate::cluster::names::matches_pattern;
 use crate::coordination::rest::cluster_health::{count_all, waiting_tasks};
 use crate::coordination::rest::index_body::show_date;
-use crate::coordination::rest::node_calls::shard_sums;
+use crate::coordination::rest::node_calls::{NO_LIMIT, shard_sums};
 use crate::coordination::rest::response::ResponseBody;
 use crate::coordination::rest::segments::recoveries;
 use crate::coordination::rest::tasks::{begin_list, chosen as chosen_tasks};
@@ -348,7 +348,7 @@ pub(super) async fn fielddata(
     let mut wanted = request.list_var("fields");
     wanted.extend(request.params.list("fields"));
     let state = app.state();
-    let sums = shard_sums(&app, &state).await;
+    let sums = shard_sums(&app, &state, NO_LIMIT).await;
     for node in state.nodes.values() {
         for (field, bytes) in &sums.of(node).fielddata {
             if !wanted.is_empty() && !wanted.iter().any(|name| matches_pattern(name, field)) {

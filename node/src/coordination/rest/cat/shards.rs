@@ -8,7 +8,7 @@ use super::page::PageRequest;
 use super::table::{Cell, Table, hidden, shown};
 use crate::cluster::{ClusterState, IndicesOptions, ShardCopy};
 use crate::coordination::rest::index_body::show_date;
-use crate::coordination::rest::node_calls::figures_of;
+use crate::coordination::rest::node_calls::{NO_LIMIT, figures_of};
 use crate::coordination::rest::segments::SEGMENT_VERSION;
 use crate::coordination::rest::segments::segments_of;
 use crate::coordination::rest::shard_calls::{Which, stats_of};
@@ -129,7 +129,7 @@ pub(super) async fn shards(app: Arc<App>, request: RestRequest) -> Result<RestRe
             stats,
         );
     }
-    let figures = figures_of(&app, &state, None).await;
+    let figures = figures_of(&app, &state, None, NO_LIMIT).await;
     let mut paths = BTreeMap::new();
     for (node, figures) in figures.answers {
         paths.insert(&node.id, figures.data_dir);
