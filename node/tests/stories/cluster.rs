@@ -365,6 +365,7 @@ fn nodes_tell_how_they_are_and_what_is_cut_off_is_missed() {
         ("quidditch-data", "data-1"),
     ] {
         let health = shop.command(program, node, &["health"]);
+        assert!(health.status.success(), "{health:?}");
         assert_eq!(String::from_utf8_lossy(&health.stdout), "SERVING\n");
     }
     let process = shop.cluster.record().node("data-1").unwrap().process;

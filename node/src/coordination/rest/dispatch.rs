@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -22,7 +23,8 @@ use super::{App, Params, RestError, RestRequest, RestResponse};
 /// Endpoints that say something before this node knows the cluster.
 const WITHOUT_STATE: &[&str] = &["info", "ping"];
 /// How long the others wait for what this node is told of the cluster.
-const STATE_WITHIN: std::time::Duration = std::time::Duration::from_secs(4);
+const STATE_WITHIN: Duration = Duration::from_secs(4);
+
 /// The parts of a request as the server reads them; the body is whole and unzipped.
 #[derive(Debug)]
 pub struct RawRequest {

@@ -170,9 +170,9 @@ async fn list_beside(
     own: &Task,
 ) -> Result<RestResponse, RestError> {
     let state = app.state();
-    let timeout = time_param(&request.params, "timeout")?.unwrap_or(WAIT);
     let found = chosen(app, &state, request).await?;
     if request.params.bool("wait_for_completion", false)? {
+        let timeout = time_param(&request.params, "timeout")?.unwrap_or(WAIT);
         let is_own = |node: &NodeInfo, task: &TaskView| node.id == app.node.id && task.id == own.id;
         for (node, tasks) in &found.answers {
             for task in tasks.iter().filter(|task| !is_own(node, task)) {
