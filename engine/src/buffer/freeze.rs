@@ -123,10 +123,10 @@ fn encode_terms(
     field.occurrences.for_each_term(order, |term, list| {
         postings.read(list, norms);
         encoder.start(postings.docs.len() as u32);
-        encoder.add_all(&postings.docs, &postings.freqs, &postings.norms);
         if positions_kept {
-            encoder.add_gaps(&postings.gaps);
+            encoder.add_positions(&postings.firsts, &postings.gaps);
         }
+        encoder.add_all(&postings.docs, &postings.freqs, &postings.norms);
         let last_doc = postings.docs.last().copied().unwrap_or(0);
         writer.add(out, field.terms.bytes_of(term), last_doc, &mut encoder)
     })?;
@@ -141,7 +141,9 @@ struct Postings {
     docs: Vec<u32>,
     freqs: Vec<u32>,
     norms: Vec<u8>,
-    /// Gaps between positions, each document from 0 anew.
+    /// The first position in each document.
+    firsts: Vec<u32>,
+    /// In those with more: the distance of each position from the one before.
     gaps: Vec<u32>,
 }
 
@@ -151,18 +153,21 @@ impl Postings {
         self.docs.clear();
         self.freqs.clear();
         self.norms.clear();
+        self.firsts.clear();
         self.gaps.clear();
         let mut before = 0;
         for one in list {
             match self.freqs.last_mut() {
-                Some(freq) if self.docs.last() == Some(&one.doc) => *freq += 1,
+                Some(freq) if self.docs.last() == Some(&one.doc) => {
+                    *freq += 1;
+                    self.gaps.push(one.position.wrapping_sub(before));
+                }
                 _ => {
                     self.docs.push(one.doc);
                     self.freqs.push(1);
-                    before = 0;
+                    self.firsts.push(one.position);
                 }
             }
-            self.gaps.push(one.position.wrapping_sub(before));
             before = one.position;
         }
         let norm = |doc: &u32| norms.get(*doc as usize).copied().unwrap_or(1).max(1);

@@ -147,10 +147,8 @@ impl SectionKind {
     /// The format in which sections of this kind are written; older ones, from 1 on, are still read.
     pub fn newest_codec(self) -> u16 {
         match self {
-            SectionKind::Postings
-            | SectionKind::Skips
-            | SectionKind::Numeric
-            | SectionKind::Ordinals => 2,
+            SectionKind::Postings | SectionKind::Skips => 3,
+            SectionKind::Numeric | SectionKind::Ordinals => 2,
             _ => 1,
         }
     }

@@ -5,3 +5,4 @@ pub(crate) mod envelope;
 pub(crate) mod impacts;
 pub(crate) mod v1;
 pub(crate) mod v2;
+pub(crate) mod v3;

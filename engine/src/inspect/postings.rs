@@ -8,6 +8,7 @@ use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, SparseSkips};
 use crate::ids::DocId;
 use crate::segment::{
     Impact, Lists, PostingsCursor, PostingsNeed, ReadError, TermInfo, TermsReader, WINDOW_DOCS,
+    part_at,
 };
 
 /// The ways to keep a list of documents.
@@ -82,16 +83,16 @@ pub struct PartShape {
     pub impacts: Vec<Impact>,
 }
 
-/// The groups of 128 gaps between positions.
+/// The packed groups of positions: of the first ones of a block of documents, of up to 128 gaps between positions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PositionShape {
     /// How many.
     pub groups: u64,
-    /// Least bits of a gap.
+    /// Least bits of one of their integers.
     pub min_bits: u32,
-    /// Most bits of a gap.
+    /// Most bits of one.
     pub max_bits: u32,
-    /// Bits of a gap, over all groups.
+    /// The same, over all groups.
     pub mean_bits: f64,
 }
 
@@ -149,9 +150,15 @@ pub fn postings(terms: &TermsReader, info: &TermInfo) -> Result<PostingsShape, R
     }
     if lists.postings.codec() > 1 && lists.positions_kept {
         let start = entry.payload.saturating_add(shape.list_bytes);
-        let stream = lists.postings.read(start, position_bytes)?;
-        let widths = position_bits(stream, entry.total_term_freq);
-        let widths = widths.map_err(|what| lists.postings.malformed(what))?;
+        let bytes = lists.postings.read(start, position_bytes)?;
+        let widths = match lists.postings.codec() {
+            2 => position_bits(bytes, entry.total_term_freq)
+                .map_err(|what| lists.postings.malformed(what))?,
+            _ => {
+                let cursor = terms.postings(info, PostingsNeed::Freqs)?;
+                block_bits(&lists, bytes, cursor)?
+            }
+        };
         let sum: u64 = widths.iter().map(|width| u64::from(*width)).sum();
         shape.positions = Some(PositionShape {
             groups: widths.len() as u64,
@@ -161,6 +168,38 @@ pub fn postings(terms: &TermsReader, info: &TermInfo) -> Result<PostingsShape, R
         });
     }
     Ok(shape)
+}
+
+/// Bits of a first, and of a gap of each group, of all blocks of a term's positions.
+fn block_bits(
+    lists: &Lists<'_>,
+    mut bytes: &[u8],
+    mut cursor: PostingsCursor,
+) -> Result<Vec<u8>, ReadError> {
+    let malformed = |what| lists.postings.malformed(what);
+    let mut widths = Vec::new();
+    let (mut docs, mut freqs) = (Vec::new(), Vec::new());
+    let (mut firsts, mut gaps) = (Vec::new(), Vec::new());
+    cursor.next()?;
+    while cursor.take_part(&mut docs, &mut freqs)? {
+        let mut left = bytes.len();
+        for number in 0..docs.len().div_ceil(BLOCK) {
+            let part = part_at(bytes, docs.len(), BLOCK * number).map_err(malformed)?;
+            let (first, rest) = part.widths().map_err(malformed)?;
+            widths.push(first);
+            widths.extend_from_slice(rest);
+            left = part.unpack(&mut firsts, &mut gaps).map_err(malformed)?;
+        }
+        bytes = &bytes[bytes.len() - left..];
+        docs.clear();
+        freqs.clear();
+        firsts.clear();
+        gaps.clear();
+    }
+    match bytes.is_empty() {
+        true => Ok(widths),
+        false => Err(lists.postings.error("has bytes behind its last positions")),
+    }
 }
 
 /// Takes the cursor over the documents before `end`; answers the first and last of them and how many there are, and the bounds

@@ -30,7 +30,9 @@ pub use live_docs::LiveDocs;
 pub use norms::{NormsReader, length_of_norm, norm_of_length};
 pub(crate) use points::LeafPairs;
 pub use points::PointsReader;
-pub(crate) use postings::{CELL_DOCS, GapReader, List, Pairs, ShortList, Spot};
+pub(crate) use postings::{
+    CELL_DOCS, DocPositions, List, Pairs, PositionsStream, ShortList, Spot, part_at,
+};
 pub use postings::{Impact, PostingsCursor, PostingsNeed};
 pub use reader::{FieldInfo, ID_FIELD, SegmentReader};
 pub use stored::StoredDocument;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fst::Automaton;
 use fst::raw::{CompiledAddr, Fst, Output};
 
-use super::{GapReader, NormsReader, PostingsCursor, PostingsNeed, ReadError, ShortList};
+use super::{NormsReader, PositionsStream, PostingsCursor, PostingsNeed, ReadError, ShortList};
 use crate::directory::ByteView;
 use crate::document::IndexOptions;
 use crate::format::bytes::{ByteReader, u64_at};
@@ -427,14 +427,20 @@ impl TermsReader {
         self.dictionary.postings.error(what)
     }
 
-    /// Has `reader` read the gaps between all positions of a term; `false` where the format keeps them document by document.
-    pub(crate) fn read_gaps(&self, term: &TermInfo, reader: &mut Option<GapReader>) -> bool {
+    /// Has `reader` read all positions of a term; `false` where the format keeps them document by document.
+    pub(crate) fn read_positions(
+        &self,
+        term: &TermInfo,
+        reader: &mut Option<PositionsStream>,
+    ) -> bool {
         if self.dictionary.postings.codec() == 1 {
             return false;
         }
         match reader {
             Some(reader) => reader.reopen(&self.dictionary, &term.entry),
-            None => *reader = Some(GapReader::new(self.dictionary.clone(), &term.entry)),
+            None => {
+                *reader = Some(PositionsStream::new(self.dictionary.clone(), &term.entry));
+            }
         }
         true
     }

@@ -10,8 +10,8 @@
 
 mod bisection;
 mod columns;
-mod gaps;
 mod moved;
+mod positions;
 mod postings;
 mod reorder;
 mod stored;

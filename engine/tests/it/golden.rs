@@ -115,7 +115,7 @@ fn makes_the_golden_shard() {
 }
 
 /// A simulated disk with frozen files.
-fn disk_of(folder: &Path) -> Disk {
+pub(crate) fn disk_of(folder: &Path) -> Disk {
     let disk = Disk::new();
     for name in [INDEX, TRANSLOG] {
         let from = FsDirectory::open(folder.join(name)).unwrap();

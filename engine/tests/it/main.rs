@@ -7,6 +7,7 @@ mod crash;
 mod fielddata;
 mod filter_cache;
 mod golden;
+mod golden_postings;
 mod query;
 mod ranked;
 mod replica;

@@ -289,16 +289,11 @@ impl Conjunction {
             return Ok(());
         }
         self.locate_lead()?;
-        let (phrases, lists) = (&mut self.phrases, &mut self.lists);
-        self.matches.try_keep(|doc, sum, _| {
-            for phrase in &mut *phrases {
-                if !phrase.occurs(doc, lists)? {
-                    return Ok(false);
-                }
-                *sum += f64::from(phrase.score(doc));
-            }
-            Ok(true)
-        })
+        let all = (f64::NEG_INFINITY, 0.0);
+        for phrase in &mut self.phrases {
+            phrase.keep(&mut self.lists, &mut self.matches, all, &mut self.bounds)?;
+        }
+        Ok(())
     }
 }
 

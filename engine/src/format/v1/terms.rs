@@ -128,7 +128,7 @@ impl TermsWriter {
             let more = postings.total_term_freq - u64::from(postings.doc_freq);
             put_varint(known, more);
         }
-        let payload_len = (postings.blocks.len() + postings.positions.len()) as u64;
+        let payload_len = (postings.blocks.len() + postings.positions().len()) as u64;
         if postings.doc_freq == 1 {
             put_varint(known, u64::from(single_doc));
         }
@@ -136,13 +136,13 @@ impl TermsWriter {
             put_varint(known, payload_len);
         }
         if postings.doc_freq > 1 && self.positions_kept {
-            put_varint(known, postings.positions.len() as u64);
+            put_varint(known, postings.positions().len() as u64);
         }
         if postings.doc_freq as usize > BLOCK {
             put_varint(known, (self.skips.len() - skips_start) as u64);
         }
         out.write(&postings.blocks)?;
-        out.write(&postings.positions)?;
+        out.write(postings.positions())?;
         self.payload_end += payload_len;
         self.encoder_docs += u64::from(postings.doc_freq);
         Ok(())

@@ -13,13 +13,13 @@
 //! | best         |     8 | if freqs are kept: the impacts of the whole list, as of sparse lists              |
 //! | chunk_ends   |   4·c | where each chunk ends, from the start of the payload                             |
 //! | freq_starts  |  16·c | for each cell, where its freqs start, from the start of its chunk; if freqs are kept |
-//! | freqs_before |  32·c | for each cell, the sum of the freqs before it; if positions are kept              |
+//! | positions_at |  32·c | for each cell, where its positions start in those of the term; if they are kept   |
 //! | impacts      |  64·c | those of each cell, as of sparse blocks; if freqs are kept                        |
 
 use super::packing::{GROUP, patched_at, put_patched, take_patched};
+use super::postings::ListParts;
 use super::sparse::{BEST, ImpactColumns, impact_rows};
 use crate::format::bytes::{Malformed, u32_at};
-use crate::format::impacts::ImpactSet;
 use crate::segment::WINDOW_DOCS;
 use crate::simd::scoring::ImpactRows;
 
@@ -45,7 +45,7 @@ pub(crate) struct DenseSkips {
     chunks: usize,
     chunk_ends: usize,
     freq_starts: usize,
-    freqs_before: usize,
+    positions_at: usize,
     impacts: usize,
     with_freqs: bool,
     with_positions: bool,
@@ -62,8 +62,8 @@ impl DenseSkips {
         let chunks = max_doc.div_ceil(WINDOW_DOCS) as usize;
         let chunk_ends = 1 + if freqs_kept { BEST } else { 0 };
         let freq_starts = chunk_ends + 4 * chunks;
-        let freqs_before = freq_starts + if freqs_kept { 16 * chunks } else { 0 };
-        let impacts = freqs_before + if positions_kept { 32 * chunks } else { 0 };
+        let positions_at = freq_starts + if freqs_kept { 16 * chunks } else { 0 };
+        let impacts = positions_at + if positions_kept { 32 * chunks } else { 0 };
         let end = impacts + if freqs_kept { 64 * chunks } else { 0 };
         if region.len() != end {
             return Err(Malformed("has skips of a wrong length"));
@@ -72,7 +72,7 @@ impl DenseSkips {
             chunks,
             chunk_ends,
             freq_starts,
-            freqs_before,
+            positions_at,
             impacts,
             with_freqs: freqs_kept,
             with_positions: positions_kept,
@@ -104,13 +104,15 @@ impl DenseSkips {
         })
     }
 
-    /// Occurrences before a cell.
-    pub fn freqs_before(&self, region: &[u8], cell: usize) -> u32 {
+    /// Where the positions of a cell start in those of the term. In codec 2, whose positions are one stream: occurrences before the
+    /// cell.
+    #[inline]
+    pub fn positions_at(&self, region: &[u8], cell: usize) -> u32 {
         if !self.with_positions {
             return 0;
         }
-        let sums = region.get(self.freqs_before..).unwrap_or(&[]);
-        u32_at(sums, cell).unwrap_or(u32::MAX)
+        let places = region.get(self.positions_at..).unwrap_or(&[]);
+        u32_at(places, cell).unwrap_or(u32::MAX)
     }
 
     /// The impacts of the whole list; `None` where the field keeps no freqs.
@@ -135,9 +137,8 @@ impl DenseSkips {
 pub(super) struct DenseEncoder {
     chunk_ends: Vec<u8>,
     freq_starts: Vec<u8>,
-    freqs_before: Vec<u8>,
+    positions_at: Vec<u8>,
     impacts: ImpactColumns,
-    total_freq: u64,
     /// Chunks ended.
     chunks: usize,
     docs: Vec<u32>,
@@ -149,9 +150,8 @@ impl DenseEncoder {
     pub fn start(&mut self) {
         self.chunk_ends.clear();
         self.freq_starts.clear();
-        self.freqs_before.clear();
+        self.positions_at.clear();
         self.impacts.clear();
-        self.total_freq = 0;
         self.chunks = 0;
         self.docs.clear();
         self.freqs.clear();
@@ -159,25 +159,18 @@ impl DenseEncoder {
     }
 
     /// Adds a document; they ascend.
-    pub fn add(
-        &mut self,
-        doc: u32,
-        freq: u32,
-        norm: u8,
-        freqs_kept: bool,
-        scratch: &mut ImpactSet,
-        out: &mut Vec<u8>,
-    ) {
+    pub fn add(&mut self, doc: u32, freq: u32, norm: u8, into: &mut ListParts<'_>) {
         let chunk = (doc / WINDOW_DOCS) as usize;
         while self.chunks < chunk {
-            self.end_chunk(freqs_kept, scratch, out);
+            self.end_chunk(into);
         }
         self.docs.push(doc);
         self.freqs.push(freq);
         self.norms.push(norm);
     }
 
-    fn end_chunk(&mut self, freqs_kept: bool, scratch: &mut ImpactSet, out: &mut Vec<u8>) {
+    fn end_chunk(&mut self, into: &mut ListParts<'_>) {
+        let out = &mut *into.blocks;
         let start = out.len();
         if !self.docs.is_empty() {
             let mut bitmap = [0u8; BITMAP];
@@ -193,19 +186,17 @@ impl DenseEncoder {
             let end = base + (cell + 1) * CELL_DOCS;
             let rest = &self.docs[first..];
             let last = first + rest.partition_point(|doc| *doc < end);
-            self.freqs_before
-                .extend_from_slice(&(self.total_freq as u32).to_le_bytes());
-            if freqs_kept {
+            self.positions_at
+                .extend_from_slice(&into.positions.place().to_le_bytes());
+            if into.freqs_kept {
                 self.freq_starts
                     .extend_from_slice(&((out.len() - start) as u16).to_le_bytes());
                 let freqs = &mut self.freqs[first..last];
-                scratch.clear();
-                scratch.add_block(freqs, &self.norms[first..last]);
-                self.impacts.push(&scratch.capped());
-                for freq in freqs.iter_mut() {
-                    self.total_freq += u64::from(*freq);
-                    *freq -= 1;
-                }
+                into.impacts.clear();
+                into.impacts.add_block(freqs, &self.norms[first..last]);
+                self.impacts.push(&into.impacts.capped());
+                into.positions.block(freqs);
+                freqs.iter_mut().for_each(|freq| *freq -= 1);
                 for group in freqs.chunks(GROUP) {
                     put_patched(group, out);
                 }
@@ -221,28 +212,20 @@ impl DenseEncoder {
     }
 
     /// Ends the list of a segment of `max_doc` documents and appends its skips.
-    pub fn finish(
-        &mut self,
-        max_doc: u32,
-        freqs_kept: bool,
-        positions_kept: bool,
-        scratch: &mut ImpactSet,
-        out: &mut Vec<u8>,
-        skips: &mut Vec<u8>,
-    ) {
+    pub fn finish(&mut self, max_doc: u32, into: &mut ListParts<'_>, skips: &mut Vec<u8>) {
         while self.chunks < max_doc.div_ceil(WINDOW_DOCS) as usize {
-            self.end_chunk(freqs_kept, scratch, out);
+            self.end_chunk(into);
         }
         skips.push(KIND);
-        if freqs_kept {
+        if into.freqs_kept {
             self.impacts.write_best(skips);
         }
         skips.extend_from_slice(&self.chunk_ends);
         skips.extend_from_slice(&self.freq_starts);
-        if positions_kept {
-            skips.extend_from_slice(&self.freqs_before);
+        if into.positions.is_kept() {
+            skips.extend_from_slice(&self.positions_at);
         }
-        if freqs_kept {
+        if into.freqs_kept {
             self.impacts.write(skips);
         }
     }

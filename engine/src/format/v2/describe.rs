@@ -85,6 +85,7 @@ pub(crate) fn position_bits(stream: &[u8], total: u64) -> Result<Vec<u8>, Malfor
 #[cfg(test)]
 mod tests {
     use super::super::packing::put_patched;
+    use super::super::positions::PositionsEncoder;
     use super::super::postings::PostingsEncoder;
     use super::*;
     use proptest::prelude::*;
@@ -107,19 +108,23 @@ mod tests {
             let mut encoder = PostingsEncoder::new(true, true, 1 << 20);
             encoder.start(0);
             let (mut doc, mut widest, mut total) = (0, 0, 0);
+            let (mut stream, mut bytes) = (PositionsEncoder::default(), Vec::new());
+            stream.start();
             for (gap, freq, gap_of_positions) in &list {
                 doc += gap;
                 widest = widest.max(*gap);
                 total += u64::from(*freq);
                 let positions: Vec<u32> = (1..=*freq).map(|n| n * gap_of_positions).collect();
                 encoder.add(doc, *freq, 1, &positions);
+                stream.add(&positions, &mut bytes);
                 doc += 1;
             }
             encoder.finish(&mut Vec::new()).unwrap();
+            stream.finish(&mut bytes);
             let (bits, freqs) = block_shape(&encoder.blocks, list.len(), true).unwrap();
             prop_assert_eq!(bits, 32 - widest.leading_zeros());
             prop_assert!(freqs.is_some());
-            let widths = position_bits(&encoder.positions, total).unwrap();
+            let widths = position_bits(&bytes, total).unwrap();
             prop_assert_eq!(widths.len(), total.div_ceil(128) as usize);
             let most = list.iter().map(|(_, _, gap)| *gap).max().unwrap();
             prop_assert_eq!(u32::from(*widths.iter().max().unwrap()), 32 - most.leading_zeros());

@@ -4,7 +4,7 @@ pub(crate) mod column_encodings;
 pub(crate) mod columns;
 mod dense;
 pub(crate) mod describe;
-mod packing;
+pub(super) mod packing;
 mod positions;
 pub(crate) mod postings;
 mod sparse;

@@ -4,12 +4,12 @@ use crate::format::bytes::{ByteReader, Malformed, put_varint};
 use crate::simd;
 
 /// Integers of a full group.
-pub(super) const GROUP: usize = 128;
+pub(in crate::format) const GROUP: usize = 128;
 /// Widest freqs that are packed; the rest of wider ones goes into exceptions.
 const PATCHED_WIDTH_MAX: u32 = 15;
 
 /// The least width that holds every value.
-pub(super) fn width_of(values: &[u32]) -> u32 {
+pub(in crate::format) fn width_of(values: &[u32]) -> u32 {
     32 - values
         .iter()
         .fold(0, |all, value| all | value)
@@ -17,12 +17,12 @@ pub(super) fn width_of(values: &[u32]) -> u32 {
 }
 
 /// Bytes of `count` integers of `width` bits.
-pub(super) const fn packed_len(count: usize, width: u32) -> usize {
+pub(in crate::format) const fn packed_len(count: usize, width: u32) -> usize {
     (count * width as usize).div_ceil(8)
 }
 
 /// Appends integers; bits above `width` are cut off.
-pub(super) fn pack(values: impl Iterator<Item = u32>, width: u32, out: &mut Vec<u8>) {
+pub(in crate::format) fn pack(values: impl Iterator<Item = u32>, width: u32, out: &mut Vec<u8>) {
     if width == 0 {
         return;
     }
@@ -47,7 +47,7 @@ pub(super) fn pack(values: impl Iterator<Item = u32>, width: u32, out: &mut Vec<
 
 /// Reads `count` integers into the front of `out`, whose rest is overwritten with anything; answers how many bytes they
 /// take. `bytes` may reach further, which is faster.
-pub(super) fn unpack(
+pub(in crate::format) fn unpack(
     bytes: &[u8],
     count: usize,
     width: u32,

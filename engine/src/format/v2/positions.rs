@@ -1,4 +1,5 @@
-//! Positions of one term: the gaps between positions (each document starts from 0 anew) of all its documents, one stream.
+//! Positions of one term, codec 2: the gaps between positions (each document starts from 0 anew) of all its documents, one
+//! stream. It is read and not written any more; what is written is [`v3`](crate::format::v3).
 //!
 //! | part    | bytes | meaning                                                                                       |
 //! |---------|------:|-----------------------------------------------------------------------------------------------|
@@ -10,71 +11,13 @@
 
 use std::ops::Range;
 
-use super::packing::{GROUP, pack, packed_len, unpack, width_of};
+use super::packing::{GROUP, packed_len, unpack};
+#[cfg(test)]
+use super::packing::{pack, width_of};
 use crate::format::bytes::{Malformed, u32_at};
 
 /// Groups between two starts.
 const STRIDE: usize = 16;
-
-/// Packs the stream of one term.
-#[derive(Debug, Default)]
-pub(super) struct PositionsEncoder {
-    gaps: Vec<u32>,
-    widths: Vec<u8>,
-    starts: Vec<u8>,
-}
-
-impl PositionsEncoder {
-    pub fn start(&mut self) {
-        self.gaps.clear();
-        self.widths.clear();
-        self.starts.clear();
-    }
-
-    /// Adds the positions of one document, ascending.
-    pub fn add(&mut self, positions: &[u32], out: &mut Vec<u8>) {
-        let mut before = 0;
-        for position in positions {
-            self.gaps.push(position.wrapping_sub(before));
-            before = *position;
-            if self.gaps.len() == GROUP {
-                self.end_group(out);
-            }
-        }
-    }
-
-    /// Adds the gaps of documents whose positions were read as such.
-    pub fn add_gaps(&mut self, mut gaps: &[u32], out: &mut Vec<u8>) {
-        while !gaps.is_empty() {
-            let (now, later) = gaps.split_at(gaps.len().min(GROUP - self.gaps.len()));
-            self.gaps.extend_from_slice(now);
-            if self.gaps.len() == GROUP {
-                self.end_group(out);
-            }
-            gaps = later;
-        }
-    }
-
-    fn end_group(&mut self, out: &mut Vec<u8>) {
-        if !self.widths.is_empty() && self.widths.len().is_multiple_of(STRIDE) {
-            self.starts
-                .extend_from_slice(&(out.len() as u32).to_le_bytes());
-        }
-        let width = width_of(&self.gaps);
-        self.widths.push(width as u8);
-        pack(self.gaps.iter().copied(), width, out);
-        self.gaps.clear();
-    }
-
-    /// Completes the stream in `out`, which holds nothing else.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if !self.gaps.is_empty() {
-            self.end_group(out);
-        }
-        out.extend_from_slice(&self.widths);
-        out.extend_from_slice(&self.starts);
-    }
-}
 
 /// Where the groups of a stream are.
 #[derive(Clone, Copy, Debug)]
@@ -185,6 +128,56 @@ impl Group {
     /// Unpacks the gaps from the group's bytes, which may reach further.
     pub fn unpack(&self, bytes: &[u8], out: &mut [u32; GROUP]) -> Result<(), Malformed> {
         unpack(bytes, self.count, self.width, out).map(|_| ())
+    }
+}
+
+/// Packs the stream of one term.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct PositionsEncoder {
+    gaps: Vec<u32>,
+    widths: Vec<u8>,
+    starts: Vec<u8>,
+}
+
+#[cfg(test)]
+impl PositionsEncoder {
+    pub fn start(&mut self) {
+        self.gaps.clear();
+        self.widths.clear();
+        self.starts.clear();
+    }
+
+    /// Adds the positions of one document, ascending.
+    pub fn add(&mut self, positions: &[u32], out: &mut Vec<u8>) {
+        let mut before = 0;
+        for position in positions {
+            self.gaps.push(position.wrapping_sub(before));
+            before = *position;
+            if self.gaps.len() == GROUP {
+                self.end_group(out);
+            }
+        }
+    }
+
+    fn end_group(&mut self, out: &mut Vec<u8>) {
+        if !self.widths.is_empty() && self.widths.len().is_multiple_of(STRIDE) {
+            self.starts
+                .extend_from_slice(&(out.len() as u32).to_le_bytes());
+        }
+        let width = width_of(&self.gaps);
+        self.widths.push(width as u8);
+        pack(self.gaps.iter().copied(), width, out);
+        self.gaps.clear();
+    }
+
+    /// Completes the stream in `out`, which holds nothing else.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if !self.gaps.is_empty() {
+            self.end_group(out);
+        }
+        out.extend_from_slice(&self.widths);
+        out.extend_from_slice(&self.starts);
     }
 }
 

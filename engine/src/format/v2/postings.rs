@@ -1,4 +1,4 @@
-//! # Postings and skips, codec 2
+//! # Postings and skips, codecs 2 and 3
 //! Two sections per indexed field. `Postings` holds for each term its payload, in order of term: documents with freqs, then
 //! positions. `Skips` holds, for terms of more than 128 documents, where the parts of the payload are and bounds on their
 //! scores. The term dictionary knows offset and length of both.
@@ -10,28 +10,37 @@
 //! | sparse           | otherwise; without skips up to 128 documents, one block      | [`sparse`](super::sparse)     |
 //! | dense            | at least one document of 8, more than 128, in segments of at least 4096 | [`dense`](super::dense) |
 //!
-//! The first byte of the skips tells which. Positions follow in either case: see [`positions`](super::positions). Packed
+//! The first byte of the skips tells which. Positions follow in either case; they are what the codecs of the postings differ in: see
+//! [`v3`](crate::format::v3), and [`positions`](super::positions) for codec 2, which is read and not written any more. Packed
 //! integers may be read with loads that reach past their end, up to the end of the section.
 //!
 //! Worked example, with freqs, no positions: documents 3, 4, 9 with freqs 1, 2, 1 are the gaps 3, 0, 4 in 3 bits, `03 03 01`,
 //! and the freqs less 1: 0, 1, 0 in 1 bit, `01 02`.
 
 use super::dense::{DenseEncoder, is_dense};
-use super::positions::PositionsEncoder;
 use super::sparse::{BLOCK, SparseEncoder};
 use crate::format::impacts::ImpactSet;
+use crate::format::v3::PositionsEncoder;
+
+/// Where the parts of a list go.
+pub(super) struct ListParts<'a> {
+    pub freqs_kept: bool,
+    pub blocks: &'a mut Vec<u8>,
+    pub positions: &'a mut PositionsEncoder,
+    /// Of the block at hand.
+    pub impacts: &'a mut ImpactSet,
+}
 
 /// Encodes the postings of one term after the other.
 #[derive(Debug)]
 pub(crate) struct PostingsEncoder {
     freqs_kept: bool,
-    positions_kept: bool,
     max_doc: u32,
     /// Whether the term at hand is kept dense, once it has more than a block.
     dense: bool,
     sparse_list: SparseEncoder,
     dense_list: DenseEncoder,
-    stream: PositionsEncoder,
+    positions: PositionsEncoder,
     impacts: ImpactSet,
     docs: Vec<u32>,
     freqs: Vec<u32>,
@@ -43,8 +52,6 @@ pub(crate) struct PostingsEncoder {
     pub total_term_freq: u64,
     /// Encoded documents and freqs.
     pub blocks: Vec<u8>,
-    /// Encoded positions.
-    pub positions: Vec<u8>,
 }
 
 impl PostingsEncoder {
@@ -52,12 +59,11 @@ impl PostingsEncoder {
     pub fn new(freqs_kept: bool, positions_kept: bool, max_doc: u32) -> Self {
         PostingsEncoder {
             freqs_kept,
-            positions_kept,
             max_doc,
             dense: false,
             sparse_list: SparseEncoder::default(),
             dense_list: DenseEncoder::default(),
-            stream: PositionsEncoder::default(),
+            positions: PositionsEncoder::new(positions_kept),
             impacts: ImpactSet::default(),
             docs: Vec::with_capacity(BLOCK),
             freqs: Vec::with_capacity(BLOCK),
@@ -66,7 +72,6 @@ impl PostingsEncoder {
             doc_freq: 0,
             total_term_freq: 0,
             blocks: Vec::new(),
-            positions: Vec::new(),
         }
     }
 
@@ -75,7 +80,7 @@ impl PostingsEncoder {
         self.dense = is_dense(expected, self.max_doc);
         self.sparse_list.start();
         self.dense_list.start();
-        self.stream.start();
+        self.positions.start();
         self.docs.clear();
         self.freqs.clear();
         self.norms.clear();
@@ -83,7 +88,6 @@ impl PostingsEncoder {
         self.doc_freq = 0;
         self.total_term_freq = 0;
         self.blocks.clear();
-        self.positions.clear();
     }
 
     /// Adds a document; they ascend. `positions` ascend too, and are `freq` many where positions are kept.
@@ -93,9 +97,12 @@ impl PostingsEncoder {
             self.last_doc.is_none_or(|last| last < doc),
             "documents ascend"
         );
-        if self.positions_kept {
+        if let (true, Some(first)) = (self.positions.is_kept(), positions.first()) {
             debug_assert_eq!(positions.len(), freq as usize, "a position per occurrence");
-            self.stream.add(positions, &mut self.positions);
+            self.positions.add(&[*first], &[]);
+            for pair in positions.windows(2) {
+                self.positions.add(&[], &[pair[1].wrapping_sub(pair[0])]);
+            }
         }
         self.last_doc = Some(doc);
         self.doc_freq += 1;
@@ -104,9 +111,8 @@ impl PostingsEncoder {
             self.end_block();
         }
         if self.dense && self.doc_freq as usize > BLOCK {
-            let (kept, scratch) = (self.freqs_kept, &mut self.impacts);
-            self.dense_list
-                .add(doc, freq, norm, kept, scratch, &mut self.blocks);
+            let (list, mut into) = self.dense();
+            list.add(doc, freq, norm, &mut into);
             return;
         }
         self.docs.push(doc);
@@ -114,7 +120,8 @@ impl PostingsEncoder {
         self.norms.push(norm);
     }
 
-    /// Adds documents as [`add`](Self::add) does one, without their positions: [`add_gaps`](Self::add_gaps) adds these.
+    /// Adds documents as [`add`](Self::add) does one, without their positions, which were
+    /// [added before](Self::add_positions).
     pub fn add_all(&mut self, docs: &[u32], freqs: &[u32], norms: &[u8]) {
         let mut at = 0;
         while at < docs.len() {
@@ -133,10 +140,8 @@ impl PostingsEncoder {
                 };
                 self.total_term_freq += u64::from(freq);
                 if dense {
-                    let (kept, scratch) = (self.freqs_kept, &mut self.impacts);
-                    let (doc, norm) = (docs[place], norms[place]);
-                    self.dense_list
-                        .add(doc, freq, norm, kept, scratch, &mut self.blocks);
+                    let (list, mut into) = self.dense();
+                    list.add(docs[place], freq, norms[place], &mut into);
                 } else {
                     self.freqs.push(freq);
                 }
@@ -151,25 +156,46 @@ impl PostingsEncoder {
         self.last_doc = docs.last().copied().or(self.last_doc);
     }
 
-    /// Adds gaps between positions, those of documents in their order, each document from 0 anew.
-    pub fn add_gaps(&mut self, gaps: &[u32]) {
-        self.stream.add_gaps(gaps, &mut self.positions);
+    /// Adds the positions of the documents that are added next: the first of each, and then, of those with more, the distance of
+    /// each from the one before.
+    pub fn add_positions(&mut self, firsts: &[u32], gaps: &[u32]) {
+        self.positions.add(firsts, gaps);
+    }
+
+    /// The positions of a term that was ended.
+    pub fn positions(&self) -> &[u8] {
+        &self.positions.bytes
+    }
+
+    /// The list of bitmaps, and where its parts go.
+    fn dense(&mut self) -> (&mut DenseEncoder, ListParts<'_>) {
+        let parts = ListParts {
+            freqs_kept: self.freqs_kept,
+            blocks: &mut self.blocks,
+            positions: &mut self.positions,
+            impacts: &mut self.impacts,
+        };
+        (&mut self.dense_list, parts)
     }
 
     fn end_block(&mut self) {
         if self.dense && self.doc_freq as usize > BLOCK {
             // Only now is it known that the term has more than a block, so that it has skips to say what it is.
-            for (index, doc) in self.docs.iter().enumerate() {
-                let (freq, norm) = (self.freqs[index], self.norms[index]);
-                let (kept, scratch) = (self.freqs_kept, &mut self.impacts);
-                self.dense_list
-                    .add(*doc, freq, norm, kept, scratch, &mut self.blocks);
+            for index in 0..self.docs.len() {
+                let (doc, freq, norm) = (self.docs[index], self.freqs[index], self.norms[index]);
+                let (list, mut into) = self.dense();
+                list.add(doc, freq, norm, &mut into);
             }
         } else {
             let freqs = self.freqs_kept.then_some(&self.freqs[..]);
-            let scratch = &mut self.impacts;
+            let mut into = ListParts {
+                freqs_kept: self.freqs_kept,
+                blocks: &mut self.blocks,
+                positions: &mut self.positions,
+                impacts: &mut self.impacts,
+            };
             self.sparse_list
-                .block(&self.docs, freqs, &self.norms, scratch, &mut self.blocks);
+                .block(&self.docs, freqs, &self.norms, &mut into);
         }
         self.docs.clear();
         self.freqs.clear();
@@ -181,25 +207,23 @@ impl PostingsEncoder {
     pub fn finish(&mut self, skips: &mut Vec<u8>) -> Result<(), String> {
         if self.doc_freq > 1 && !self.docs.is_empty() {
             self.end_block();
+        } else {
+            self.positions.block(&self.freqs);
         }
-        self.stream.finish(&mut self.positions);
         if self.doc_freq as usize <= BLOCK {
             return Ok(());
         }
-        let (freqs, positions) = (self.freqs_kept, self.positions_kept);
         if self.dense {
-            let (scratch, blocks) = (&mut self.impacts, &mut self.blocks);
-            self.dense_list
-                .finish(self.max_doc, freqs, positions, scratch, blocks, skips);
+            let max_doc = self.max_doc;
+            let (list, mut into) = self.dense();
+            list.finish(max_doc, &mut into, skips);
         } else {
+            let (freqs, positions) = (self.freqs_kept, self.positions.is_kept());
             self.sparse_list.write_skips(freqs, positions, skips);
         }
         let most = u64::from(u32::MAX);
-        if self.blocks.len() as u64 > most || self.positions.len() as u64 > most {
+        if self.blocks.len() as u64 > most || self.positions().len() as u64 > most {
             return Err("the postings of one term pass 4 GiB".to_owned());
-        }
-        if positions && self.total_term_freq > most {
-            return Err("one term occurs more than 2^32 times".to_owned());
         }
         Ok(())
     }
@@ -272,7 +296,7 @@ mod tests {
                 let positions: Vec<u32> = (1..=*freq).map(|number| number * doc).collect();
                 one_by_one.add(*doc, *freq, *norm, &positions);
                 if freqs_kept {
-                    at_once.add_gaps(&vec![*doc; *freq as usize]);
+                    at_once.add_positions(&[*doc], &vec![*doc; *freq as usize - 1]);
                 }
             }
             let mut at = 0;
@@ -288,7 +312,7 @@ mod tests {
             prop_assert_eq!(one_by_one.finish(&mut skips), at_once.finish(&mut other_skips));
             prop_assert_eq!(skips, other_skips);
             prop_assert_eq!(&one_by_one.blocks, &at_once.blocks);
-            prop_assert_eq!(&one_by_one.positions, &at_once.positions);
+            prop_assert_eq!(one_by_one.positions(), at_once.positions());
             prop_assert_eq!(one_by_one.doc_freq, at_once.doc_freq);
             prop_assert_eq!(one_by_one.total_term_freq, at_once.total_term_freq);
         }

@@ -12,7 +12,7 @@
 //! | best         |     8 | if freqs are kept: the impacts of the whole list, four freqs, then four norms     |
 //! | last_docs    |   4·n | the last document of each block                                                  |
 //! | block_ends   |   4·n | where each block ends, from the start of the payload                             |
-//! | freqs_before |   4·n | sum of the freqs of the blocks before; if positions are kept                      |
+//! | positions_at |   4·n | where the positions of each block start in those of the term; if positions are kept |
 //! | impacts      |   8·n | if freqs are kept: the freqs of all first pairs, of all second, third, fourth pairs, then the norms likewise |
 //!
 //! A block has four pairs of freq and norm; where fewer say all, the last is repeated. Every document of the block has, for
@@ -21,6 +21,7 @@
 use super::packing::{
     GROUP, pack, packed_len, patched_at, put_patched, take_patched, unpack, width_of,
 };
+use super::postings::ListParts;
 use crate::format::bytes::{Malformed, u32_at};
 use crate::format::impacts::{ImpactSet, MAX_IMPACTS};
 use crate::segment::Impact;
@@ -100,7 +101,7 @@ pub(super) fn impact_rows(region: &[u8], at: usize, n: usize) -> Option<ImpactRo
 pub(crate) struct SparseSkips {
     blocks: usize,
     last_docs: usize,
-    freqs_before: usize,
+    positions_at: usize,
     impacts: usize,
     with_positions: bool,
     with_impacts: bool,
@@ -116,8 +117,8 @@ impl SparseSkips {
     ) -> Result<SparseSkips, Malformed> {
         let blocks = docs.div_ceil(BLOCK as u32) as usize;
         let last_docs = 1 + if freqs_kept { BEST } else { 0 };
-        let freqs_before = last_docs + 8 * blocks;
-        let impacts = freqs_before + if positions_kept { 4 * blocks } else { 0 };
+        let positions_at = last_docs + 8 * blocks;
+        let impacts = positions_at + if positions_kept { 4 * blocks } else { 0 };
         let end = impacts + if freqs_kept { 8 * blocks } else { 0 };
         if region.len() != end {
             return Err(Malformed("has skips of a wrong length"));
@@ -125,7 +126,7 @@ impl SparseSkips {
         Ok(SparseSkips {
             blocks,
             last_docs,
-            freqs_before,
+            positions_at,
             impacts,
             with_positions: positions_kept,
             with_impacts: freqs_kept,
@@ -156,13 +157,15 @@ impl SparseSkips {
         )
     }
 
-    /// Occurrences in the blocks before.
-    pub fn freqs_before(&self, region: &[u8], block: usize) -> u32 {
+    /// Where the positions of a block start in those of the term. In codec 2, whose positions are one stream: occurrences in the
+    /// blocks before.
+    #[inline]
+    pub fn positions_at(&self, region: &[u8], block: usize) -> u32 {
         if !self.with_positions {
             return 0;
         }
-        let sums = region.get(self.freqs_before..).unwrap_or(&[]);
-        u32_at(sums, block).unwrap_or(u32::MAX)
+        let places = region.get(self.positions_at..).unwrap_or(&[]);
+        u32_at(places, block).unwrap_or(u32::MAX)
     }
 
     /// The impacts of the whole list; `None` where the field keeps no freqs.
@@ -187,20 +190,18 @@ impl SparseSkips {
 pub(super) struct SparseEncoder {
     last_docs: Vec<u8>,
     block_ends: Vec<u8>,
-    freqs_before: Vec<u8>,
+    positions_at: Vec<u8>,
     impacts: ImpactColumns,
     last_doc: Option<u32>,
-    total_freq: u64,
 }
 
 impl SparseEncoder {
     pub fn start(&mut self) {
         self.last_docs.clear();
         self.block_ends.clear();
-        self.freqs_before.clear();
+        self.positions_at.clear();
         self.impacts.clear();
         self.last_doc = None;
-        self.total_freq = 0;
     }
 
     /// Appends a block of up to 128 documents, ascending; only the last may be shorter.
@@ -209,11 +210,11 @@ impl SparseEncoder {
         docs: &[u32],
         freqs: Option<&[u32]>,
         norms: &[u8],
-        scratch: &mut ImpactSet,
-        out: &mut Vec<u8>,
+        into: &mut ListParts<'_>,
     ) {
-        self.freqs_before
-            .extend_from_slice(&(self.total_freq as u32).to_le_bytes());
+        let out = &mut *into.blocks;
+        self.positions_at
+            .extend_from_slice(&into.positions.place().to_le_bytes());
         let full = docs.len() == BLOCK;
         let place = |rank: usize| if full { slot_of(rank) } else { rank };
         let mut values = [0; BLOCK];
@@ -229,12 +230,12 @@ impl SparseEncoder {
         if let Some(freqs) = freqs {
             for (rank, freq) in freqs.iter().enumerate() {
                 values[place(rank)] = freq - 1;
-                self.total_freq += u64::from(*freq);
             }
             put_patched(&values[..freqs.len()], out);
-            scratch.clear();
-            scratch.add_block(freqs, norms);
-            self.impacts.push(&scratch.capped());
+            into.impacts.clear();
+            into.impacts.add_block(freqs, norms);
+            self.impacts.push(&into.impacts.capped());
+            into.positions.block(freqs);
         }
         self.last_doc = docs.last().copied();
         self.last_docs
@@ -251,7 +252,7 @@ impl SparseEncoder {
         out.extend_from_slice(&self.last_docs);
         out.extend_from_slice(&self.block_ends);
         if positions_kept {
-            out.extend_from_slice(&self.freqs_before);
+            out.extend_from_slice(&self.positions_at);
         }
         if freqs_kept {
             self.impacts.write(out);

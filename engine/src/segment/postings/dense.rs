@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::super::terms::Dictionary;
 use super::super::{ReadError, WINDOW_DOCS, Window};
-use super::positions::PositionsReader;
+use super::positions::{BY_BLOCK_SINCE, DocPositions, Place, part_at, positions_bytes};
+use super::positions_v2::PositionsReader;
 use super::{Impact, Pairs, PostingsNeed, pairs_at, pairs_of};
 use crate::format::bytes::Malformed;
 use crate::format::v1::terms::TermEntry;
@@ -33,7 +34,7 @@ pub(crate) struct DenseCursor {
     /// The cell, counted over all chunks, whose freqs are in `freqs`.
     cell: usize,
     freqs: [u32; CELL_DOCS as usize],
-    /// Made when positions are first asked for.
+    /// Of codec 2; made when positions are first asked for.
     positions: Option<Box<PositionsReader>>,
     impacts: Vec<Impact>,
 }
@@ -207,20 +208,14 @@ impl DenseCursor {
     /// Documents of a cell of the chunk at hand.
     #[inline]
     pub fn cell_count(&self, cell: usize) -> usize {
-        let words = self.cell_words(cell);
-        words.iter().map(|word| word.count_ones() as usize).sum()
+        (simd::kernels().scoring.rank)(self.cell_words(cell), CELL_DOCS as usize)
     }
 
     /// Rank in its cell of the document at `offset` of the chunk at hand.
     #[inline]
     fn rank_in_cell(&self, offset: u32) -> usize {
-        let cell = (offset / CELL_DOCS) as usize;
-        let word = offset as usize / 64;
-        let mut rank = (self.words[word] & ((1 << (offset % 64)) - 1)).count_ones();
-        for word in &self.words[cell * CELL_WORDS..word] {
-            rank += word.count_ones();
-        }
-        rank as usize
+        let words = self.cell_words((offset / CELL_DOCS) as usize);
+        (simd::kernels().scoring.rank)(words, (offset % CELL_DOCS) as usize)
     }
 
     /// The frequency of a document of the chunk at hand.
@@ -307,10 +302,21 @@ impl DenseCursor {
         }
         let offset = doc % WINDOW_DOCS;
         let cell = (offset / CELL_DOCS) as usize;
+        if self.positions_by_block() {
+            let place = self.place_of(doc)?;
+            let bytes = positions_bytes(&self.dictionary, &self.entry, place.from, place.to)?;
+            let all = |position| {
+                positions.push(position);
+                true
+            };
+            let part = part_at(bytes, place.docs, place.rank);
+            let visited = part.and_then(|part| part.visit(place.rank % BLOCK, all));
+            return visited.map_err(|what| self.malformed(what));
+        }
         self.load_freqs(cell)?;
         let rank = self.rank_in_cell(offset);
         let count = self.freqs[rank];
-        let mut first = self.skips.freqs_before(self.region()?, self.cell);
+        let mut first = self.skips.positions_at(self.region()?, self.cell);
         for freq in &self.freqs[..rank] {
             first = first.wrapping_add(*freq);
         }
@@ -318,6 +324,65 @@ impl DenseCursor {
         self.positions
             .get_or_insert_with(|| Box::new(PositionsReader::new()))
             .read(&self.dictionary, &self.entry, first, count, positions)
+    }
+
+    /// Whether positions are kept, were asked for, and are kept by cell.
+    fn positions_by_block(&self) -> bool {
+        self.dictionary.postings.codec() >= BY_BLOCK_SINCE
+            && self.dictionary.positions_kept
+            && self.need >= PostingsNeed::Positions
+    }
+
+    /// Where the positions of a document of the chunk at hand are.
+    fn place_of(&self, doc: u32) -> Result<Place, ReadError> {
+        let cell = (doc / CELL_DOCS) as usize;
+        let region = self.region()?;
+        let to = match cell + 1 < self.skips.chunks() * CELLS {
+            true => u64::from(self.skips.positions_at(region, cell + 1)),
+            false => self.entry.positions_len,
+        };
+        Ok(Place {
+            from: u64::from(self.skips.positions_at(region, cell)),
+            to,
+            docs: self.cell_count(cell % CELLS),
+            rank: self.rank_in_cell(doc % WINDOW_DOCS),
+        })
+    }
+
+    /// Calls back with the positions in documents, ascending, all of which the list has, and with the number of each among them.
+    pub fn visit_positions(
+        &mut self,
+        docs: &[u32],
+        mut each: impl FnMut(usize, DocPositions<'_>) -> Result<(), Malformed>,
+    ) -> Result<(), ReadError> {
+        if !self.positions_by_block() {
+            let mut positions = Vec::new();
+            for (number, doc) in docs.iter().enumerate() {
+                positions.clear();
+                self.load((doc / WINDOW_DOCS) as usize)?;
+                self.positions_of(*doc, &mut positions)?;
+                let visited = each(number, DocPositions::Listed(&positions));
+                visited.map_err(|what| self.malformed(what))?;
+            }
+            return Ok(());
+        }
+        let mut at = 0;
+        while at < docs.len() {
+            let cell = docs[at] / CELL_DOCS;
+            self.load(cell as usize / CELLS)?;
+            let place = self.place_of(docs[at])?;
+            let bytes = positions_bytes(&self.dictionary, &self.entry, place.from, place.to)?;
+            while let Some(doc) = docs.get(at)
+                && doc / CELL_DOCS == cell
+            {
+                let rank = self.rank_in_cell(doc % WINDOW_DOCS);
+                part_at(bytes, place.docs, rank)
+                    .and_then(|part| each(at, DocPositions::Packed(part, rank % BLOCK)))
+                    .map_err(|what| self.malformed(what))?;
+                at += 1;
+            }
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> DocId {
@@ -472,6 +537,29 @@ impl DenseCursor {
         }
         self.seek(end)?;
         Ok(())
+    }
+
+    /// Appends the documents of a cell from the current one on, and their frequencies, and stands on the first one after it;
+    /// `false` after the last.
+    pub fn take_cell(
+        &mut self,
+        docs: &mut Vec<u32>,
+        freqs: &mut Vec<u32>,
+    ) -> Result<bool, ReadError> {
+        if self.doc == DocId::NO_MORE.0 {
+            return Ok(false);
+        }
+        let number = self.doc / CELL_DOCS;
+        let cell = number as usize % CELLS;
+        self.load_freqs(cell)?;
+        let mut found = [0; CELL_DOCS as usize];
+        let expand = simd::kernels().scoring.expand;
+        let count = expand(self.cell_words(cell), number * CELL_DOCS, &mut found);
+        let first = self.rank_in_cell(self.doc % WINDOW_DOCS);
+        docs.extend_from_slice(&found[first..count]);
+        freqs.extend_from_slice(&self.freqs[first..count]);
+        self.seek((number + 1).saturating_mul(CELL_DOCS))?;
+        Ok(true)
     }
 
     pub fn take_block(

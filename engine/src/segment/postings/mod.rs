@@ -2,6 +2,7 @@
 
 mod dense;
 mod positions;
+mod positions_v2;
 mod short;
 mod sparse;
 mod v1;
@@ -9,7 +10,7 @@ mod v1;
 use std::sync::Arc;
 
 pub(crate) use self::dense::DenseCursor;
-pub(crate) use self::positions::GapReader;
+pub(crate) use self::positions::{DocPositions, PositionsStream, part_at};
 pub(crate) use self::short::ShortList;
 pub(crate) use self::sparse::{SparseCursor, Spot};
 use super::terms::Dictionary;
@@ -183,6 +184,25 @@ impl PostingsCursor {
         freqs: &mut [u32; 128],
     ) -> Result<usize, ReadError> {
         on!(mut self, cursor => cursor.take_block(end, docs, freqs))
+    }
+}
+
+impl PostingsCursor {
+    /// Appends all documents of the next part, and their frequencies; `false`: there is none any more. A part is a block of a
+    /// sparse list, a cell of a dense one: what positions are kept by. For those who go to the first document and take all so.
+    pub(crate) fn take_part(
+        &mut self,
+        docs: &mut Vec<u32>,
+        freqs: &mut Vec<u32>,
+    ) -> Result<bool, ReadError> {
+        if let Kept::Dense(cursor) = &mut self.kept {
+            return cursor.take_cell(docs, freqs);
+        }
+        let (mut part, mut counts) = ([0; 128], [0; 128]);
+        let count = self.take_block(DocId::NO_MORE, &mut part, &mut counts)?;
+        docs.extend_from_slice(&part[..count]);
+        freqs.extend_from_slice(&counts[..count]);
+        Ok(count > 0)
     }
 }
 

@@ -1,197 +1,169 @@
-//! Reads the positions of single documents out of the stream of a term.
+//! Reads the positions of all documents of a term, one block of them after the other.
 
 use std::sync::Arc;
 
-use std::ops::Range;
-
 use super::super::ReadError;
 use super::super::terms::Dictionary;
+use super::positions_v2::PositionsReader;
+use crate::format::bytes::Malformed;
 use crate::format::v1::terms::TermEntry;
-use crate::format::v2::{Group, PositionsIndex};
+use crate::format::v3::PositionsPart;
 
-/// Reads the gaps between the positions of a term, those of all its documents one after the other: each document starts
-/// from 0 anew.
-pub(crate) struct GapReader {
-    dictionary: Arc<Dictionary>,
-    entry: TermEntry,
-    groups: PositionsReader,
+/// Codec of the postings since which positions are kept by block.
+pub(super) const BY_BLOCK_SINCE: u16 = 3;
+
+/// The bytes of the positions of a term from a place on up to another; they may reach further.
+#[inline]
+pub(super) fn positions_bytes<'a>(
+    dictionary: &'a Dictionary,
+    entry: &TermEntry,
+    from: u64,
+    to: u64,
+) -> Result<&'a [u8], ReadError> {
+    if from > to || to > entry.positions_len {
+        let what = "has positions outside their payload";
+        return Err(dictionary.postings.error(what));
+    }
+    let start = entry.payload + (entry.payload_len - entry.positions_len);
+    dictionary.postings.read_ahead(start + from, to - from)
 }
 
-impl GapReader {
-    /// Of a term of a segment of format v2 whose field keeps positions.
-    pub(in crate::segment) fn new(dictionary: Arc<Dictionary>, entry: &TermEntry) -> GapReader {
-        GapReader {
+/// The part of a block of so many documents that has the one with a rank; `bytes` may reach further.
+pub(crate) fn part_at(
+    bytes: &[u8],
+    docs: usize,
+    rank: usize,
+) -> Result<PositionsPart<'_>, Malformed> {
+    let (start, docs) = PositionsPart::find(bytes, docs, rank)?;
+    PositionsPart::open(bytes.get(start..).unwrap_or(&[]), docs)
+}
+
+/// Where the positions of a document are: the bytes of its block, the documents of that, and its rank among them.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub from: u64,
+    pub to: u64,
+    pub docs: usize,
+    pub rank: usize,
+}
+
+/// The positions in one document.
+#[derive(Clone, Copy)]
+pub(crate) enum DocPositions<'a> {
+    /// Of the document with a rank in a part.
+    Packed(PositionsPart<'a>, usize),
+    /// Read already.
+    Listed(&'a [u32]),
+}
+
+impl DocPositions<'_> {
+    /// Visits them, ascending, until told to stop.
+    #[inline]
+    pub fn visit(&self, mut each: impl FnMut(u32) -> bool) -> Result<(), Malformed> {
+        match self {
+            DocPositions::Packed(part, rank) => part.visit(*rank, each),
+            DocPositions::Listed(positions) => {
+                positions.iter().all(|position| each(*position));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Reads positions from the first document of a term on.
+pub(crate) struct PositionsStream {
+    dictionary: Arc<Dictionary>,
+    entry: TermEntry,
+    /// Where the next block is.
+    at: u64,
+    /// Of codec 2: what reads the gaps, each document from 0 anew, and those that were read and not taken yet.
+    groups: PositionsReader,
+    waiting: Vec<u32>,
+}
+
+impl PositionsStream {
+    /// Of a term of a segment of format v2 or later whose field keeps positions.
+    pub(in crate::segment) fn new(
+        dictionary: Arc<Dictionary>,
+        entry: &TermEntry,
+    ) -> PositionsStream {
+        PositionsStream {
             dictionary,
             entry: *entry,
+            at: 0,
             groups: PositionsReader::new(),
+            waiting: Vec::new(),
         }
     }
 
-    /// Goes before the first gap of another term.
+    /// Goes before the first document of another term.
     pub(in crate::segment) fn reopen(&mut self, dictionary: &Arc<Dictionary>, entry: &TermEntry) {
         if !Arc::ptr_eq(&self.dictionary, dictionary) {
             self.dictionary = dictionary.clone();
         }
         self.entry = *entry;
-        self.groups.index = None;
-        self.groups.found = None;
-        self.groups.group = usize::MAX;
+        self.at = 0;
+        self.groups.forget();
+        self.waiting.clear();
     }
 
-    /// The next gaps; none after the last.
-    pub fn next_group(&mut self) -> Result<&[u32], ReadError> {
-        self.groups.next_group(&self.dictionary, &self.entry)
-    }
-}
-
-/// Occurrences of a document up to which gaps are read one by one.
-const FEW: usize = 16;
-
-/// Keeps the group of gaps that was read last.
-#[derive(Debug)]
-pub(super) struct PositionsReader {
-    index: Option<PositionsIndex>,
-    /// The group found last, and where.
-    found: Option<(usize, Group)>,
-    /// The group that was unpacked last; `usize::MAX`: none.
-    group: usize,
-    gaps: Option<Box<[u32; 128]>>,
-    len: usize,
-}
-
-impl PositionsReader {
-    pub fn new() -> PositionsReader {
-        PositionsReader {
-            index: None,
-            found: None,
-            group: usize::MAX,
-            gaps: None,
-            len: 0,
-        }
-    }
-
-    /// Appends the positions of a document that has `count`, after `first` occurrences in documents before it.
-    pub fn read(
+    /// Appends the first positions of the next documents, and the distances of their other ones, each from the one before. `freqs`
+    /// are those of all documents of a block or a cell: see [`take_part`](super::PostingsCursor::take_part).
+    pub fn take(
         &mut self,
-        dictionary: &Dictionary,
-        entry: &TermEntry,
-        first: u64,
-        count: u32,
-        positions: &mut Vec<u32>,
+        freqs: &[u32],
+        firsts: &mut Vec<u32>,
+        gaps: &mut Vec<u32>,
     ) -> Result<(), ReadError> {
-        let mut group = (first / 128) as usize;
-        let mut at = (first % 128) as usize;
-        let mut left = count as usize;
-        let mut position = 0u32;
-        while left > 0 {
-            if group != self.group {
-                let place = self.find(dictionary, entry, group)?;
-                let take = left.min(place.count.saturating_sub(at));
-                if take <= FEW {
-                    let bytes = read(dictionary, entry, &place.bytes)?;
-                    if let Some(last) = place.add_up(bytes, at..at + take, position, positions) {
-                        if take == 0 {
-                            return Err(too_few(dictionary));
-                        }
-                        (position, left) = (last, left - take);
-                        (group, at) = (group + 1, 0);
-                        continue;
-                    }
-                }
-                self.load(dictionary, entry, group)?;
+        if self.dictionary.postings.codec() < BY_BLOCK_SINCE {
+            return self.take_of_stream(freqs, firsts, gaps);
+        }
+        let more: usize = freqs
+            .iter()
+            .map(|freq| (*freq as usize).saturating_sub(1))
+            .sum();
+        // No block of so many positions is longer: ends, heads, numbers, flags and firsts; lasts, widths and gaps.
+        let parts = freqs.len().div_ceil(128);
+        let most = 15 * parts + 5 * freqs.len() + (1 + 16 + 4 * 128) * (more.div_ceil(128) + parts);
+        let end = self.entry.positions_len.min(self.at + most as u64);
+        let bytes = positions_bytes(&self.dictionary, &self.entry, self.at, end)?;
+        let malformed = |what| self.dictionary.postings.malformed(what);
+        let (before, mut left) = (gaps.len(), bytes.len());
+        for number in 0..parts {
+            let part = part_at(bytes, freqs.len(), 128 * number).map_err(malformed)?;
+            if part.more() > more {
+                return Err(self.dictionary.postings.error(OTHER));
             }
-            let take = left.min(self.len.saturating_sub(at));
-            if take == 0 {
-                return Err(too_few(dictionary));
-            }
-            for gap in &self.gaps()[at..at + take] {
-                position = position.wrapping_add(*gap);
-                positions.push(position);
-            }
-            left -= take;
-            group += 1;
-            at = 0;
+            left = part.unpack(firsts, gaps).map_err(malformed)?;
+        }
+        self.at += (bytes.len() - left) as u64;
+        if self.at > end || gaps.len() - before != more {
+            return Err(self.dictionary.postings.error(OTHER));
         }
         Ok(())
     }
 
-    /// Loads the next group, or the first; answers its gaps, none after the last.
-    fn next_group(
+    fn take_of_stream(
         &mut self,
-        dictionary: &Dictionary,
-        entry: &TermEntry,
-    ) -> Result<&[u32], ReadError> {
-        let next = self.group.wrapping_add(1);
-        if next as u64 * 128 >= entry.total_term_freq {
-            return Ok(&[]);
-        }
-        self.load(dictionary, entry, next)?;
-        Ok(&self.gaps()[..self.len])
-    }
-
-    /// Those of the group that was unpacked last.
-    fn gaps(&self) -> &[u32] {
-        self.gaps.as_ref().map_or(&[], |gaps| &gaps[..])
-    }
-
-    /// Finds a group.
-    fn find(
-        &mut self,
-        dictionary: &Dictionary,
-        entry: &TermEntry,
-        group: usize,
-    ) -> Result<&Group, ReadError> {
-        if self.found.as_ref().is_none_or(|(found, _)| *found != group) {
-            let malformed = |what| dictionary.postings.malformed(what);
-            let index = match self.index {
-                Some(index) => index,
-                None => PositionsIndex::new(entry.positions_len as usize, entry.total_term_freq)
-                    .map_err(malformed)?,
-            };
-            self.index = Some(index);
-            let (widths, start) = index.guide(group).map_err(malformed)?;
-            let start = &read(dictionary, entry, &start)?[..start.len()];
-            let widths = &read(dictionary, entry, &widths)?[..widths.len()];
-            let place = index.place(group, widths, start).map_err(malformed)?;
-            self.found = Some((group, place));
-        }
-        match &self.found {
-            Some((_, place)) => Ok(place),
-            None => Err(too_few(dictionary)),
-        }
-    }
-
-    fn load(
-        &mut self,
-        dictionary: &Dictionary,
-        entry: &TermEntry,
-        group: usize,
+        freqs: &[u32],
+        firsts: &mut Vec<u32>,
+        gaps: &mut Vec<u32>,
     ) -> Result<(), ReadError> {
-        self.group = usize::MAX;
-        let place = self.find(dictionary, entry, group)?.clone();
-        let gaps = self.gaps.get_or_insert_with(|| Box::new([0; 128]));
-        place
-            .unpack(read(dictionary, entry, &place.bytes)?, gaps)
-            .map_err(|what| dictionary.postings.malformed(what))?;
-        self.len = place.count;
-        self.group = group;
+        let all: usize = freqs.iter().map(|freq| *freq as usize).sum();
+        while self.waiting.len() < all {
+            let group = self.groups.next_group(&self.dictionary, &self.entry)?;
+            if group.is_empty() {
+                return Err(self.dictionary.postings.error(OTHER));
+            }
+            self.waiting.extend_from_slice(group);
+        }
+        let mut taken = self.waiting.drain(..all);
+        for freq in freqs {
+            firsts.extend(taken.next());
+            gaps.extend(taken.by_ref().take((*freq as usize).saturating_sub(1)));
+        }
         Ok(())
     }
 }
 
-/// Bytes of a term's stream; they may reach further.
-fn read<'a>(
-    dictionary: &'a Dictionary,
-    entry: &TermEntry,
-    range: &Range<usize>,
-) -> Result<&'a [u8], ReadError> {
-    let stream = entry.payload + (entry.payload_len - entry.positions_len);
-    let at = stream + range.start as u64;
-    dictionary.postings.read_ahead(at, range.len() as u64)
-}
-
-#[cold]
-fn too_few(dictionary: &Dictionary) -> ReadError {
-    let what = "has fewer positions than occurrences";
-    dictionary.postings.error(what)
-}
+const OTHER: &str = "has not as many positions as occurrences";

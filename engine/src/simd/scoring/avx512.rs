@@ -21,6 +21,8 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     find_each,
     among,
     count_below,
+    rank,
+    first_gap,
 };
 
 fn lane_sums(base: u32, plus: u32, values: &mut [u32; 128]) {
@@ -453,4 +455,26 @@ fn count_below_avx512(docs: &[u32; 128], target: u32) -> usize {
         row += 1;
     }
     below as usize
+}
+
+fn rank(words: &[u64; 8], place: usize) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { rank_avx512(words, place) }
+}
+
+/// The scalar code with an instruction that counts bits.
+#[target_feature(enable = "popcnt")]
+fn rank_avx512(words: &[u64; 8], place: usize) -> usize {
+    scalar::rank(words, place)
+}
+
+fn first_gap(flags: u128, rank: usize, lasts: &[u8]) -> usize {
+    // SAFETY: as in `lane_sums`.
+    unsafe { first_gap_avx512(flags, rank, lasts) }
+}
+
+/// Likewise.
+#[target_feature(enable = "popcnt")]
+fn first_gap_avx512(flags: u128, rank: usize, lasts: &[u8]) -> usize {
+    scalar::first_gap(flags, rank, lasts)
 }

@@ -122,6 +122,11 @@ pub(crate) struct Kernels {
     pub among: fn(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128,
     /// How many documents of a block are below `target`.
     pub count_below: fn(docs: &[u32; 128], target: u32) -> usize,
+    /// How many of the bits of a cell of 512 are set that lie below a place, which is at most 512.
+    pub rank: fn(words: &[u64; 8], place: usize) -> usize,
+    /// Gaps of the documents before the one of a rank (below 128): a bit of `flags` says whether a document has gaps, a bit of `lasts`
+    /// (`i % 8` of byte `i / 8`) whether a gap is the last of its document. Where there are too few lasts: not below their number.
+    pub first_gap: fn(flags: u128, rank: usize, lasts: &[u8]) -> usize,
 }
 
 #[cfg(test)]
@@ -303,6 +308,38 @@ mod tests {
             let below = (scalar_row::KERNELS.scoring.count_below)(&docs, target);
             prop_assert!(below == 128 || docs[slot_of(below)] >= target);
             prop_assert!(below == 0 || docs[slot_of(below - 1)] < target);
+        }
+
+        #[test]
+        fn every_rank_agrees_with_scalar(words: [u64; 8], place in 0usize..=512) {
+            let is_set = |at: usize| words[at / 64] >> (at % 64) & 1 != 0;
+            let rank = (0..place).filter(|at| is_set(*at)).count();
+            for_every_row(|name, row, scalar| {
+                assert_eq!((row.rank)(&words, place), rank, "{name}");
+                assert_eq!((scalar.rank)(&words, place), rank, "scalar");
+            });
+        }
+
+        #[test]
+        fn every_first_gap_agrees_with_scalar(
+            counts in proptest::collection::vec(prop_oneof![2 => Just(0usize), 1 => 1usize..9, 1 => 1usize..200], 1..=128),
+            noise: u128,
+        ) {
+            let (mut flags, mut lasts) = (0u128, Vec::new());
+            for (rank, count) in counts.iter().enumerate() {
+                flags |= u128::from(*count > 0) << rank;
+                lasts.extend((1..=*count).map(|number| number == *count));
+            }
+            let bytes: Vec<u8> = lasts.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect();
+            for_every_row(|name, row, scalar| {
+                for rank in 0..counts.len() {
+                    let before: usize = counts[..rank].iter().sum();
+                    assert_eq!((row.first_gap)(flags, rank, &bytes), before, "{name}");
+                    assert_eq!((scalar.first_gap)(flags, rank, &bytes), before, "scalar");
+                    let few = &bytes[..bytes.len() / 2];
+                    assert_eq!((row.first_gap)(noise, rank, few), (scalar.first_gap)(noise, rank, few), "{name}");
+                }
+            });
         }
 
         #[test]

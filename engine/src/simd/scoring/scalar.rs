@@ -14,6 +14,8 @@ pub(in crate::simd) const KERNELS: Kernels = Kernels {
     find_each,
     among,
     count_below,
+    rank,
+    first_gap,
 };
 
 fn lane_sums(base: u32, plus: u32, values: &mut [u32; 128]) {
@@ -160,4 +162,82 @@ pub(super) fn among(docs: &[u32; 128], base: u32, bits: &StretchBits) -> u128 {
 
 pub(super) fn count_below(docs: &[u32; 128], target: u32) -> usize {
     docs.iter().filter(|doc| **doc < target).count()
+}
+
+#[inline(always)] // compiled anew where an instruction counts bits
+pub(super) fn rank(words: &[u64; 8], place: usize) -> usize {
+    let (at, below) = (place / 64, (1u64 << (place % 64)) - 1);
+    let mut rank = 0;
+    // All words, without a branch.
+    for (number, word) in words.iter().enumerate() {
+        let mask = match number {
+            number if number < at => u64::MAX,
+            number if number == at => below,
+            _ => 0,
+        };
+        rank += (word & mask).count_ones();
+    }
+    rank as usize
+}
+
+#[inline(always)] // as above
+pub(super) fn first_gap(flags: u128, rank: usize, lasts: &[u8]) -> usize {
+    let before = flags & ((1 << rank) - 1);
+    let Some(mut left) = (before.count_ones() as usize).checked_sub(1) else {
+        return 0;
+    };
+    let (words, tail) = lasts.as_chunks::<8>();
+    let all = words.iter().map(|word| u64::from_le_bytes(*word));
+    for (number, word) in all.chain([last_word(tail)]).enumerate() {
+        let count = word.count_ones() as usize;
+        if left < count {
+            return 64 * number + nth_one(word, left) + 1;
+        }
+        left -= count;
+    }
+    8 * lasts.len()
+}
+
+/// The place of the bit of a word that has `n` set ones before it; there is one. Without a branch: see "Broadword
+/// implementation of rank/select queries" (Vigna, 2008).
+#[inline(always)] // as above
+fn nth_one(word: u64, n: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
+    let fours = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
+    let bytes = (fours + (fours >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Each byte: set bits up to its end.
+    let upto = bytes.wrapping_mul(ONES);
+    // The high bit of each byte: whether all of these are before the one wanted.
+    let before = ((n as u64 * ONES | 0x80 * ONES) - upto) & (0x80 * ONES);
+    let place = (before >> 7).wrapping_mul(ONES) >> 56 << 3;
+    let done = upto << 8 >> place & 0xff;
+    let byte = word >> place & 0xff;
+    place as usize + usize::from(NTH_OF_BYTE[n - done as usize & 7][byte as usize])
+}
+
+/// By `n` and byte: the place of the bit that has `n` set ones before it.
+static NTH_OF_BYTE: [[u8; 256]; 8] = {
+    let mut table = [[0; 256]; 8];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut place, mut n) = (0, 0);
+        while place < 8 {
+            if byte >> place & 1 != 0 {
+                table[n][byte] = place;
+                n += 1;
+            }
+            place += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// Up to seven bytes as a word.
+#[inline(always)] // as above
+fn last_word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
 }

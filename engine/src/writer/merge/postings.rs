@@ -1,7 +1,7 @@
 //! Terms and postings of one field, merged term by term.
 
-use super::gaps::Gaps;
 use super::moved::Moved;
+use super::positions::Positions;
 use super::term_merge::{TermInput, TermMerge};
 use super::{DROPPED, DocSet, Merge};
 use crate::document::{ColumnKind, FieldSpec, IndexOptions};
@@ -9,7 +9,6 @@ use crate::format::bytes::hash64;
 use crate::format::envelope::EnvelopeWriter;
 use crate::format::v1::terms::TermsWriter;
 use crate::format::v2::postings::PostingsEncoder;
-use crate::ids::DocId;
 use crate::segment::{ID_FIELD, MergeError, PostingsNeed, ReadError, ShortList};
 
 /// Terms between two looks at whether the merge was cancelled.
@@ -104,14 +103,20 @@ struct PostingsMerge<'a> {
     docs_seen: &'a mut DocSet,
     positions_kept: bool,
     encoder: PostingsEncoder,
-    gaps: Gaps,
+    positions: Positions,
     /// Taken out while it is read from.
     short: Option<Box<ShortList>>,
     moved: Moved,
+    /// A part of a list as it is read.
+    part: Vec<u32>,
+    part_freqs: Vec<u32>,
     /// Live documents, by their new ids, with freqs and norms.
     docs: Vec<u32>,
     freqs: Vec<u32>,
     norms: Vec<u8>,
+    /// Of these, where not all of the input's stay.
+    firsts: Vec<u32>,
+    gaps: Vec<u32>,
     last_doc: Option<u32>,
 }
 
@@ -125,12 +130,16 @@ impl<'a> PostingsMerge<'a> {
             docs_seen,
             positions_kept,
             encoder: PostingsEncoder::new(freqs_kept, positions_kept, merge.max_doc),
-            gaps: Gaps::default(),
+            positions: Positions::default(),
             short: None,
             moved: Moved::default(),
+            part: Vec::new(),
+            part_freqs: Vec::new(),
             docs: Vec::new(),
             freqs: Vec::new(),
             norms: Vec::new(),
+            firsts: Vec::new(),
+            gaps: Vec::new(),
             last_doc: None,
         }
     }
@@ -150,10 +159,11 @@ impl<'a> PostingsMerge<'a> {
         if self.merge.reordered {
             self.moved.sort(self.merge.max_doc);
             (self.docs, self.freqs) = self.moved.iter().map(|(doc, freq, _)| (doc, freq)).unzip();
-            self.encode();
-            for (_, _, gaps) in self.moved.iter() {
-                self.encoder.add_gaps(gaps);
+            for (_, _, positions) in self.moved.iter() {
+                let (firsts, gaps) = positions.split_at(positions.len().min(1));
+                self.encoder.add_positions(firsts, gaps);
             }
+            self.encode();
         }
         Ok(self.last_doc)
     }
@@ -163,66 +173,85 @@ impl<'a> PostingsMerge<'a> {
             return Ok(());
         };
         if self.positions_kept {
-            self.gaps.open(&input.terms, info)?;
+            self.positions.open(&input.terms, info)?;
         }
-        let mut occurrences = 0;
-        let sum = |freqs: &[u32]| freqs.iter().map(|freq| u64::from(*freq)).sum::<u64>();
         let mut short = self.short.take();
         let list = short.get_or_insert_with(|| Box::new(ShortList::new()));
         if input.terms.read_short(info, list)? {
-            occurrences = sum(list.freqs());
-            self.block(input.number, list.docs(), list.freqs())?;
+            self.part(input, list.docs(), list.freqs())?;
         } else {
             let mut cursor = input.terms.postings(info, PostingsNeed::Freqs)?;
-            let (mut docs, mut freqs) = ([0; 128], [0; 128]);
+            let mut docs = std::mem::take(&mut self.part);
+            let mut freqs = std::mem::take(&mut self.part_freqs);
             cursor.next()?;
             loop {
-                let count = cursor.take_block(DocId::NO_MORE, &mut docs, &mut freqs)?;
-                if count == 0 {
+                docs.clear();
+                freqs.clear();
+                if !cursor.take_part(&mut docs, &mut freqs)? {
                     break;
                 }
-                occurrences += sum(&freqs[..count]);
-                self.block(input.number, &docs[..count], &freqs[..count])?;
+                self.part(input, &docs, &freqs)?;
             }
+            (self.part, self.part_freqs) = (docs, freqs);
         }
         self.short = short;
-        if self.positions_kept && self.merge.base_of[input.number].is_some() {
-            // Documents do not matter to gaps that all stay.
-            let copied = self.gaps.all(|gaps| self.encoder.add_gaps(gaps))?;
-            if copied != occurrences {
+        Ok(())
+    }
+
+    /// Takes documents of an input, those of a block or a cell, with their positions.
+    fn part(&mut self, input: &TermInput, docs: &[u32], freqs: &[u32]) -> Result<(), ReadError> {
+        self.docs.clear();
+        self.freqs.clear();
+        if self.positions_kept {
+            self.positions.take(freqs)?;
+            let more = freqs
+                .iter()
+                .map(|freq| u64::from(freq.saturating_sub(1)))
+                .sum::<u64>();
+            let (firsts, gaps) = (&self.positions.firsts, &self.positions.gaps);
+            if firsts.len() != docs.len() || gaps.len() as u64 != more {
                 return Err(input
                     .terms
                     .error("has not as many positions as occurrences"));
             }
         }
-        Ok(())
-    }
-
-    /// Takes documents of an input; their gaps too, unless all of the input's stay.
-    fn block(&mut self, input: usize, docs: &[u32], freqs: &[u32]) -> Result<(), ReadError> {
-        self.docs.clear();
-        self.freqs.clear();
-        if let Some(base) = self.merge.base_of[input] {
+        if let Some(base) = self.merge.base_of[input.number] {
             self.docs.extend(docs.iter().map(|doc| base + doc));
             self.freqs.extend_from_slice(freqs);
+            let positions = &self.positions;
+            self.encoder
+                .add_positions(&positions.firsts, &positions.gaps);
             self.encode();
             return Ok(());
         }
-        let map = &self.merge.doc_map[input];
-        for (doc, freq) in docs.iter().zip(freqs) {
-            let count = if self.positions_kept { *freq } else { 0 };
+        self.firsts.clear();
+        self.gaps.clear();
+        let map = &self.merge.doc_map[input.number];
+        let mut gap = 0;
+        for (rank, (doc, freq)) in docs.iter().zip(freqs).enumerate() {
+            let (mut first, mut gaps) = (&[][..], &[][..]);
+            if self.positions_kept {
+                let more = freq.saturating_sub(1) as usize;
+                first = &self.positions.firsts[rank..=rank];
+                gaps = &self.positions.gaps[gap..gap + more];
+                gap += more;
+            }
             let new = map[*doc as usize];
             if new == DROPPED {
-                self.gaps.take(count, |_| {})?;
-            } else if self.merge.reordered {
+                continue;
+            }
+            if self.merge.reordered {
                 let into = self.moved.push(new, *freq);
-                self.gaps.take(count, |gaps| into.extend_from_slice(gaps))?;
+                into.extend_from_slice(first);
+                into.extend_from_slice(gaps);
             } else {
                 self.docs.push(new);
                 self.freqs.push(*freq);
-                self.gaps.take(count, |gaps| self.encoder.add_gaps(gaps))?;
+                self.firsts.extend_from_slice(first);
+                self.gaps.extend_from_slice(gaps);
             }
         }
+        self.encoder.add_positions(&self.firsts, &self.gaps);
         self.encode();
         Ok(())
     }

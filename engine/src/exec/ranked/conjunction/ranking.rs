@@ -132,46 +132,22 @@ impl Conjunction {
             if self.matches.docs.is_empty() {
                 return Ok(());
             }
-            let mut matches = std::mem::take(&mut self.matches);
-            let scored = self.score_phrase(index, floor, &mut matches);
-            self.matches = matches;
-            scored?;
+            // A little lower than it has to be: sums are rounded when they are compared.
+            let floor = f64::from(floor.next_down().next_down());
+            let optional = self.optional[self.done..].iter();
+            let mut others: f64 = optional.map(|list| f64::from(list.max)).sum();
+            for later in &self.phrases[index + 1..] {
+                others += f64::from(later.max(&self.lists));
+            }
+            let phrase = &mut self.phrases[index];
+            phrase.keep(
+                &mut self.lists,
+                &mut self.matches,
+                (floor, others),
+                &mut self.bounds,
+            )?;
         }
         Ok(())
-    }
-
-    fn score_phrase(
-        &mut self,
-        index: usize,
-        floor: f32,
-        matches: &mut Matches,
-    ) -> Result<(), SearchError> {
-        let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
-        if floor > f32::NEG_INFINITY {
-            phrase.bounds(&matches.docs, lists, &mut self.bounds)?;
-        }
-        // A little lower than it has to be: sums are rounded when they are compared.
-        let floor = f64::from(floor.next_down().next_down());
-        let optional = self.optional[self.done..].iter();
-        let mut others: f64 = optional.map(|list| f64::from(list.max)).sum();
-        for later in &self.phrases[index + 1..] {
-            others += f64::from(later.max(&self.lists));
-        }
-        let mut bounds = self.bounds.iter();
-        let (phrase, lists) = (&mut self.phrases[index], &mut self.lists);
-        matches.try_keep(|doc, sum, _| {
-            if floor > f64::NEG_INFINITY {
-                let bound = bounds.next().copied().unwrap_or(f32::INFINITY);
-                if *sum + f64::from(bound) + others <= floor {
-                    return Ok(false);
-                }
-            }
-            let occurs = phrase.occurs(doc, lists)?;
-            if occurs {
-                *sum += f64::from(phrase.score(doc));
-            }
-            Ok(occurs)
-        })
     }
 
     /// Whether an optional term is so rare that its documents are better looked at first, before those that have not got it.

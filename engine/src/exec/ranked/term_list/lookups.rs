@@ -1,8 +1,9 @@
 //! Documents looked up in a term's list, many at a time.
 
 use super::TermList;
+use crate::format::bytes::Malformed;
 use crate::search::SearchError;
-use crate::segment::{List, Spot, WINDOW_DOCS};
+use crate::segment::{DocPositions, List, Spot, WINDOW_DOCS};
 use crate::simd;
 use crate::simd::scoring::{STRETCH_DOCS, StretchBits};
 
@@ -211,19 +212,20 @@ impl TermList {
         Ok(())
     }
 
-    /// The positions in a document that the list has; overwrites `positions`.
-    pub fn positions(&mut self, doc: u32, positions: &mut Vec<u32>) -> Result<(), SearchError> {
-        positions.clear();
-        let spot = self.spot(doc)?;
+    /// Calls back with the positions in documents, ascending, that the list has and that were located, and with the number of each
+    /// among them.
+    pub fn visit_positions(
+        &mut self,
+        docs: &[u32],
+        each: impl FnMut(usize, DocPositions<'_>) -> Result<(), Malformed>,
+    ) -> Result<(), SearchError> {
         match &mut self.list {
+            List::Dense(cursor) => cursor.visit_positions(docs, each)?,
             List::Sparse(cursor) => {
-                if let Some(spot) = spot {
-                    cursor.positions_in(spot.block as usize, usize::from(spot.slot), positions)?;
-                }
-            }
-            List::Dense(cursor) => {
-                cursor.load((doc / WINDOW_DOCS) as usize)?;
-                cursor.positions_of(doc, positions)?;
+                let mut wanted = docs.iter().peekable();
+                let spots = self.spots.iter();
+                let wanted = spots.filter(|spot| wanted.next_if(|d| **d == spot.doc).is_some());
+                cursor.visit_positions(wanted.copied(), each)?;
             }
         }
         Ok(())

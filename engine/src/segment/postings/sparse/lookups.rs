@@ -3,13 +3,17 @@
 use super::{SparseCursor, Spot};
 use crate::format::bytes::Malformed;
 use crate::format::v2::{BLOCK, decode_freq, decode_freqs, docs_len};
+use crate::format::v3::PositionsPart;
 use crate::segment::ReadError;
 use crate::segment::postings::PostingsNeed;
-use crate::segment::postings::positions::PositionsReader;
+use crate::segment::postings::positions::{
+    BY_BLOCK_SINCE, DocPositions, Place, part_at, positions_bytes,
+};
+use crate::segment::postings::positions_v2::PositionsReader;
 use crate::simd;
 use crate::simd::scoring::{STRETCH_DOCS, StretchBits, rank_of, ranks_of, slot_of};
 
-/// Where the positions of the documents of a block are in the term's stream.
+/// Where the positions of the documents of a block are in the stream of the term, of codec 2.
 pub(super) struct Places {
     /// The block that `lasts` is for.
     block: usize,
@@ -224,11 +228,22 @@ impl SparseCursor {
         if !self.dictionary.positions_kept || self.need < PostingsNeed::Positions {
             return Ok(());
         }
-        let mut places = self.places.take().unwrap_or_else(Places::new);
+        if self.positions_by_block() {
+            let all = |position| {
+                positions.push(position);
+                true
+            };
+            let place = self.place_of_positions(block, slot)?;
+            let bytes = positions_bytes(&self.dictionary, &self.entry, place.from, place.to)?;
+            let part = part_at(bytes, place.docs, place.rank);
+            let visited = part.and_then(|part| part.visit(place.rank, all));
+            return visited.map_err(|what| self.malformed(what));
+        }
         let len = self.len_of(block);
+        let mut places = self.places.take().unwrap_or_else(Places::new);
         if places.block != block {
             let before = match &self.skips {
-                Some(skips) => skips.freqs_before(self.region()?, block),
+                Some(skips) => skips.positions_at(self.region()?, block),
                 None => 0,
             };
             places.block = usize::MAX;
@@ -242,6 +257,70 @@ impl SparseCursor {
             .read(dictionary, entry, u64::from(first), count, positions);
         self.places = Some(places);
         read
+    }
+
+    /// Whether positions are kept, were asked for, and are kept by block.
+    fn positions_by_block(&self) -> bool {
+        self.dictionary.postings.codec() >= BY_BLOCK_SINCE
+            && self.dictionary.positions_kept
+            && self.need >= PostingsNeed::Positions
+    }
+
+    /// Where the positions of the document in a slot of a block are.
+    #[inline]
+    fn place_of_positions(&self, block: usize, slot: usize) -> Result<Place, ReadError> {
+        let (mut from, mut to) = (0, self.entry.positions_len);
+        if let Some(skips) = &self.skips {
+            let region = self.region()?;
+            from = u64::from(skips.positions_at(region, block));
+            if block + 1 < self.blocks {
+                to = u64::from(skips.positions_at(region, block + 1));
+            }
+        }
+        let docs = self.len_of(block);
+        let rank = if docs == BLOCK { rank_of(slot) } else { slot };
+        Ok(Place {
+            from,
+            to,
+            docs,
+            rank,
+        })
+    }
+
+    /// Calls back with the positions in the documents at some spots, in order, and with the number of each among them.
+    pub fn visit_positions(
+        &mut self,
+        spots: impl Iterator<Item = Spot>,
+        mut each: impl FnMut(usize, DocPositions<'_>) -> Result<(), Malformed>,
+    ) -> Result<(), ReadError> {
+        if !self.positions_by_block() {
+            let mut positions = Vec::new();
+            for (number, spot) in spots.enumerate() {
+                positions.clear();
+                let slot = usize::from(spot.slot);
+                self.positions_in(spot.block as usize, slot, &mut positions)?;
+                let visited = each(number, DocPositions::Listed(&positions));
+                visited.map_err(|what| self.malformed(what))?;
+            }
+            return Ok(());
+        }
+        let mut at_hand: Option<(u32, PositionsPart<'_>)> = None;
+        for (number, spot) in spots.enumerate() {
+            let place = self.place_of_positions(spot.block as usize, usize::from(spot.slot))?;
+            let part = match at_hand {
+                Some((block, part)) if block == spot.block => part,
+                _ => {
+                    let (from, to) = (place.from, place.to);
+                    let bytes = positions_bytes(&self.dictionary, &self.entry, from, to)?;
+                    let part = PositionsPart::open(bytes, place.docs);
+                    part.map_err(|what| self.malformed(what))?
+                }
+            };
+            at_hand = Some((spot.block, part));
+            let visited = each(number, DocPositions::Packed(part, place.rank));
+            visited.map_err(|what| self.malformed(what))?;
+        }
+        Ok(())
     }
 }
 
