@@ -15,7 +15,7 @@ use quidditch_engine::search::{
     MemoryAccount, SearchContext, SearchRequest, TrackTotalHits, count, query,
 };
 use quidditch_engine::segment::{ID_FIELD, PostingsNeed};
-use quidditch_engine::shard::{DeleteOp, IndexOp, Origin, ShardReader, VersionCheck};
+use quidditch_engine::shard::{DeleteOp, IndexOp, Origin, Shard, ShardReader, VersionCheck};
 use quidditch_engine::value::Value;
 
 use super::build::{BUFFER_BYTES, BuildReport, IndexSpec};
@@ -31,10 +31,10 @@ pub const NAME: &str = "quidditch";
 const NUMBERS: &str = "numbers";
 const NO_REORDER: &str = "none";
 
-fn plan(spec: &IndexSpec) -> ShardPlan {
+fn plan(reorder: &str) -> ShardPlan {
     let mut settings = BTreeMap::new();
-    if spec.reorder != NO_REORDER {
-        settings.insert("index.reorder".to_owned(), spec.reorder.clone());
+    if reorder != NO_REORDER {
+        settings.insert("index.reorder".to_owned(), reorder.to_owned());
     }
     ShardPlan {
         mapping: serde_json::json!({
@@ -57,30 +57,14 @@ pub fn build(spec: &IndexSpec, folder: &Path) -> Result<BuildReport> {
         spec.reorder
     );
     let documents = Documents::load(&spec.corpus, spec.docs)?;
-    let mut sources = Vec::with_capacity(documents.len());
-    for number in 0..documents.len() {
-        let source = serde_json::json!({"text": documents.get(number).1});
-        sources.push(Bytes::from(source.to_string()));
-    }
-    let shard = plan(spec).create(folder)?;
+    let mut sources = sources(&documents);
+    let shard = plan(&spec.reorder).create(folder)?;
     let before_mb = memory_mb("VmRSS")?;
     reset_peak();
     let watch = Stopwatch::start();
     // what was written as one segment would not be merged
     let parts = if reordered { 2 } else { spec.segments };
-    for part in documents.parts(parts) {
-        for number in part {
-            shard.index(IndexOp {
-                id: documents.get(number).0.to_owned(),
-                routing: None,
-                source: std::mem::take(&mut sources[number]),
-                version: VersionCheck::Internal,
-                create_only: false,
-                origin: Origin::Primary,
-            })?;
-        }
-        shard.flush(true, true)?;
-    }
+    index(&shard, &documents, &mut sources, parts)?;
     if spec.segments == 1 {
         shard.force_merge(Some(1), false)?;
         shard.flush(true, true)?;
@@ -124,6 +108,72 @@ pub fn build(spec: &IndexSpec, folder: &Path) -> Result<BuildReport> {
         index_bytes,
         bytes_by_section,
     })
+}
+
+fn sources(documents: &Documents) -> Vec<Bytes> {
+    let mut sources = Vec::with_capacity(documents.len());
+    for number in 0..documents.len() {
+        let source = serde_json::json!({"text": documents.get(number).1});
+        sources.push(Bytes::from(source.to_string()));
+    }
+    sources
+}
+
+/// Indexes all documents, so many segments of equally many.
+fn index(
+    shard: &Shard,
+    documents: &Documents,
+    sources: &mut [Bytes],
+    segments: usize,
+) -> Result<()> {
+    for part in documents.parts(segments) {
+        for number in part {
+            shard.index(IndexOp {
+                id: documents.get(number).0.to_owned(),
+                routing: None,
+                source: std::mem::take(&mut sources[number]),
+                version: VersionCheck::Internal,
+                create_only: false,
+                origin: Origin::Primary,
+            })?;
+        }
+        shard.flush(true, true)?;
+    }
+    Ok(())
+}
+
+/// Seconds by the wall and of all processors that it takes to index documents as so many segments, and then to merge these into
+/// one.
+pub fn index_and_merge(
+    documents: &Documents,
+    segments: usize,
+    folder: &Path,
+) -> Result<[(f64, f64); 2]> {
+    let shard = plan(NO_REORDER).create(folder)?;
+    let mut sources = sources(documents);
+    let watch = Stopwatch::start();
+    index(&shard, documents, &mut sources, segments)?;
+    let indexed = watch.seconds();
+    shard.refresh()?;
+    ensure!(
+        shard.reader().segments.len() == segments,
+        "{} segments came out, {segments} were asked for: ask for more, or give fewer documents",
+        shard.reader().segments.len()
+    );
+    let watch = Stopwatch::start();
+    shard.force_merge(Some(1), false)?;
+    shard.flush(true, true)?;
+    let merged = watch.seconds();
+    shard.refresh()?;
+    let reader = shard.reader();
+    ensure!(
+        reader.segments.len() == 1 && reader.doc_count() == documents.len() as u64,
+        "the merge made {} segments of {} documents",
+        reader.segments.len(),
+        reader.doc_count()
+    );
+    shard.close()?;
+    Ok([indexed, merged])
 }
 
 /// For each document, in the order of segments and documents, its number in the corpus.
@@ -179,7 +229,7 @@ pub struct Quidditch {
 impl Quidditch {
     /// Opens an index that [`build`] made. The folder stays as it is: the shard works on links to its files.
     pub fn open(spec: &IndexSpec, folder: &Path) -> Result<Quidditch> {
-        let shard = plan(spec).open_finished(folder)?;
+        let shard = plan(&spec.reorder).open_finished(folder)?;
         let reader = shard.reader.clone();
         let bytes = fs::read(folder.join(NUMBERS))?;
         let mut all = bytes
