@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::automaton::TermAutomaton;
 use super::bm25::FieldStatistics;
 use super::functions::FunctionNode;
+use super::statistics::ShardField;
 use crate::geo::GeoArea;
 use crate::query::{PlaceRule, RangeRelation};
 use crate::segment::{FilterKey, TermInfo};
@@ -69,14 +70,14 @@ pub(crate) enum Node {
 /// One term of one field, looked up in all segments.
 #[derive(Clone, Debug)]
 pub(crate) struct TermNode {
-    /// Path of the field.
-    pub field: Arc<str>,
+    /// The field.
+    pub field: Arc<ShardField>,
     /// The term.
     pub term: Vec<u8>,
     /// Factor of the score.
     pub boost: f32,
     /// By segment of the reader.
-    pub infos: Arc<[Option<TermInfo>]>,
+    pub infos: Vec<Option<TermInfo>>,
     /// Documents with it in the shard; for blended terms, that of the most frequent one.
     pub doc_freq: u64,
     /// Statistics of the field.
@@ -108,8 +109,8 @@ pub(crate) struct CombinedNode {
 /// Terms at distances.
 #[derive(Clone, Debug)]
 pub(crate) struct PhraseNode {
-    /// Path of the field.
-    pub field: Arc<str>,
+    /// The field.
+    pub field: Arc<ShardField>,
     /// In order: distance from the first, and the terms of which one must be there.
     pub slots: Vec<PhraseSlot>,
     /// Moves allowed.

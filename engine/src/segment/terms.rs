@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use fst::Automaton;
-use fst::raw::{CompiledAddr, Fst, Output};
+use fst::raw::{CompiledAddr, Fst, Node, Output};
 
 use super::{GapReader, NormsReader, PostingsCursor, PostingsNeed, ReadError, ShortList};
 use crate::directory::ByteView;
@@ -131,52 +131,61 @@ impl Dictionary {
 fn last_not_above(fst: &Fst<IndexBytes>, term: &[u8]) -> Option<u64> {
     let mut node = fst.root();
     let mut value = Output::zero();
-    // The best so far: a key on the way, or the last of all keys below a branch that was passed by.
+    // The best so far: a key on the way, or the last of all keys below a branch that was passed by, a transition of a node.
     let mut key: Option<Output> = None;
-    let mut branch: Option<(CompiledAddr, Output)> = None;
+    let mut branch: Option<(CompiledAddr, usize, Output)> = None;
     let mut whole = true;
     for byte in term {
         if node.is_final() {
             (key, branch) = (Some(value.cat(node.final_output())), None);
         }
+        let found = node.find_input(*byte);
         // Transitions are in order of their bytes.
-        let (mut low, mut high) = (0, node.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if node.transition(middle).inp <= *byte {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+        let before = match found {
+            Some(index) => index,
+            None => transitions_below(&node, *byte),
+        };
+        if let Some(last) = before.checked_sub(1) {
+            branch = Some((node.addr(), last, value));
         }
-        let Some(last) = low.checked_sub(1).map(|index| node.transition(index)) else {
+        let Some(index) = found else {
             whole = false;
             break;
         };
-        if last.inp != *byte {
-            branch = Some((last.addr, value.cat(last.out)));
-            whole = false;
-            break;
-        }
-        if let Some(before) = low.checked_sub(2).map(|index| node.transition(index)) {
-            branch = Some((before.addr, value.cat(before.out)));
-        }
-        value = value.cat(last.out);
-        node = fst.node(last.addr);
+        let next = node.transition(index);
+        value = value.cat(next.out);
+        node = fst.node(next.addr);
     }
     if whole && node.is_final() {
         return Some(value.cat(node.final_output()).value());
     }
-    let Some((address, mut value)) = branch else {
+    let Some((address, mut transition, mut value)) = branch else {
         return key.map(Output::value);
     };
     let mut node = fst.node(address);
-    while let Some(last) = node.len().checked_sub(1) {
-        let last = node.transition(last);
+    loop {
+        let last = node.transition(transition);
         value = value.cat(last.out);
         node = fst.node(last.addr);
+        match node.len().checked_sub(1) {
+            Some(last) => transition = last,
+            None => return Some(value.cat(node.final_output()).value()),
+        }
     }
-    Some(value.cat(node.final_output()).value())
+}
+
+/// How many transitions of a node have lower bytes, it having none with this one.
+fn transitions_below(node: &Node<'_>, byte: u8) -> usize {
+    let (mut low, mut high) = (0, node.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        if node.transition(middle).inp < byte {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// Stands between two terms of a dictionary, inside of one block.
@@ -390,6 +399,11 @@ impl TermsReader {
             automaton,
             done: false,
         }
+    }
+
+    /// The lengths of the field; `None` when it keeps none.
+    pub(crate) fn norms(&self) -> Option<&NormsReader> {
+        self.dictionary.norms.as_ref()
     }
 
     /// The documents of a term of this very reader.

@@ -111,7 +111,7 @@ fn merge_equal_terms(nodes: &mut Vec<Node>) {
         if let Node::Term(term) = &node {
             for (known, boost) in merged.iter().zip(&mut boosts) {
                 if let Node::Term(known) = known
-                    && known.field == term.field
+                    && known.field.path == term.field.path
                     && known.term == term.term
                     && known.doc_freq == term.doc_freq
                 {

@@ -381,7 +381,7 @@ fn term_list(
     let Some(cursor) = scope.cursor(term, PostingsNeed::Freqs)? else {
         return Ok(TermFound::Absent);
     };
-    let scoring = scope.term_scoring(term)?;
+    let scoring = scope.term_scoring(term);
     // Without a weight bounds say nothing about who matches.
     if scoring.bm25.weight <= 0.0 || !scoring.bm25.weight.is_finite() {
         return Ok(TermFound::Other);
@@ -402,7 +402,7 @@ fn add_phrase(
         return Ok(Step::Other);
     }
     let scoring = match scored {
-        true => Some(scope.phrase_scoring(phrase)?),
+        true => Some(scope.phrase_scoring(phrase)),
         false => None,
     };
     if let Some(scoring) = &scoring
