@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use super::bm25::FieldStatistics;
 use super::node::TermNode;
 use crate::search::SearchError;
-use crate::segment::{TermInfo, TermsReader};
+use crate::segment::TermsReader;
 use crate::shard::ShardReader;
 
 /// What the segments of a shard know of a field, put together.
@@ -70,16 +70,12 @@ pub(crate) fn look_up(
     boost: f32,
     statistics: Arc<FieldStatistics>,
 ) -> Result<TermNode, SearchError> {
-    let mut infos: Vec<Option<TermInfo>> = Vec::with_capacity(field.terms.len());
-    let mut doc_freq = 0;
-    for terms in &field.terms {
-        let info = match terms {
-            Some(terms) => terms.get(&term)?,
-            None => None,
-        };
-        doc_freq += info.map_or(0, |info| u64::from(info.doc_freq));
-        infos.push(info);
-    }
+    let infos = match &field.terms[..] {
+        [Some(only)] => vec![only.get(&term)?],
+        all => TermsReader::get_in_all(all, &term)?,
+    };
+    let found = infos.iter().flatten();
+    let doc_freq = found.map(|info| u64::from(info.doc_freq)).sum();
     Ok(TermNode {
         field,
         term,

@@ -114,8 +114,8 @@ impl Dictionary {
         Ok((start, len))
     }
 
-    /// The bytes of a block that there is, and the place before its first term.
-    fn open_block(&self, block: u64) -> Result<(&[u8], BlockState), ReadError> {
+    /// A block that there is, before its first term.
+    fn open_block(&self, block: u64) -> Result<OpenBlock<'_>, ReadError> {
         let (start, len) = self.place_of(block)?;
         let bytes = self.blocks.read(start, len)?;
         let state = BlockState::open(bytes).map_err(|what| self.blocks.malformed(what))?;
@@ -123,7 +123,34 @@ impl Dictionary {
         if !full && block + 1 < self.block_count {
             return Err(self.blocks.error("has a short block before the last"));
         }
-        Ok((bytes, state))
+        Ok(OpenBlock {
+            dictionary: self,
+            number: block,
+            bytes,
+            state,
+        })
+    }
+}
+
+/// A block in which a term may be.
+struct OpenBlock<'a> {
+    dictionary: &'a Dictionary,
+    number: u64,
+    bytes: &'a [u8],
+    state: BlockState,
+}
+
+impl OpenBlock<'_> {
+    fn find(mut self, term: &[u8]) -> Result<Option<TermInfo>, ReadError> {
+        let dictionary = self.dictionary;
+        let mut entry = TermEntry::default();
+        let (freqs, positions) = (dictionary.freqs_kept, dictionary.positions_kept);
+        let found = self
+            .state
+            .find(self.bytes, freqs, positions, term, &mut entry)
+            .map_err(|what| dictionary.blocks.malformed(what))?;
+        let ord = self.number * BLOCK_TERMS + u64::from(self.state.taken);
+        Ok(found.then(|| TermInfo::new(ord - 1, entry)))
     }
 }
 
@@ -220,9 +247,8 @@ impl Place {
             return Ok(false);
         }
         let place = self.dictionary.place_of(block)?;
-        let (_, state) = self.dictionary.open_block(block)?;
+        self.state = self.dictionary.open_block(block)?.state;
         (self.start, self.len) = place;
-        self.state = state;
         self.block = block;
         self.key.clear();
         Ok(true)
@@ -332,16 +358,39 @@ impl TermsReader {
 
     /// Finds a term.
     pub fn get(&self, term: &[u8]) -> Result<Option<TermInfo>, ReadError> {
-        let dictionary = &*self.dictionary;
-        let block = dictionary.block_of(term)?;
-        let (bytes, mut state) = dictionary.open_block(block)?;
-        let mut entry = TermEntry::default();
-        let (freqs, positions) = (dictionary.freqs_kept, dictionary.positions_kept);
-        let found = state
-            .find(bytes, freqs, positions, term, &mut entry)
-            .map_err(|what| dictionary.blocks.malformed(what))?;
-        let ord = block * BLOCK_TERMS + u64::from(state.taken);
-        Ok(found.then(|| TermInfo::new(ord - 1, entry)))
+        let block = self.dictionary.block_of(term)?;
+        self.dictionary.open_block(block)?.find(term)
+    }
+
+    /// Finds a term in many dictionaries, none of which is `None`. All of them go each step together, and so wait for the
+    /// memory at the same time.
+    pub(crate) fn get_in_all(
+        all: &[Option<TermsReader>],
+        term: &[u8],
+    ) -> Result<Vec<Option<TermInfo>>, ReadError> {
+        let dictionaries = || all.iter().map(|reader| Some(&*reader.as_ref()?.dictionary));
+        let mut places = Vec::with_capacity(all.len());
+        for dictionary in dictionaries() {
+            places.push(match dictionary {
+                Some(dictionary) => dictionary.block_of(term)?,
+                None => 0,
+            });
+        }
+        let mut blocks = Vec::with_capacity(all.len());
+        for (dictionary, place) in dictionaries().zip(places) {
+            blocks.push(match dictionary {
+                Some(dictionary) => Some(dictionary.open_block(place)?),
+                None => None,
+            });
+        }
+        let mut found = Vec::with_capacity(all.len());
+        for block in blocks {
+            found.push(match block {
+                Some(block) => block.find(term)?,
+                None => None,
+            });
+        }
+        Ok(found)
     }
 
     /// The rank of a term, or (`Err` inside) the rank of the first term above it, `len()` if there is none.
