@@ -84,7 +84,9 @@ impl Planner<'_> {
     }
 
     /// The statistics of the one field that all are taken for.
-    fn combined_statistics(&mut self, fields: &[(Arc<FieldMapping>, f32)],
+    fn combined_statistics(
+        &mut self,
+        fields: &[(Arc<FieldMapping>, f32)],
     ) -> Result<FieldStatistics, SearchError> {
         let mut doc_count = 0;
         let mut occurrences = 0.0;

@@ -106,7 +106,7 @@ pub(crate) fn rank(
             [alone] if checks.iter().all(|(_, wanted)| !wanted) => {
                 single::run(alone, checks, scope.context, ranking)
             }
-            _ => Union::new(terms, checks).run(scope.context, ranking),
+            _ => Union::new(terms, checks)?.run(scope.context, ranking),
         },
         Plan::Conjunction(mut all) => all.run(scope.context, Some(ranking), None),
         Plan::Enough(mut some) => some.run(scope.context, Some(ranking), None),

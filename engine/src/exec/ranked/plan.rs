@@ -238,7 +238,7 @@ fn plan_enough(
         });
     }
     Ok(match checks_of(scope, node, &lists)? {
-        Besides::Checks(checks) => Plan::Enough(Box::new(Enough::new(lists, node.needed, checks))),
+        Besides::Checks(checks) => Plan::Enough(Box::new(Enough::new(lists, node.needed, checks)?)),
         Besides::Nothing => Plan::Nothing,
         Besides::Other => Plan::Other,
     })

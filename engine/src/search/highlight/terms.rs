@@ -61,15 +61,19 @@ impl Leaves {
 
     fn add(&mut self, node: &Node) {
         match node {
-            Node::Term(term) => self.terms.push((term.field.path.clone(), term.term.clone())),
+            Node::Term(term) => self
+                .terms
+                .push((term.field.path.clone(), term.term.clone())),
             Node::Synonyms(synonyms) => {
                 for term in &synonyms.terms {
-                    self.terms.push((term.field.path.clone(), term.term.clone()));
+                    self.terms
+                        .push((term.field.path.clone(), term.term.clone()));
                 }
             }
             Node::Combined(combined) => {
                 for (term, _) in &combined.terms {
-                    self.terms.push((term.field.path.clone(), term.term.clone()));
+                    self.terms
+                        .push((term.field.path.clone(), term.term.clone()));
                 }
             }
             Node::EnoughOf { nodes, .. } => nodes.iter().for_each(|node| self.add(node)),

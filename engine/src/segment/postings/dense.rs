@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::super::terms::Dictionary;
 use super::super::{ReadError, WINDOW_DOCS, Window};
 use super::positions::PositionsReader;
-use super::{Impact, Pairs, PostingsNeed, pairs_at, pairs_of};
+use super::{CellFreqs, Impact, Pairs, PostingsNeed, freqs_for, pairs_at, pairs_of};
 use crate::format::bytes::Malformed;
 use crate::format::v1::terms::TermEntry;
 use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, cell_freq, cell_freqs};
 use crate::ids::DocId;
+use crate::lent::Lent;
 use crate::simd;
 use crate::simd::scoring::Weights;
 
@@ -32,7 +33,7 @@ pub(crate) struct DenseCursor {
     doc: u32,
     /// The cell, counted over all chunks, whose freqs are in `freqs`.
     cell: usize,
-    freqs: [u32; CELL_DOCS as usize],
+    freqs: Lent<CellFreqs>,
     /// Made when positions are first asked for.
     positions: Option<Box<PositionsReader>>,
     impacts: Vec<Impact>,
@@ -76,7 +77,7 @@ impl DenseCursor {
             words: [0; 64],
             doc: 0,
             cell: usize::MAX,
-            freqs: [1; CELL_DOCS as usize],
+            freqs: freqs_for(&dictionary, need),
             positions: None,
             impacts: Vec::new(),
             dictionary,

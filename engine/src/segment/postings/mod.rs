@@ -6,7 +6,9 @@ mod short;
 mod sparse;
 mod v1;
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 pub(crate) use self::dense::DenseCursor;
 pub(crate) use self::positions::GapReader;
@@ -15,8 +17,10 @@ pub(crate) use self::sparse::{SparseCursor, Spot};
 use super::terms::Dictionary;
 use super::{ReadError, WINDOW_DOCS, Window};
 use crate::format::v1::terms::TermEntry;
+use crate::format::v2::BLOCK;
 pub(crate) use crate::format::v2::CELL_DOCS;
 use crate::ids::DocId;
+use crate::lent::{self, Lend, Lent};
 use crate::simd::scoring::{ImpactRows, Weights};
 
 /// What a caller will ask a cursor for; less is faster.
@@ -184,6 +188,56 @@ impl PostingsCursor {
     ) -> Result<usize, ReadError> {
         on!(mut self, cursor => cursor.take_block(end, docs, freqs))
     }
+}
+
+/// Documents or frequencies of a block of a sparse list.
+type BlockValues = [u32; BLOCK];
+/// Frequencies of a cell of a dense list.
+type CellFreqs = [u32; CELL_DOCS as usize];
+
+/// As many as the cursors of a query may be.
+const KEPT_MOST: usize = 64;
+
+impl Lend for BlockValues {
+    const KEPT_MOST: usize = KEPT_MOST;
+
+    fn make() -> Box<BlockValues> {
+        Box::new([0; BLOCK])
+    }
+
+    fn kept() -> &'static LocalKey<lent::Kept<BlockValues>> {
+        thread_local! {
+            static KEPT: lent::Kept<BlockValues> = const { RefCell::new(Vec::new()) };
+        }
+        &KEPT
+    }
+}
+
+impl Lend for CellFreqs {
+    const KEPT_MOST: usize = KEPT_MOST;
+
+    fn make() -> Box<CellFreqs> {
+        Box::new([0; CELL_DOCS as usize])
+    }
+
+    fn kept() -> &'static LocalKey<lent::Kept<CellFreqs>> {
+        thread_local! {
+            static KEPT: lent::Kept<CellFreqs> = const { RefCell::new(Vec::new()) };
+        }
+        &KEPT
+    }
+}
+
+/// Room for the frequencies of a cursor: all 1 where none will be decoded.
+fn freqs_for<const N: usize>(dictionary: &Dictionary, need: PostingsNeed) -> Lent<[u32; N]>
+where
+    [u32; N]: Lend,
+{
+    let mut freqs = Lent::<[u32; N]>::take();
+    if !dictionary.freqs_kept || need < PostingsNeed::Freqs {
+        freqs.fill(1);
+    }
+    freqs
 }
 
 /// The pairs of freq and norm that bound a block, as they are kept; see [`pairs_of`].
