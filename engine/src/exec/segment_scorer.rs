@@ -159,13 +159,23 @@ impl SegmentScope<'_> {
         Bm25::new(statistics, idf, boost, settings.bm25_k1, settings.bm25_b)
     }
 
+    /// What the segment knows of a term, if it has it.
+    fn info<'n>(&self, term: &'n TermNode) -> Option<&'n TermInfo> {
+        term.infos.get(self.ord).and_then(Option::as_ref)
+    }
+
+    /// Whether the segment has a term.
+    pub(super) fn has(&self, term: &TermNode) -> bool {
+        self.info(term).is_some()
+    }
+
     /// The cursor of a term; `None` where the segment has not got it.
     pub(super) fn cursor(
         &self,
         term: &TermNode,
         need: PostingsNeed,
     ) -> Result<Option<PostingsCursor>, SearchError> {
-        let Some(info) = term.infos.get(self.ord).and_then(Option::as_ref) else {
+        let Some(info) = self.info(term) else {
             return Ok(None);
         };
         let Some(terms) = term.field.terms.get(self.ord).and_then(Option::as_ref) else {

@@ -239,7 +239,11 @@ impl Conjunction {
         mut tally: Option<&mut Tally<'_>>,
     ) -> Result<(), SearchError> {
         let floor = ranking.as_ref().map(|ranking| ranking.floor());
-        self.prepare(floor.unwrap_or(f32::NEG_INFINITY))?;
+        let floor = floor.unwrap_or(f32::NEG_INFINITY);
+        self.prepare(floor)?;
+        if tally.is_none() && self.rest[0].next_up().next_up() <= floor {
+            return Ok(());
+        }
         if let (Some(ranking), None) = (&mut ranking, &tally) {
             while self.done < self.optional.len() && self.is_rare_enough(self.done) {
                 ranking.unordered = true;

@@ -21,7 +21,7 @@ pub(crate) fn count(
     limit: u64,
 ) -> Result<Option<u64>, SearchError> {
     let mut tally = Tally::new(live, limit);
-    match plan(scope, node, false)? {
+    match plan(scope, node, None)? {
         Plan::Nothing => {}
         Plan::Union(mut terms, mut checks) => {
             tally.any_of(scope.context, &mut terms, &mut checks)?;
@@ -46,7 +46,7 @@ pub(crate) fn count_and_rank(
     if matches!(node, Node::Bool(node) if is_union(node)) {
         return Ok(None);
     }
-    let plan = plan(scope, node, true)?;
+    let plan = plan(scope, node, Some(f32::NEG_INFINITY))?;
     let _tables = scope.context.memory.borrow(plan.table_bytes(), "<query>")?;
     let mut tally = Tally::new(ranking.live, limit);
     let mut all = match plan {

@@ -98,7 +98,7 @@ pub(crate) fn rank(
     node: &Node,
     ranking: &mut Ranking<'_>,
 ) -> Result<bool, SearchError> {
-    let plan = plan(scope, node, true)?;
+    let plan = plan(scope, node, Some(ranking.floor()))?;
     let _tables = scope.context.memory.borrow(plan.table_bytes(), "<query>")?;
     match plan {
         Plan::Nothing => Ok(()),

@@ -339,12 +339,16 @@ impl BlockState {
             }
             rank += 1;
         }
-        self.skip_known(block, freqs_kept, positions_kept, rank - self.taken)?;
+        match (freqs_kept, positions_kept) {
+            (true, true) => self.skip_known(block, true, true, rank)?,
+            (freqs, positions) => self.skip_known(block, freqs, positions, rank)?,
+        }
         self.next_known(block, freqs_kept, positions_kept, entry)?;
         Ok(true)
     }
 
     /// Passes over what is known of some terms.
+    #[inline]
     fn skip_known(
         &mut self,
         block: &[u8],
@@ -390,7 +394,7 @@ impl BlockState {
 }
 
 /// Reads what is known of a term, but where its payload and its skips begin.
-#[inline]
+#[inline(always)] // of a term that is passed over only the lengths are wanted
 fn read_known(
     reader: &mut ByteReader<'_>,
     freqs_kept: bool,
