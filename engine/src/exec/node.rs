@@ -1,10 +1,10 @@
 //! The few primitives that every query comes down to once the schema and the shard are known.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::automaton::TermAutomaton;
-use super::bm25::FieldStatistics;
+use super::bm25::{Bm25, FieldStatistics};
 use super::functions::FunctionNode;
 use super::statistics::ShardField;
 use crate::geo::GeoArea;
@@ -82,6 +82,8 @@ pub(crate) struct TermNode {
     pub doc_freq: u64,
     /// Statistics of the field.
     pub statistics: Arc<FieldStatistics>,
+    /// How it scores, the same in all segments: worked out when the first one asks.
+    pub bm25: OnceLock<Bm25>,
 }
 
 /// Terms of one field scored as one: frequencies are added up, the highest document frequency counts.

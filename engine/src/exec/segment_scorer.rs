@@ -201,9 +201,11 @@ impl SegmentScope<'_> {
 
     /// How a term scores.
     pub(super) fn term_scoring(&self, term: &TermNode) -> TermScoring {
-        let idf = super::bm25::idf(term.doc_freq, term.statistics.doc_count);
-        let bm25 = self.bm25(idf, term.boost, &term.statistics);
-        self.scoring(&term.field, bm25)
+        let bm25 = term.bm25.get_or_init(|| {
+            let idf = super::bm25::idf(term.doc_freq, term.statistics.doc_count);
+            self.bm25(idf, term.boost, &term.statistics)
+        });
+        self.scoring(&term.field, bm25.clone())
     }
 
     /// How a phrase scores.

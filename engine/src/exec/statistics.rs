@@ -1,6 +1,6 @@
 //! Statistics of fields and terms over all segments of a shard, dead documents included.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -83,5 +83,6 @@ pub(crate) fn look_up(
         infos,
         doc_freq,
         statistics,
+        bm25: OnceLock::new(),
     })
 }

@@ -2,6 +2,7 @@
 
 use super::{DocAddress, ShardHit};
 use crate::ids::DocId;
+use crate::simd;
 
 /// Up to this many are kept in order, so that the worst is known after each; more are sorted out in bulk.
 const FEW_MAX: usize = 128;
@@ -91,19 +92,16 @@ impl TopScores {
         }
     }
 
-    /// Offers many documents of one segment, in any order. Of those that come before anything is known only the best are
-    /// looked at one by one.
-    pub fn offer_all(&mut self, segment: u32, docs: &[u32], scores: &[f32]) {
-        let mut least = f32::NEG_INFINITY;
-        if docs.len() > 2 * self.size && self.floor == f32::NEG_INFINITY {
-            least = self.reached(scores);
+    /// Offers many documents of one segment, in any order; overwrites both. Of those that come before anything is known only
+    /// the best are looked at one by one.
+    pub fn offer_all(&mut self, segment: u32, docs: &mut [u32], scores: &mut [f32]) {
+        let mut count = docs.len();
+        if count > 2 * self.size && self.floor == f32::NEG_INFINITY {
+            let least = self.reached(scores);
+            count = (simd::kernels().scoring.keep_above)(docs, scores, least.next_down());
         }
-        for (doc, score) in docs.iter().zip(scores) {
-            if *score >= least {
-                self.offer_one(segment, *doc, *score);
-            } else {
-                self.max = self.max.max(*score);
-            }
+        for (doc, score) in docs[..count].iter().zip(&*scores) {
+            self.offer_one(segment, *doc, *score);
         }
     }
 
@@ -244,8 +242,8 @@ mod tests {
                 }
                 for segment in 0..3 {
                     let of_segment = part.iter().filter(|offer| offer.1 == segment);
-                    let (docs, scores): (Vec<u32>, Vec<f32>) = of_segment.map(|offer| (offer.2, offer.0.0 as f32)).unzip();
-                    top.offer_all(segment, &docs, &scores);
+                    let (mut docs, mut scores): (Vec<u32>, Vec<f32>) = of_segment.map(|offer| (offer.2, offer.0.0 as f32)).unzip();
+                    top.offer_all(segment, &mut docs, &mut scores);
                 }
             }
             expected.sort_unstable();

@@ -54,9 +54,9 @@ pub(super) struct Conjunction {
 
 impl Conjunction {
     /// Of nothing yet, in a segment of so many documents.
-    pub fn new(max_doc: u32) -> Conjunction {
+    pub fn new(max_doc: u32) -> Box<Conjunction> {
         let mut scratch = thread_scratch();
-        Conjunction {
+        Box::new(Conjunction {
             windows: max_doc.div_ceil(WINDOW_DOCS) as usize,
             lists: Vec::new(),
             scored: Vec::new(),
@@ -74,7 +74,7 @@ impl Conjunction {
             buffers: std::mem::take(&mut scratch.lookups),
             bounds: std::mem::take(&mut scratch.scores),
             scratch,
-        }
+        })
     }
 
     /// A term that is needed.

@@ -88,7 +88,7 @@ impl<'a> Ranking<'a> {
             count = alive;
         }
         self.top
-            .offer_all(self.segment, &docs[..count], &scores[..count]);
+            .offer_all(self.segment, &mut docs[..count], &mut scores[..count]);
     }
 }
 

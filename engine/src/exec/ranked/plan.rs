@@ -66,7 +66,7 @@ pub(super) fn plan(
             }
             let mut all = Conjunction::new(scope.reader().max_doc());
             Ok(match add_phrase(scope, phrase, scored, &mut all)? {
-                Step::Done => Plan::Conjunction(Box::new(all)),
+                Step::Done => Plan::Conjunction(all),
                 Step::Nothing => Plan::Nothing,
                 Step::Other => Plan::Other,
             })
@@ -159,7 +159,7 @@ fn plan_bool(
         // Its count is known without a look at its documents.
         return Ok(Plan::Union(vec![list], Vec::new()));
     }
-    Ok(Plan::Conjunction(Box::new(all)))
+    Ok(Plan::Conjunction(all))
 }
 
 /// Whether a clause certainly finds nothing, before anything is opened: a term that the segment has not got decides that.
@@ -257,7 +257,7 @@ fn plan_enough(
         let mut all = Conjunction::new(scope.reader().max_doc());
         lists.into_iter().for_each(|list| all.require(list));
         return Ok(match add_checks(scope, node, &mut all)? {
-            true => Plan::Conjunction(Box::new(all)),
+            true => Plan::Conjunction(all),
             false => Plan::Nothing,
         });
     }

@@ -62,14 +62,14 @@ impl DenseCursor {
         dictionary: Arc<Dictionary>,
         entry: &TermEntry,
         need: PostingsNeed,
-    ) -> Result<DenseCursor, ReadError> {
+    ) -> Result<Box<DenseCursor>, ReadError> {
         let skips = DenseSkips::open(
             dictionary.skips.read(entry.skips, entry.skips_len)?,
             dictionary.max_doc,
             dictionary.freqs_kept,
             dictionary.positions_kept,
         );
-        Ok(DenseCursor {
+        Ok(Box::new(DenseCursor {
             skips: skips.map_err(|what| dictionary.skips.malformed(what))?,
             entry: *entry,
             need,
@@ -81,7 +81,7 @@ impl DenseCursor {
             positions: None,
             impacts: Vec::new(),
             dictionary,
-        })
+        }))
     }
 
     #[inline]

@@ -106,9 +106,9 @@ impl PostingsCursor {
         let kept = if dictionary.postings.codec() == 1 {
             Kept::V1(Box::new(v1::Cursor::open(dictionary, entry, need)?))
         } else if DenseCursor::is_kept(&dictionary, entry)? {
-            Kept::Dense(Box::new(DenseCursor::open(dictionary, entry, need)?))
+            Kept::Dense(DenseCursor::open(dictionary, entry, need)?)
         } else {
-            Kept::Sparse(Box::new(SparseCursor::open(dictionary, entry, need)?))
+            Kept::Sparse(SparseCursor::open(dictionary, entry, need)?)
         };
         Ok(PostingsCursor { kept })
     }

@@ -72,10 +72,10 @@ impl SparseCursor {
         dictionary: Arc<Dictionary>,
         entry: &TermEntry,
         need: PostingsNeed,
-    ) -> Result<SparseCursor, ReadError> {
+    ) -> Result<Box<SparseCursor>, ReadError> {
         let blocks = (entry.doc_freq as usize).div_ceil(BLOCK);
         let freqs = freqs_for(&dictionary, need);
-        let mut cursor = SparseCursor {
+        let mut cursor = Box::new(SparseCursor {
             entry: *entry,
             need,
             blocks,
@@ -93,7 +93,7 @@ impl SparseCursor {
             places: None,
             impacts: Vec::new(),
             dictionary,
-        };
+        });
         if blocks > 1 {
             let dictionary = &cursor.dictionary;
             let region = cursor.region()?;
