@@ -38,7 +38,7 @@ impl Enough {
         checks: Vec<(Check, bool)>,
     ) -> Result<Enough, SearchError> {
         for term in &mut terms {
-            term.know_max()?;
+            term.know_max_and_windows()?;
         }
         terms.sort_by(|a, b| b.max.total_cmp(&a.max));
         Ok(Enough {

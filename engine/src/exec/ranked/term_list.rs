@@ -87,6 +87,14 @@ impl TermList {
         Ok(())
     }
 
+    /// The same for whoever will want the bounds of its windows too.
+    pub fn know_max_and_windows(&mut self) -> Result<(), SearchError> {
+        if self.max == f32::INFINITY {
+            self.bound_in_detail()?;
+        }
+        Ok(())
+    }
+
     /// Loads and scores the only block of a list; answers how many documents it has, none where there are more blocks.
     fn score_only_block(&mut self, scores: &mut [f32; 128]) -> Result<usize, SearchError> {
         let (List::Sparse(cursor), Some(scoring)) = (&mut self.list, &self.scoring) else {
@@ -147,8 +155,9 @@ impl TermList {
                     let slot = &mut windows[(doc / WINDOW_DOCS) as usize];
                     *slot = slot.max(*score);
                 }
+                self.max = scores.iter().copied().fold(0.0, f32::max);
                 blocks.clear();
-                blocks.push(scores.iter().copied().fold(0.0, f32::max));
+                blocks.push(self.max);
             }
             List::Sparse(cursor) => {
                 cursor.block_bounds(weights, blocks)?;

@@ -51,7 +51,7 @@ impl Union {
     /// At least one term; what is needed or (`false`) excluded besides.
     pub fn new(mut terms: Vec<TermList>, checks: Vec<(Check, bool)>) -> Result<Union, SearchError> {
         for term in &mut terms {
-            term.know_max()?;
+            term.know_max_and_windows()?;
         }
         terms.sort_by(|a, b| b.max.total_cmp(&a.max));
         Ok(Union {
