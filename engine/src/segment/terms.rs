@@ -1,30 +1,21 @@
 //! The terms of a field: find one, walk over a range, walk over what an automaton accepts.
 
 use std::ops::Bound;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use fst::Automaton;
-use fst::raw::{CompiledAddr, Fst, Node, Output};
 
 use super::{GapReader, NormsReader, PostingsCursor, PostingsNeed, ReadError, ShortList};
 use crate::directory::ByteView;
 use crate::document::IndexOptions;
 use crate::format::bytes::{ByteReader, u64_at};
 use crate::format::envelope::Section;
+use crate::format::v1::term_index;
 use crate::format::v1::terms::{BLOCK_TERMS, BlockState, TRAILER, TermEntry};
-
-struct IndexBytes(ByteView);
-
-impl AsRef<[u8]> for IndexBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 /// What all readers of one field share.
 pub(super) struct Dictionary {
-    index: fst::Map<IndexBytes>,
+    index: ByteView,
     blocks: Section,
     block_count: u64,
     starts_at: u64,
@@ -90,13 +81,8 @@ impl TermInfo {
 impl Dictionary {
     /// The block whose keys may hold `term`.
     fn block_of(&self, term: &[u8]) -> Result<u64, ReadError> {
-        // The crate trusts the bytes of an fst, so one that somebody forged may make it panic. It only reads here:
-        // nothing is left half done.
-        let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            last_not_above(self.index.as_fst(), term)
-        }));
-        let found = found.map_err(|_| self.blocks.error("has an index that is no fst"))?;
-        found
+        term_index::last_not_above(&self.index, term)
+            .map_err(|what| self.blocks.error(what.0))?
             .filter(|block| *block < self.block_count)
             .ok_or_else(|| self.blocks.error("has an index that points nowhere"))
     }
@@ -152,67 +138,6 @@ impl OpenBlock<'_> {
         let ord = self.number * BLOCK_TERMS + u64::from(self.state.taken);
         Ok(found.then(|| TermInfo::new(ord - 1, entry)))
     }
-}
-
-/// The value of the last key that is not above `term`, in a map whose values ascend with the keys.
-fn last_not_above(fst: &Fst<IndexBytes>, term: &[u8]) -> Option<u64> {
-    let mut node = fst.root();
-    let mut value = Output::zero();
-    // The best so far: a key on the way, or the last of all keys below a branch that was passed by, a transition of a node.
-    let mut key: Option<Output> = None;
-    let mut branch: Option<(CompiledAddr, usize, Output)> = None;
-    let mut whole = true;
-    for byte in term {
-        if node.is_final() {
-            (key, branch) = (Some(value.cat(node.final_output())), None);
-        }
-        let found = node.find_input(*byte);
-        // Transitions are in order of their bytes.
-        let before = match found {
-            Some(index) => index,
-            None => transitions_below(&node, *byte),
-        };
-        if let Some(last) = before.checked_sub(1) {
-            branch = Some((node.addr(), last, value));
-        }
-        let Some(index) = found else {
-            whole = false;
-            break;
-        };
-        let next = node.transition(index);
-        value = value.cat(next.out);
-        node = fst.node(next.addr);
-    }
-    if whole && node.is_final() {
-        return Some(value.cat(node.final_output()).value());
-    }
-    let Some((address, mut transition, mut value)) = branch else {
-        return key.map(Output::value);
-    };
-    let mut node = fst.node(address);
-    loop {
-        let last = node.transition(transition);
-        value = value.cat(last.out);
-        node = fst.node(last.addr);
-        match node.len().checked_sub(1) {
-            Some(last) => transition = last,
-            None => return Some(value.cat(node.final_output()).value()),
-        }
-    }
-}
-
-/// How many transitions of a node have lower bytes, it having none with this one.
-fn transitions_below(node: &Node<'_>, byte: u8) -> usize {
-    let (mut low, mut high) = (0, node.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        if node.transition(middle).inp < byte {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }
 
 /// Stands between two terms of a dictionary, inside of one block.
@@ -326,12 +251,11 @@ impl TermsReader {
         if term_count.div_ceil(BLOCK_TERMS) != block_count || block_count == 0 {
             return Err(blocks.error("has a wrong number of terms"));
         }
-        let map = fst::Map::new(IndexBytes(index.view()?))
-            .and_then(|map| map.as_fst().verify().map(|()| map))
-            .map_err(|_| index.error("is no fst"))?;
+        let bytes = index.view()?;
+        term_index::verify(&bytes).map_err(|_| index.error("is no fst"))?;
         Ok(TermsReader {
             dictionary: Arc::new(Dictionary {
-                index: map,
+                index: bytes,
                 blocks,
                 block_count,
                 starts_at,
