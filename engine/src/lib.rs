@@ -15,6 +15,7 @@ mod format;
 pub mod geo;
 pub mod ids;
 pub mod inspect;
+mod lent;
 pub mod query;
 pub mod random;
 pub mod schema;

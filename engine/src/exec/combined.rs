@@ -3,8 +3,6 @@
 //! Zaragoza et al., "Microsoft Cambridge at TREC-13" (2004): frequencies and lengths are added up over the fields, each
 //! times the field's weight, before BM25 sees them.
 
-use std::sync::Arc;
-
 use super::bm25::{Bm25, NO_NORM};
 use super::scorer::{Hits, NO_MORE, Scorer, for_each_offset};
 use crate::ids::DocId;
@@ -33,7 +31,7 @@ pub(crate) struct CombinedLengths {
 pub(crate) struct CombinedScorer {
     parts: Vec<(CombinedPart, i64)>,
     lengths: Vec<CombinedLengths>,
-    bm25: Option<Arc<Bm25>>,
+    bm25: Option<Bm25>,
     freqs: Box<[f32; 4096]>,
 }
 
@@ -42,7 +40,7 @@ impl CombinedScorer {
     pub fn new(
         parts: Vec<CombinedPart>,
         lengths: Vec<CombinedLengths>,
-        bm25: Option<Arc<Bm25>>,
+        bm25: Option<Bm25>,
     ) -> Self {
         CombinedScorer {
             // no cursor has moved yet

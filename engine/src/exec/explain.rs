@@ -51,7 +51,7 @@ impl SegmentScope<'_> {
                 }
                 let description = format!(
                     "weight({}:\"{}\" in {}) [PerFieldSimilarity], result of:",
-                    phrase.field,
+                    phrase.field.path,
                     terms.join(" "),
                     doc.0
                 );
@@ -63,7 +63,7 @@ impl SegmentScope<'_> {
                 let mut terms = Vec::new();
                 for (term, _) in &combined.terms {
                     let text = String::from_utf8_lossy(&term.term);
-                    terms.push(format!("{}:{text}", term.field));
+                    terms.push(format!("{}:{text}", term.field.path));
                 }
                 let description = format!(
                     "weight(CombinedFieldQuery({}) in {}), result of:",
@@ -80,7 +80,7 @@ impl SegmentScope<'_> {
                 let mut terms = Vec::new();
                 for term in &synonyms.terms {
                     let text = String::from_utf8_lossy(&term.term);
-                    terms.push(format!("{}:{text}", term.field));
+                    terms.push(format!("{}:{text}", term.field.path));
                 }
                 let description = format!(
                     "weight(Synonym({}) in {}) [PerFieldSimilarity], result of:",
@@ -145,7 +145,7 @@ impl SegmentScope<'_> {
         let segment = self.reader();
         let mut freq = 1.0f32;
         if let Some(info) = term.infos.get(self.ord).and_then(Option::as_ref)
-            && let Some(terms) = segment.terms(&term.field)?
+            && let Some(terms) = segment.terms(&term.field.path)?
         {
             let mut cursor = terms.postings(info, PostingsNeed::Freqs)?;
             if cursor.advance(doc)? == doc {
@@ -153,7 +153,7 @@ impl SegmentScope<'_> {
             }
         }
         let norm = segment
-            .norms(&term.field)?
+            .norms(&term.field.path)?
             .map_or(NO_NORM, |norms| norms.norm(doc));
         let settings = &self.shard.schema.settings;
         let (k1, b) = (settings.bm25_k1, settings.bm25_b);
@@ -200,7 +200,7 @@ impl SegmentScope<'_> {
         let inner = Explanation::matching(score, freq_text, parts);
         let description = format!(
             "weight({}:{} in {}) [PerFieldSimilarity], result of:",
-            term.field,
+            term.field.path,
             String::from_utf8_lossy(&term.term),
             doc.0
         );

@@ -37,3 +37,4 @@ pub(crate) use node::{DocsNode, Node};
 pub(crate) use plan::Planner;
 pub(crate) use scorer::{Hits, NO_MORE, Scorer};
 pub(crate) use segment_scorer::SegmentScope;
+pub(crate) use statistics::ShardFields;

@@ -1,11 +1,12 @@
 //! The few primitives that every query comes down to once the schema and the shard are known.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::automaton::TermAutomaton;
-use super::bm25::FieldStatistics;
+use super::bm25::{Bm25, FieldStatistics};
 use super::functions::FunctionNode;
+use super::statistics::ShardField;
 use crate::geo::GeoArea;
 use crate::query::{PlaceRule, RangeRelation};
 use crate::segment::{FilterKey, TermInfo};
@@ -69,18 +70,20 @@ pub(crate) enum Node {
 /// One term of one field, looked up in all segments.
 #[derive(Clone, Debug)]
 pub(crate) struct TermNode {
-    /// Path of the field.
-    pub field: Arc<str>,
+    /// The field.
+    pub field: Arc<ShardField>,
     /// The term.
     pub term: Vec<u8>,
     /// Factor of the score.
     pub boost: f32,
     /// By segment of the reader.
-    pub infos: Arc<[Option<TermInfo>]>,
+    pub infos: Vec<Option<TermInfo>>,
     /// Documents with it in the shard; for blended terms, that of the most frequent one.
     pub doc_freq: u64,
     /// Statistics of the field.
     pub statistics: Arc<FieldStatistics>,
+    /// How it scores, the same in all segments: worked out when the first one asks.
+    pub bm25: OnceLock<Bm25>,
 }
 
 /// Terms of one field scored as one: frequencies are added up, the highest document frequency counts.
@@ -108,8 +111,8 @@ pub(crate) struct CombinedNode {
 /// Terms at distances.
 #[derive(Clone, Debug)]
 pub(crate) struct PhraseNode {
-    /// Path of the field.
-    pub field: Arc<str>,
+    /// The field.
+    pub field: Arc<ShardField>,
     /// In order: distance from the first, and the terms of which one must be there.
     pub slots: Vec<PhraseSlot>,
     /// Moves allowed.

@@ -1,7 +1,6 @@
 //! From planned queries to scorers of one segment.
 
 use std::ops::Bound;
-use std::sync::Arc;
 
 use super::automaton::TermAutomaton;
 use super::bm25::Bm25;
@@ -16,6 +15,7 @@ use super::node::{BoolNode, CombinedNode, DocsNode, Node, PhraseNode, SynonymsNo
 use super::phrase::{PhraseScorer, PhraseSlotCursor};
 use super::range_scorer::{NumbersScorer, Wanted};
 use super::scorer::{Hits, NO_MORE, Scorer};
+use super::statistics::ShardField;
 use super::synonyms::SynonymsScorer;
 use super::term_scorer::{TermScorer, TermScoring};
 use crate::ids::DocId;
@@ -146,16 +146,27 @@ impl SegmentScope<'_> {
         Ok(scorers)
     }
 
-    fn scoring(&self, field: &str, bm25: Bm25) -> Result<TermScoring, SearchError> {
-        Ok(TermScoring {
-            bm25: Arc::new(bm25),
-            norms: self.segment().norms(field)?,
-        })
+    fn scoring(&self, field: &ShardField, bm25: Bm25) -> TermScoring {
+        let terms = field.terms.get(self.ord).and_then(Option::as_ref);
+        TermScoring {
+            bm25,
+            norms: terms.and_then(TermsReader::norms).cloned(),
+        }
     }
 
     fn bm25(&self, idf: f32, boost: f32, statistics: &super::bm25::FieldStatistics) -> Bm25 {
         let settings = &self.shard.schema.settings;
         Bm25::new(statistics, idf, boost, settings.bm25_k1, settings.bm25_b)
+    }
+
+    /// What the segment knows of a term, if it has it.
+    fn info<'n>(&self, term: &'n TermNode) -> Option<&'n TermInfo> {
+        term.infos.get(self.ord).and_then(Option::as_ref)
+    }
+
+    /// Whether the segment has a term.
+    pub(super) fn has(&self, term: &TermNode) -> bool {
+        self.info(term).is_some()
     }
 
     /// The cursor of a term; `None` where the segment has not got it.
@@ -164,10 +175,10 @@ impl SegmentScope<'_> {
         term: &TermNode,
         need: PostingsNeed,
     ) -> Result<Option<PostingsCursor>, SearchError> {
-        let Some(info) = term.infos.get(self.ord).and_then(Option::as_ref) else {
+        let Some(info) = self.info(term) else {
             return Ok(None);
         };
-        let Some(terms) = self.segment().terms(&term.field)? else {
+        let Some(terms) = term.field.terms.get(self.ord).and_then(Option::as_ref) else {
             return Ok(None);
         };
         Ok(Some(terms.postings(info, need)?))
@@ -182,21 +193,23 @@ impl SegmentScope<'_> {
             return Ok(None);
         };
         let scoring = match scored {
-            true => Some(self.term_scoring(term)?),
+            true => Some(self.term_scoring(term)),
             false => None,
         };
         Ok(Some(Box::new(TermScorer::new(cursor, scoring))))
     }
 
     /// How a term scores.
-    pub(super) fn term_scoring(&self, term: &TermNode) -> Result<TermScoring, SearchError> {
-        let idf = super::bm25::idf(term.doc_freq, term.statistics.doc_count);
-        let bm25 = self.bm25(idf, term.boost, &term.statistics);
-        self.scoring(&term.field, bm25)
+    pub(super) fn term_scoring(&self, term: &TermNode) -> TermScoring {
+        let bm25 = term.bm25.get_or_init(|| {
+            let idf = super::bm25::idf(term.doc_freq, term.statistics.doc_count);
+            self.bm25(idf, term.boost, &term.statistics)
+        });
+        self.scoring(&term.field, bm25.clone())
     }
 
     /// How a phrase scores.
-    pub(super) fn phrase_scoring(&self, node: &PhraseNode) -> Result<TermScoring, SearchError> {
+    pub(super) fn phrase_scoring(&self, node: &PhraseNode) -> TermScoring {
         let bm25 = self.bm25(node.idf, node.boost, &node.statistics);
         self.scoring(&node.field, bm25)
     }
@@ -219,7 +232,7 @@ impl SegmentScope<'_> {
                 let doc_freq = node.terms.iter().map(|t| t.doc_freq).max().unwrap_or(0);
                 let idf = super::bm25::idf(doc_freq, first.statistics.doc_count);
                 let bm25 = self.bm25(idf, node.boost, &first.statistics);
-                Some(self.scoring(&first.field, bm25)?)
+                Some(self.scoring(&first.field, bm25))
             }
             false => None,
         };
@@ -251,7 +264,7 @@ impl SegmentScope<'_> {
                 });
             }
             let idf = super::bm25::idf(doc_freq, node.statistics.doc_count);
-            bm25 = Some(Arc::new(self.bm25(idf, node.boost, &node.statistics)));
+            bm25 = Some(self.bm25(idf, node.boost, &node.statistics));
         }
         Ok(Some(Box::new(CombinedScorer::new(parts, lengths, bm25))))
     }
@@ -272,7 +285,7 @@ impl SegmentScope<'_> {
             slots.push(PhraseSlotCursor::new(slot.position, cursors, terms));
         }
         let scoring = match scored {
-            true => Some(self.phrase_scoring(node)?),
+            true => Some(self.phrase_scoring(node)),
             false => None,
         };
         Ok(Some(Box::new(PhraseScorer::new(slots, node.slop, scoring))))

@@ -1,53 +1,88 @@
 //! Statistics of fields and terms over all segments of a shard, dead documents included.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use hashbrown::HashMap;
+use parking_lot::RwLock;
 
 use super::bm25::FieldStatistics;
 use super::node::TermNode;
 use crate::search::SearchError;
-use crate::segment::TermInfo;
+use crate::segment::TermsReader;
 use crate::shard::ShardReader;
 
-/// What is known of a field in the whole shard.
-pub(crate) fn field_statistics(reader: &ShardReader, field: &str) -> FieldStatistics {
-    let mut statistics = FieldStatistics {
-        doc_count: 0,
-        sum_total_term_freq: 0,
-    };
-    for segment in &reader.segments {
-        if let Some(info) = segment.reader.field(field) {
-            statistics.doc_count += u64::from(info.doc_count);
-            // fields without frequencies count each term once a document
-            statistics.sum_total_term_freq += info.sum_total_term_freq.max(info.sum_doc_freq);
+/// What the segments of a shard know of a field, put together.
+#[derive(Debug)]
+pub(crate) struct ShardField {
+    /// Full path.
+    pub path: Arc<str>,
+    /// Counts of the whole shard.
+    pub statistics: Arc<FieldStatistics>,
+    /// Its inverted terms, by segment; `None` where it has none.
+    pub terms: Box<[Option<TermsReader>]>,
+}
+
+impl ShardField {
+    fn open(reader: &ShardReader, path: &str) -> Result<ShardField, SearchError> {
+        let mut statistics = FieldStatistics {
+            doc_count: 0,
+            sum_total_term_freq: 0,
+        };
+        let mut terms = Vec::with_capacity(reader.segments.len());
+        for segment in &reader.segments {
+            if let Some(info) = segment.reader.field(path) {
+                statistics.doc_count += u64::from(info.doc_count);
+                // fields without frequencies count each term once a document
+                statistics.sum_total_term_freq += info.sum_total_term_freq.max(info.sum_doc_freq);
+            }
+            terms.push(segment.reader.terms(path)?);
         }
+        Ok(ShardField {
+            path: path.into(),
+            statistics: Arc::new(statistics),
+            terms: terms.into(),
+        })
     }
-    statistics
+}
+
+/// The fields of a shard that searches asked for so far: nothing about them changes as long as its segments are the same.
+#[derive(Debug, Default)]
+pub(crate) struct ShardFields {
+    known: RwLock<HashMap<Arc<str>, Arc<ShardField>>>,
+}
+
+impl ShardFields {
+    /// The field at a path, in the shard to which these fields belong.
+    pub fn get(&self, reader: &ShardReader, path: &str) -> Result<Arc<ShardField>, SearchError> {
+        if let Some(known) = self.known.read().get(path) {
+            return Ok(known.clone());
+        }
+        let field = Arc::new(ShardField::open(reader, path)?);
+        let mut known = self.known.write();
+        Ok(known.entry(field.path.clone()).or_insert(field).clone())
+    }
 }
 
 /// Looks a term up in all segments.
 pub(crate) fn look_up(
-    reader: &ShardReader,
-    field: &Arc<str>,
+    field: Arc<ShardField>,
     term: Vec<u8>,
     boost: f32,
     statistics: Arc<FieldStatistics>,
 ) -> Result<TermNode, SearchError> {
-    let mut infos: Vec<Option<TermInfo>> = Vec::with_capacity(reader.segments.len());
-    let mut doc_freq = 0;
-    for segment in &reader.segments {
-        let info = match segment.reader.terms(field)? {
-            Some(terms) => terms.get(&term)?,
-            None => None,
-        };
-        doc_freq += info.map_or(0, |info| u64::from(info.doc_freq));
-        infos.push(info);
-    }
+    let infos = match &field.terms[..] {
+        [Some(only)] => vec![only.get(&term)?],
+        all => TermsReader::get_in_all(all, &term)?,
+    };
+    let found = infos.iter().flatten();
+    let doc_freq = found.map(|info| u64::from(info.doc_freq)).sum();
     Ok(TermNode {
-        field: field.clone(),
+        field,
         term,
         boost,
-        infos: infos.into(),
+        infos,
         doc_freq,
         statistics,
+        bm25: OnceLock::new(),
     })
 }

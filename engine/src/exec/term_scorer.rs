@@ -1,7 +1,5 @@
 //! The documents of one term, scored by BM25.
 
-use std::sync::Arc;
-
 use super::bm25::{Bm25, NO_NORM};
 use super::scorer::{Hits, Scorer, for_each_offset};
 use crate::ids::DocId;
@@ -13,7 +11,7 @@ use crate::simd;
 #[derive(Clone)]
 pub(crate) struct TermScoring {
     /// The weight.
-    pub bm25: Arc<Bm25>,
+    pub bm25: Bm25,
     /// Lengths of the field; `None` where it keeps none.
     pub norms: Option<NormsReader>,
 }

@@ -63,13 +63,17 @@ pub(super) fn run(
         None => None,
     };
     let by_score = request.sort.is_empty() || request.sort == [SortKey::score()];
-    let mut sort = request.sort.clone();
-    if sort.is_empty() {
-        sort.push(SortKey::score());
-    }
-    let mut keys = Vec::with_capacity(sort.len());
-    for key in &sort {
-        keys.push(PlannedKey::new(key, reader, context)?);
+    let only_scores = by_score && request.collapse.is_none();
+    let mut keys = Vec::new();
+    if !only_scores || request.search_after.is_some() {
+        let score = [SortKey::score()];
+        let sort = match request.sort[..] {
+            [] => &score,
+            _ => &request.sort[..],
+        };
+        for key in sort {
+            keys.push(PlannedKey::new(key, reader, context)?);
+        }
     }
     let after = match &request.search_after {
         Some(values) => {
@@ -89,13 +93,14 @@ pub(super) fn run(
         None => None,
     };
     let scored = request.min_score.is_some()
-        || (request.size > 0 && (request.track_scores || keys.iter().any(PlannedKey::is_score)))
+        || (request.size > 0
+            && (request.track_scores || by_score || keys.iter().any(PlannedKey::is_score)))
         || collector
             .as_ref()
             .is_some_and(|collector| collector.needs_scores());
     let mut keeper = match request.size {
         0 => Keeper::Nobody,
-        size if by_score && request.collapse.is_none() => {
+        size if only_scores => {
             let after = match after.as_deref() {
                 Some([super::SortValue::F64(score)]) => Some(*score as f32),
                 _ => None,

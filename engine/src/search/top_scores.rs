@@ -1,13 +1,13 @@
 //! The documents with the highest scores.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::{DocAddress, ShardHit};
 use crate::ids::DocId;
+use crate::simd;
 
-/// Up to this many a heap knows the worst after each; more are sorted out in bulk.
-const HEAP_MAX: usize = 128;
+/// Up to this many are kept in order, so that the worst is known after each; more are sorted out in bulk.
+const FEW_MAX: usize = 128;
+/// Into so many parts scores are split at most, to find out how high the best are.
+const PARTS_MAX: usize = 2 * FEW_MAX;
 
 /// A document and its score in one number, greater is better: the score's bits in their order, then segment and document
 /// upside down.
@@ -34,8 +34,8 @@ fn score_of(key: Key) -> f32 {
 
 #[derive(Debug)]
 enum Best {
-    /// The worst on top.
-    Heap(BinaryHeap<Reverse<Key>>),
+    /// The best first.
+    Few(Vec<Key>),
     /// All that were above the floor when they came; more than wanted.
     Pile(Vec<Key>),
 }
@@ -57,8 +57,8 @@ impl TopScores {
     pub fn new(size: usize, after: Option<f32>) -> Self {
         TopScores {
             size,
-            best: if size <= HEAP_MAX {
-                Best::Heap(BinaryHeap::with_capacity(size + 1))
+            best: if size <= FEW_MAX {
+                Best::Few(Vec::with_capacity(size))
             } else {
                 Best::Pile(Vec::new())
             },
@@ -92,26 +92,37 @@ impl TopScores {
         }
     }
 
-    /// Offers many documents of one segment, in any order. Of those that come before anything is known only the best are
-    /// looked at one by one.
-    pub fn offer_all(&mut self, segment: u32, docs: &[u32], scores: &[f32]) {
-        let mut least = f32::NEG_INFINITY;
-        if docs.len() > 2 * self.size && self.floor == f32::NEG_INFINITY && self.size > 0 {
-            let mut sorted = scores.to_vec();
-            // Those that may not be counted are none of the best.
-            sorted.retain(|score| *score < self.after);
-            if sorted.len() > self.size {
-                let nth = self.size - 1;
-                least = *sorted.select_nth_unstable_by(nth, |a, b| b.total_cmp(a)).1;
+    /// Offers many documents of one segment, in any order; overwrites both. Of those that come before anything is known only
+    /// the best are looked at one by one.
+    pub fn offer_all(&mut self, segment: u32, docs: &mut [u32], scores: &mut [f32]) {
+        let mut count = docs.len();
+        if count > 2 * self.size && self.floor == f32::NEG_INFINITY {
+            let least = self.reached(scores);
+            count = (simd::kernels().scoring.keep_above)(docs, scores, least.next_down());
+        }
+        for (doc, score) in docs[..count].iter().zip(&*scores) {
+            self.offer_one(segment, *doc, *score);
+        }
+    }
+
+    /// A score that enough of these have or pass: the last of the highest ones of as many parts as documents are wanted.
+    fn reached(&self, scores: &[f32]) -> f32 {
+        let parts = (self.size + self.size / 2).next_multiple_of(16);
+        if self.size > FEW_MAX {
+            return f32::NEG_INFINITY;
+        }
+        let mut highest = [f32::NEG_INFINITY; PARTS_MAX];
+        let highest = &mut highest[..parts];
+        for scores in scores.chunks(parts) {
+            for (most, score) in highest.iter_mut().zip(scores) {
+                // Those that may not be counted are none of the best.
+                if *score > *most && *score < self.after {
+                    *most = *score;
+                }
             }
         }
-        for (doc, score) in docs.iter().zip(scores) {
-            if *score >= least {
-                self.offer_one(segment, *doc, *score);
-            } else {
-                self.max = self.max.max(*score);
-            }
-        }
+        let nth = self.size - 1;
+        *highest.select_nth_unstable_by(nth, |a, b| b.total_cmp(a)).1
     }
 
     /// Offers one document.
@@ -123,18 +134,19 @@ impl TopScores {
         }
         let key = key(score, segment, doc);
         match &mut self.best {
-            Best::Heap(heap) => {
-                if heap.len() < self.size {
-                    heap.push(Reverse(key));
-                } else if let Some(mut worst) = heap.peek_mut()
-                    && worst.0 < key
-                {
-                    worst.0 = key;
+            Best::Few(few) => {
+                if few.len() == self.size {
+                    if few.last().is_none_or(|worst| *worst > key) {
+                        return;
+                    }
+                    few.pop();
                 }
-                if heap.len() == self.size
-                    && let Some(worst) = heap.peek()
+                let place = few.partition_point(|better| *better > key);
+                few.insert(place, key);
+                if few.len() == self.size
+                    && let Some(worst) = few.last()
                 {
-                    self.floor = score_of(worst.0);
+                    self.floor = score_of(*worst);
                 }
             }
             Best::Pile(pile) => {
@@ -149,14 +161,16 @@ impl TopScores {
 
     /// The documents, best first.
     pub fn into_hits(self) -> Vec<ShardHit> {
-        let mut keys = match self.best {
-            Best::Heap(heap) => heap.into_iter().map(|key| key.0).collect(),
-            Best::Pile(pile) => pile,
+        let keys = match self.best {
+            Best::Few(few) => few,
+            Best::Pile(mut pile) => {
+                if pile.len() > self.size {
+                    sort_out(&mut pile, self.size);
+                }
+                pile.sort_unstable_by(|a, b| b.cmp(a));
+                pile
+            }
         };
-        if keys.len() > self.size {
-            sort_out(&mut keys, self.size);
-        }
-        keys.sort_unstable_by(|a, b| b.cmp(a));
         let mut hits = Vec::with_capacity(keys.len());
         for key in keys {
             hits.push(ShardHit {
@@ -181,6 +195,8 @@ fn sort_out(pile: &mut Vec<Key>, size: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -226,8 +242,8 @@ mod tests {
                 }
                 for segment in 0..3 {
                     let of_segment = part.iter().filter(|offer| offer.1 == segment);
-                    let (docs, scores): (Vec<u32>, Vec<f32>) = of_segment.map(|offer| (offer.2, offer.0.0 as f32)).unzip();
-                    top.offer_all(segment, &docs, &scores);
+                    let (mut docs, mut scores): (Vec<u32>, Vec<f32>) = of_segment.map(|offer| (offer.2, offer.0.0 as f32)).unzip();
+                    top.offer_all(segment, &mut docs, &mut scores);
                 }
             }
             expected.sort_unstable();

@@ -21,6 +21,7 @@ use crate::format::bytes::{ByteReader, Malformed};
 use crate::format::envelope::crc32c;
 use crate::ids::{DocId, SegmentId};
 use crate::simd;
+use crate::simd::scoring::STRETCH_DOCS;
 
 const MAGIC: &[u8; 8] = b"QDDEL\r\n\x1a";
 const VERSION: u16 = 1;
@@ -30,7 +31,7 @@ const VERSION: u16 = 1;
 pub struct LiveDocs {
     max_doc: u32,
     deleted: RoaringBitmap,
-    /// The same as one bit a document, whole windows: searches ask for single documents, millions of times.
+    /// The same as one bit a document, whole stretches: searches ask for single documents, millions of times.
     dead: Box<[u64]>,
 }
 
@@ -38,8 +39,8 @@ impl LiveDocs {
     /// Of a segment with `max_doc` documents; entries of `deleted` past it are dropped.
     pub fn new(max_doc: u32, mut deleted: RoaringBitmap) -> LiveDocs {
         deleted.remove_range(max_doc..);
-        let windows = max_doc.div_ceil(WINDOW_DOCS) as usize;
-        let mut dead = vec![0; windows * (WINDOW_DOCS / 64) as usize];
+        let stretches = max_doc.div_ceil(STRETCH_DOCS) as usize;
+        let mut dead = vec![0; stretches * (STRETCH_DOCS / 64) as usize];
         for doc in &deleted {
             dead[doc as usize / 64] |= 1 << (doc % 64);
         }
@@ -79,10 +80,27 @@ impl LiveDocs {
 
     /// Takes the dead documents of the window at `base` (a multiple of 4096) out of `bits`.
     pub fn mask_window(&self, base: DocId, bits: &mut Window) {
+        self.mask_words(base.0, &mut bits.words);
+    }
+
+    /// The same with the words of the window.
+    pub(crate) fn mask_words(&self, base: u32, words: &mut [u64; 64]) {
         let (windows, _) = self.dead.as_chunks::<64>();
-        if let Some(dead) = windows.get((base.0 / WINDOW_DOCS) as usize) {
-            (simd::kernels().and_not)(&mut bits.words, dead);
+        if let Some(dead) = windows.get((base / WINDOW_DOCS) as usize) {
+            (simd::kernels().and_not)(words, dead);
         }
+    }
+
+    /// Which slots of a block have dead documents, of which none is before `first` or after `last`.
+    pub(crate) fn dead_among(&self, docs: &[u32; 128], first: u32, last: u32) -> u128 {
+        let mut dead = 0;
+        let (stretches, _) = self.dead.as_chunks();
+        for stretch in first / STRETCH_DOCS..=last / STRETCH_DOCS {
+            if let Some(bits) = stretches.get(stretch as usize) {
+                dead |= (simd::kernels().scoring.among)(docs, stretch * STRETCH_DOCS, bits);
+            }
+        }
+        dead
     }
 
     /// The bytes of the side file.

@@ -151,8 +151,8 @@ impl SegmentReader {
     }
 
     /// What is known of a field; `None` when no document has it.
-    pub fn field(&self, path: &str) -> Option<FieldInfo> {
-        Some(self.fields[self.number(path)? as usize].clone())
+    pub fn field(&self, path: &str) -> Option<&FieldInfo> {
+        self.fields.get(self.number(path)? as usize)
     }
 
     fn number(&self, path: &str) -> Option<u32> {
@@ -181,26 +181,24 @@ impl SegmentReader {
         })
     }
 
-    fn opened<T: Clone>(
+    fn opened<T>(
         &self,
         number: u32,
         part: fn(&OpenParts) -> &OnceLock<T>,
         make: impl FnOnce() -> Result<Option<T>, ReadError>,
-    ) -> Result<Option<T>, ReadError> {
-        let kept = self.open.get(number as usize).map(part);
-        if let Some(found) = kept.and_then(OnceLock::get) {
-            return Ok(Some(found.clone()));
+    ) -> Result<Option<&T>, ReadError> {
+        let Some(kept) = self.open.get(number as usize).map(part) else {
+            return Ok(None);
+        };
+        if let Some(found) = kept.get() {
+            return Ok(Some(found));
         }
         // Two threads may do the same work once, neither waits for the other's disk.
-        let made = make()?;
-        if let (Some(kept), Some(made)) = (kept, &made) {
-            let _ = kept.set(made.clone());
-        }
-        Ok(made)
+        Ok(make()?.map(|made| kept.get_or_init(|| made)))
     }
 
     /// The terms of a field that has any, be it for postings or an ordinal column.
-    pub(super) fn dictionary(&self, number: u32) -> Result<Option<TermsReader>, ReadError> {
+    pub(super) fn dictionary(&self, number: u32) -> Result<Option<&TermsReader>, ReadError> {
         self.opened(
             number,
             |parts| &parts.dictionary,
@@ -209,7 +207,7 @@ impl SegmentReader {
                     return Ok(None);
                 };
                 let spec = self.fields[number as usize].spec;
-                let norms = self.norms_of(number)?;
+                let norms = self.norms_of(number)?.cloned();
                 let reader = TermsReader::open(
                     self.required(SectionKind::TermIndex, number)?,
                     blocks,
@@ -232,7 +230,7 @@ impl SegmentReader {
         if self.fields[number as usize].spec.index == IndexOptions::None {
             return Ok(None);
         }
-        self.dictionary(number)
+        Ok(self.dictionary(number)?.cloned())
     }
 
     /// The points of a field; `None` when it has none here.
@@ -240,14 +238,15 @@ impl SegmentReader {
         let Some(number) = self.number(path) else {
             return Ok(None);
         };
-        self.opened(
+        let opened = self.opened(
             number,
             |parts| &parts.points,
             || {
                 let section = self.section(SectionKind::Points, number);
                 section.map(PointsReader::open).transpose()
             },
-        )
+        )?;
+        Ok(opened.cloned())
     }
 
     /// The numeric column of a field; `None` when it has none here.
@@ -255,7 +254,7 @@ impl SegmentReader {
         let Some(number) = self.number(path) else {
             return Ok(None);
         };
-        self.opened(
+        let opened = self.opened(
             number,
             |parts| &parts.numeric,
             || {
@@ -264,7 +263,8 @@ impl SegmentReader {
                     .map(|section| NumericColumn::open(&section, self.max_doc()))
                     .transpose()
             },
-        )
+        )?;
+        Ok(opened.cloned())
     }
 
     /// The ordinal column of a field; `None` when it has none here.
@@ -275,7 +275,7 @@ impl SegmentReader {
         let Some(section) = self.section(SectionKind::Ordinals, number) else {
             return Ok(None);
         };
-        self.opened(
+        let opened = self.opened(
             number,
             |parts| &parts.ordinals,
             || {
@@ -283,9 +283,10 @@ impl SegmentReader {
                     return Ok(None);
                 };
                 let numbers = NumericColumn::open(&section, self.max_doc())?;
-                OrdinalColumn::open(numbers, terms, &section).map(Some)
+                OrdinalColumn::open(numbers, terms.clone(), &section).map(Some)
             },
-        )
+        )?;
+        Ok(opened.cloned())
     }
 
     /// The ordinal column of a field, or one made from its postings and kept until the segment goes; `None` when it has
@@ -302,7 +303,7 @@ impl SegmentReader {
             return Ok(Some(loaded.column().clone()));
         }
         let info = &self.fields[number as usize];
-        let loaded = Fielddata::load(&info.path, terms, info.sum_doc_freq, self.max_doc())?;
+        let loaded = Fielddata::load(&info.path, terms.clone(), info.sum_doc_freq, self.max_doc())?;
         let column = loaded.column().clone();
         *kept.write() = Some(loaded);
         Ok(Some(column))
@@ -346,12 +347,12 @@ impl SegmentReader {
     /// The norms of a field; `None` when it keeps none.
     pub fn norms(&self, path: &str) -> Result<Option<NormsReader>, ReadError> {
         match self.number(path) {
-            Some(number) => self.norms_of(number),
+            Some(number) => Ok(self.norms_of(number)?.cloned()),
             None => Ok(None),
         }
     }
 
-    fn norms_of(&self, number: u32) -> Result<Option<NormsReader>, ReadError> {
+    fn norms_of(&self, number: u32) -> Result<Option<&NormsReader>, ReadError> {
         self.opened(
             number,
             |parts| &parts.norms,

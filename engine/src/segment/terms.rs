@@ -1,30 +1,21 @@
 //! The terms of a field: find one, walk over a range, walk over what an automaton accepts.
 
 use std::ops::Bound;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use fst::Automaton;
-use fst::raw::{CompiledAddr, Fst, Output};
 
 use super::{NormsReader, PositionsStream, PostingsCursor, PostingsNeed, ReadError, ShortList};
 use crate::directory::ByteView;
 use crate::document::IndexOptions;
 use crate::format::bytes::{ByteReader, u64_at};
 use crate::format::envelope::Section;
+use crate::format::v1::term_index;
 use crate::format::v1::terms::{BLOCK_TERMS, BlockState, TRAILER, TermEntry};
-
-struct IndexBytes(ByteView);
-
-impl AsRef<[u8]> for IndexBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 /// What all readers of one field share.
 pub(super) struct Dictionary {
-    index: fst::Map<IndexBytes>,
+    index: ByteView,
     blocks: Section,
     block_count: u64,
     starts_at: u64,
@@ -90,13 +81,8 @@ impl TermInfo {
 impl Dictionary {
     /// The block whose keys may hold `term`.
     fn block_of(&self, term: &[u8]) -> Result<u64, ReadError> {
-        // The crate trusts the bytes of an fst, so one that somebody forged may make it panic. It only reads here:
-        // nothing is left half done.
-        let found = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            last_not_above(self.index.as_fst(), term)
-        }));
-        let found = found.map_err(|_| self.blocks.error("has an index that is no fst"))?;
-        found
+        term_index::last_not_above(&self.index, term)
+            .map_err(|what| self.blocks.error(what.0))?
             .filter(|block| *block < self.block_count)
             .ok_or_else(|| self.blocks.error("has an index that points nowhere"))
     }
@@ -114,8 +100,8 @@ impl Dictionary {
         Ok((start, len))
     }
 
-    /// The bytes of a block that there is, and the place before its first term.
-    fn open_block(&self, block: u64) -> Result<(&[u8], BlockState), ReadError> {
+    /// A block that there is, before its first term.
+    fn open_block(&self, block: u64) -> Result<OpenBlock<'_>, ReadError> {
         let (start, len) = self.place_of(block)?;
         let bytes = self.blocks.read(start, len)?;
         let state = BlockState::open(bytes).map_err(|what| self.blocks.malformed(what))?;
@@ -123,60 +109,35 @@ impl Dictionary {
         if !full && block + 1 < self.block_count {
             return Err(self.blocks.error("has a short block before the last"));
         }
-        Ok((bytes, state))
+        Ok(OpenBlock {
+            dictionary: self,
+            number: block,
+            bytes,
+            state,
+        })
     }
 }
 
-/// The value of the last key that is not above `term`, in a map whose values ascend with the keys.
-fn last_not_above(fst: &Fst<IndexBytes>, term: &[u8]) -> Option<u64> {
-    let mut node = fst.root();
-    let mut value = Output::zero();
-    // The best so far: a key on the way, or the last of all keys below a branch that was passed by.
-    let mut key: Option<Output> = None;
-    let mut branch: Option<(CompiledAddr, Output)> = None;
-    let mut whole = true;
-    for byte in term {
-        if node.is_final() {
-            (key, branch) = (Some(value.cat(node.final_output())), None);
-        }
-        // Transitions are in order of their bytes.
-        let (mut low, mut high) = (0, node.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if node.transition(middle).inp <= *byte {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let Some(last) = low.checked_sub(1).map(|index| node.transition(index)) else {
-            whole = false;
-            break;
-        };
-        if last.inp != *byte {
-            branch = Some((last.addr, value.cat(last.out)));
-            whole = false;
-            break;
-        }
-        if let Some(before) = low.checked_sub(2).map(|index| node.transition(index)) {
-            branch = Some((before.addr, value.cat(before.out)));
-        }
-        value = value.cat(last.out);
-        node = fst.node(last.addr);
+/// A block in which a term may be.
+struct OpenBlock<'a> {
+    dictionary: &'a Dictionary,
+    number: u64,
+    bytes: &'a [u8],
+    state: BlockState,
+}
+
+impl OpenBlock<'_> {
+    fn find(mut self, term: &[u8]) -> Result<Option<TermInfo>, ReadError> {
+        let dictionary = self.dictionary;
+        let mut entry = TermEntry::default();
+        let (freqs, positions) = (dictionary.freqs_kept, dictionary.positions_kept);
+        let found = self
+            .state
+            .find(self.bytes, freqs, positions, term, &mut entry)
+            .map_err(|what| dictionary.blocks.malformed(what))?;
+        let ord = self.number * BLOCK_TERMS + u64::from(self.state.taken);
+        Ok(found.then(|| TermInfo::new(ord - 1, entry)))
     }
-    if whole && node.is_final() {
-        return Some(value.cat(node.final_output()).value());
-    }
-    let Some((address, mut value)) = branch else {
-        return key.map(Output::value);
-    };
-    let mut node = fst.node(address);
-    while let Some(last) = node.len().checked_sub(1) {
-        let last = node.transition(last);
-        value = value.cat(last.out);
-        node = fst.node(last.addr);
-    }
-    Some(value.cat(node.final_output()).value())
 }
 
 /// Stands between two terms of a dictionary, inside of one block.
@@ -211,9 +172,8 @@ impl Place {
             return Ok(false);
         }
         let place = self.dictionary.place_of(block)?;
-        let (_, state) = self.dictionary.open_block(block)?;
+        self.state = self.dictionary.open_block(block)?.state;
         (self.start, self.len) = place;
-        self.state = state;
         self.block = block;
         self.key.clear();
         Ok(true)
@@ -291,12 +251,11 @@ impl TermsReader {
         if term_count.div_ceil(BLOCK_TERMS) != block_count || block_count == 0 {
             return Err(blocks.error("has a wrong number of terms"));
         }
-        let map = fst::Map::new(IndexBytes(index.view()?))
-            .and_then(|map| map.as_fst().verify().map(|()| map))
-            .map_err(|_| index.error("is no fst"))?;
+        let bytes = index.view()?;
+        term_index::verify(&bytes).map_err(|_| index.error("is no fst"))?;
         Ok(TermsReader {
             dictionary: Arc::new(Dictionary {
-                index: map,
+                index: bytes,
                 blocks,
                 block_count,
                 starts_at,
@@ -323,16 +282,39 @@ impl TermsReader {
 
     /// Finds a term.
     pub fn get(&self, term: &[u8]) -> Result<Option<TermInfo>, ReadError> {
-        let dictionary = &*self.dictionary;
-        let block = dictionary.block_of(term)?;
-        let (bytes, mut state) = dictionary.open_block(block)?;
-        let mut entry = TermEntry::default();
-        let (freqs, positions) = (dictionary.freqs_kept, dictionary.positions_kept);
-        let found = state
-            .find(bytes, freqs, positions, term, &mut entry)
-            .map_err(|what| dictionary.blocks.malformed(what))?;
-        let ord = block * BLOCK_TERMS + u64::from(state.taken);
-        Ok(found.then(|| TermInfo::new(ord - 1, entry)))
+        let block = self.dictionary.block_of(term)?;
+        self.dictionary.open_block(block)?.find(term)
+    }
+
+    /// Finds a term in many dictionaries, none of which is `None`. All of them go each step together, and so wait for the
+    /// memory at the same time.
+    pub(crate) fn get_in_all(
+        all: &[Option<TermsReader>],
+        term: &[u8],
+    ) -> Result<Vec<Option<TermInfo>>, ReadError> {
+        let dictionaries = || all.iter().map(|reader| Some(&*reader.as_ref()?.dictionary));
+        let mut places = Vec::with_capacity(all.len());
+        for dictionary in dictionaries() {
+            places.push(match dictionary {
+                Some(dictionary) => dictionary.block_of(term)?,
+                None => 0,
+            });
+        }
+        let mut blocks = Vec::with_capacity(all.len());
+        for (dictionary, place) in dictionaries().zip(places) {
+            blocks.push(match dictionary {
+                Some(dictionary) => Some(dictionary.open_block(place)?),
+                None => None,
+            });
+        }
+        let mut found = Vec::with_capacity(all.len());
+        for block in blocks {
+            found.push(match block {
+                Some(block) => block.find(term)?,
+                None => None,
+            });
+        }
+        Ok(found)
     }
 
     /// The rank of a term, or (`Err` inside) the rank of the first term above it, `len()` if there is none.
@@ -390,6 +372,11 @@ impl TermsReader {
             automaton,
             done: false,
         }
+    }
+
+    /// The lengths of the field; `None` when it keeps none.
+    pub(crate) fn norms(&self) -> Option<&NormsReader> {
+        self.dictionary.norms.as_ref()
     }
 
     /// The documents of a term of this very reader.

@@ -35,7 +35,7 @@ impl SegmentReader {
         let path = &*field.path;
         if let Some(terms) = self.dictionary(number)? {
             let (total, pairs) =
-                self.verify_terms(&terms, field.spec.index, path == super::ID_FIELD)?;
+                self.verify_terms(terms, field.spec.index, path == super::ID_FIELD)?;
             if (total, pairs) != (field.sum_total_term_freq, field.sum_doc_freq) {
                 return Err(self.error(&format!("has wrong sums for field [{path}]")));
             }

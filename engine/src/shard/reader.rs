@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::exec::ShardFields;
 use crate::ids::DocId;
 use crate::schema::IndexSchema;
 use crate::segment::{LiveDocs, SegmentReader, ShardFilters};
@@ -45,6 +46,8 @@ pub struct ShardReader {
     pub generation: u64,
     /// How the shard's searches use the filter cache.
     pub filters: Arc<ShardFilters>,
+    /// Fields that searches asked for.
+    pub(crate) fields: Arc<ShardFields>,
 }
 
 impl ShardReader {
@@ -55,6 +58,7 @@ impl ShardReader {
             schema,
             generation: 0,
             filters: Arc::default(),
+            fields: Arc::default(),
         }
     }
 

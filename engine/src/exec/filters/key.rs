@@ -82,7 +82,7 @@ impl Writer<'_> {
     }
 
     fn term(&mut self, term: &TermNode) {
-        self.bytes(term.field.as_bytes());
+        self.bytes(term.field.path.as_bytes());
         self.bytes(&term.term);
     }
 

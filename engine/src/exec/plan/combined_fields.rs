@@ -31,7 +31,7 @@ impl Planner<'_> {
                 ZeroTerms::None | ZeroTerms::Null => Node::Nothing,
             });
         }
-        let statistics = Arc::new(self.combined_statistics(&fields));
+        let statistics = Arc::new(self.combined_statistics(&fields)?);
         let mut clauses = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
@@ -84,18 +84,22 @@ impl Planner<'_> {
     }
 
     /// The statistics of the one field that all are taken for.
-    fn combined_statistics(&mut self, fields: &[(Arc<FieldMapping>, f32)]) -> FieldStatistics {
+    fn combined_statistics(
+        &mut self,
+        fields: &[(Arc<FieldMapping>, f32)],
+    ) -> Result<FieldStatistics, SearchError> {
         let mut doc_count = 0;
         let mut occurrences = 0.0;
         for (field, weight) in fields {
-            let own = self.statistics_of(field.path());
+            let field = self.shard_field(field.path())?;
+            let own = self.statistics_of(&field);
             doc_count = doc_count.max(own.doc_count);
             occurrences += f64::from(*weight) * own.sum_total_term_freq as f64;
         }
-        FieldStatistics {
+        Ok(FieldStatistics {
             doc_count,
             sum_total_term_freq: occurrences as u64,
-        }
+        })
     }
 }
 

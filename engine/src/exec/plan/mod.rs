@@ -21,7 +21,7 @@ use hashbrown::HashMap;
 use super::bm25::FieldStatistics;
 use super::filters::mark;
 use super::node::{DocsNode, Node, TermNode};
-use super::statistics::{field_statistics, look_up};
+use super::statistics::{ShardField, look_up};
 use crate::query::Query;
 use crate::schema::FieldMapping;
 use crate::search::{SearchContext, SearchError, TermStatistics};
@@ -34,6 +34,7 @@ const DEPTH_MAX: usize = 200;
 pub(crate) struct Planner<'a> {
     pub(super) shard: &'a ShardReader,
     pub(super) context: &'a SearchContext<'a>,
+    /// Statistics of fields in which those of all shards count.
     statistics: HashMap<String, Arc<FieldStatistics>>,
     /// The shard's own statistics of what was looked up.
     /// `None`: nobody asked.
@@ -129,22 +130,32 @@ impl<'a> Planner<'a> {
         self.shard.schema.mapping.field(path).cloned()
     }
 
-    fn statistics_of(&mut self, field: &str) -> Arc<FieldStatistics> {
-        if let Some(known) = self.statistics.get(field) {
+    /// What the shard knows of a field.
+    fn shard_field(&mut self, path: &str) -> Result<Arc<ShardField>, SearchError> {
+        let field = self.shard.fields.get(self.shard, path)?;
+        if let Some(seen) = &mut self.seen {
+            let own = &field.statistics;
+            let counts = (own.doc_count, own.sum_total_term_freq);
+            seen.fields.insert(path.to_owned(), counts);
+        }
+        Ok(field)
+    }
+
+    /// The statistics that a field's terms are scored with.
+    fn statistics_of(&mut self, field: &ShardField) -> Arc<FieldStatistics> {
+        let of_all = self.context.statistics;
+        let Some((docs, occurrences)) = of_all.and_then(|all| all.fields.get(&*field.path)) else {
+            return field.statistics.clone();
+        };
+        if let Some(known) = self.statistics.get(&*field.path) {
             return known.clone();
         }
-        let mut found = field_statistics(self.shard, field);
-        if let Some(seen) = &mut self.seen {
-            let counts = (found.doc_count, found.sum_total_term_freq);
-            seen.fields.insert(field.to_owned(), counts);
-        }
-        let of_all = self.context.statistics;
-        if let Some((docs, occurrences)) = of_all.and_then(|all| all.fields.get(field)) {
-            found.doc_count = (*docs).max(found.doc_count);
-            found.sum_total_term_freq = (*occurrences).max(found.sum_total_term_freq);
-        }
-        let found = Arc::new(found);
-        self.statistics.insert(field.to_owned(), found.clone());
+        let found = Arc::new(FieldStatistics {
+            doc_count: (*docs).max(field.statistics.doc_count),
+            sum_total_term_freq: (*occurrences).max(field.statistics.sum_total_term_freq),
+        });
+        let path = field.path.to_string();
+        self.statistics.insert(path, found.clone());
         found
     }
 
@@ -156,14 +167,16 @@ impl<'a> Planner<'a> {
         boost: f32,
     ) -> Result<TermNode, SearchError> {
         self.count_leaf()?;
-        let statistics = self.statistics_of(field);
-        let mut node = look_up(self.shard, &Arc::from(field), term, boost, statistics)?;
+        let field = self.shard_field(field)?;
+        let statistics = self.statistics_of(&field);
+        let mut node = look_up(field, term, boost, statistics)?;
+        let path = &*node.field.path;
         if let Some(seen) = &mut self.seen {
-            let terms = seen.terms.entry(field.to_owned()).or_default();
+            let terms = seen.terms.entry(path.to_owned()).or_default();
             terms.insert(node.term.clone(), node.doc_freq);
         }
         if let Some(all) = self.context.statistics
-            && let Some(doc_freq) = all.doc_freq(field, &node.term)
+            && let Some(doc_freq) = all.doc_freq(path, &node.term)
         {
             node.doc_freq = doc_freq.max(node.doc_freq);
         }

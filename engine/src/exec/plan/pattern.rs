@@ -304,7 +304,7 @@ impl Planner<'_> {
             should.push(match constant {
                 true => {
                     let docs = DocsNode::Terms {
-                        field: node.field.clone(),
+                        field: node.field.path.clone(),
                         terms: vec![node.term].into(),
                         indexed: true,
                     };

@@ -55,8 +55,15 @@ pub(super) fn simplify(mut node: BoolNode) -> Node {
     Node::Bool(node)
 }
 
+fn is_compound(clause: &Node) -> bool {
+    matches!(clause, Node::Bool(_))
+}
+
 /// Needed clauses that are themselves only of needed and excluded clauses are taken apart.
 fn inline_required(node: &mut BoolNode) {
+    if !node.must.iter().chain(&node.filter).any(is_compound) {
+        return;
+    }
     let mut must = Vec::with_capacity(node.must.len());
     for clause in std::mem::take(&mut node.must) {
         match clause {
@@ -85,6 +92,9 @@ fn inline_required(node: &mut BoolNode) {
 
 /// Optional clauses that are themselves only of optional clauses, one of which is enough, are taken apart.
 fn flatten_optional(node: &mut BoolNode) {
+    if !node.should.iter().any(is_compound) {
+        return;
+    }
     let mut should = Vec::with_capacity(node.should.len());
     for clause in std::mem::take(&mut node.should) {
         match clause {
@@ -102,28 +112,41 @@ fn flatten_optional(node: &mut BoolNode) {
     node.should = should;
 }
 
+/// Whether two clauses are the same term.
+fn are_equal_terms(a: &Node, b: &Node) -> bool {
+    match (a, b) {
+        (Node::Term(a), Node::Term(b)) => {
+            a.field.path == b.field.path && a.term == b.term && a.doc_freq == b.doc_freq
+        }
+        _ => false,
+    }
+}
+
 /// The same term twice is the term once, with the sum of the boosts.
 fn merge_equal_terms(nodes: &mut Vec<Node>) {
+    let is_new = |(number, node)| {
+        let mut before = nodes[..number].iter();
+        !before.any(|known| are_equal_terms(known, node))
+    };
+    if nodes.iter().enumerate().all(is_new) {
+        return;
+    }
     let mut merged: Vec<Node> = Vec::with_capacity(nodes.len());
     // boosts are added in double precision and rounded once
     let mut boosts: Vec<f64> = Vec::with_capacity(nodes.len());
-    'clauses: for node in std::mem::take(nodes) {
-        if let Node::Term(term) = &node {
-            for (known, boost) in merged.iter().zip(&mut boosts) {
-                if let Node::Term(known) = known
-                    && known.field == term.field
-                    && known.term == term.term
-                    && known.doc_freq == term.doc_freq
-                {
-                    *boost += f64::from(term.boost);
-                    continue 'clauses;
-                }
+    for node in std::mem::take(nodes) {
+        let boost = match &node {
+            Node::Term(term) => f64::from(term.boost),
+            _ => 0.0,
+        };
+        let mut known = merged.iter().zip(&mut boosts);
+        match known.find(|(known, _)| are_equal_terms(known, &node)) {
+            Some((_, sum)) => *sum += boost,
+            None => {
+                boosts.push(boost);
+                merged.push(node);
             }
-            boosts.push(f64::from(term.boost));
-        } else {
-            boosts.push(0.0);
         }
-        merged.push(node);
     }
     for (node, boost) in merged.iter_mut().zip(boosts) {
         if let Node::Term(term) = node {

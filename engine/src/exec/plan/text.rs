@@ -543,12 +543,12 @@ impl Planner<'_> {
             }));
         }
         let mut planned = Vec::with_capacity(slots.len());
-        let mut statistics = None;
+        let mut known = None;
         for (position, terms) in slots {
             let mut nodes = Vec::with_capacity(terms.len());
             for term in terms {
                 let node = self.term_node(field.path(), term.into_bytes(), 1.0)?;
-                statistics = Some(node.statistics.clone());
+                known = Some((node.field.clone(), node.statistics.clone()));
                 if node.doc_freq > 0 {
                     nodes.push(node);
                 }
@@ -561,7 +561,7 @@ impl Planner<'_> {
                 terms: nodes,
             });
         }
-        let Some(statistics) = statistics else {
+        let Some((field, statistics)) = known else {
             return Ok(Node::Nothing);
         };
         let doc_freqs = planned
@@ -569,7 +569,7 @@ impl Planner<'_> {
             .flat_map(|slot| slot.terms.iter().map(|term| term.doc_freq));
         let idf = idf_sum(doc_freqs, statistics.doc_count);
         Ok(Node::Phrase(PhraseNode {
-            field: field.path().into(),
+            field,
             slots: planned,
             slop,
             boost,

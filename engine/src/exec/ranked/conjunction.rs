@@ -8,7 +8,7 @@ use super::checks::Check;
 use super::count::Tally;
 use super::matches::{MatchBuffers, Matches};
 use super::phrase::Phrase;
-use super::scratch::Scratch;
+use super::scratch::{Scratch, thread_scratch};
 use super::term_list::{ABSENT, TermList};
 use crate::exec::term_scorer::TermScoring;
 use crate::search::{SearchContext, SearchError};
@@ -54,8 +54,9 @@ pub(super) struct Conjunction {
 
 impl Conjunction {
     /// Of nothing yet, in a segment of so many documents.
-    pub fn new(max_doc: u32) -> Conjunction {
-        Conjunction {
+    pub fn new(max_doc: u32) -> Box<Conjunction> {
+        let mut scratch = thread_scratch();
+        Box::new(Conjunction {
             windows: max_doc.div_ceil(WINDOW_DOCS) as usize,
             lists: Vec::new(),
             scored: Vec::new(),
@@ -69,11 +70,11 @@ impl Conjunction {
             after: Vec::new(),
             is_phrase: false,
             alive: Vec::new(),
-            matches: Matches::default(),
-            scratch: Scratch::take(),
-            buffers: MatchBuffers::default(),
-            bounds: Vec::new(),
-        }
+            matches: std::mem::take(&mut scratch.found),
+            buffers: std::mem::take(&mut scratch.lookups),
+            bounds: std::mem::take(&mut scratch.scores),
+            scratch,
+        })
     }
 
     /// A term that is needed.
@@ -136,10 +137,17 @@ impl Conjunction {
         self.lists.len() == 1 && self.phrases.is_empty()
     }
 
-    /// Puts the lists in order and adds up what can be scored.
-    fn prepare(&mut self) {
+    /// Puts the lists in order and adds up what can be scored; `floor`: above which something is wanted.
+    fn prepare(&mut self, floor: f32) -> Result<(), SearchError> {
         self.order = (0..self.lists.len()).collect();
         self.order.sort_by_key(|list| self.lists[*list].cost());
+        // Who works on everything at once has no floor before the end.
+        let lead = &self.lists[self.order[0]];
+        if floor > f32::NEG_INFINITY || lead.block_count() > 1 || !self.optional.is_empty() {
+            for list in self.lists.iter_mut().chain(&mut self.optional) {
+                list.know_max()?;
+            }
+        }
         self.optional.sort_by(|a, b| b.max.total_cmp(&a.max));
         // Terms first: what decides window by window costs more.
         for checks in [&mut self.filters, &mut self.excluded] {
@@ -151,6 +159,7 @@ impl Conjunction {
             phrase.prepare(&self.lists);
         }
         self.add_up();
+        Ok(())
     }
 
     /// Adds up what can be scored, without the optional terms that are done with; of windows too, if that is known.
@@ -229,7 +238,12 @@ impl Conjunction {
         mut ranking: Option<&mut Ranking<'_>>,
         mut tally: Option<&mut Tally<'_>>,
     ) -> Result<(), SearchError> {
-        self.prepare();
+        let floor = ranking.as_ref().map(|ranking| ranking.floor());
+        let floor = floor.unwrap_or(f32::NEG_INFINITY);
+        self.prepare(floor)?;
+        if tally.is_none() && self.rest[0].next_up().next_up() <= floor {
+            return Ok(());
+        }
         if let (Some(ranking), None) = (&mut ranking, &tally) {
             while self.done < self.optional.len() && self.is_rare_enough(self.done) {
                 ranking.unordered = true;
@@ -294,6 +308,14 @@ impl Conjunction {
             phrase.keep(&mut self.lists, &mut self.matches, all, &mut self.bounds)?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Conjunction {
+    fn drop(&mut self) {
+        self.scratch.found = std::mem::take(&mut self.matches);
+        self.scratch.lookups = std::mem::take(&mut self.buffers);
+        self.scratch.scores = std::mem::take(&mut self.bounds);
     }
 }
 

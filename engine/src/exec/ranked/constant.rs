@@ -3,7 +3,7 @@
 use super::Ranking;
 use super::checks::Check;
 use super::count::Tally;
-use super::scratch::Scratch;
+use super::scratch::thread_scratch;
 use crate::search::{SearchContext, SearchError};
 use crate::segment::{WINDOW_DOCS, Window};
 use crate::simd::scoring::{STRETCH_DOCS, StretchBits};
@@ -52,7 +52,7 @@ impl Constant {
         mut tally: Option<&mut Tally<'_>>,
     ) -> Result<(), SearchError> {
         self.wanted.sort_by_key(Check::cost);
-        let mut scratch = Scratch::take();
+        let mut scratch = thread_scratch();
         scratch.adding = true;
         let mut spare: Box<StretchBits> = Box::new([0; STRETCH_DOCS as usize / 64]);
         let mut base = 0;

@@ -3,13 +3,13 @@
 use super::Ranking;
 use super::checks::Check;
 use super::plan::{Plan, is_union, plan};
-use super::scratch::{Buffers, Scratch};
+use super::scratch::{Buffers, thread_scratch};
 use super::term_list::TermList;
 use crate::exec::node::Node;
 use crate::exec::segment_scorer::SegmentScope;
 use crate::ids::DocId;
 use crate::search::{SearchContext, SearchError};
-use crate::segment::{LiveDocs, WINDOW_DOCS, Window};
+use crate::segment::{LiveDocs, WINDOW_DOCS};
 use crate::simd;
 use crate::simd::scoring::{STRETCH_DOCS, StretchBits};
 
@@ -21,7 +21,7 @@ pub(crate) fn count(
     limit: u64,
 ) -> Result<Option<u64>, SearchError> {
     let mut tally = Tally::new(live, limit);
-    match plan(scope, node, false)? {
+    match plan(scope, node, None)? {
         Plan::Nothing => {}
         Plan::Union(mut terms, mut checks) => {
             tally.any_of(scope.context, &mut terms, &mut checks)?;
@@ -46,7 +46,7 @@ pub(crate) fn count_and_rank(
     if matches!(node, Node::Bool(node) if is_union(node)) {
         return Ok(None);
     }
-    let plan = plan(scope, node, true)?;
+    let plan = plan(scope, node, Some(f32::NEG_INFINITY))?;
     let _tables = scope.context.memory.borrow(plan.table_bytes(), "<query>")?;
     let mut tally = Tally::new(ranking.live, limit);
     let mut all = match plan {
@@ -119,9 +119,7 @@ impl<'a> Tally<'a> {
     /// Takes the dead out of the documents of a window and counts the others.
     pub fn add_window(&mut self, base: u32, words: &mut [u64; 64]) {
         if let Some(live) = self.live {
-            let mut window = Window { words: *words };
-            live.mask_window(DocId(base), &mut window);
-            *words = window.words;
+            live.mask_words(base, words);
         }
         self.count += u64::from((simd::kernels().count)(words));
     }
@@ -140,13 +138,15 @@ impl<'a> Tally<'a> {
             self.count = least;
             return Ok(());
         }
-        let mut scratch = Scratch::take();
-        let found = found_in(context, list, excluded, self.live, &mut scratch)?;
+        let found = match excluded[..] {
+            [] => 0,
+            _ => found_in(context, list, excluded, self.live, &mut thread_scratch())?,
+        };
         let wanted = self.limit;
         // So many more have to be looked at before there are too many.
         self.limit = wanted.saturating_add(found);
         match self.live {
-            Some(live) => self.all_of(context, list, live, &mut scratch)?,
+            Some(live) => self.all_of(context, list, live)?,
             None => self.count = u64::from(list.cost()),
         }
         self.limit = wanted;
@@ -160,11 +160,8 @@ impl<'a> Tally<'a> {
         context: &SearchContext<'_>,
         list: &mut TermList,
         live: &LiveDocs,
-        buffers: &mut Buffers,
     ) -> Result<(), SearchError> {
-        let batch = &mut buffers.batch;
-        let dense = list.is_dense();
-        let steps = if dense {
+        let steps = if list.is_dense() {
             list.window_count()
         } else {
             list.block_count()
@@ -176,15 +173,7 @@ impl<'a> Tally<'a> {
                     break;
                 }
             }
-            if dense {
-                let mut words = [u64::MAX; 64];
-                list.keep_window(step, &mut words)?;
-                self.add_window(step as u32 * WINDOW_DOCS, &mut words);
-            } else {
-                let count = list.load_docs(step, batch)?;
-                let docs = batch.docs[..count].iter();
-                self.count += docs.filter(|doc| live.is_live(DocId(**doc))).count() as u64;
-            }
+            self.count += list.count_live(step, live)?;
         }
         Ok(())
     }
@@ -222,13 +211,13 @@ impl<'a> Tally<'a> {
             // Those in both are counted twice; where one has few, each is looked up.
             let all = u64::from(rare.cost()) + u64::from(frequent.cost());
             if u64::from(rare.cost()) * LOOKUP <= all + STRETCH * windows as u64 {
-                let both = found_in(context, rare, vec![frequent], None, &mut Scratch::take())?;
+                let both = found_in(context, rare, vec![frequent], None, &mut thread_scratch())?;
                 self.count = all.saturating_sub(both);
                 return Ok(());
             }
         }
         let mut spare: Option<Box<StretchBits>> = None;
-        let mut scratch = Scratch::take();
+        let mut scratch = thread_scratch();
         let scratch = &mut *scratch;
         scratch.adding = true;
         let bits = &mut scratch.bits;

@@ -6,7 +6,7 @@
 use super::Ranking;
 use super::checks::Check;
 use super::count::Tally;
-use super::scratch::{Buffers, Scratch};
+use super::scratch::{Buffers, Scratch, thread_scratch};
 use super::term_list::{ABSENT, TermList};
 use crate::search::{SearchContext, SearchError};
 use crate::segment::WINDOW_DOCS;
@@ -32,17 +32,24 @@ pub(super) struct Enough {
 impl Enough {
     /// * `needed`: at least 2, less than there are terms.
     /// * `checks`: what is needed or (`false`) excluded besides.
-    pub fn new(mut terms: Vec<TermList>, needed: usize, checks: Vec<(Check, bool)>) -> Enough {
+    pub fn new(
+        mut terms: Vec<TermList>,
+        needed: usize,
+        checks: Vec<(Check, bool)>,
+    ) -> Result<Enough, SearchError> {
+        for term in &mut terms {
+            term.know_max_and_windows()?;
+        }
         terms.sort_by(|a, b| b.max.total_cmp(&a.max));
-        Enough {
+        Ok(Enough {
             windows: terms.first().map_or(0, TermList::window_count),
             counters: Counters::new(needed),
-            scratch: Scratch::take(),
+            scratch: thread_scratch(),
             found: Box::new([0; STRETCH_DOCS as usize / 64]),
             terms,
             needed,
             checks,
-        }
+        })
     }
 
     /// Bytes of the bounds that are worked out.

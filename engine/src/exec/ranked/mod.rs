@@ -88,7 +88,7 @@ impl<'a> Ranking<'a> {
             count = alive;
         }
         self.top
-            .offer_all(self.segment, &docs[..count], &scores[..count]);
+            .offer_all(self.segment, &mut docs[..count], &mut scores[..count]);
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn rank(
     node: &Node,
     ranking: &mut Ranking<'_>,
 ) -> Result<bool, SearchError> {
-    let plan = plan(scope, node, true)?;
+    let plan = plan(scope, node, Some(ranking.floor()))?;
     let _tables = scope.context.memory.borrow(plan.table_bytes(), "<query>")?;
     match plan {
         Plan::Nothing => Ok(()),
@@ -106,7 +106,7 @@ pub(crate) fn rank(
             [alone] if checks.iter().all(|(_, wanted)| !wanted) => {
                 single::run(alone, checks, scope.context, ranking)
             }
-            _ => Union::new(terms, checks).run(scope.context, ranking),
+            _ => Union::new(terms, checks)?.run(scope.context, ranking),
         },
         Plan::Conjunction(mut all) => all.run(scope.context, Some(ranking), None),
         Plan::Enough(mut some) => some.run(scope.context, Some(ranking), None),

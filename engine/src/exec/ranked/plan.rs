@@ -46,12 +46,13 @@ impl Plan {
     }
 }
 
-/// How `node` runs in a segment; without `scored` what only scores is left out.
+/// How `node` runs in a segment; without a `floor`, above which scores are wanted, what only scores is left out.
 pub(super) fn plan(
     scope: &SegmentScope<'_>,
     node: &Node,
-    scored: bool,
+    floor: Option<f32>,
 ) -> Result<Plan, SearchError> {
+    let scored = floor.is_some();
     match node {
         Node::Nothing => Ok(Plan::Nothing),
         Node::Term(term) => Ok(match term_list(scope, term, scored)? {
@@ -60,21 +61,24 @@ pub(super) fn plan(
             TermFound::Other => Plan::Other,
         }),
         Node::Phrase(phrase) => {
+            if is_absent(scope, node) {
+                return Ok(Plan::Nothing);
+            }
             let mut all = Conjunction::new(scope.reader().max_doc());
             Ok(match add_phrase(scope, phrase, scored, &mut all)? {
-                Step::Done => Plan::Conjunction(Box::new(all)),
+                Step::Done => Plan::Conjunction(all),
                 Step::Nothing => Plan::Nothing,
                 Step::Other => Plan::Other,
             })
         }
-        Node::Bool(node) => plan_bool(scope, node, scored),
+        Node::Bool(node) => plan_bool(scope, node, floor),
         Node::All { boost } => {
             let all = Constant::new(scope.reader().max_doc(), *boost);
             Ok(Plan::Constant(Box::new(all)))
         }
         Node::Constant { docs, boost } => {
             if let (DocsNode::Matches(inner), false) = (docs, scored) {
-                let inner = plan(scope, inner, false)?;
+                let inner = plan(scope, inner, None)?;
                 if !matches!(inner, Plan::Other) {
                     return Ok(inner);
                 }
@@ -92,9 +96,14 @@ pub(super) fn plan(
     }
 }
 
-fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<Plan, SearchError> {
+fn plan_bool(
+    scope: &SegmentScope<'_>,
+    node: &BoolNode,
+    floor: Option<f32>,
+) -> Result<Plan, SearchError> {
+    let scored = floor.is_some();
     if let Some(clauses) = clauses_of_union(node) {
-        return plan_union(scope, node, clauses, scored);
+        return plan_union(scope, node, clauses, floor);
     }
     if node.needed == 0
         && let Some(score) = score_of_all(&node.must)
@@ -107,6 +116,9 @@ fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<
     }
     if node.must.is_empty() || node.needed > 0 {
         return Ok(Plan::Other);
+    }
+    if node.must.iter().any(|clause| is_absent(scope, clause)) {
+        return Ok(Plan::Nothing);
     }
     let mut all = Conjunction::new(scope.reader().max_doc());
     for clause in &node.must {
@@ -147,7 +159,19 @@ fn plan_bool(scope: &SegmentScope<'_>, node: &BoolNode, scored: bool) -> Result<
         // Its count is known without a look at its documents.
         return Ok(Plan::Union(vec![list], Vec::new()));
     }
-    Ok(Plan::Conjunction(Box::new(all)))
+    Ok(Plan::Conjunction(all))
+}
+
+/// Whether a clause certainly finds nothing, before anything is opened: a term that the segment has not got decides that.
+fn is_absent(scope: &SegmentScope<'_>, clause: &Node) -> bool {
+    match clause {
+        Node::Term(term) => !scope.has(term),
+        Node::Phrase(phrase) => {
+            let mut slots = phrase.slots.iter();
+            slots.any(|slot| !slot.terms.iter().any(|term| scope.has(term)))
+        }
+        _ => false,
+    }
 }
 
 /// Adds filters and excluded clauses; `false`: a filter finds nothing.
@@ -233,12 +257,12 @@ fn plan_enough(
         let mut all = Conjunction::new(scope.reader().max_doc());
         lists.into_iter().for_each(|list| all.require(list));
         return Ok(match add_checks(scope, node, &mut all)? {
-            true => Plan::Conjunction(Box::new(all)),
+            true => Plan::Conjunction(all),
             false => Plan::Nothing,
         });
     }
     Ok(match checks_of(scope, node, &lists)? {
-        Besides::Checks(checks) => Plan::Enough(Box::new(Enough::new(lists, node.needed, checks))),
+        Besides::Checks(checks) => Plan::Enough(Box::new(Enough::new(lists, node.needed, checks)?)),
         Besides::Nothing => Plan::Nothing,
         Besides::Other => Plan::Other,
     })
@@ -294,12 +318,13 @@ fn plan_union(
     scope: &SegmentScope<'_>,
     node: &BoolNode,
     clauses: &[Node],
-    scored: bool,
+    floor: Option<f32>,
 ) -> Result<Plan, SearchError> {
-    let Some(lists) = lists_of(scope, clauses, scored)? else {
+    let Some(lists) = lists_of(scope, clauses, floor.is_some())? else {
         return Ok(Plan::Other);
     };
-    if lists.is_empty() {
+    let most: f64 = lists.iter().map(|list| f64::from(list.max)).sum();
+    if lists.is_empty() || floor.is_some_and(|floor| most as f32 <= floor) {
         return Ok(Plan::Nothing);
     }
     Ok(match checks_of(scope, node, &lists)? {
@@ -381,7 +406,7 @@ fn term_list(
     let Some(cursor) = scope.cursor(term, PostingsNeed::Freqs)? else {
         return Ok(TermFound::Absent);
     };
-    let scoring = scope.term_scoring(term)?;
+    let scoring = scope.term_scoring(term);
     // Without a weight bounds say nothing about who matches.
     if scoring.bm25.weight <= 0.0 || !scoring.bm25.weight.is_finite() {
         return Ok(TermFound::Other);
@@ -402,7 +427,7 @@ fn add_phrase(
         return Ok(Step::Other);
     }
     let scoring = match scored {
-        true => Some(scope.phrase_scoring(phrase)?),
+        true => Some(scope.phrase_scoring(phrase)),
         false => None,
     };
     if let Some(scoring) = &scoring

@@ -2,7 +2,7 @@
 
 use super::Ranking;
 use super::checks::Check;
-use super::scratch::{Buffers, Scratch};
+use super::scratch::{Buffers, thread_scratch};
 use super::term_list::TermList;
 use crate::search::{SearchContext, SearchError};
 
@@ -18,7 +18,8 @@ pub(super) fn run(
     context: &SearchContext<'_>,
     ranking: &mut Ranking<'_>,
 ) -> Result<(), SearchError> {
-    if list.max <= ranking.floor() {
+    // A single block tells how much it scores when it is visited.
+    if list.block_count() > 1 && list.max <= ranking.floor() {
         return Ok(());
     }
     for (check, _) in &mut excluded {
@@ -38,7 +39,7 @@ fn run_blocks(
     context: &SearchContext<'_>,
     ranking: &mut Ranking<'_>,
 ) -> Result<(), SearchError> {
-    let mut scratch = Scratch::take();
+    let mut scratch = thread_scratch();
     let count = list.block_count();
     if count == 1 {
         return visit(list, 0, excluded, &mut scratch, ranking);

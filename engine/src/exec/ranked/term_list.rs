@@ -44,7 +44,7 @@ pub(super) struct TermList {
     walked: usize,
     /// The highest score in each window; [`ABSENT`] where the list certainly has no document.
     pub windows: Vec<f32>,
-    /// The highest of all.
+    /// The highest of all; infinite as long as nobody [asked](TermList::know_max) for that of a short list.
     pub max: f32,
     /// Where the documents are that were located last, ascending, those that the list has; of a sparse list only.
     spots: Vec<Spot>,
@@ -53,17 +53,18 @@ pub(super) struct TermList {
 }
 
 impl TermList {
-    /// A list made for frequencies, with what scores it. Of its bounds only the highest is known at first.
+    /// A list made for frequencies, with what scores it. Of its bounds only the highest is known at first, unless the list is
+    /// a single block.
     pub fn open(mut list: List, scoring: TermScoring) -> Result<TermList, SearchError> {
-        let impacts = match &mut list {
-            List::Sparse(cursor) => cursor.max_impacts()?,
-            List::Dense(cursor) => cursor.max_impacts()?,
+        let max = match &mut list {
+            List::Sparse(cursor) if cursor.block_count() == 1 => f32::INFINITY,
+            List::Sparse(cursor) => cursor.max_bound(scoring.bm25.weights())?,
+            List::Dense(cursor) => {
+                let impacts = cursor.max_impacts()?.iter();
+                let scores = impacts.map(|pair| scoring.bm25.score(pair.freq as f32, pair.norm));
+                scores.fold(0.0, f32::max)
+            }
         };
-        let scores = impacts.iter().map(|impact| {
-            let freq = impact.freq as f32;
-            scoring.bm25.score(freq, impact.norm)
-        });
-        let max = scores.fold(0.0, f32::max);
         Ok(TermList {
             list,
             scoring: Some(scoring),
@@ -76,6 +77,39 @@ impl TermList {
         })
     }
 
+    /// Works out the highest score of a list of a single block, of which no bounds are kept.
+    pub fn know_max(&mut self) -> Result<(), SearchError> {
+        if self.max == f32::INFINITY {
+            let mut scores = [0.0; 128];
+            let count = self.score_only_block(&mut scores)?;
+            self.max = scores[..count].iter().copied().fold(0.0, f32::max);
+        }
+        Ok(())
+    }
+
+    /// The same for whoever will want the bounds of its windows too.
+    pub fn know_max_and_windows(&mut self) -> Result<(), SearchError> {
+        if self.max == f32::INFINITY {
+            self.bound_in_detail()?;
+        }
+        Ok(())
+    }
+
+    /// Loads and scores the only block of a list; answers how many documents it has, none where there are more blocks.
+    fn score_only_block(&mut self, scores: &mut [f32; 128]) -> Result<usize, SearchError> {
+        let (List::Sparse(cursor), Some(scoring)) = (&mut self.list, &self.scoring) else {
+            return Ok(0);
+        };
+        if cursor.block_count() != 1 {
+            return Ok(0);
+        }
+        cursor.load(0)?;
+        cursor.load_freqs()?;
+        let count = cursor.docs().len();
+        scoring.score_all(cursor.docs(), cursor.freqs(), &mut scores[..count]);
+        Ok(count)
+    }
+
     /// Works out the bounds of windows: roughly, the highest of all for each; or, as for a list whose blocks will be
     /// walked over, in detail. Answers whether this changed them.
     pub fn bound(&mut self, in_detail: bool) -> Result<bool, SearchError> {
@@ -85,6 +119,7 @@ impl TermList {
         }
         let unknown = self.windows.is_empty();
         if unknown {
+            self.know_max()?;
             self.windows.resize(self.window_count(), self.max);
         }
         Ok(unknown)
@@ -103,6 +138,8 @@ impl TermList {
     }
 
     fn bound_in_detail(&mut self) -> Result<(), SearchError> {
+        let mut scores = [0.0; 128];
+        let count = self.score_only_block(&mut scores)?;
         let Some(scoring) = &self.scoring else {
             return Ok(());
         };
@@ -111,19 +148,16 @@ impl TermList {
         match &mut self.list {
             List::Sparse(cursor) if cursor.block_count() == 1 => {
                 // So few that their scores are the bounds.
-                cursor.load(0)?;
-                cursor.load_freqs()?;
-                let mut scores = [0.0; 128];
-                let scores = &mut scores[..cursor.docs().len()];
-                scoring.score_all(cursor.docs(), cursor.freqs(), scores);
+                let scores = &scores[..count];
                 windows.clear();
                 windows.resize(cursor.window_count(), ABSENT);
-                for (doc, score) in cursor.docs().iter().zip(scores.iter()) {
+                for (doc, score) in cursor.docs().iter().zip(scores) {
                     let slot = &mut windows[(doc / WINDOW_DOCS) as usize];
                     *slot = slot.max(*score);
                 }
+                self.max = scores.iter().copied().fold(0.0, f32::max);
                 blocks.clear();
-                blocks.push(scores.iter().copied().fold(0.0, f32::max));
+                blocks.push(self.max);
             }
             List::Sparse(cursor) => {
                 cursor.block_bounds(weights, blocks)?;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::Ranking;
 use super::checks::Check;
 use super::matches::Matches;
-use super::scratch::{Buffers, Scratch};
+use super::scratch::{Buffers, Scratch, thread_scratch};
 use super::term_list::{ABSENT, TermList};
 use crate::search::{SearchContext, SearchError};
 use crate::segment::WINDOW_DOCS;
@@ -49,18 +49,21 @@ pub(super) struct Union {
 
 impl Union {
     /// At least one term; what is needed or (`false`) excluded besides.
-    pub fn new(mut terms: Vec<TermList>, checks: Vec<(Check, bool)>) -> Union {
+    pub fn new(mut terms: Vec<TermList>, checks: Vec<(Check, bool)>) -> Result<Union, SearchError> {
+        for term in &mut terms {
+            term.know_max_and_windows()?;
+        }
         terms.sort_by(|a, b| b.max.total_cmp(&a.max));
-        Union {
+        Ok(Union {
             windows: terms.first().map_or(0, TermList::window_count),
             from_here: Vec::new(),
             done: 0,
             visited: [usize::MAX; FIRST],
-            scratch: Scratch::take(),
+            scratch: thread_scratch(),
             order: Vec::with_capacity(terms.len()),
             terms,
             checks,
-        }
+        })
     }
 
     /// Bytes of the bounds of so many terms by window, at most.

@@ -7,4 +7,5 @@ pub(crate) mod packed;
 pub(crate) mod points;
 pub(crate) mod postings;
 pub(crate) mod stored;
+pub(crate) mod term_index;
 pub(crate) mod terms;

@@ -54,6 +54,20 @@ pub(crate) struct TermEntry {
     pub skips_len: u64,
 }
 
+impl TermEntry {
+    /// Where the payload ends that begins at `start`.
+    fn payload_end(&self, start: u64) -> Result<u64, Malformed> {
+        let end = start.checked_add(self.payload_len);
+        end.ok_or(Malformed("has a payload past the end"))
+    }
+
+    /// Where the skips end that begin at `start`.
+    fn skips_end(&self, start: u64) -> Result<u64, Malformed> {
+        let end = start.checked_add(self.skips_len);
+        end.ok_or(Malformed("has skips past the end"))
+    }
+}
+
 /// Writes the terms of one field: postings as they come, the dictionary at the end.
 pub(crate) struct TermsWriter {
     field: u32,
@@ -325,10 +339,35 @@ impl BlockState {
             }
             rank += 1;
         }
-        while self.taken <= rank {
-            self.next_known(block, freqs_kept, positions_kept, entry)?;
+        match (freqs_kept, positions_kept) {
+            (true, true) => self.skip_known(block, true, true, rank)?,
+            (freqs, positions) => self.skip_known(block, freqs, positions, rank)?,
         }
+        self.next_known(block, freqs_kept, positions_kept, entry)?;
         Ok(true)
+    }
+
+    /// Passes over what is known of some terms.
+    #[inline]
+    fn skip_known(
+        &mut self,
+        block: &[u8],
+        freqs_kept: bool,
+        positions_kept: bool,
+        terms: u32,
+    ) -> Result<(), Malformed> {
+        let known = block.get(self.known_at..);
+        let mut reader = ByteReader::new(known.ok_or(Malformed("ends inside a block"))?);
+        let (mut payload, mut skips) = (self.payload, self.skips);
+        for _ in 0..terms {
+            let entry = read_known(&mut reader, freqs_kept, positions_kept)?;
+            payload = entry.payload_end(payload)?;
+            skips = entry.skips_end(skips)?;
+        }
+        (self.payload, self.skips) = (payload, skips);
+        self.known_at = block.len() - reader.remaining();
+        self.taken += terms;
+        Ok(())
     }
 
     /// Reads what is known of the next term.
@@ -341,43 +380,50 @@ impl BlockState {
     ) -> Result<(), Malformed> {
         let known = block.get(self.known_at..);
         let mut reader = ByteReader::new(known.ok_or(Malformed("ends inside a block"))?);
-        let doc_freq = reader.varint_u32()?;
         *entry = TermEntry {
-            doc_freq,
-            total_term_freq: u64::from(doc_freq),
             payload: self.payload,
             skips: self.skips,
-            ..TermEntry::default()
+            ..read_known(&mut reader, freqs_kept, positions_kept)?
         };
-        if freqs_kept && doc_freq > 0 {
-            entry.total_term_freq = entry.total_term_freq.saturating_add(reader.varint()?);
-        }
-        if doc_freq == 1 {
-            entry.single_doc = reader.varint_u32()?;
-        }
-        if doc_freq > 1 || (positions_kept && doc_freq == 1) {
-            entry.payload_len = reader.varint()?;
-            entry.positions_len = entry.payload_len;
-        }
-        if doc_freq > 1 {
-            entry.positions_len = if positions_kept { reader.varint()? } else { 0 };
-        }
-        if doc_freq as usize > BLOCK {
-            entry.skips_len = reader.varint()?;
-        }
-        if entry.positions_len > entry.payload_len {
-            return Err(Malformed("has positions longer than their payload"));
-        }
         self.known_at = block.len() - reader.remaining();
-        self.payload = self
-            .payload
-            .checked_add(entry.payload_len)
-            .ok_or(Malformed("has a payload past the end"))?;
-        self.skips = self
-            .skips
-            .checked_add(entry.skips_len)
-            .ok_or(Malformed("has skips past the end"))?;
+        self.payload = entry.payload_end(self.payload)?;
+        self.skips = entry.skips_end(self.skips)?;
         self.taken += 1;
         Ok(())
     }
+}
+
+/// Reads what is known of a term, but where its payload and its skips begin.
+#[inline(always)] // of a term that is passed over only the lengths are wanted
+fn read_known(
+    reader: &mut ByteReader<'_>,
+    freqs_kept: bool,
+    positions_kept: bool,
+) -> Result<TermEntry, Malformed> {
+    let doc_freq = reader.varint_u32()?;
+    let mut entry = TermEntry {
+        doc_freq,
+        total_term_freq: u64::from(doc_freq),
+        ..TermEntry::default()
+    };
+    if freqs_kept && doc_freq > 0 {
+        entry.total_term_freq = entry.total_term_freq.saturating_add(reader.varint()?);
+    }
+    if doc_freq == 1 {
+        entry.single_doc = reader.varint_u32()?;
+    }
+    if doc_freq > 1 || (positions_kept && doc_freq == 1) {
+        entry.payload_len = reader.varint()?;
+        entry.positions_len = entry.payload_len;
+    }
+    if doc_freq > 1 {
+        entry.positions_len = if positions_kept { reader.varint()? } else { 0 };
+    }
+    if doc_freq as usize > BLOCK {
+        entry.skips_len = reader.varint()?;
+    }
+    if entry.positions_len > entry.payload_len {
+        return Err(Malformed("has positions longer than their payload"));
+    }
+    Ok(entry)
 }

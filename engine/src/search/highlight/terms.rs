@@ -61,15 +61,19 @@ impl Leaves {
 
     fn add(&mut self, node: &Node) {
         match node {
-            Node::Term(term) => self.terms.push((term.field.clone(), term.term.clone())),
+            Node::Term(term) => self
+                .terms
+                .push((term.field.path.clone(), term.term.clone())),
             Node::Synonyms(synonyms) => {
                 for term in &synonyms.terms {
-                    self.terms.push((term.field.clone(), term.term.clone()));
+                    self.terms
+                        .push((term.field.path.clone(), term.term.clone()));
                 }
             }
             Node::Combined(combined) => {
                 for (term, _) in &combined.terms {
-                    self.terms.push((term.field.clone(), term.term.clone()));
+                    self.terms
+                        .push((term.field.path.clone(), term.term.clone()));
                 }
             }
             Node::EnoughOf { nodes, .. } => nodes.iter().for_each(|node| self.add(node)),
@@ -81,7 +85,7 @@ impl Leaves {
                 }
                 let slop = phrase.slop;
                 self.phrases
-                    .push((phrase.field.clone(), Phrase { slots, slop }));
+                    .push((phrase.field.path.clone(), Phrase { slots, slop }));
             }
             Node::Constant { docs, .. } => self.add_docs(docs),
             Node::Bool(clauses) => {

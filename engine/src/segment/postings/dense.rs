@@ -6,11 +6,12 @@ use super::super::terms::Dictionary;
 use super::super::{ReadError, WINDOW_DOCS, Window};
 use super::positions::{BY_BLOCK_SINCE, DocPositions, Place, part_at, positions_bytes};
 use super::positions_v2::PositionsReader;
-use super::{Impact, Pairs, PostingsNeed, pairs_at, pairs_of};
+use super::{CellFreqs, Impact, Pairs, PostingsNeed, freqs_for, pairs_at, pairs_of};
 use crate::format::bytes::Malformed;
 use crate::format::v1::terms::TermEntry;
 use crate::format::v2::{BLOCK, CELL_DOCS, DenseSkips, cell_freq, cell_freqs};
 use crate::ids::DocId;
+use crate::lent::Lent;
 use crate::simd;
 use crate::simd::scoring::Weights;
 
@@ -33,7 +34,7 @@ pub(crate) struct DenseCursor {
     doc: u32,
     /// The cell, counted over all chunks, whose freqs are in `freqs`.
     cell: usize,
-    freqs: [u32; CELL_DOCS as usize],
+    freqs: Lent<CellFreqs>,
     /// Of codec 2; made when positions are first asked for.
     positions: Option<Box<PositionsReader>>,
     impacts: Vec<Impact>,
@@ -62,14 +63,14 @@ impl DenseCursor {
         dictionary: Arc<Dictionary>,
         entry: &TermEntry,
         need: PostingsNeed,
-    ) -> Result<DenseCursor, ReadError> {
+    ) -> Result<Box<DenseCursor>, ReadError> {
         let skips = DenseSkips::open(
             dictionary.skips.read(entry.skips, entry.skips_len)?,
             dictionary.max_doc,
             dictionary.freqs_kept,
             dictionary.positions_kept,
         );
-        Ok(DenseCursor {
+        Ok(Box::new(DenseCursor {
             skips: skips.map_err(|what| dictionary.skips.malformed(what))?,
             entry: *entry,
             need,
@@ -77,11 +78,11 @@ impl DenseCursor {
             words: [0; 64],
             doc: 0,
             cell: usize::MAX,
-            freqs: [1; CELL_DOCS as usize],
+            freqs: freqs_for(&dictionary, need),
             positions: None,
             impacts: Vec::new(),
             dictionary,
-        })
+        }))
     }
 
     #[inline]

@@ -7,7 +7,9 @@ mod short;
 mod sparse;
 mod v1;
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 pub(crate) use self::dense::DenseCursor;
 pub(crate) use self::positions::{DocPositions, PositionsStream, part_at};
@@ -16,8 +18,10 @@ pub(crate) use self::sparse::{SparseCursor, Spot};
 use super::terms::Dictionary;
 use super::{ReadError, WINDOW_DOCS, Window};
 use crate::format::v1::terms::TermEntry;
+use crate::format::v2::BLOCK;
 pub(crate) use crate::format::v2::CELL_DOCS;
 use crate::ids::DocId;
+use crate::lent::{self, Lend, Lent};
 use crate::simd::scoring::{ImpactRows, Weights};
 
 /// What a caller will ask a cursor for; less is faster.
@@ -103,9 +107,9 @@ impl PostingsCursor {
         let kept = if dictionary.postings.codec() == 1 {
             Kept::V1(Box::new(v1::Cursor::open(dictionary, entry, need)?))
         } else if DenseCursor::is_kept(&dictionary, entry)? {
-            Kept::Dense(Box::new(DenseCursor::open(dictionary, entry, need)?))
+            Kept::Dense(DenseCursor::open(dictionary, entry, need)?)
         } else {
-            Kept::Sparse(Box::new(SparseCursor::open(dictionary, entry, need)?))
+            Kept::Sparse(SparseCursor::open(dictionary, entry, need)?)
         };
         Ok(PostingsCursor { kept })
     }
@@ -185,9 +189,7 @@ impl PostingsCursor {
     ) -> Result<usize, ReadError> {
         on!(mut self, cursor => cursor.take_block(end, docs, freqs))
     }
-}
 
-impl PostingsCursor {
     /// Appends all documents of the next part, and their frequencies; `false`: there is none any more. A part is a block of a
     /// sparse list, a cell of a dense one: what positions are kept by. For those who go to the first document and take all so.
     pub(crate) fn take_part(
@@ -204,6 +206,56 @@ impl PostingsCursor {
         freqs.extend_from_slice(&counts[..count]);
         Ok(count > 0)
     }
+}
+
+/// Documents or frequencies of a block of a sparse list.
+type BlockValues = [u32; BLOCK];
+/// Frequencies of a cell of a dense list.
+type CellFreqs = [u32; CELL_DOCS as usize];
+
+/// As many as the cursors of a query may be.
+const KEPT_MOST: usize = 64;
+
+impl Lend for BlockValues {
+    const KEPT_MOST: usize = KEPT_MOST;
+
+    fn make() -> Box<BlockValues> {
+        Box::new([0; BLOCK])
+    }
+
+    fn kept() -> &'static LocalKey<lent::Kept<BlockValues>> {
+        thread_local! {
+            static KEPT: lent::Kept<BlockValues> = const { RefCell::new(Vec::new()) };
+        }
+        &KEPT
+    }
+}
+
+impl Lend for CellFreqs {
+    const KEPT_MOST: usize = KEPT_MOST;
+
+    fn make() -> Box<CellFreqs> {
+        Box::new([0; CELL_DOCS as usize])
+    }
+
+    fn kept() -> &'static LocalKey<lent::Kept<CellFreqs>> {
+        thread_local! {
+            static KEPT: lent::Kept<CellFreqs> = const { RefCell::new(Vec::new()) };
+        }
+        &KEPT
+    }
+}
+
+/// Room for the frequencies of a cursor: all 1 where none will be decoded.
+fn freqs_for<const N: usize>(dictionary: &Dictionary, need: PostingsNeed) -> Lent<[u32; N]>
+where
+    [u32; N]: Lend,
+{
+    let mut freqs = Lent::<[u32; N]>::take();
+    if !dictionary.freqs_kept || need < PostingsNeed::Freqs {
+        freqs.fill(1);
+    }
+    freqs
 }
 
 /// The pairs of freq and norm that bound a block, as they are kept; see [`pairs_of`].

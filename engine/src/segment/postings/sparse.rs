@@ -14,13 +14,14 @@ use std::sync::Arc;
 
 use self::lookups::Places;
 
-use super::super::ReadError;
 use super::super::terms::Dictionary;
-use super::{Impact, PostingsNeed, window_count};
+use super::super::{LiveDocs, ReadError};
+use super::{BlockValues, Impact, PostingsNeed, freqs_for, window_count};
 use crate::format::bytes::Malformed;
 use crate::format::v1::terms::TermEntry;
 use crate::format::v2::{BLOCK, SparseSkips, decode_docs, decode_freqs};
 use crate::ids::DocId;
+use crate::lent::Lent;
 use crate::simd;
 use crate::simd::scoring::slot_of;
 
@@ -36,8 +37,8 @@ pub(crate) struct SparseCursor {
     /// The block in `docs`; `usize::MAX` before the first, `blocks` after the last.
     block: usize,
     /// Documents and freqs of the block, lane-major if it is full.
-    docs: [u32; BLOCK],
-    freqs: [u32; BLOCK],
+    docs: Lent<BlockValues>,
+    freqs: Lent<BlockValues>,
     len: usize,
     /// Documents before this one cannot be in the block.
     first_possible: u32,
@@ -71,17 +72,18 @@ impl SparseCursor {
         dictionary: Arc<Dictionary>,
         entry: &TermEntry,
         need: PostingsNeed,
-    ) -> Result<SparseCursor, ReadError> {
+    ) -> Result<Box<SparseCursor>, ReadError> {
         let blocks = (entry.doc_freq as usize).div_ceil(BLOCK);
-        let mut cursor = SparseCursor {
+        let freqs = freqs_for(&dictionary, need);
+        let mut cursor = Box::new(SparseCursor {
             entry: *entry,
             need,
             blocks,
             skips: None,
             last_docs: Vec::new(),
             block: usize::MAX,
-            docs: [0; BLOCK],
-            freqs: [1; BLOCK],
+            docs: Lent::take(),
+            freqs,
             len: 0,
             first_possible: 0,
             found: (u32::MAX, 0),
@@ -91,7 +93,7 @@ impl SparseCursor {
             places: None,
             impacts: Vec::new(),
             dictionary,
-        };
+        });
         if blocks > 1 {
             let dictionary = &cursor.dictionary;
             let region = cursor.region()?;
@@ -103,7 +105,9 @@ impl SparseCursor {
             )
             .map_err(|what| dictionary.skips.malformed(what))?;
             let last_docs = skips.last_docs(region);
-            if !last_docs.is_sorted_by(|a, b| a < b) {
+            // All are looked at whatever comes first: many at a time.
+            let pairs = last_docs.iter().zip(&last_docs[1..]);
+            if !pairs.fold(true, |ascends, (a, b)| ascends & (a < b)) {
                 return Err(cursor.disorder());
             }
             cursor.last_docs = last_docs;
@@ -182,6 +186,8 @@ impl SparseCursor {
             if self.entry.single_doc >= max_doc {
                 return Err(self.malformed(Malformed("has a single document past the end")));
             }
+            // No document in the other slots, so that nobody finds one there.
+            self.docs.fill(u32::MAX);
             self.docs[0] = self.entry.single_doc;
             self.freqs[0] = self.entry.total_term_freq.min(u64::from(u32::MAX)) as u32;
             return Ok(());
@@ -255,6 +261,16 @@ impl SparseCursor {
     #[inline]
     pub fn reach(&self) -> (u32, u32) {
         (self.first_possible, self.last_loaded())
+    }
+
+    /// How many documents of the block at hand are alive.
+    pub fn count_live(&self, live: &LiveDocs) -> usize {
+        let (first, last) = self.reach();
+        let mut dead = live.dead_among(&self.docs, first, last);
+        if self.len < BLOCK {
+            dead &= (1 << self.len) - 1;
+        }
+        self.len - dead.count_ones() as usize
     }
 
     /// Their frequencies, once loaded, in the same order.

@@ -2,7 +2,7 @@
 
 use super::{Batch, CELLS, TermList};
 use crate::search::SearchError;
-use crate::segment::{CELL_DOCS, List, Pairs};
+use crate::segment::{CELL_DOCS, List, LiveDocs, Pairs, WINDOW_DOCS};
 use crate::simd;
 use crate::simd::scoring::Weights;
 
@@ -150,6 +150,22 @@ impl TermList {
                 Ok(count)
             }
         }
+    }
+
+    /// How many documents of a step are alive: of a block, or, of a dense list, of a window.
+    pub fn count_live(&mut self, step: usize, live: &LiveDocs) -> Result<u64, SearchError> {
+        Ok(match &mut self.list {
+            List::Sparse(cursor) => {
+                cursor.load(step)?;
+                cursor.count_live(live) as u64
+            }
+            List::Dense(cursor) => {
+                cursor.load(step)?;
+                let mut words = *cursor.words();
+                live.mask_words(step as u32 * WINDOW_DOCS, &mut words);
+                u64::from((simd::kernels().count)(&words))
+            }
+        })
     }
 
     /// Decodes what a block has in `from..to` that may score above `least`, ascending.

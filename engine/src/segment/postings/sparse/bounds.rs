@@ -11,6 +11,12 @@ use crate::simd::scoring::Weights;
 /// The bound of a list that keeps no frequencies.
 const NO_FREQS: Impact = Impact { freq: 1, norm: 1 };
 
+/// What a document scores with a frequency and a norm.
+fn score_of(impact: Impact, weights: Weights<'_>) -> f32 {
+    let part = 1.0 + impact.freq as f32 * weights.inverse[usize::from(impact.norm)];
+    weights.weight - weights.weight / part
+}
+
 impl SparseCursor {
     pub fn impacts(&mut self) -> Result<&[Impact], ReadError> {
         let block = if self.is_loaded() { self.block } else { 0 };
@@ -48,6 +54,18 @@ impl SparseCursor {
             None => self.impacts = vec![NO_FREQS],
         }
         Ok(&self.impacts)
+    }
+
+    /// What a document of the list may score at most, of more than one block.
+    pub fn max_bound(&self, weights: Weights<'_>) -> Result<f32, ReadError> {
+        let mut bound = [0.0];
+        if let Some(skips) = &self.skips {
+            match skips.best(self.region()?) {
+                Some(rows) => (simd::kernels().scoring.bounds)(rows, weights, &mut bound),
+                None => bound[0] = score_of(NO_FREQS, weights),
+            }
+        }
+        Ok(bound[0])
     }
 
     /// Works out the bounds of a list of one block, of which none are stored.
@@ -100,9 +118,7 @@ impl SparseCursor {
         }
         let mut bound = 0.0f32;
         for impact in self.max_impacts()? {
-            let inverse = weights.inverse[usize::from(impact.norm)];
-            let part = 1.0 + impact.freq as f32 * inverse;
-            bound = bound.max(weights.weight - weights.weight / part);
+            bound = bound.max(score_of(*impact, weights));
         }
         out.fill(bound);
         Ok(())
