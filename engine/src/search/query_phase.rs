@@ -459,7 +459,7 @@ fn count_apart(
         Node::Bool(node) => {
             let excluding = node.must.len() == 1 && !node.must_not.is_empty();
             let led_by_term = excluding && matches!(node.must[0], Node::Term(_));
-            !ranked::is_union(node) && !led_by_term
+            ranked::is_rare_and_checked(node) || !(ranked::is_union(node) || led_by_term)
         }
         Node::Phrase(_) | Node::Constant { .. } => true,
         _ => false,

@@ -2,8 +2,10 @@
 
 use super::Ranking;
 use super::checks::Check;
-use super::plan::{Plan, is_union, plan};
+use super::matches::Matches;
+use super::plan::{Plan, is_rare_and_checked, is_union, plan};
 use super::scratch::{Buffers, thread_scratch};
+use super::single;
 use super::term_list::TermList;
 use crate::exec::node::Node;
 use crate::exec::segment_scorer::SegmentScope;
@@ -43,7 +45,7 @@ pub(crate) fn count_and_rank(
     limit: u64,
     ranking: &mut Ranking<'_>,
 ) -> Result<Option<u64>, SearchError> {
-    if matches!(node, Node::Bool(node) if is_union(node)) {
+    if matches!(node, Node::Bool(node) if is_union(node) && !is_rare_and_checked(node)) {
         return Ok(None);
     }
     let plan = plan(scope, node, Some(f32::NEG_INFINITY))?;
@@ -59,7 +61,14 @@ pub(crate) fn count_and_rank(
             constant.run(scope.context, Some(ranking), Some(&mut tally))?;
             return Ok(Some(tally.count));
         }
-        Plan::Nothing | Plan::Union(..) | Plan::Other => return Ok(None),
+        Plan::Union(mut terms, checks) => {
+            let [alone] = &mut terms[..] else {
+                return Ok(None);
+            };
+            single::run_counted(alone, checks, scope.context, ranking, &mut tally)?;
+            return Ok(Some(tally.count));
+        }
+        Plan::Nothing | Plan::Other => return Ok(None),
     };
     if all.is_led_by_one_term() {
         // About all that is looked at matches, so that the best are better found without the others.
@@ -108,6 +117,13 @@ impl<'a> Tally<'a> {
     pub fn keep_alive(&self, docs: &mut Vec<u32>) {
         if let Some(live) = self.live {
             docs.retain(|doc| live.is_live(DocId(*doc)));
+        }
+    }
+
+    /// Takes the dead out of matches.
+    pub fn keep_alive_matches(&self, matches: &mut Matches) {
+        if let Some(live) = self.live {
+            matches.keep(|doc, _, _| live.is_live(DocId(doc)));
         }
     }
 

@@ -35,7 +35,7 @@ use crate::search::{SearchError, TopScores};
 use crate::segment::LiveDocs;
 use crate::simd;
 
-pub(crate) use self::plan::is_union;
+pub(crate) use self::plan::{is_rare_and_checked, is_union};
 
 /// Where the best documents of one segment go.
 pub(crate) struct Ranking<'a> {

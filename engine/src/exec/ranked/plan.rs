@@ -314,6 +314,19 @@ pub(crate) fn is_union(node: &BoolNode) -> bool {
     clauses_of_union(node).is_some()
 }
 
+/// Documents of a term up to which all are scored while those are counted that pass some checks: looking these up costs more, and is
+/// done once then.
+const SCORED_MOST: u64 = 8192;
+
+/// Whether it is one term, not too frequent, with something needed or excluded besides: cheaper to count as it is ranked.
+pub(crate) fn is_rare_and_checked(node: &BoolNode) -> bool {
+    let is_checked = !(node.filter.is_empty() && node.must_not.is_empty());
+    match clauses_of_union(node) {
+        Some([Node::Term(term)]) => is_checked && term.doc_freq <= SCORED_MOST,
+        _ => false,
+    }
+}
+
 fn plan_union(
     scope: &SegmentScope<'_>,
     node: &BoolNode,

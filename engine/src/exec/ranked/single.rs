@@ -2,6 +2,7 @@
 
 use super::Ranking;
 use super::checks::Check;
+use super::count::Tally;
 use super::scratch::{Buffers, thread_scratch};
 use super::term_list::TermList;
 use crate::search::{SearchContext, SearchError};
@@ -31,6 +32,46 @@ pub(super) fn run(
     let result = run_blocks(list, &mut excluded, context, ranking);
     ranking.unordered = false;
     result
+}
+
+/// Offers all documents of a term that each check lets pass, and counts them.
+pub(super) fn run_counted(
+    list: &mut TermList,
+    mut checks: Vec<(Check, bool)>,
+    context: &SearchContext<'_>,
+    ranking: &mut Ranking<'_>,
+    tally: &mut Tally<'_>,
+) -> Result<(), SearchError> {
+    let mut scratch = thread_scratch();
+    let Buffers {
+        batch,
+        found,
+        lookups,
+        scores,
+        bits,
+        ..
+    } = &mut *scratch;
+    for block in 0..list.block_count() {
+        context.check_cancelled()?;
+        if context.timed_out() {
+            break;
+        }
+        found.clear();
+        let count = list.load_ranked(block, batch)?;
+        list.score(count, batch);
+        found.docs.extend_from_slice(&batch.docs[..count]);
+        let sums = batch.scores[..count].iter();
+        found.sums.extend(sums.map(|score| f64::from(*score)));
+        for (check, wanted) in &mut checks {
+            check.keep(*wanted, found, lookups, bits)?;
+        }
+        tally.keep_alive_matches(found);
+        tally.add(found.docs.len());
+        scores.clear();
+        scores.extend(found.sums.iter().map(|sum| *sum as f32));
+        ranking.offer_all(&mut found.docs, scores);
+    }
+    Ok(())
 }
 
 fn run_blocks(
