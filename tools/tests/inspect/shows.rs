@@ -191,6 +191,8 @@ fn postings_say_what_each_block_costs() {
         (&json!("blocks"), &json!(250))
     );
     assert_eq!(first["occurrences"], 250 + 89);
+    // Two heads, a number, flags, firsts of 2 bits, lasts, a width, gaps of 1 bit.
+    assert_eq!(first["positions"], 2 + 1 + 16 + (32 + 31) + 12 + 1 + 12);
     let blocks = &first["blocks"];
     assert_eq!(blocks.as_array().unwrap().len(), 2);
     assert_eq!(
