@@ -39,7 +39,7 @@ fn a_shard_is_listed_and_summed_up() {
     assert_eq!(info["max_seq_no"], 5039);
     assert_eq!(info["segments"].as_array().unwrap().len(), 2);
     assert_eq!(info["segments"][0]["live"], 4990);
-    assert_eq!(info["segments"][0]["postings"], json!(["v2"]));
+    assert_eq!(info["segments"][0]["postings"], json!(["v3"]));
     // an index folder is as good as the shard's
     assert_eq!(json_of(&shelf.join("index"), &["info"]), info);
     let from_inside = json_of(&shelf.join("index"), &["ls"]);
