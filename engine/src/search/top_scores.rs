@@ -1,13 +1,18 @@
 //! The documents with the highest scores.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::{DocAddress, ShardHit};
 use crate::ids::DocId;
 use crate::simd;
 
-/// Up to this many are kept in order, so that the worst is known after each; more are sorted out in bulk.
-const FEW_MAX: usize = 128;
+/// Up to this many are kept in order.
+const FEW_MAX: usize = 16;
+/// Up to this many a heap knows the worst after each; more are sorted out in bulk.
+const HEAP_MAX: usize = 128;
 /// Into so many parts scores are split at most, to find out how high the best are.
-const PARTS_MAX: usize = 2 * FEW_MAX;
+const PARTS_MAX: usize = 2 * HEAP_MAX;
 
 /// A document and its score in one number, greater is better: the score's bits in their order, then segment and document
 /// upside down.
@@ -36,6 +41,8 @@ fn score_of(key: Key) -> f32 {
 enum Best {
     /// The best first.
     Few(Vec<Key>),
+    /// The worst on top.
+    Heap(BinaryHeap<Reverse<Key>>),
     /// All that were above the floor when they came; more than wanted.
     Pile(Vec<Key>),
 }
@@ -57,10 +64,10 @@ impl TopScores {
     pub fn new(size: usize, after: Option<f32>) -> Self {
         TopScores {
             size,
-            best: if size <= FEW_MAX {
-                Best::Few(Vec::with_capacity(size))
-            } else {
-                Best::Pile(Vec::new())
+            best: match size {
+                0..=FEW_MAX => Best::Few(Vec::with_capacity(size)),
+                0..=HEAP_MAX => Best::Heap(BinaryHeap::with_capacity(size)),
+                _ => Best::Pile(Vec::new()),
             },
             floor: if size == 0 {
                 f32::INFINITY
@@ -108,7 +115,7 @@ impl TopScores {
     /// A score that enough of these have or pass: the last of the highest ones of as many parts as documents are wanted.
     fn reached(&self, scores: &[f32]) -> f32 {
         let parts = (self.size + self.size / 2).next_multiple_of(16);
-        if self.size > FEW_MAX {
+        if self.size > HEAP_MAX {
             return f32::NEG_INFINITY;
         }
         let mut highest = [f32::NEG_INFINITY; PARTS_MAX];
@@ -149,6 +156,20 @@ impl TopScores {
                     self.floor = score_of(*worst);
                 }
             }
+            Best::Heap(heap) => {
+                if heap.len() < self.size {
+                    heap.push(Reverse(key));
+                } else if let Some(mut worst) = heap.peek_mut()
+                    && worst.0 < key
+                {
+                    worst.0 = key;
+                }
+                if heap.len() == self.size
+                    && let Some(worst) = heap.peek()
+                {
+                    self.floor = score_of(worst.0);
+                }
+            }
             Best::Pile(pile) => {
                 pile.push(key);
                 if pile.len() >= 2 * self.size {
@@ -163,6 +184,10 @@ impl TopScores {
     pub fn into_hits(self) -> Vec<ShardHit> {
         let keys = match self.best {
             Best::Few(few) => few,
+            Best::Heap(heap) => {
+                let worst_last = heap.into_sorted_vec();
+                worst_last.into_iter().map(|key| key.0).collect()
+            }
             Best::Pile(mut pile) => {
                 if pile.len() > self.size {
                     sort_out(&mut pile, self.size);
@@ -224,7 +249,7 @@ mod tests {
         #[test]
         fn the_best_are_kept_in_any_order(
             offers in proptest::collection::vec((0u32..3, 0u32..5000, -20i32..20), 0..900),
-            size in prop_oneof![1usize..20, 129usize..200],
+            size in prop_oneof![1usize..20, 90usize..200],
             part in prop_oneof![Just(1usize), 3usize..400],
         ) {
             let mut top = TopScores::new(size, None);
