@@ -10,7 +10,7 @@ use crate::search::{SearchContext, SearchError};
 /// Blocks that are looked at first, the most promising of all, so that the floor is near its end when the others come.
 const FIRST: usize = 4;
 /// Blocks visited between two looks at the clock.
-const STEPS_PER_LOOK: usize = 512;
+const STEPS_PER_LOOK: usize = 64;
 
 /// Offers what may be among the best of a term, but what one of the checks finds.
 pub(super) fn run(
@@ -96,32 +96,63 @@ fn run_blocks(
             visit(list, block, excluded, &mut scratch, ranking)?;
         }
     }
-    for block in 0..count {
-        if block.is_multiple_of(STEPS_PER_LOOK) {
+    let mut block = next_above(list.blocks(), 0, ranking.floor());
+    let mut steps = 0;
+    while block < count {
+        if usize::is_multiple_of(steps, STEPS_PER_LOOK) {
             context.check_cancelled()?;
             if context.timed_out() {
                 break;
             }
         }
-        if list.blocks()[block] > ranking.floor() && !first.contains(&block) {
+        if !first.contains(&block) {
             visit(list, block, excluded, &mut scratch, ranking)?;
         }
+        block = next_above(list.blocks(), block + 1, ranking.floor());
+        steps += 1;
     }
     Ok(())
+}
+
+/// Bounds that are compared at once.
+const GROUP: usize = 32;
+
+/// Whether some bound is above a floor: all are compared, so that the compiler compares many at once.
+fn any_above(bounds: &[f32], floor: f32) -> bool {
+    bounds
+        .iter()
+        .fold(false, |some, bound| some | (*bound > floor))
+}
+
+/// The first block from one on whose bound is above the floor; their number if there is none.
+fn next_above(bounds: &[f32], from: usize, floor: f32) -> usize {
+    // Where many are above it, the next one mostly is.
+    if bounds.get(from).is_some_and(|bound| *bound > floor) {
+        return from;
+    }
+    let mut at = from;
+    for group in bounds.get(from..).unwrap_or(&[]).chunks(GROUP) {
+        if any_above(group, floor) {
+            let place = group.iter().position(|bound| *bound > floor);
+            return at + place.unwrap_or(0);
+        }
+        at += group.len();
+    }
+    bounds.len()
 }
 
 /// The blocks with the highest bounds, the highest first; fewer blocks are followed by `usize::MAX`.
 fn most_promising(bounds: &[f32]) -> [usize; FIRST] {
     let mut best = [(f32::NEG_INFINITY, usize::MAX); FIRST];
-    for (block, bound) in bounds.iter().enumerate() {
-        if *bound > best[FIRST - 1].0 {
-            best[FIRST - 1] = (*bound, block);
-            let mut place = FIRST - 1;
-            while place > 0 && best[place].0 > best[place - 1].0 {
-                best.swap(place, place - 1);
-                place -= 1;
-            }
+    let mut block = next_above(bounds, 0, best[FIRST - 1].0);
+    while block < bounds.len() {
+        best[FIRST - 1] = (bounds[block], block);
+        let mut place = FIRST - 1;
+        while place > 0 && best[place].0 > best[place - 1].0 {
+            best.swap(place, place - 1);
+            place -= 1;
         }
+        block = next_above(bounds, block + 1, best[FIRST - 1].0);
     }
     best.map(|(_, block)| block)
 }
