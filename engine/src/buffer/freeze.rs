@@ -123,10 +123,7 @@ fn encode_terms(
     field.occurrences.for_each_term(order, |term, list| {
         postings.read(list, norms);
         encoder.start(postings.docs.len() as u32);
-        if positions_kept {
-            encoder.add_positions(&postings.firsts, &postings.gaps);
-        }
-        encoder.add_all(&postings.docs, &postings.freqs, &postings.norms);
+        postings.encode(positions_kept, &mut encoder);
         let last_doc = postings.docs.last().copied().unwrap_or(0);
         writer.add(out, field.terms.bytes_of(term), last_doc, &mut encoder)
     })?;
@@ -134,6 +131,9 @@ fn encode_terms(
     writer.finish(out)?;
     Ok(sum_doc_freq)
 }
+
+/// Documents that are encoded at once.
+const AT_ONCE: usize = 4096;
 
 /// The documents of one term.
 #[derive(Default)]
@@ -172,6 +172,24 @@ impl Postings {
         }
         let norm = |doc: &u32| norms.get(*doc as usize).copied().unwrap_or(1).max(1);
         self.norms.extend(self.docs.iter().map(norm));
+    }
+
+    /// Adds all to an encoder, some documents at a time, so that their positions need not wait there all together.
+    fn encode(&self, with_positions: bool, encoder: &mut PostingsEncoder) {
+        let mut gaps = &self.gaps[..];
+        let mut from = 0;
+        while from < self.docs.len() {
+            let some = from..self.docs.len().min(from + AT_ONCE);
+            let freqs = &self.freqs[some.clone()];
+            if with_positions {
+                let more = freqs.iter().map(|freq| *freq as usize - 1).sum();
+                let (now, later) = gaps.split_at(more);
+                encoder.add_positions(&self.firsts[some.clone()], now);
+                gaps = later;
+            }
+            encoder.add_all(&self.docs[some.clone()], freqs, &self.norms[some.clone()]);
+            from = some.end;
+        }
     }
 }
 

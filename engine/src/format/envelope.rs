@@ -247,6 +247,12 @@ impl<'a> EnvelopeWriter<'a> {
         self.open = Some((kind, field.unwrap_or(NO_FIELD), self.written, digest));
     }
 
+    /// Says of the section ended last that it has an older format.
+    #[cfg(test)]
+    pub fn set_codec(&mut self, codec: u16) {
+        self.entries.last_mut().expect("a section").codec = codec;
+    }
+
     /// Appends to the open section.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some((_, _, _, digest)) = &mut self.open {

@@ -64,10 +64,12 @@ impl TopScores {
     pub fn new(size: usize, after: Option<f32>) -> Self {
         TopScores {
             size,
-            best: match size {
-                0..=FEW_MAX => Best::Few(Vec::with_capacity(size)),
-                0..=HEAP_MAX => Best::Heap(BinaryHeap::with_capacity(size)),
-                _ => Best::Pile(Vec::new()),
+            best: if size <= FEW_MAX {
+                Best::Few(Vec::with_capacity(size))
+            } else if size <= HEAP_MAX {
+                Best::Heap(BinaryHeap::with_capacity(size))
+            } else {
+                Best::Pile(Vec::new())
             },
             floor: if size == 0 {
                 f32::INFINITY
@@ -103,7 +105,8 @@ impl TopScores {
     /// the best are looked at one by one.
     pub fn offer_all(&mut self, segment: u32, docs: &mut [u32], scores: &mut [f32]) {
         let mut count = docs.len();
-        if count > 2 * self.size && self.floor == f32::NEG_INFINITY {
+        let bulk = count > 2 * self.size && self.size <= HEAP_MAX;
+        if bulk && self.floor == f32::NEG_INFINITY {
             let least = self.reached(scores);
             count = (simd::kernels().scoring.keep_above)(docs, scores, least.next_down());
         }
@@ -115,9 +118,6 @@ impl TopScores {
     /// A score that enough of these have or pass: the last of the highest ones of as many parts as documents are wanted.
     fn reached(&self, scores: &[f32]) -> f32 {
         let parts = (self.size + self.size / 2).next_multiple_of(16);
-        if self.size > HEAP_MAX {
-            return f32::NEG_INFINITY;
-        }
         let mut highest = [f32::NEG_INFINITY; PARTS_MAX];
         let highest = &mut highest[..parts];
         for scores in scores.chunks(parts) {
@@ -251,8 +251,9 @@ mod tests {
             offers in proptest::collection::vec((0u32..3, 0u32..5000, -20i32..20), 0..900),
             size in prop_oneof![1usize..20, 90usize..200],
             part in prop_oneof![Just(1usize), 3usize..400],
+            after in proptest::option::of(-20i32..20),
         ) {
-            let mut top = TopScores::new(size, None);
+            let mut top = TopScores::new(size, after.map(|after| after as f32));
             let mut seen = std::collections::BTreeSet::new();
             let mut expected = Vec::new();
             for (segment, doc, score) in offers {
@@ -271,6 +272,7 @@ mod tests {
                     top.offer_all(segment, &mut docs, &mut scores);
                 }
             }
+            expected.retain(|(score, ..)| after.is_none_or(|after| score.0 < after));
             expected.sort_unstable();
             expected.truncate(size);
             let found: Vec<_> = top

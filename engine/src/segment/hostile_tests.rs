@@ -104,6 +104,9 @@ fn rewrite(clean: &SegmentReader, bytes: &[u8], changes: &[(u64, u8)]) -> Vec<u8
                 .section(section.kind, section.field, &bytes[range])
                 .unwrap(),
         }
+        if section.kind != SectionKind::PageSums {
+            writer.set_codec(section.codec);
+        }
     }
     writer.finish().unwrap();
     out
@@ -253,6 +256,13 @@ fn search_all(reader: SegmentReader) {
     }
 }
 
+fn merge_all(reader: SegmentReader) {
+    let inputs = [(Arc::new(reader), None)];
+    for reorder in [Reorder::Full, Reorder::None] {
+        let _ = merge_segments(&inputs, reorder, &mut Vec::new(), &AtomicBool::new(false));
+    }
+}
+
 #[test]
 fn an_untouched_rewrite_is_sound() {
     let frozen = segment(300);
@@ -283,8 +293,28 @@ proptest! {
         let frozen = SEGMENT.get_or_init(|| segment(5000));
         let clean = open(frozen.id, frozen.bytes.clone()).unwrap();
         let changed = rewrite(&clean, &frozen.bytes, &changes);
-        if let Some(reader) = open(frozen.id, changed) {
+        if let Some(reader) = open(frozen.id, changed.clone()) {
             search_all(reader);
+        }
+        if let Some(reader) = open(frozen.id, changed) {
+            merge_all(reader);
+        }
+    }
+
+    #[test]
+    fn changed_bytes_of_codec_2_are_an_answer_or_an_error(
+        changes in proptest::collection::vec((any::<u64>(), prop_oneof![any::<u8>(), Just(0), Just(255)]), 1..6),
+    ) {
+        let bytes = include_bytes!("../../tests/golden/postings_v2/index/fbb6ec0b6de4992296e2c6618897898c.qsg");
+        let id = SegmentId(0xfbb6_ec0b_6de4_9922_96e2_c661_8897_898c);
+        let clean = open(id, bytes.to_vec()).unwrap();
+        let changed = rewrite(&clean, bytes, &changes);
+        if let Some(reader) = open(id, changed.clone()) {
+            read_all(&reader);
+            search_all(reader);
+        }
+        if let Some(reader) = open(id, changed) {
+            merge_all(reader);
         }
     }
 
@@ -297,9 +327,7 @@ proptest! {
         let changed = rewrite(&clean, &frozen.bytes, &changes);
         if let Some(reader) = open(frozen.id, changed) {
             read_all(&reader);
-            let inputs = [(Arc::new(reader), None)];
-            let _ = merge_segments(&inputs, Reorder::Full, &mut Vec::new(), &AtomicBool::new(false));
-            let _ = merge_segments(&inputs, Reorder::None, &mut Vec::new(), &AtomicBool::new(false));
+            merge_all(reader);
         }
     }
 }

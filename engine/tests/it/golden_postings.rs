@@ -24,9 +24,22 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/postings_v2")
 }
 
-fn schema() -> Arc<IndexSchema> {
+fn schema(reorder: &str) -> Arc<IndexSchema> {
     let mapping = serde_json::json!({"properties": {"text": {"type": "text"}}});
-    Arc::new(IndexSchema::new(&mapping, &BTreeMap::new()).unwrap())
+    let settings = BTreeMap::from([("index.reorder".to_owned(), reorder.to_owned())]);
+    Arc::new(IndexSchema::new(&mapping, &settings).unwrap())
+}
+
+fn put(shard: &Shard, n: u64) {
+    let mut op = index_op(&n.to_string(), n);
+    op.source = serde_json::json!({ "text": words(n).join(" ") })
+        .to_string()
+        .into();
+    shard.index(op).unwrap();
+}
+
+fn open_new(schema: &Arc<IndexSchema>) -> Shard {
+    Shard::open(parts(&Disk::new(), schema, true)).unwrap()
 }
 
 /// Words that nearly all documents have, many, some, few and one; several times each, in turns.
@@ -56,11 +69,7 @@ fn gone(n: u64) -> bool {
 /// Two segments, one of them large.
 fn write(shard: &Shard) {
     for n in 0..DOCS {
-        let mut op = index_op(&n.to_string(), n);
-        op.source = serde_json::json!({ "text": words(n).join(" ") })
-            .to_string()
-            .into();
-        shard.index(op).unwrap();
+        put(shard, n);
         if n + 40 == DOCS {
             shard.flush(true, true).unwrap();
         }
@@ -76,7 +85,7 @@ fn write(shard: &Shard) {
 #[ignore = "the files are frozen"]
 fn makes_the_golden_postings() {
     assert!(!folder().exists(), "the files are frozen");
-    let mut new = parts(&Disk::new(), &schema(), true);
+    let mut new = parts(&Disk::new(), &schema("none"), true);
     for (name, place) in [(INDEX, &mut new.directory), (TRANSLOG, &mut new.translog)] {
         std::fs::create_dir_all(folder().join(name)).unwrap();
         *place = Arc::new(FsDirectory::open(folder().join(name)).unwrap());
@@ -86,6 +95,10 @@ fn makes_the_golden_postings() {
 }
 
 fn find(shard: &Shard, query: Query) -> BTreeSet<u64> {
+    found(shard, query).into_iter().map(|(n, _)| n).collect()
+}
+
+fn found(shard: &Shard, query: Query) -> Vec<(u64, f32)> {
     let reader = shard.reader();
     let (cancelled, memory) = (AtomicBool::new(false), MemoryAccount::new(1 << 30));
     let context = SearchContext::new("hats", 0, &cancelled, &memory);
@@ -94,9 +107,9 @@ fn find(shard: &Shard, query: Query) -> BTreeSet<u64> {
     let result = search::query(&reader, &request, &context).unwrap();
     let docs: Vec<_> = result.hits.iter().map(|hit| hit.doc).collect();
     let hits = search::fetch(&reader, &docs, &FetchRequest::default(), &context).unwrap();
-    hits.into_iter()
-        .map(|hit| hit.id.parse().unwrap())
-        .collect()
+    let scores = result.hits.iter().map(|hit| hit.score);
+    let numbers = hits.into_iter().map(|hit| hit.id.parse().unwrap());
+    numbers.zip(scores).collect()
 }
 
 fn check(shard: &Shard) {
@@ -128,14 +141,37 @@ fn check(shard: &Shard) {
     }
 }
 
+/// Documents, best first, and their scores.
+fn ranked(shard: &Shard, phrase: &str) -> BTreeMap<u64, f32> {
+    let exact = MatchPhraseQuery::new("text", Value::Str(phrase.to_owned()));
+    found(shard, Query::MatchPhrase(exact))
+        .into_iter()
+        .collect()
+}
+
 #[test]
-fn postings_of_codec_2_are_read_and_merged() {
-    let disk = disk_of(&folder());
-    let shard = open(&disk, &schema()).unwrap();
-    assert_eq!(shard.reader().segments.len(), 2);
-    check(&shard);
-    shard.force_merge(Some(1), false).unwrap();
-    shard.refresh().unwrap();
-    assert_eq!(shard.reader().segments.len(), 1);
-    check(&shard);
+fn postings_of_codec_2_are_read_and_merged_with_others() {
+    for reorder in ["none", "full"] {
+        let disk = disk_of(&folder());
+        let shard = open(&disk, &schema(reorder)).unwrap();
+        assert_eq!(shard.reader().segments.len(), 2);
+        check(&shard);
+        // Again, by this build: one document is replaced, the others are what they were.
+        put(&shard, 6);
+        shard.refresh().unwrap();
+        check(&shard);
+        shard.force_merge(Some(1), false).unwrap();
+        shard.refresh().unwrap();
+        assert_eq!(shard.reader().segments.len(), 1);
+        check(&shard);
+
+        // An index made anew finds the same phrases equally often.
+        let anew = open_new(&schema(reorder));
+        (0..DOCS).filter(|n| !gone(*n)).for_each(|n| put(&anew, n));
+        anew.force_merge(Some(1), false).unwrap();
+        anew.refresh().unwrap();
+        for phrase in ["all half", "half half", "some all", "few half some"] {
+            assert_eq!(ranked(&shard, phrase), ranked(&anew, phrase), "{phrase}");
+        }
+    }
 }

@@ -68,7 +68,8 @@ pub(crate) fn count_and_rank(
             single::run_counted(alone, checks, scope.context, ranking, &mut tally)?;
             return Ok(Some(tally.count));
         }
-        Plan::Nothing | Plan::Other => return Ok(None),
+        Plan::Nothing => return Ok(Some(0)),
+        Plan::Other => return Ok(None),
     };
     if all.is_led_by_one_term() {
         // About all that is looked at matches, so that the best are better found without the others.

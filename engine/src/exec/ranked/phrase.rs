@@ -238,7 +238,8 @@ fn keep_fitting(
                 return false;
             }
         }
-        if all[at].saturating_add(distance) == position {
+        // A term may stand twice at one position: each counts.
+        while at < own.end && all[at].saturating_add(distance) == position {
             all[end] = all[at];
             end += 1;
             at += 1;

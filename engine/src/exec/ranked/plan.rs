@@ -337,7 +337,7 @@ fn plan_union(
         return Ok(Plan::Other);
     };
     let most: f64 = lists.iter().map(|list| f64::from(list.max)).sum();
-    if lists.is_empty() || floor.is_some_and(|floor| most as f32 <= floor) {
+    if lists.is_empty() || floor.is_some_and(|floor| (most as f32).next_up() <= floor) {
         return Ok(Plan::Nothing);
     }
     Ok(match checks_of(scope, node, &lists)? {

@@ -1,4 +1,5 @@
-//! The best documents of one term, less what is excluded: blocks that can score most first, and of these only what may enter.
+//! The best documents of one term, less what is excluded: blocks that can score most first, and of these only what may enter; or
+//! all that pass some checks, counted on the way.
 
 use super::Ranking;
 use super::checks::Check;
@@ -34,7 +35,8 @@ pub(super) fn run(
     result
 }
 
-/// Offers all documents of a term that each check lets pass, and counts them.
+/// Offers all documents of a term that each check lets pass, and counts them all, whatever is enough: they are few. Blocks ascend, as
+/// checks want it that decide window by window.
 pub(super) fn run_counted(
     list: &mut TermList,
     mut checks: Vec<(Check, bool)>,

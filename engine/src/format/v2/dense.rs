@@ -13,7 +13,7 @@
 //! | best         |     8 | if freqs are kept: the impacts of the whole list, as of sparse lists              |
 //! | chunk_ends   |   4·c | where each chunk ends, from the start of the payload                             |
 //! | freq_starts  |  16·c | for each cell, where its freqs start, from the start of its chunk; if freqs are kept |
-//! | positions_at |  32·c | for each cell, where its positions start in those of the term; if they are kept   |
+//! | positions_at |  32·c | if positions are kept: for each cell, where its own start in those of the term; in codec 2 the sum of the freqs before it |
 //! | impacts      |  64·c | those of each cell, as of sparse blocks; if freqs are kept                        |
 
 use super::packing::{GROUP, patched_at, put_patched, take_patched};

@@ -14,6 +14,11 @@
 //! [`v3`](crate::format::v3), and [`positions`](super::positions) for codec 2, which is read and not written any more. Packed
 //! integers may be read with loads that reach past their end, up to the end of the section.
 //!
+//! | codec | positions | kept as a file by |
+//! |------:|-----------|-------------------|
+//! |     2 | one stream a term: [`positions`](super::positions) | `tests/golden/postings_v2` |
+//! |     3 | by blocks of documents: [`v3`](crate::format::v3) | |
+//!
 //! Worked example, with freqs, no positions: documents 3, 4, 9 with freqs 1, 2, 1 are the gaps 3, 0, 4 in 3 bits, `03 03 01`,
 //! and the freqs less 1: 0, 1, 0 in 1 bit, `01 02`.
 

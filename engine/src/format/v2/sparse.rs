@@ -12,7 +12,7 @@
 //! | best         |     8 | if freqs are kept: the impacts of the whole list, four freqs, then four norms     |
 //! | last_docs    |   4·n | the last document of each block                                                  |
 //! | block_ends   |   4·n | where each block ends, from the start of the payload                             |
-//! | positions_at |   4·n | where the positions of each block start in those of the term; if positions are kept |
+//! | positions_at |   4·n | if positions are kept: where those of each block start in those of the term; in codec 2 the sum of the freqs before the block |
 //! | impacts      |   8·n | if freqs are kept: the freqs of all first pairs, of all second, third, fourth pairs, then the norms likewise |
 //!
 //! A block has four pairs of freq and norm; where fewer say all, the last is repeated. Every document of the block has, for

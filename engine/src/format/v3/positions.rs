@@ -236,6 +236,14 @@ impl<'a> PositionsPart<'a> {
         }
     }
 
+    /// Appends the positions of the document with a rank in this part.
+    pub fn read(&self, rank: usize, positions: &mut Vec<u32>) -> Result<(), Malformed> {
+        self.visit(rank, |position| {
+            positions.push(position);
+            true
+        })
+    }
+
     /// What there is besides the firsts.
     fn rest(&self) -> Result<Rest<'a>, Malformed> {
         let bytes = self.bytes.get(packed_len(self.docs, self.width as u32)..);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::terms::Dictionary;
 use super::super::{ReadError, WINDOW_DOCS, Window};
-use super::positions::{BY_BLOCK_SINCE, DocPositions, Place, part_at, positions_bytes};
+use super::positions::{DocPositions, Place, are_by_block, part_at, positions_bytes};
 use super::positions_v2::PositionsReader;
 use super::{CellFreqs, Impact, Pairs, PostingsNeed, freqs_for, pairs_at, pairs_of};
 use crate::format::bytes::Malformed;
@@ -33,7 +33,7 @@ pub(crate) struct DenseCursor {
     words: [u64; 64],
     doc: u32,
     /// The cell, counted over all chunks, whose freqs are in `freqs`.
-    cell: usize,
+    cell: Option<usize>,
     freqs: Lent<CellFreqs>,
     /// Of codec 2; made when positions are first asked for.
     positions: Option<Box<PositionsReader>>,
@@ -77,7 +77,7 @@ impl DenseCursor {
             chunk: usize::MAX,
             words: [0; 64],
             doc: 0,
-            cell: usize::MAX,
+            cell: None,
             freqs: freqs_for(&dictionary, need),
             positions: None,
             impacts: Vec::new(),
@@ -166,11 +166,14 @@ impl DenseCursor {
 
     /// Decodes the freqs of a cell (0 to 7) of the chunk at hand; they are all 1 where not asked for.
     pub fn load_freqs(&mut self, cell: usize) -> Result<(), ReadError> {
-        let number = self.chunk * CELLS + cell;
-        if self.cell == number || !self.dictionary.freqs_kept || self.need < PostingsNeed::Freqs {
+        let number = self.number_of(cell);
+        if self.cell == Some(number)
+            || !self.dictionary.freqs_kept
+            || self.need < PostingsNeed::Freqs
+        {
             return Ok(());
         }
-        self.cell = usize::MAX;
+        self.cell = None;
         let count = self.cell_count(cell);
         if count > 0 {
             let (place, len) = self.cell_place(cell)?;
@@ -180,14 +183,14 @@ impl DenseCursor {
                 return Err(self.malformed(what));
             }
         }
-        self.cell = number;
+        self.cell = Some(number);
         Ok(())
     }
 
     /// Where the freqs of a cell of the chunk at hand begin, and how many bytes are left of the chunk from there.
     fn cell_place(&self, cell: usize) -> Result<(u64, u64), ReadError> {
         let region = self.region()?;
-        let start = self.skips.freq_start(region, self.chunk * CELLS + cell) as u64;
+        let start = self.skips.freq_start(region, self.number_of(cell)) as u64;
         let (from, to) = self.skips.chunk(region, self.chunk);
         let left = u64::from(to).checked_sub(u64::from(from) + start);
         let left =
@@ -204,6 +207,12 @@ impl DenseCursor {
     pub fn cell_words(&self, cell: usize) -> &[u64; CELL_WORDS] {
         let (cells, _) = self.words.as_chunks::<CELL_WORDS>();
         &cells[cell]
+    }
+
+    /// Number of a cell of the chunk at hand, counted over all chunks.
+    #[inline]
+    fn number_of(&self, cell: usize) -> usize {
+        self.chunk.wrapping_mul(CELLS).wrapping_add(cell)
     }
 
     /// Documents of a cell of the chunk at hand.
@@ -226,7 +235,7 @@ impl DenseCursor {
         let cell = (offset / CELL_DOCS) as usize;
         let rank = self.rank_in_cell(offset);
         let kept = self.dictionary.freqs_kept && self.need >= PostingsNeed::Freqs;
-        if !kept || self.cell == self.chunk * CELLS + cell {
+        if !kept || self.cell == Some(self.number_of(cell)) {
             return Ok(self.freqs[rank]);
         }
         let (place, len) = self.cell_place(cell)?;
@@ -303,21 +312,19 @@ impl DenseCursor {
         }
         let offset = doc % WINDOW_DOCS;
         let cell = (offset / CELL_DOCS) as usize;
-        if self.positions_by_block() {
+        if are_by_block(&self.dictionary, self.need) {
             let place = self.place_of(doc)?;
             let bytes = positions_bytes(&self.dictionary, &self.entry, place.from, place.to)?;
-            let all = |position| {
-                positions.push(position);
-                true
-            };
-            let part = part_at(bytes, place.docs, place.rank);
-            let visited = part.and_then(|part| part.visit(place.rank % BLOCK, all));
-            return visited.map_err(|what| self.malformed(what));
+            return part_at(bytes, place.docs, place.rank)
+                .and_then(|part| part.read(place.rank % BLOCK, positions))
+                .map_err(|what| self.malformed(what));
         }
         self.load_freqs(cell)?;
         let rank = self.rank_in_cell(offset);
         let count = self.freqs[rank];
-        let mut first = self.skips.positions_at(self.region()?, self.cell);
+        let mut first = self
+            .skips
+            .positions_at(self.region()?, self.number_of(cell));
         for freq in &self.freqs[..rank] {
             first = first.wrapping_add(*freq);
         }
@@ -325,13 +332,6 @@ impl DenseCursor {
         self.positions
             .get_or_insert_with(|| Box::new(PositionsReader::new()))
             .read(&self.dictionary, &self.entry, first, count, positions)
-    }
-
-    /// Whether positions are kept, were asked for, and are kept by cell.
-    fn positions_by_block(&self) -> bool {
-        self.dictionary.postings.codec() >= BY_BLOCK_SINCE
-            && self.dictionary.positions_kept
-            && self.need >= PostingsNeed::Positions
     }
 
     /// Where the positions of a document of the chunk at hand are.
@@ -356,7 +356,7 @@ impl DenseCursor {
         docs: &[u32],
         mut each: impl FnMut(usize, DocPositions<'_>) -> Result<(), Malformed>,
     ) -> Result<(), ReadError> {
-        if !self.positions_by_block() {
+        if !are_by_block(&self.dictionary, self.need) {
             let mut positions = Vec::new();
             for (number, doc) in docs.iter().enumerate() {
                 positions.clear();

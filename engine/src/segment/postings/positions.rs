@@ -4,13 +4,21 @@ use std::sync::Arc;
 
 use super::super::ReadError;
 use super::super::terms::Dictionary;
+use super::PostingsNeed;
 use super::positions_v2::PositionsReader;
 use crate::format::bytes::Malformed;
 use crate::format::v1::terms::TermEntry;
 use crate::format::v3::PositionsPart;
 
 /// Codec of the postings since which positions are kept by block.
-pub(super) const BY_BLOCK_SINCE: u16 = 3;
+const BY_BLOCK_SINCE: u16 = 3;
+
+/// Whether positions are kept, were asked for, and are kept by block.
+pub(super) fn are_by_block(dictionary: &Dictionary, need: PostingsNeed) -> bool {
+    dictionary.postings.codec() >= BY_BLOCK_SINCE
+        && dictionary.positions_kept
+        && need >= PostingsNeed::Positions
+}
 
 /// The bytes of the positions of a term from a place on up to another; they may reach further.
 #[inline]
@@ -128,16 +136,21 @@ impl PositionsStream {
         let end = self.entry.positions_len.min(self.at + most as u64);
         let bytes = positions_bytes(&self.dictionary, &self.entry, self.at, end)?;
         let malformed = |what| self.dictionary.postings.malformed(what);
-        let (before, mut left) = (gaps.len(), bytes.len());
+        let mut left = bytes.len();
         for number in 0..parts {
             let part = part_at(bytes, freqs.len(), 128 * number).map_err(malformed)?;
-            if part.more() > more {
+            let own = freqs.iter().skip(128 * number).take(128);
+            if part.more() as u64
+                != own
+                    .map(|freq| u64::from(*freq).saturating_sub(1))
+                    .sum::<u64>()
+            {
                 return Err(self.dictionary.postings.error(OTHER));
             }
             left = part.unpack(firsts, gaps).map_err(malformed)?;
         }
         self.at += (bytes.len() - left) as u64;
-        if self.at > end || gaps.len() - before != more {
+        if self.at > end {
             return Err(self.dictionary.postings.error(OTHER));
         }
         Ok(())

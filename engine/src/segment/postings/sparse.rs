@@ -242,13 +242,15 @@ impl SparseCursor {
         let Some((place, len)) = self.freqs_waiting.take() else {
             return Ok(());
         };
-        let bytes = self.dictionary.postings.read_ahead(place, len)?;
-        let decoded = decode_freqs(bytes, self.len, &mut self.freqs);
-        if let Err(what) = decoded {
+        let postings = &self.dictionary.postings;
+        let decoded = postings.read_ahead(place, len).and_then(|bytes| {
+            let decoded = decode_freqs(bytes, self.len, &mut self.freqs);
+            decoded.map_err(|what| postings.malformed(what))
+        });
+        if decoded.is_err() {
             self.finish();
-            return Err(self.malformed(what));
         }
-        Ok(())
+        decoded
     }
 
     /// Documents of the block at hand, in order of slot.

@@ -11,6 +11,8 @@ use crate::format::v1::terms::TermsWriter;
 use crate::format::v2::postings::PostingsEncoder;
 use crate::segment::{ID_FIELD, MergeError, PostingsNeed, ReadError, ShortList};
 
+/// Documents in a new order that are encoded at once.
+const AT_ONCE: usize = 4096;
 /// Terms between two looks at whether the merge was cancelled.
 const TERMS_PER_LOOK: u64 = 1024;
 
@@ -158,12 +160,21 @@ impl<'a> PostingsMerge<'a> {
         }
         if self.merge.reordered {
             self.moved.sort(self.merge.max_doc);
-            (self.docs, self.freqs) = self.moved.iter().map(|(doc, freq, _)| (doc, freq)).unzip();
-            for (_, _, positions) in self.moved.iter() {
-                let (firsts, gaps) = positions.split_at(positions.len().min(1));
-                self.encoder.add_positions(firsts, gaps);
+            let moved = std::mem::take(&mut self.moved);
+            let mut postings = moved.iter().peekable();
+            while postings.peek().is_some() {
+                self.docs.clear();
+                self.freqs.clear();
+                for (doc, freq, positions) in postings.by_ref().take(AT_ONCE) {
+                    self.docs.push(doc);
+                    self.freqs.push(freq);
+                    let (firsts, gaps) = positions.split_at(positions.len().min(1));
+                    self.encoder.add_positions(firsts, gaps);
+                }
+                self.encode();
             }
-            self.encode();
+            drop(postings);
+            self.moved = moved;
         }
         Ok(self.last_doc)
     }

@@ -224,8 +224,11 @@ impl TermList {
             List::Sparse(cursor) => {
                 let mut wanted = docs.iter().peekable();
                 let spots = self.spots.iter();
-                let wanted = spots.filter(|spot| wanted.next_if(|d| **d == spot.doc).is_some());
-                cursor.visit_positions(wanted.copied(), each)?;
+                let found = spots.filter(|spot| wanted.next_if(|d| **d == spot.doc).is_some());
+                cursor.visit_positions(found.copied(), each)?;
+                if wanted.peek().is_some() {
+                    return Err(self.disorder());
+                }
             }
         }
         Ok(())

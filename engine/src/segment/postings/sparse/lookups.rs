@@ -6,9 +6,7 @@ use crate::format::v2::{BLOCK, decode_freq, decode_freqs, docs_len};
 use crate::format::v3::PositionsPart;
 use crate::segment::ReadError;
 use crate::segment::postings::PostingsNeed;
-use crate::segment::postings::positions::{
-    BY_BLOCK_SINCE, DocPositions, Place, part_at, positions_bytes,
-};
+use crate::segment::postings::positions::{DocPositions, Place, are_by_block, positions_bytes};
 use crate::segment::postings::positions_v2::PositionsReader;
 use crate::simd;
 use crate::simd::scoring::{STRETCH_DOCS, StretchBits, rank_of, ranks_of, slot_of};
@@ -228,16 +226,12 @@ impl SparseCursor {
         if !self.dictionary.positions_kept || self.need < PostingsNeed::Positions {
             return Ok(());
         }
-        if self.positions_by_block() {
-            let all = |position| {
-                positions.push(position);
-                true
-            };
+        if are_by_block(&self.dictionary, self.need) {
             let place = self.place_of_positions(block, slot)?;
             let bytes = positions_bytes(&self.dictionary, &self.entry, place.from, place.to)?;
-            let part = part_at(bytes, place.docs, place.rank);
-            let visited = part.and_then(|part| part.visit(place.rank, all));
-            return visited.map_err(|what| self.malformed(what));
+            return PositionsPart::open(bytes, place.docs)
+                .and_then(|part| part.read(place.rank, positions))
+                .map_err(|what| self.malformed(what));
         }
         let len = self.len_of(block);
         let mut places = self.places.take().unwrap_or_else(Places::new);
@@ -257,13 +251,6 @@ impl SparseCursor {
             .read(dictionary, entry, u64::from(first), count, positions);
         self.places = Some(places);
         read
-    }
-
-    /// Whether positions are kept, were asked for, and are kept by block.
-    fn positions_by_block(&self) -> bool {
-        self.dictionary.postings.codec() >= BY_BLOCK_SINCE
-            && self.dictionary.positions_kept
-            && self.need >= PostingsNeed::Positions
     }
 
     /// Where the positions of the document in a slot of a block are.
@@ -293,7 +280,7 @@ impl SparseCursor {
         spots: impl Iterator<Item = Spot>,
         mut each: impl FnMut(usize, DocPositions<'_>) -> Result<(), Malformed>,
     ) -> Result<(), ReadError> {
-        if !self.positions_by_block() {
+        if !are_by_block(&self.dictionary, self.need) {
             let mut positions = Vec::new();
             for (number, spot) in spots.enumerate() {
                 positions.clear();
