@@ -370,3 +370,38 @@ fn the_best_of_a_merge_of_segments_with_deletes_are_those_of_a_full_look() {
         check(&reader, &query, &format!("{shape}: {query:?}"));
     }
 }
+
+#[test]
+fn a_term_that_stands_twice_at_one_position_counts_twice_in_a_phrase() {
+    let mapping = serde_json::json!({"properties": {"t": {
+        "type": "text", "analyzer": "twice", "search_analyzer": "standard"
+    }}});
+    let name = |name: &str| format!("index.analysis.analyzer.twice.{name}");
+    let settings = BTreeMap::from([
+        (name("type"), "custom".to_owned()),
+        (name("tokenizer"), "standard".to_owned()),
+        (name("filter.0"), "keyword_repeat".to_owned()),
+        (name("filter.1"), "porter_stem".to_owned()),
+    ]);
+    let schema = Arc::new(IndexSchema::new(&mapping, &settings).unwrap());
+    let shard = open(&Disk::new(), &schema).unwrap();
+    // `red` stays as it is, twice; of the two cats one loses its end.
+    for (number, text) in ["red cats", "blue cats", "cats red", "grey cat"]
+        .iter()
+        .enumerate()
+    {
+        let mut op = index_op(&number.to_string(), 0);
+        op.source = serde_json::json!({ "t": text }).to_string().into();
+        shard.index(op).unwrap();
+    }
+    shard.refresh().unwrap();
+    for text in ["red cat", "red cats", "cat red"] {
+        let phrase = MatchPhraseQuery::new("t", Value::Str(text.to_owned()));
+        check(&shard.reader(), &Query::MatchPhrase(phrase.clone()), text);
+        let found = run(
+            &shard.reader(),
+            &SearchRequest::new(Query::MatchPhrase(phrase)),
+        );
+        assert_eq!(found.hits.len(), 1, "{text}");
+    }
+}
