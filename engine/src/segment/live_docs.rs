@@ -80,15 +80,21 @@ impl LiveDocs {
 
     /// Takes the dead documents of the window at `base` (a multiple of 4096) out of `bits`.
     pub fn mask_window(&self, base: DocId, bits: &mut Window) {
-        self.mask_words(base.0, &mut bits.words);
+        if let Some(dead) = self.dead_of_window(base.0) {
+            (simd::kernels().and_not)(&mut bits.words, dead);
+        }
     }
 
-    /// The same with the words of the window.
-    pub(crate) fn mask_words(&self, base: u32, words: &mut [u64; 64]) {
-        let (windows, _) = self.dead.as_chunks::<64>();
-        if let Some(dead) = windows.get((base / WINDOW_DOCS) as usize) {
-            (simd::kernels().and_not)(words, dead);
-        }
+    /// How many documents of the window at `base` are alive.
+    pub(crate) fn count_window(&self, base: u32, words: &[u64; 64]) -> u32 {
+        let dead = self.dead_of_window(base);
+        dead.map_or(0, |dead| (simd::kernels().count_without)(words, dead))
+    }
+
+    /// The dead documents of the window at `base`; `None` past the last document.
+    fn dead_of_window(&self, base: u32) -> Option<&[u64; 64]> {
+        let (windows, _) = self.dead.as_chunks();
+        windows.get((base / WINDOW_DOCS) as usize)
     }
 
     /// Which slots of a block have dead documents, of which none is before `first` or after `last`.
