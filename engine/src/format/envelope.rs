@@ -86,7 +86,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 /// Bytes that a reader may look at behind those that it asked for.
 const READ_AHEAD: usize = 64;
 /// Bytes that are asked for ahead, at most.
-const PREFETCHED: u64 = 512;
+const PREFETCHED: u64 = 128;
 const CACHE_LINE: usize = 64;
 /// What an entry has for a field that it has not.
 pub(crate) const NO_FIELD: u32 = u32::MAX;

@@ -86,13 +86,13 @@ fn run_blocks(
         return visit(list, 0, excluded, &mut scratch, ranking);
     }
     list.bound_blocks()?;
-    let first = most_promising(list.blocks());
+    let first = most_promising(list.blocks(), ranking.floor());
     for block in first {
-        if list
-            .blocks()
-            .get(block)
-            .is_some_and(|bound| *bound > ranking.floor())
-        {
+        let Some(bound) = list.blocks().get(block) else {
+            // There are no others above the floor.
+            return Ok(());
+        };
+        if *bound > ranking.floor() {
             visit(list, block, excluded, &mut scratch, ranking)?;
         }
     }
@@ -110,9 +110,9 @@ fn run_blocks(
     Ok(())
 }
 
-/// The blocks with the highest bounds, the highest first; fewer blocks are followed by `usize::MAX`.
-fn most_promising(bounds: &[f32]) -> [usize; FIRST] {
-    let mut best = [(f32::NEG_INFINITY, usize::MAX); FIRST];
+/// The blocks with the highest bounds above the floor, the highest first; fewer blocks are followed by `usize::MAX`.
+fn most_promising(bounds: &[f32], floor: f32) -> [usize; FIRST] {
+    let mut best = [(floor, usize::MAX); FIRST];
     for (block, bound) in bounds.iter().enumerate() {
         if *bound > best[FIRST - 1].0 {
             best[FIRST - 1] = (*bound, block);
