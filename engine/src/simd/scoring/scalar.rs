@@ -209,11 +209,11 @@ fn nth_one(word: u64, n: usize) -> usize {
     // Each byte: set bits up to its end.
     let upto = bytes.wrapping_mul(ONES);
     // The high bit of each byte: whether all of these are before the one wanted.
-    let before = ((n as u64 * ONES | 0x80 * ONES) - upto) & (0x80 * ONES);
+    let before = (((n as u64 * ONES) | (0x80 * ONES)) - upto) & (0x80 * ONES);
     let place = (before >> 7).wrapping_mul(ONES) >> 56 << 3;
     let done = upto << 8 >> place & 0xff;
     let byte = word >> place & 0xff;
-    place as usize + usize::from(NTH_OF_BYTE[n - done as usize & 7][byte as usize])
+    place as usize + usize::from(NTH_OF_BYTE[(n - done as usize) & 7][byte as usize])
 }
 
 /// By `n` and byte: the place of the bit that has `n` set ones before it.
