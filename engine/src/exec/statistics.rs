@@ -63,14 +63,16 @@ impl ShardFields {
     }
 }
 
-/// Looks a term up in all segments.
+/// Looks a term up in all segments; one that is not `wanted` is in none.
 pub(crate) fn look_up(
     field: Arc<ShardField>,
     term: Vec<u8>,
     boost: f32,
     statistics: Arc<FieldStatistics>,
+    wanted: bool,
 ) -> Result<TermNode, SearchError> {
     let infos = match &field.terms[..] {
+        all if !wanted => vec![None; all.len()],
         [Some(only)] => vec![only.get(&term)?],
         all => TermsReader::get_in_all(all, &term)?,
     };

@@ -21,6 +21,11 @@ impl<'a> ByteReader<'a> {
         self.rest.len()
     }
 
+    /// What was not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let (head, rest) = self
             .rest

@@ -52,7 +52,7 @@ pub fn count(
     query: &Query,
     context: &SearchContext<'_>,
 ) -> Result<u64, SearchError> {
-    let node = Planner::new(reader, context).plan_kept(query, true)?;
+    let node = Planner::unscored(reader, context).plan_kept(query, true)?;
     if let Some(known) = quick_count(reader, &node) {
         return Ok(known);
     }

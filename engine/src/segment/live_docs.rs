@@ -80,15 +80,21 @@ impl LiveDocs {
 
     /// Takes the dead documents of the window at `base` (a multiple of 4096) out of `bits`.
     pub fn mask_window(&self, base: DocId, bits: &mut Window) {
-        self.mask_words(base.0, &mut bits.words);
+        if let Some(dead) = self.dead_of_window(base.0) {
+            (simd::kernels().and_not)(&mut bits.words, dead);
+        }
     }
 
-    /// The same with the words of the window.
-    pub(crate) fn mask_words(&self, base: u32, words: &mut [u64; 64]) {
-        let (windows, _) = self.dead.as_chunks::<64>();
-        if let Some(dead) = windows.get((base / WINDOW_DOCS) as usize) {
-            (simd::kernels().and_not)(words, dead);
-        }
+    /// How many documents of the window at `base` are alive.
+    pub(crate) fn count_window(&self, base: u32, words: &[u64; 64]) -> u32 {
+        let dead = self.dead_of_window(base);
+        dead.map_or(0, |dead| (simd::kernels().count_without)(words, dead))
+    }
+
+    /// The dead documents of the window at `base`; `None` past the last document.
+    fn dead_of_window(&self, base: u32) -> Option<&[u64; 64]> {
+        let (windows, _) = self.dead.as_chunks();
+        windows.get((base / WINDOW_DOCS) as usize)
     }
 
     /// Which slots of a block have dead documents, of which none is before `first` or after `last`.
@@ -190,6 +196,26 @@ mod tests {
         assert_eq!(LiveDocs::decode(SEGMENT, 10_000, &bytes).unwrap(), live);
         assert!(LiveDocs::decode(SegmentId(1), 10_000, &bytes).is_err());
         assert!(LiveDocs::decode(SEGMENT, 9_999, &bytes).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn the_dead_of_a_block_are_found_in_every_stretch(
+            dead in proptest::collection::btree_set(0u32..200_000, 0..300),
+            docs in proptest::collection::vec(0u32..200_000, 128),
+        ) {
+            let mut docs: [u32; 128] = docs.try_into().unwrap();
+            // Most blocks of a test have no dead document by chance.
+            for (slot, doc) in docs.iter_mut().zip(&dead) {
+                *slot = *doc;
+            }
+            docs.sort_unstable();
+            let live = LiveDocs::new(200_000, dead.iter().copied().collect());
+            let found = live.dead_among(&docs, docs[0], docs[127]);
+            for (slot, doc) in docs.iter().enumerate() {
+                prop_assert_eq!(found >> slot & 1 != 0, dead.contains(doc));
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     or,
     and_not,
     count,
+    count_without,
     scoring: super::scoring::avx2::KERNELS,
     word_bits: text::avx2,
     space_bits: text::avx2_spaces,
@@ -112,6 +113,11 @@ fn count(words: &[u64; 64]) -> u32 {
     unsafe { count_popcnt(words) }
 }
 
+fn count_without(words: &[u64; 64], other: &[u64; 64]) -> u32 {
+    // SAFETY: as in `count`.
+    unsafe { count_without_popcnt(words, other) }
+}
+
 // Word-wise loops: the compiler turns them into the vectors that the attribute allows.
 
 #[target_feature(enable = "avx2")]
@@ -138,4 +144,13 @@ fn and_not_avx2(into: &mut [u64; 64], other: &[u64; 64]) {
 #[target_feature(enable = "avx2,popcnt")]
 fn count_popcnt(words: &[u64; 64]) -> u32 {
     words.iter().map(|word| word.count_ones()).sum()
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn count_without_popcnt(words: &[u64; 64], other: &[u64; 64]) -> u32 {
+    let mut total = 0;
+    for (word, other) in words.iter().zip(other) {
+        total += (word & !other).count_ones();
+    }
+    total
 }

@@ -15,6 +15,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     or,
     and_not,
     count,
+    count_without,
     scoring: super::scoring::avx512::KERNELS,
     word_bits: text::avx2,
     space_bits: text::avx2_spaces,
@@ -128,6 +129,11 @@ fn count(words: &[u64; 64]) -> u32 {
     unsafe { count_avx512(words) }
 }
 
+fn count_without(words: &[u64; 64], other: &[u64; 64]) -> u32 {
+    // SAFETY: as in `unpack`.
+    unsafe { count_without_avx512(words, other) }
+}
+
 // Word-wise loops: the compiler turns them into the vectors that the attribute allows.
 
 #[target_feature(enable = "avx512f")]
@@ -158,6 +164,25 @@ fn count_avx512(words: &[u64; 64]) -> u32 {
         // SAFETY: `group` has 8 integers of 8 bytes.
         let lanes = unsafe { _mm512_loadu_si512(group.as_ptr().cast()) };
         total = _mm512_add_epi64(total, _mm512_popcnt_epi64(lanes));
+    }
+    _mm512_reduce_add_epi64(total) as u32
+}
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn count_without_avx512(words: &[u64; 64], other: &[u64; 64]) -> u32 {
+    let mut total = _mm512_setzero_si512();
+    let mut group = 0;
+    while group < 64 {
+        // SAFETY: both have 8 groups of 8 integers of 8 bytes.
+        let (lanes, other) = unsafe {
+            (
+                _mm512_loadu_si512(words.as_ptr().add(group).cast()),
+                _mm512_loadu_si512(other.as_ptr().add(group).cast()),
+            )
+        };
+        let left = _mm512_andnot_si512(other, lanes);
+        total = _mm512_add_epi64(total, _mm512_popcnt_epi64(left));
+        group += 8;
     }
     _mm512_reduce_add_epi64(total) as u32
 }

@@ -38,6 +38,8 @@ pub(crate) struct Kernels {
     pub and_not: fn(&mut [u64; 64], &[u64; 64]),
     /// Counts bits.
     pub count: fn(&[u64; 64]) -> u32,
+    /// Counts the bits that the other has not.
+    pub count_without: fn(&[u64; 64], &[u64; 64]) -> u32,
     /// Those of ranked retrieval.
     pub scoring: scoring::Kernels,
     /// Tells letters and digits of ASCII (bits in `words`) and bytes that need a closer look (`specials`) from the rest:
@@ -180,7 +182,8 @@ mod tests {
                 (kernels.and)(&mut and, &b);
                 (kernels.or)(&mut or, &b);
                 (kernels.and_not)(&mut and_not, &b);
-                (and, or, and_not, (kernels.count)(&a))
+                let counts = ((kernels.count)(&a), (kernels.count_without)(&a, &b));
+                (and, or, and_not, counts)
             };
             for kernels in available() {
                 prop_assert_eq!(run(kernels), run(&scalar::KERNELS), "{} differs from scalar", kernels.name);

@@ -19,6 +19,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     or: scalar::or,
     and_not: scalar::and_not,
     count,
+    count_without: scalar::count_without,
     scoring: super::scoring::neon::KERNELS,
     word_bits: text::neon,
     space_bits: text::neon_spaces,

@@ -10,6 +10,7 @@ pub(super) const KERNELS: Kernels = Kernels {
     or,
     and_not,
     count,
+    count_without,
     scoring: super::scoring::scalar::KERNELS,
     word_bits: text::scalar,
     space_bits: text::scalar_spaces,
@@ -69,4 +70,9 @@ pub(super) fn and_not(into: &mut [u64; 64], other: &[u64; 64]) {
 
 pub(super) fn count(words: &[u64; 64]) -> u32 {
     words.iter().map(|word| word.count_ones()).sum()
+}
+
+pub(super) fn count_without(words: &[u64; 64], other: &[u64; 64]) -> u32 {
+    let left = words.iter().zip(other).map(|(word, other)| word & !other);
+    left.map(u64::count_ones).sum()
 }

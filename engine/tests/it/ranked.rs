@@ -87,6 +87,27 @@ fn hits(result: &ShardQueryResult) -> Vec<(u32, u32, u32)> {
     result.hits.iter().map(place).collect()
 }
 
+/// Compares the two ways to count, of a query and of its better half: what only adds to scores is left out of a count, unless a
+/// lower bound has them decide.
+fn check_counts(reader: &ShardReader, query: &Query, shape: &str) {
+    let mut request = SearchRequest::new(query.clone());
+    request.size = 100;
+    let scores = run(reader, &request).hits;
+    let mut bounded = FunctionScoreQuery::new(query.clone(), Vec::new());
+    bounded.min_score = scores.get(scores.len() / 2).map(|hit| hit.score);
+    let bounded = Query::FunctionScore(bounded);
+    for query in [query, &bounded] {
+        let mut request = SearchRequest::new(query.clone());
+        request.size = 1;
+        request.track_total_hits = TrackTotalHits::All;
+        let total = run(reader, &request).total.unwrap();
+        let (cancelled, memory) = (AtomicBool::new(false), MemoryAccount::new(1 << 30));
+        let context = SearchContext::new("things", 0, &cancelled, &memory);
+        let count = search::count(reader, query, &context).unwrap();
+        assert_eq!(count, total.value, "{shape}");
+    }
+}
+
 /// Compares every way to ask with the one that looks at all documents: a lower bound of scores forbids to leave any out.
 fn check(reader: &ShardReader, query: &Query, shape: &str) {
     for size in [1, 10, 100, 400] {
@@ -333,7 +354,9 @@ fn compare(k1: &str, deletes: bool, segments: u32, rounds: u32) {
     let mut rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[segments as u8; 32]);
     for _ in 0..rounds {
         for (shape, query) in one_of_each_shape(&mut rng) {
-            check(&reader, &query, &format!("{shape}: {query:?}"));
+            let shape = format!("{shape}: {query:?}");
+            check(&reader, &query, &shape);
+            check_counts(&reader, &query, &shape);
         }
     }
 }

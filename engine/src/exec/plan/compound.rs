@@ -14,17 +14,20 @@ impl Planner<'_> {
         if clauses == 0 {
             return Ok(Node::All { boost });
         }
+        let has_required = !query.must.is_empty() || !query.filter.is_empty();
+        let needed = match &query.minimum_should_match {
+            Some(rule) => rule.needed_of(query.should.len()),
+            None => 0,
+        };
         let mut node = BoolNode {
             must: self.nodes(&query.must, boost)?,
             filter: self.nodes(&query.filter, boost)?,
-            should: self.nodes(&query.should, boost)?,
+            should: match !self.scored && has_required && needed == 0 {
+                true => self.idle_nodes(&query.should, boost)?,
+                false => self.nodes(&query.should, boost)?,
+            },
             must_not: self.nodes(&query.must_not, boost)?,
-            needed: 0,
-        };
-        let has_required = !query.must.is_empty() || !query.filter.is_empty();
-        node.needed = match &query.minimum_should_match {
-            Some(rule) => rule.needed_of(query.should.len()),
-            None => 0,
+            needed,
         };
         if !has_required && query.should.is_empty() {
             if !query.adjust_pure_negative {
@@ -46,6 +49,14 @@ impl Planner<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Plans clauses of which nothing is wanted but that they are no mistakes.
+    fn idle_nodes(&mut self, queries: &[Query], boost: f32) -> Result<Vec<Node>, SearchError> {
+        let before = std::mem::replace(&mut self.idle, true);
+        let planned = self.nodes(queries, boost);
+        self.idle = before;
+        planned.map(|_| Vec::new())
     }
 
     fn nodes(&mut self, queries: &[Query], boost: f32) -> Result<Vec<Node>, SearchError> {

@@ -15,7 +15,12 @@ impl Planner<'_> {
         query: &FunctionScoreQuery,
         boost: f32,
     ) -> Result<Node, SearchError> {
-        let inner = self.node(&query.query, boost)?;
+        // A lower bound of scores has them decide.
+        let scored = self.scored || query.min_score.is_some();
+        let before = std::mem::replace(&mut self.scored, scored);
+        let inner = self.node(&query.query, boost);
+        self.scored = before;
+        let inner = inner?;
         if inner.is_nothing() {
             return Ok(Node::Nothing);
         }

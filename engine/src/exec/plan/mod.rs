@@ -42,6 +42,10 @@ pub(crate) struct Planner<'a> {
     /// Terms and other leaves so far.
     leaves: usize,
     depth: usize,
+    /// Whether scores matter.
+    scored: bool,
+    /// Whether the clause at hand is left out later: its terms need not be looked up.
+    idle: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -54,6 +58,16 @@ impl<'a> Planner<'a> {
             seen: None,
             leaves: 0,
             depth: 0,
+            scored: true,
+            idle: false,
+        }
+    }
+
+    /// For queries of which only the documents matter: what does nothing but add to scores is left out.
+    pub fn unscored(shard: &'a ShardReader, context: &'a SearchContext<'a>) -> Self {
+        Planner {
+            scored: false,
+            ..Planner::new(shard, context)
         }
     }
 
@@ -169,7 +183,7 @@ impl<'a> Planner<'a> {
         self.count_leaf()?;
         let field = self.shard_field(field)?;
         let statistics = self.statistics_of(&field);
-        let mut node = look_up(field, term, boost, statistics)?;
+        let mut node = look_up(field, term, boost, statistics, !self.idle)?;
         let path = &*node.field.path;
         if let Some(seen) = &mut self.seen {
             let terms = seen.terms.entry(path.to_owned()).or_default();

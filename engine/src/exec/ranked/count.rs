@@ -133,12 +133,12 @@ impl<'a> Tally<'a> {
         self.count += docs as u64;
     }
 
-    /// Takes the dead out of the documents of a window and counts the others.
-    pub fn add_window(&mut self, base: u32, words: &mut [u64; 64]) {
-        if let Some(live) = self.live {
-            live.mask_words(base, words);
-        }
-        self.count += u64::from((simd::kernels().count)(words));
+    /// Counts the documents of a window that are alive.
+    pub fn add_window(&mut self, base: u32, words: &[u64; 64]) {
+        self.count += u64::from(match self.live {
+            Some(live) => live.count_window(base, words),
+            None => (simd::kernels().count)(words),
+        });
     }
 
     /// Counts the documents that one list has and none of the others.
@@ -159,15 +159,24 @@ impl<'a> Tally<'a> {
             [] => 0,
             _ => found_in(context, list, excluded, self.live, &mut thread_scratch())?,
         };
+        self.all_less(context, [list], found)
+    }
+
+    /// Counts the documents of each list, less so many that are counted once too often.
+    fn all_less<const N: usize>(
+        &mut self,
+        context: &SearchContext<'_>,
+        lists: [&mut TermList; N],
+        less: u64,
+    ) -> Result<(), SearchError> {
         let wanted = self.limit;
         // So many more have to be looked at before there are too many.
-        self.limit = wanted.saturating_add(found);
-        match self.live {
-            Some(live) => self.all_of(context, list, live)?,
-            None => self.count = u64::from(list.cost()),
+        self.limit = wanted.saturating_add(less);
+        for list in lists {
+            self.all_of(context, list)?;
         }
         self.limit = wanted;
-        self.count = self.count.saturating_sub(found);
+        self.count = self.count.saturating_sub(less);
         Ok(())
     }
 
@@ -176,8 +185,11 @@ impl<'a> Tally<'a> {
         &mut self,
         context: &SearchContext<'_>,
         list: &mut TermList,
-        live: &LiveDocs,
     ) -> Result<(), SearchError> {
+        let Some(live) = self.live else {
+            self.count += u64::from(list.cost());
+            return Ok(());
+        };
         let steps = if list.is_dense() {
             list.window_count()
         } else {
@@ -220,7 +232,7 @@ impl<'a> Tally<'a> {
             }
         }
         let windows = lists.iter().map(TermList::window_count).max().unwrap_or(0);
-        if let ([one, other], None, []) = (&mut *lists, self.live, &*checks) {
+        if let ([one, other], []) = (&mut *lists, &*checks) {
             let (rare, frequent) = match one.cost() <= other.cost() {
                 true => (one, other),
                 false => (other, one),
@@ -228,9 +240,9 @@ impl<'a> Tally<'a> {
             // Those in both are counted twice; where one has few, each is looked up.
             let all = u64::from(rare.cost()) + u64::from(frequent.cost());
             if u64::from(rare.cost()) * LOOKUP <= all + STRETCH * windows as u64 {
-                let both = found_in(context, rare, vec![frequent], None, &mut thread_scratch())?;
-                self.count = all.saturating_sub(both);
-                return Ok(());
+                let buffers = &mut thread_scratch();
+                let both = found_in(context, rare, vec![frequent], self.live, buffers)?;
+                return self.all_less(context, [rare, frequent], both);
             }
         }
         let mut spare: Option<Box<StretchBits>> = None;

@@ -45,35 +45,45 @@ pub(super) fn run_counted(
     tally: &mut Tally<'_>,
 ) -> Result<(), SearchError> {
     let mut scratch = thread_scratch();
-    let Buffers {
-        batch,
-        found,
-        lookups,
-        scores,
-        bits,
-        ..
-    } = &mut *scratch;
     for block in 0..list.block_count() {
         context.check_cancelled()?;
         if context.timed_out() {
             break;
         }
+        let Buffers { batch, found, .. } = &mut *scratch;
         found.clear();
         let count = list.load_ranked(block, batch)?;
         list.score(count, batch);
         found.docs.extend_from_slice(&batch.docs[..count]);
         let sums = batch.scores[..count].iter();
         found.sums.extend(sums.map(|score| f64::from(*score)));
-        for (check, wanted) in &mut checks {
-            check.keep(*wanted, found, lookups, bits)?;
-        }
-        tally.keep_alive_matches(found);
-        tally.add(found.docs.len());
-        scores.clear();
-        scores.extend(found.sums.iter().map(|sum| *sum as f32));
-        ranking.offer_all(&mut found.docs, scores);
+        keep_checked(&mut checks, &mut scratch)?;
+        tally.keep_alive_matches(&mut scratch.found);
+        tally.add(scratch.found.docs.len());
+        offer_found(&mut scratch, ranking);
     }
     Ok(())
+}
+
+/// Keeps what was found and each check lets pass.
+fn keep_checked(checks: &mut [(Check, bool)], scratch: &mut Buffers) -> Result<(), SearchError> {
+    for (check, wanted) in checks {
+        check.keep(
+            *wanted,
+            &mut scratch.found,
+            &mut scratch.lookups,
+            &mut scratch.bits,
+        )?;
+    }
+    Ok(())
+}
+
+/// Offers what was found.
+fn offer_found(scratch: &mut Buffers, ranking: &mut Ranking<'_>) {
+    let Buffers { found, scores, .. } = scratch;
+    scores.clear();
+    scores.extend(found.sums.iter().map(|sum| *sum as f32));
+    ranking.offer_all(&mut found.docs, scores);
 }
 
 fn run_blocks(
@@ -88,13 +98,13 @@ fn run_blocks(
         return visit(list, 0, excluded, &mut scratch, ranking);
     }
     list.bound_blocks()?;
-    let first = most_promising(list.blocks());
+    let first = most_promising(list.blocks(), ranking.floor());
     for block in first {
-        if list
-            .blocks()
-            .get(block)
-            .is_some_and(|bound| *bound > ranking.floor())
-        {
+        let Some(bound) = list.blocks().get(block) else {
+            // There are no others above the floor.
+            return Ok(());
+        };
+        if *bound > ranking.floor() {
             visit(list, block, excluded, &mut scratch, ranking)?;
         }
     }
@@ -143,9 +153,9 @@ fn next_above(bounds: &[f32], from: usize, floor: f32) -> usize {
     bounds.len()
 }
 
-/// The blocks with the highest bounds, the highest first; fewer blocks are followed by `usize::MAX`.
-fn most_promising(bounds: &[f32]) -> [usize; FIRST] {
-    let mut best = [(f32::NEG_INFINITY, usize::MAX); FIRST];
+/// The blocks with the highest bounds above the floor, the highest first; fewer blocks are followed by `usize::MAX`.
+fn most_promising(bounds: &[f32], floor: f32) -> [usize; FIRST] {
+    let mut best = [(floor, usize::MAX); FIRST];
     let mut block = next_above(bounds, 0, best[FIRST - 1].0);
     while block < bounds.len() {
         best[FIRST - 1] = (bounds[block], block);
@@ -173,22 +183,11 @@ fn visit(
         ranking.offer_all(&mut batch.docs[..count], &mut batch.scores[..count]);
         return Ok(());
     }
-    let Buffers {
-        batch,
-        found,
-        lookups,
-        scores,
-        bits,
-        ..
-    } = scratch;
+    let Buffers { batch, found, .. } = scratch;
     found.clear();
     let (docs, sums) = (&mut found.docs, &mut found.sums);
     list.take_above(block, ranking.floor(), batch, docs, sums)?;
-    for (check, wanted) in excluded {
-        check.keep(*wanted, found, lookups, bits)?;
-    }
-    scores.clear();
-    scores.extend(found.sums.iter().map(|sum| *sum as f32));
-    ranking.offer_all(&mut found.docs, scores);
+    keep_checked(excluded, scratch)?;
+    offer_found(scratch, ranking);
     Ok(())
 }

@@ -125,32 +125,33 @@ impl DenseCursor {
     }
 
     fn try_load(&mut self, chunk: usize) -> Result<(), ReadError> {
-        let mut words = [0; 64];
-        let bytes = self.chunk_bytes(chunk)?;
-        if !bytes.is_empty() {
-            let (bitmap, _) = bytes.as_chunks::<8>();
-            let bitmap = bitmap
-                .get(..64)
-                .ok_or_else(|| self.malformed(Malformed("has a chunk that ends too early")))?;
-            for (word, bytes) in words.iter_mut().zip(bitmap) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-            let left = self.dictionary.max_doc - chunk as u32 * WINDOW_DOCS;
-            if left < WINDOW_DOCS {
-                let mut inside = Window::empty();
-                inside.set_range(0, left);
-                if words
-                    .iter()
-                    .zip(&inside.words)
-                    .any(|(word, all)| word & !all != 0)
-                {
-                    return Err(self.malformed(Malformed("has documents past the end")));
-                }
-            }
-        }
-        self.words = words;
+        self.words = self.words_of(chunk)?;
         self.chunk = chunk;
         Ok(())
+    }
+
+    /// The documents of any chunk.
+    #[inline]
+    pub fn words_of(&self, chunk: usize) -> Result<[u64; 64], ReadError> {
+        let mut words = [0; 64];
+        let (bitmap, _) = self.bitmap(chunk)?.as_chunks::<8>();
+        if bitmap.is_empty() {
+            return Ok(words);
+        }
+        for (word, bytes) in words.iter_mut().zip(bitmap) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        let left = self.dictionary.max_doc - chunk as u32 * WINDOW_DOCS;
+        if left < WINDOW_DOCS {
+            let mut past = Window { words };
+            let mut inside = Window::empty();
+            inside.set_range(0, left);
+            past.and_not(&inside);
+            if !past.is_empty() {
+                return Err(self.malformed(Malformed("has documents past the end")));
+            }
+        }
+        Ok(words)
     }
 
     /// The documents of the chunk at hand.

@@ -23,7 +23,7 @@ use crate::format::v2::{BLOCK, SparseSkips, decode_docs, decode_freqs};
 use crate::ids::DocId;
 use crate::lent::Lent;
 use crate::simd;
-use crate::simd::scoring::slot_of;
+use crate::simd::scoring::{STRETCH_DOCS, slot_of};
 
 /// Walks over a sparse list; executors take it block by block.
 pub(crate) struct SparseCursor {
@@ -267,7 +267,12 @@ impl SparseCursor {
 
     /// How many documents of the block at hand are alive.
     pub fn count_live(&self, live: &LiveDocs) -> usize {
-        let (first, last) = self.reach();
+        // The first one stands in the first slot, in either order.
+        let (first, last) = (self.docs[0], self.last_loaded());
+        if (last.saturating_sub(first) / STRETCH_DOCS) as usize >= self.len {
+            let alive = self.docs().iter().filter(|doc| live.is_live(DocId(**doc)));
+            return alive.count();
+        }
         let mut dead = live.dead_among(&self.docs, first, last);
         if self.len < BLOCK {
             dead &= (1 << self.len) - 1;

@@ -160,7 +160,7 @@ impl Conjunction {
             for list in &mut self.lists {
                 list.keep_window(window, &mut words)?;
             }
-            tally.add_window(window as u32 * WINDOW_DOCS, &mut words);
+            tally.add_window(window as u32 * WINDOW_DOCS, &words);
         }
         Ok(())
     }

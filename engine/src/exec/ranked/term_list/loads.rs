@@ -160,10 +160,8 @@ impl TermList {
                 cursor.count_live(live) as u64
             }
             List::Dense(cursor) => {
-                cursor.load(step)?;
-                let mut words = *cursor.words();
-                live.mask_words(step as u32 * WINDOW_DOCS, &mut words);
-                u64::from((simd::kernels().count)(&words))
+                let words = cursor.words_of(step)?;
+                u64::from(live.count_window(step as u32 * WINDOW_DOCS, &words))
             }
         })
     }

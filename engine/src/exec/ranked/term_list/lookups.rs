@@ -176,11 +176,9 @@ impl TermList {
         match &mut self.list {
             List::Dense(cursor) => {
                 let first = (base / WINDOW_DOCS) as usize;
-                for (chunk, words) in (first..cursor.chunk_count()).zip(bits.chunks_mut(64)) {
-                    cursor.load(chunk)?;
-                    for (word, more) in words.iter_mut().zip(cursor.words()) {
-                        *word |= more;
-                    }
+                let (windows, _) = bits.as_chunks_mut();
+                for (chunk, words) in (first..cursor.chunk_count()).zip(windows) {
+                    (simd::kernels().or)(words, &cursor.words_of(chunk)?);
                 }
             }
             List::Sparse(cursor) => {
