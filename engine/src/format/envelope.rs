@@ -73,7 +73,6 @@ use super::bytes::{ByteReader, Malformed, u32_at};
 use crate::directory::ByteView;
 use crate::ids::SegmentId;
 use crate::segment::{OpenSegmentError, ReadError, VerifyError};
-use crate::simd;
 
 const HEADER_MAGIC: &[u8; 8] = b"QDSEG\r\n\x1a";
 const FOOTER_MAGIC: &[u8; 8] = b"QDEND\r\n\x1a";
@@ -85,9 +84,6 @@ const ALIGNMENT: u64 = 64;
 const PAGE_BYTES: usize = 64 * 1024;
 /// Bytes that a reader may look at behind those that it asked for.
 const READ_AHEAD: usize = 64;
-/// Bytes that are asked for ahead, at most.
-const PREFETCHED: u64 = 128;
-const CACHE_LINE: usize = 64;
 /// What an entry has for a field that it has not.
 pub(crate) const NO_FIELD: u32 = u32::MAX;
 
@@ -699,17 +695,6 @@ impl Section {
         let begin = self.start + start as usize;
         let end = (begin + len as usize + READ_AHEAD).min(self.file.bytes.len());
         Ok(&self.file.bytes[begin..end])
-    }
-
-    /// Asks the CPU to bring up to [`PREFETCHED`] bytes from a place on near, wherever that is.
-    #[inline]
-    pub fn prefetch(&self, start: u64, len: u64) {
-        let begin = self.start.wrapping_add(start as usize);
-        let bytes = self.file.bytes.get(begin..).unwrap_or(&[]);
-        let len = bytes.len().min(len.min(PREFETCHED) as usize);
-        for byte in bytes[..len].iter().step_by(CACHE_LINE) {
-            simd::prefetch(byte);
-        }
     }
 
     /// Reads all of it.

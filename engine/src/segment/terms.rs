@@ -102,15 +102,7 @@ impl Dictionary {
 
     /// A block that there is, before its first term.
     fn open_block(&self, block: u64) -> Result<OpenBlock<'_>, ReadError> {
-        self.open_block_at(block, self.place_of(block)?)
-    }
-
-    /// The same of which start and length are known.
-    fn open_block_at(
-        &self,
-        block: u64,
-        (start, len): (u64, u64),
-    ) -> Result<OpenBlock<'_>, ReadError> {
+        let (start, len) = self.place_of(block)?;
         let bytes = self.blocks.read(start, len)?;
         let state = BlockState::open(bytes).map_err(|what| self.blocks.malformed(what))?;
         let full = u64::from(state.terms) == BLOCK_TERMS;
@@ -123,16 +115,6 @@ impl Dictionary {
             bytes,
             state,
         })
-    }
-
-    /// Asks for what is read first of a term: where its blocks are, or the only block.
-    fn prefetch(&self, entry: &TermEntry) {
-        match entry.skips_len {
-            0 => self
-                .postings
-                .prefetch(entry.payload, entry.payload_len - entry.positions_len),
-            len => self.skips.prefetch(entry.skips, len),
-        }
     }
 }
 
@@ -304,8 +286,8 @@ impl TermsReader {
         self.dictionary.open_block(block)?.find(term)
     }
 
-    /// Finds a term in many dictionaries; those that are `None` have none. All of them go each step together, and so wait for the
-    /// memory at the same time: for what a step reads, the one before asks.
+    /// Finds a term in many dictionaries, none of which is `None`. All of them go each step together, and so wait for the
+    /// memory at the same time.
     pub(crate) fn get_in_all(
         all: &[Option<TermsReader>],
         term: &[u8],
@@ -314,37 +296,21 @@ impl TermsReader {
         let mut places = Vec::with_capacity(all.len());
         for dictionary in dictionaries() {
             places.push(match dictionary {
-                Some(dictionary) => {
-                    let block = dictionary.block_of(term)?;
-                    dictionary
-                        .blocks
-                        .prefetch(dictionary.starts_at + block * 8, 16);
-                    Some((dictionary, block))
-                }
-                None => None,
+                Some(dictionary) => dictionary.block_of(term)?,
+                None => 0,
             });
         }
         let mut blocks = Vec::with_capacity(all.len());
-        for place in places {
-            blocks.push(match place {
-                Some((dictionary, block)) => {
-                    let place = dictionary.place_of(block)?;
-                    dictionary.blocks.prefetch(place.0, place.1);
-                    Some((dictionary, block, place))
-                }
+        for (dictionary, place) in dictionaries().zip(places) {
+            blocks.push(match dictionary {
+                Some(dictionary) => Some(dictionary.open_block(place)?),
                 None => None,
             });
         }
         let mut found = Vec::with_capacity(all.len());
         for block in blocks {
             found.push(match block {
-                Some((dictionary, block, place)) => {
-                    let info = dictionary.open_block_at(block, place)?.find(term)?;
-                    if let Some(info) = &info {
-                        dictionary.prefetch(&info.entry);
-                    }
-                    info
-                }
+                Some(block) => block.find(term)?,
                 None => None,
             });
         }
